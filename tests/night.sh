@@ -35,6 +35,10 @@ load steady
 load bulk
 load strangers --claim nobody
 load strangers --claim known
+load certify
+load import
+load beside
+load stations
 run "tests under two busy loops" tests/under_load.sh 1 2 --workspace --features engine/nemesis
 echo "night: $failed failed; log: $log"
 [ "$failed" -eq 0 ]

@@ -1,9 +1,11 @@
-//! Admission decides which mail of a source is taken next, and which is not taken at all. It keeps the lanes, the windows, the suspects,
-//! the letters that wait, and the mails over which sessions break. It knows no protocol: a transport's listing goes in, and the mail to
-//! fetch next comes out.
+//! Admission decides which mail of a source (a mailbox, a folder, or whoever pushes mail) is fetched next, and which mail is not fetched at
+//! all. It keeps the lanes (by its claimed sender, a mail is handled sooner or later), the windows (groups of mails that are fetched
+//! together), the suspects (mails over which code panicked), the withheld letters (sound letters that have to wait), and the breakers
+//! (mails over which sessions break). Admission knows no protocol: its input is a transport's listing, and its output is the mail to fetch
+//! next.
 //!
-//! [`source::Admission`] is what all mail of one source passes, polled or pushed. A `poll::Poll` admits what a source lists, in the
-//! order of the files named here; a [`lender::Lender`] admits what is pushed.
+//! Mail of every source, polled or pushed, passes [`source::Admission`]. A `poll::Poll` admits the mail that a source lists; a
+//! [`lender::Lender`] admits the mail that is pushed.
 
 pub mod source;
 

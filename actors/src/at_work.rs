@@ -1,23 +1,23 @@
-//! Which mail each thread is working on, so that a thread which hangs is blamed on that mail and on no other.
+//! Records which mail each thread is working on. If a thread hangs, this record shows which mail to treat as suspect.
 //!
-//! Each thread has a slot, shared by the actors on it. Before an actor begins with a letter, it puts its own name and the mail's into the
-//! slot: a thread that no longer answers cannot be asked.
+//! Each thread has a slot, which the actors on the thread share. Before an actor begins with a letter, it writes its own name and the
+//! mail's name into the slot. It must do so beforehand, because a thread that hangs cannot report anything.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A mail, as its mailbox names it.
+/// Name of a mail: its mailbox, and its token in that mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailName {
-    /// The source's name in the database: its configured name, and the process too where each process has mail of its own.
+    /// Name of the source in the database. It is the configured name, with the process appended where each process has its own mail.
     pub mailbox: Arc<str>,
-    /// The mail's token there: in a mailbox its UIDL (RFC 1939, section 7).
+    /// Token of the mail in its source. In a mailbox this is the UIDL (RFC 1939, section 7).
     pub uidl: Arc<str>,
 }
 
 impl fmt::Display for MailName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A mail server picks the name.
+        // The UIDL is escaped, since the mail server chooses it and may put any octets into it.
         write!(formatter, "mail {} of mailbox {}", self.uidl.escape_debug(), self.mailbox)
     }
 }
@@ -25,11 +25,11 @@ impl fmt::Display for MailName {
 /// A piece of work: one actor with one mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// Which actor.
+    /// Name of the actor.
     pub actor: &'static str,
     /// Which mail.
     pub mail: MailName,
-    /// Counts pieces of work: the same actor may work on the same mail again.
+    /// Sequence number of this work. It differs if the same actor works on the same mail again.
     number: u64,
 }
 
@@ -56,7 +56,7 @@ impl AtWork {
         Working(self)
     }
 
-    /// Returns what the thread is at.
+    /// Returns the work that the thread is doing now, if any.
     pub fn now(&self) -> Option<Work> {
         self.lock().work.clone()
     }

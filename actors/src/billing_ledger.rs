@@ -1,5 +1,5 @@
-//! Posts what `store::settle` has decided: writes entries, verdicts, journal and answers, and commits. From the commit on a letter is
-//! settled. (Prices and credit are decided under the writer, in `store::settle`.)
+//! Posts what `store::settle` has decided: writes entries of accounts, verdicts, journal and answers, and commits. A letter is settled as
+//! soon as this commit has succeeded. (The `TableWriter` actor has already called `store::settle`, which decides prices and credit.)
 
 use std::sync::Arc;
 
@@ -18,24 +18,24 @@ use crate::refusal_log::RefusalLog;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::writer_time::WorkedTime;
 
-/// What a ledger is built with.
+/// Everything that a ledger actor is built with.
 #[derive(Clone)]
 pub struct BillingLedgerParts {
-    /// Settles the letters of a batch apart, where the batch met a fault of its own.
+    /// Settles the letters of a batch one by one, after a fault of the batch itself.
     pub settler: Arc<Settler>,
-    /// Where transactions run to their end.
+    /// The runtime on which transactions run to their end.
     pub tasks: DatabaseTasks,
-    /// Told that answers wait.
+    /// The exporters, which get a message when answers have been committed.
     pub exporters: Arc<[Link<Exporter>]>,
-    /// Closed when the database is away.
+    /// The gate, which is closed while the database cannot be reached.
     pub gate: Gate,
-    /// Where outcomes are counted.
+    /// Metrics that count the outcomes.
     pub metrics: Arc<Metrics>,
-    /// Logs refusals, together with those of the other ledgers.
+    /// Log of refusals, shared with the other ledgers.
     pub refusals: RefusalLog,
 }
 
-/// See the module.
+/// The ledger actor. It commits batches.
 pub struct BillingLedger {
     parts: BillingLedgerParts,
     guard: Guard,
@@ -70,7 +70,7 @@ impl BillingLedger {
             Ok(apart) => apart,
             Err(fault) => {
                 self.guard.metrics.fault();
-                // The gate logs a database that is away, once.
+                // If the database cannot be reached, the gate has logged it already, once.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
                 }
@@ -82,11 +82,11 @@ impl BillingLedger {
         let metrics = &self.parts.metrics;
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
         metrics.rows.inc_by(apart.rows as u64);
-        metrics.charged.inc_by(u64::try_from(apart.charged).unwrap_or(0));
+        metrics.count(&apart.tally);
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }
-        // Each exporter looks for answers of its own transport; a look that finds none costs little.
+        // Each exporter looks for answers of its own transport only. To look and find none costs little.
         for exporter in self.parts.exporters.iter() {
             exporter.send(Posted);
         }
@@ -106,7 +106,8 @@ impl BillingLedger {
                 }
                 duty.share.settle();
             }
-            // A fault is never the letter's own: what the letter's bytes determine is a verdict. So a fault makes no suspect.
+            // Whatever is wrong with a letter itself leads to a verdict, so a fault here has another cause, such as the database. The mail
+            // therefore does not become a suspect.
             Err(fault) => {
                 self.guard.metrics.fault();
                 self.parts.gate.fault(&fault);
@@ -115,7 +116,7 @@ impl BillingLedger {
     }
 }
 
-/// Posts a batch, in parts where it meets a fault of its own.
+/// Posts a batch. If a letter of the batch may be the cause of a fault, the batch is settled in smaller batches.
 async fn post(settler: &Settler, written: Written, metrics: &ActorMetrics) -> Result<Apart, Fault> {
     match written.post().await {
         Ok(settled) => Ok(settled.into()),

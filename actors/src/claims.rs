@@ -1,13 +1,14 @@
-//! Claims: which agencies mails name, which of these claims are known, and which failed lately. A claim (the matricule that a mail
-//! mentions) is never believed; it only picks the mail's lane, so that strangers cannot make the offices wait.
+//! Keeps which agencies mails claim to come from, which of these agencies are known, and which claims failed lately. A claim (the matricule
+//! that a mail mentions) is never believed. It only picks the mail's lane, so that strangers cannot make the offices wait.
 //!
-//! A claim fails by a container that names an agency and is not signed by it. It also fails by a mail that names an agency and holds
-//! only damaged documents, or none: a person of the office may have written that mail, but so may anybody, and a flood of such mails
-//! would fill the fast lane. Damaged documents or prose beside a sound letter count against no claim: the letter proves the claim or
-//! fails it. A sound letter of another agency fails the claim, unless the same mail holds a letter of the claimed agency (`proof`).
+//! A claim fails if a container states an agency and is not signed by that agency. It also fails if a mail states an agency and contains
+//! only damaged documents, or none: a person of the office may have written that mail, but anybody else may have written it, and a flood of
+//! such mails would fill the fast lane. Damaged documents or prose beside a sound letter count against no claim, because the letter itself
+//! proves or disproves the claim. A sound letter of another agency fails the claim, unless the same mail holds a letter of the claimed
+//! agency (`proof`).
 //!
-//! Opening a forged letter costs about half as much as settling a good one. Three rules follow. Of several mails with one claim, one
-//! is tried and the others wait for what it proves. A mail whose lane has become worse since it was fetched returns unopened. A
+//! Opening a forged letter costs about half as much as settling a good one. Three rules follow. If several mails have the same claim, one
+//! of them is tried, and the others wait for its result. A mail whose lane has become worse since it was fetched is returned unopened. A
 //! window of deferred mail that begins with the last lane waits up to half a second while the slow lane is busy.
 
 use std::sync::{Arc, Mutex};
@@ -21,12 +22,13 @@ use crate::tally::Tally;
 /// How soon a mail is opened, by what it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Lane {
-    /// The mail names a known agency, and no mail that named it was forged in the last 60 s.
+    /// The mail claims a known agency, and the claim has not failed in the last 60 s. A claim fails when a mail that makes it turns out not
+    /// to come from the agency.
     Fast,
-    /// In the last 60 s a mail that named this agency proved not to be its own, and no letter of the agency was verified: its genuine
-    /// letter may be among this mail.
+    /// The claim has failed in the last 60 s, and no letter of the agency was verified in this time. The mail may still be the agency's
+    /// genuine letter.
     Slow,
-    /// The mail names no known agency, or one of which both a forged mail and a genuine letter arrived in the last 60 s.
+    /// The mail claims no known agency. Or its claim has failed in the last 60 s although a letter of the agency was verified in this time.
     Last,
 }
 
@@ -35,16 +37,18 @@ pub const LANES: [Lane; 3] = [Lane::Fast, Lane::Slow, Lane::Last];
 
 /// How long a failed claim, or a letter of an agency, is remembered.
 const REMEMBERED_SECONDS: u32 = 60;
-/// Matricules that can exist: six digits.
+/// Number of matricules that can exist: a matricule has six digits.
 const MATRICULES: usize = 1_000_000;
-/// The slow lane is busy while mail of so many agencies in it is being tried.
+/// Number of agencies from which on the slow lane counts as busy. Only agencies with a mail of the slow lane that is being tried count.
 const SLOW_LANE_BUSY: usize = 16;
 
-/// How soon a deferred mail is tried: by its lane, and then, in the slow lane, whether another mail of its agency is being tried.
+/// How soon a deferred mail is tried. The rank orders by lane, and within the slow lane by whether another mail of the same agency is being
+/// tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(Lane, bool);
 
-/// Which claims are known, and which failed lately. Shared by pollers and decoders.
+/// The known agencies, and for each agency when a mail last claimed it falsely and when a letter of it was last verified. Pollers and
+/// decoders share this structure.
 #[derive(Debug, Default)]
 pub struct Claims {
     inner: Mutex<ClaimsInner>,
@@ -60,12 +64,12 @@ struct ClaimsInner {
     began: Instant,
     failed: Recent,
     heard: Recent,
-    /// How many mails of the slow lane that claim an agency are being tried.
+    /// Number of mails of the slow lane that are being tried, by the agency that they claim.
     tried: Tally<Matricule>,
 }
 
-/// When something last happened, in seconds, for every matricule that can exist; 0 for never. That is 4 MB of zeros, of which the operating
-/// system provides only the pages that are used.
+/// For every matricule that can exist, the second in which something last happened; 0 for never. The vector is 4 MB of zeros, of which the
+/// operating system provides only the pages that are used.
 #[derive(Debug)]
 struct Recent(Vec<u32>);
 
@@ -150,7 +154,7 @@ impl Claims {
 
     /// Waits until the known agencies have been read. Before that, every office would be a stranger in the last lane.
     pub async fn known(&self) {
-        // The sender lives in `self`, so this wait cannot fail.
+        // `wait_for` fails only if the channel's `watch::Sender` is gone. It cannot be gone, since `self` owns it.
         drop(self.are_known.subscribe().wait_for(|are_known| *are_known).await);
     }
 
@@ -165,8 +169,8 @@ impl Claims {
         self.lock().knows(matricule)
     }
 
-    /// Returns a rank for each claim: mail with the lowest rank is tried first. An agency's mail ranks behind its lane's other mail
-    /// while another mail of that agency is being tried: what that trial proves may change the lane of the rest.
+    /// Returns a rank for each claim. Mail with the lowest rank is tried first. While a mail of an agency is being tried, other mail of
+    /// that agency ranks behind all other mail of its lane, because the result of the trial may change its lane.
     pub fn ranks(&self, claims: impl Iterator<Item = Option<Matricule>>) -> Vec<Rank> {
         let inner = self.lock();
         let now = inner.now();
@@ -183,8 +187,8 @@ impl Claims {
         self.lock().tried.has(&matricule)
     }
 
-    /// Says whether mail of many agencies in the slow lane (not the last) is being tried. Mail of a few agencies does not count: one
-    /// forged mail after another could keep the last lane waiting.
+    /// Says whether mail of many agencies in the slow lane (not the last) is being tried. Mail of a few agencies does not count: otherwise
+    /// a sender of one forged mail after another could keep the last lane waiting.
     pub fn is_slow_lane_busy(&self) -> bool {
         let inner = self.lock();
         let now = inner.now();
@@ -192,20 +196,20 @@ impl Claims {
         slow.take(SLOW_LANE_BUSY).count() == SLOW_LANE_BUSY
     }
 
-    /// Marks that a mail of the slow lane is being tried, until the returned mark is dropped.
+    /// Marks that a mail of the slow lane is being tried. The mark lasts until the returned value is dropped.
     pub fn trying(self: &Arc<Self>, matricule: Matricule) -> BeingTried {
         self.lock().tried.add(matricule);
         BeingTried { claims: Arc::clone(self), matricule }
     }
 
-    /// Remembers that a verified letter of this agency has arrived.
+    /// Remembers that a letter of this agency has just been verified.
     pub fn heard(&self, matricule: Matricule) {
         let mut inner = self.lock();
         let now = inner.now();
         inner.heard.add(matricule, now);
     }
 
-    /// Remembers that a mail named an agency and was not proven to be from it.
+    /// Remembers that a mail claimed an agency and was not proven to come from it.
     pub fn failed(&self, claim: Option<Matricule>) {
         if let Some(matricule) = claim {
             let mut inner = self.lock();

@@ -1,7 +1,8 @@
-//! How answers leave: a courier takes a sealed answer, and says that it has taken it, or when it may be tried again.
+//! A courier carries answers out of the centre. It gets a sealed answer and reports either that it has taken the answer, or when the answer
+//! may be tried again.
 //!
-//! An answer that a courier did not clearly take is sent again, and the office counts it once. So a courier may always say that it did
-//! not take an answer, and must never say that it did where the answer may be lost. The contract of couriers is executed in
+//! An answer that a courier did not clearly take is sent again, and the office counts it once. So a courier may always report that it did
+//! not take an answer. It must never report an answer as taken if that answer may be lost. The contract of couriers is executed in
 //! `tests/contracts`.
 
 mod folder;
@@ -13,48 +14,49 @@ use store::letters::outbox::LeasedAnswer;
 /// An answer, sealed for its office.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    /// The answer, as the outbox has it.
+    /// The answer's row of the outbox, which this process has leased.
     pub answer: LeasedAnswer,
-    /// The document.
+    /// Octets of the sealed document.
     pub document: Vec<u8>,
 }
 
 /// When an answer that was not taken may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
-    /// Once the courier is back: the answer was not tried, since none gets through now.
+    /// When the courier can be reached again. The answer was not tried, since no answer gets through now.
     OnceBack,
-    /// Later, after ever longer pauses; other answers get through meanwhile.
+    /// Later, after a pause that grows each time. Other answers get through meanwhile.
     Later,
     /// Never by itself: an operator has to look at the answer.
     Never,
 }
 
-/// Why answers were not taken.
+/// Why a courier did not take answers.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{words}")]
 pub struct NotTaken {
-    /// When they may be tried again.
+    /// When the answers may be tried again.
     pub again: Again,
-    /// What happened; bounded, and fit to be shown.
+    /// Description of the failure. Its length is bounded, and it is fit to be shown.
     pub words: String,
 }
 
 /// Carries answers out of the centre.
 pub trait Courier: Send + Sync + 'static {
-    /// Returns the transport whose answers the courier takes, as `xm.outbox` names it.
+    /// Returns the transport whose answers the courier takes. It is the value of that transport in `xm.outbox`.
     fn transport(&self) -> &'static str;
 
     /// Returns what the courier is called in the log.
     fn noun(&self) -> &'static str;
 
-    /// Says whether the courier carries answers to the registered address of their agency; it then takes none without an address.
+    /// Says whether the courier carries answers to the registered address of their agency. If so, it takes no answer of an agency without
+    /// an address.
     fn needs_address(&self) -> bool;
 
-    /// Returns how many answers to one office may travel together.
+    /// Returns the largest number of answers to one office that may travel together.
     fn together_max(&self) -> usize;
 
-    /// Carries answers to one office, all or none of them. `Ok` means that they reach the office whatever becomes of this process and this
-    /// machine.
+    /// Carries answers to one office: all of them or none. `Ok` means that the answers reach the office even if this process or this
+    /// machine fails now.
     fn carry<'c>(&'c self, answers: &'c [Sealed]) -> BoxFuture<'c, Result<(), NotTaken>>;
 }

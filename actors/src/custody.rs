@@ -1,9 +1,9 @@
-//! Mail in hand: how a mail is lent, how its fate is reported, and why it is never lost on the way.
+//! How a mail is lent to the actors, how its fate is reported, and why no mail is lost meanwhile.
 //!
-//! A source keeps the only copy of a mail that counts, and its poller lends the mail to the actors. Each message that carries a part of
-//! the mail holds a [`Share`]. Whatever happens to the message (an actor handles it, a full mailbox refuses it, it is dropped with the
-//! queue of a dead actor, a panic unwinds it), the mail's last share to be dropped reports the mail's fate to the poller. So no mail
-//! lives only in an actor's mailbox.
+//! A source keeps the only copy of a mail that counts, and its poller lends the mail to the actors. Each message that carries a part of the
+//! mail holds a [`Share`]. An actor may handle the message, an actor's full queue may refuse it, it may be dropped with the queue of a dead
+//! actor, or a panic may unwind it. In every case, the last share of the mail that is dropped reports the mail's fate to the poller. So no
+//! mail exists only in an actor's queue.
 
 #[cfg(test)]
 mod tests;
@@ -18,7 +18,7 @@ use crate::room::{Hands, LentPlace, Permits};
 
 /// A message that carries letters.
 pub trait Letters {
-    /// Counts the message's letters with an actor, and no longer with the actor that had them before.
+    /// Counts the message's letters with this actor from now on, and no longer with the actor that had them before.
     fn enter(&mut self, actor: &ActorMetrics);
 }
 
@@ -28,16 +28,18 @@ pub trait Letters {
 pub enum Fate {
     /// Everything in the mail is committed: it may be deleted.
     Settled = 0,
-    /// The mail holds no container, and by its mailbox's rule it stays there.
+    /// The mail contains no container, and the rule of its mailbox says that it stays there.
     Left = 1,
-    /// The mail's lane has become worse since it was fetched: it stays unopened until mail of better lanes has been taken.
+    /// The mail's lane has become worse since it was fetched. The mail stays in its source unopened until mail of better lanes has been
+    /// fetched.
     Deferred = 2,
-    /// A table of one of its letters takes no rows now, or a letter met a fault that is not its own: the mail stays until that is mended.
+    /// A table of one of the mail's letters takes no rows now, or a letter failed by a fault that it did not cause. The mail stays in its
+    /// source until the cause is mended.
     Withheld = 3,
-    /// A fault outside the mail (the database is away, the process stops), or an actor that was rebuilt: the mail stays and is fetched
-    /// again.
+    /// A fault outside the mail ended its processing (the database cannot be reached, or the process stops), or its actor was rebuilt. The
+    /// mail stays in its source and is fetched again.
     Returned = 4,
-    /// Code panicked over the mail: it stays and is tried alone.
+    /// Code panicked over the mail. The mail stays in its source and is tried alone.
     Suspect = 5,
 }
 
@@ -66,7 +68,7 @@ impl Fate {
 /// The report that a poller gets for every mail that it lent, exactly once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The poller's own number for the mail.
+    /// Number that the poller gave the mail.
     pub number: u64,
     /// What became of the mail.
     pub fate: Fate,
@@ -76,9 +78,9 @@ pub struct Report {
 struct Lent {
     number: u64,
     worst: AtomicU8,
-    // The permits bound this channel, since each report is of one mail in hand.
+    // The type is unbounded, but the number of reports is not: each report is for one lent mail, and each lent mail holds a permit.
     reports: UnboundedSender<Report>,
-    /// Counts the mail with the poller that lent it, for as long as it is lent.
+    /// Counts the mail as work of the poller that lent it, while it is lent.
     stay: Stay,
     _place: LentPlace,
     _permits: Permits,
@@ -88,14 +90,14 @@ impl Drop for Lent {
     fn drop(&mut self) {
         let report = Report { number: self.number, fate: Fate::from_u8(self.worst.load(Ordering::Acquire)) };
         self.stay.end(report.fate.handled(), 1);
-        // A poller that no longer listens has ended: the mail is still in its source.
+        // If the receiver is closed, the poller has ended. The mail is still in its source.
         self.reports.send(report).ok();
     }
 }
 
 impl Hands {
-    /// Lends a mail, by its poller's own number for it. The mail's permits are given back with its last share, and until then `poller`
-    /// counts the mail.
+    /// Lends a mail to the actors under `number`, which the poller chose. The last share of the mail gives its permits back. Until then
+    /// `poller` counts the mail.
     pub fn lend(
         &self,
         number: u64,
@@ -110,30 +112,32 @@ impl Hands {
     }
 }
 
-/// The duty to settle a lent mail, or one container of it. A share that is dropped unsettled returns the whole mail to its source.
+/// The duty to settle a lent mail, or one container of it. If a share is dropped unsettled, the whole mail returns to its source.
 ///
-/// The mail travels with its first share; each container found in it gets another. The mail's fate is the worst of its shares'.
+/// The mail travels with its first share. Each container found in the mail gets another share. The mail's fate is the worst fate of its
+/// shares.
 #[derive(Debug)]
 pub struct Share {
     lent: Arc<Lent>,
     is_settled: bool,
-    /// Counts the container with the actor that has it now.
+    /// Counts the container as work of the actor that holds it now.
     stay: Option<Stay>,
 }
 
 impl Share {
-    /// Makes another duty towards the same mail.
+    /// Makes another share of the same mail.
     pub fn another(&self) -> Share {
         Share { lent: Arc::clone(&self.lent), is_settled: false, stay: None }
     }
 
-    /// Counts the container with an actor from now on. The actor before counts it as `Ok`, unless that actor has said otherwise.
+    /// Counts the container with this actor from now on. The previous actor counts it as `Ok`, unless that actor has reported something
+    /// else.
     pub fn enter(&mut self, actor: &ActorMetrics) {
         self.end_stay(Handled::Ok);
         self.stay = Some(Stay::begin(actor, 1));
     }
 
-    /// Says that the actor which has the container now refuses it. The duty remains: a refusal is settled as well.
+    /// Counts the container as refused by the actor that holds it now. The duty remains, since a refusal has to be settled too.
     pub fn refused(&mut self) {
         self.end_stay(Handled::Refused);
     }
@@ -157,7 +161,7 @@ impl Share {
         self.is_settled = true;
     }
 
-    /// Reports that the mail stays unopened, to be fetched when mail of better lanes has been taken.
+    /// Reports that the mail stays unopened in its source. It is fetched again when mail of better lanes has been fetched.
     pub fn defer(mut self) {
         self.end_stay(Handled::Deferred);
         self.worsen(Fate::Deferred);
@@ -179,8 +183,8 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         if !self.is_settled {
-            // During unwinding a share is dropped only by the code that held it and panicked. A queue that is dropped with its actor is
-            // dropped later, when nothing unwinds.
+            // During unwinding, only the code that owned the share and panicked drops it. A queue that is dropped with its actor is dropped
+            // later, when nothing unwinds.
             self.worsen(if std::thread::panicking() { Fate::Suspect } else { Fate::Returned });
         }
     }

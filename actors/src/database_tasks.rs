@@ -1,7 +1,8 @@
-//! Work on the runtime of the database's connections, which outlives every actor: a transaction runs to its end whatever becomes of
-//! the actor that began it, and a connection made on an actor's thread would die with that thread.
+//! Runs work with the database on a runtime that outlives every actor. A transaction runs to its end even if the actor that began it ends,
+//! and connections stay open: a connection made on an actor's thread would end with that thread.
 //!
-//! A task's result reaches the actor as a message would: under the actor's guard. A panic in a task is treated as a panic of the actor.
+//! A task's result reaches the actor like a message: it is handled under the actor's guard. A panic in a task is treated as a panic of the
+//! actor.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -17,13 +18,13 @@ use crate::supervision::{Guard, Guarded};
 /// The database, and the runtime on which work with it runs. Cheap to clone.
 #[derive(Clone)]
 pub struct DatabaseTasks {
-    /// The database; its connections live on `runtime`.
+    /// The database. Its connections belong to `runtime`.
     pub database: Database,
     /// A runtime that outlives every actor.
     pub runtime: Handle,
 }
 
-/// Why work that somebody waited for has no result.
+/// Why work has no result for its caller.
 #[derive(Debug)]
 pub enum Undone {
     /// The database has failed.
@@ -33,7 +34,7 @@ pub enum Undone {
 }
 
 impl DatabaseTasks {
-    /// Runs work to its end, also where the actor ends before it, and hands the result to the actor if it still lives.
+    /// Runs work to its end, even if the actor ends before it. Hands the result to the actor if the actor is still alive.
     pub fn run<A: Guarded, T: Send + 'static>(
         &self,
         actor: &A,
@@ -44,7 +45,7 @@ impl DatabaseTasks {
         hand_back(actor, context, self.runtime.spawn(work), then);
     }
 
-    /// Runs work as [`DatabaseTasks::run`] does, for as long as the actor lives: it ends with the actor.
+    /// Runs work as [`DatabaseTasks::run`] does, but cancels it when the actor ends.
     pub fn run_while_alive<A: Guarded, T: Send + 'static>(
         &self,
         actor: &A,
@@ -52,20 +53,20 @@ impl DatabaseTasks {
         work: impl Future<Output = T> + Send + 'static,
         then: impl FnOnce(&mut A, T, &mut Context<A>) + 'static,
     ) {
-        // The set holds one task: unlike a join handle, it ends its task when it is dropped.
+        // A `JoinSet` with one task is used because, unlike a join handle, it cancels its task when it is dropped.
         let mut tasks = JoinSet::new();
         tasks.spawn_on(work, &self.runtime);
         let task = async move {
             match tasks.join_next().await {
                 Some(done) => done,
-                // The set holds one task, so there is one to join.
+                // The set holds exactly one task, so `None` does not occur.
                 None => std::future::pending().await,
             }
         };
         hand_back(actor, context, task, then);
     }
 
-    /// Runs work and waits for it. A panic of the work goes on in the caller.
+    /// Runs work and waits for its result. A panic of the work continues in the caller.
     ///
     /// # Errors
     /// Those of the work; [`Fault::Away`] where the process is ending.
@@ -80,7 +81,7 @@ impl DatabaseTasks {
         }
     }
 
-    /// Runs work and waits for it, for `longest` at most. The caller goes on whatever becomes of the work.
+    /// Runs work and waits for its result, for `longest` at most. After that time the caller continues without it.
     ///
     /// # Errors
     /// Why there is no result.
@@ -96,8 +97,8 @@ impl DatabaseTasks {
     }
 }
 
-/// Hands a task's result to the actor that waits for it, and books the time as waited for. A task that was cancelled has no result: the
-/// process is ending.
+/// Hands a task's result to the actor that waits for it, and records the task's time as waiting time. A task that was cancelled has no
+/// result, because the process is ending.
 fn hand_back<A: Guarded, T: 'static>(
     actor: &A,
     context: &mut Context<A>,

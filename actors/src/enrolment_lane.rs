@@ -1,22 +1,23 @@
-//! The lane of letters that ask to be enrolled: nobody knows their keys, so however many come, only so many of them in a second reach the
-//! database. The mail of the others stays in its source and comes again.
+//! Limits the rate of letters that request enrolment. Anybody can sign such a letter with a fresh key, so only a bounded number per second
+//! reaches the database. The mail of the other letters stays in its source and is fetched again.
 
 use std::time::{Duration, Instant};
 
-/// Between two letters, where many come.
+/// Shortest time between two admitted letters while many come.
 const PACE: Duration = Duration::from_millis(100);
-/// So many may come at once: a province may be enrolled in an hour.
+/// Most letters that are admitted without a pause: a province may enrol its offices within an hour.
 const AT_ONCE: u32 = 50;
 
-/// How much of the lane of one verifier is used.
+/// How much of the permitted rate one verifier has used.
 #[derive(Debug, Default)]
 pub struct EnrolmentLane {
-    /// When the letters admitted so far would have come at the pace.
+    /// Each admitted letter uses one `PACE` of time, and moves this moment forward by that much. A letter is refused if this moment is too
+    /// far in the future. `None` before the first letter.
     used_until: Option<Instant>,
 }
 
 impl EnrolmentLane {
-    /// Admits a letter, or says that it comes too soon.
+    /// Admits a letter and returns true, or returns false where the letter comes too soon.
     pub fn admits(&mut self, now: Instant) -> bool {
         let from = self.used_until.map_or(now, |used| used.max(now));
         let is_admitted = from.saturating_duration_since(now) < PACE * AT_ONCE;

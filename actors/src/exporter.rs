@@ -1,12 +1,12 @@
-//! Seals the answers that wait in the outbox, and what the centre writes first, and hands them to a courier: the relay, or the
-//! transfer folder. There is one exporter for each courier, so that a courier that is away keeps no other waiting. Sending yields to
-//! settlement, for a bounded time.
+//! Seals the answers and notices that wait in the outbox, and hands them to a courier: the relay, or the transfer folder. Each courier has
+//! its own exporter, so that a courier that cannot be reached delays no other. While many letters are being settled, sending waits, for a
+//! bounded time.
 //!
-//! An answer is committed long before it leaves; the exporter only carries it. An answer that the courier did not clearly take is sent
-//! again, with the same signed content (RFC 1047: after the final dot nobody knows), and the office counts it once. An answer that is
-//! sent again goes alone, under a Message-ID made of its letter's id.
+//! An answer is committed long before the exporter sends it. An answer that the courier did not clearly take is sent again, with the same
+//! signed content (RFC 1047: after the final dot of SMTP the sender cannot know), and the office counts it once. An answer that is sent
+//! again has a mail of its own, under a Message-ID made of its letter's id.
 //!
-//! The exporter leases answers: for a while they are this process's, and no other process sends them.
+//! The exporter leases answers: until the lease ends, no other process sends them.
 
 mod sent;
 
@@ -37,57 +37,61 @@ use crate::outage::Outage;
 use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat};
 
-/// How long answers are leased: other processes wait so long, should this one die and not come back.
+/// Length of a lease of answers. If this process dies and is not restarted, another process sends the answers after this time.
 const LEASE_HOLD: Duration = Duration::from_secs(120);
 
-/// Longest pause between two rounds while the courier cannot be reached.
+/// Longest pause after a round (the sending of the answers that were leased together) in which the courier could not be reached.
 const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Why answers are given up before a courier is asked.
+/// Most attempts to mark answers as sent.
+const MARKS_MAX: u32 = 3;
+
+/// Reasons for giving an answer up before a courier is asked.
 const NO_ADDRESS: &str =
     "the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this";
 const NO_CERTIFICATE: &str = "no valid certificate to seal the answer for";
 
-/// What an exporter is built with.
+/// Parts that an exporter is built from.
 #[derive(Clone)]
 pub struct ExporterParts {
     /// The outbox, and the runtime of the courier's connections.
     pub tasks: DatabaseTasks,
-    /// This process, by the name that it keeps across restarts, so that after a restart it has its leases again at once.
+    /// Name of this process, kept across restarts, so that a restarted process has its own leases again at once.
     pub process: Uuid,
-    /// Where answers go.
+    /// The courier that takes the answers.
     pub courier: Arc<dyn Courier>,
-    /// Whose signature they bear.
+    /// Key that signs the answers.
     pub key: Arc<SigningKey>,
-    /// Certificates to seal for, parsed when their letters were verified.
+    /// Certificates of the offices, for which the answers are sealed (encrypted). They were cached when letters of these offices were
+    /// verified.
     pub signers: Arc<Signers>,
-    /// Answers leased at a time.
+    /// Most answers leased at a time.
     pub leased_max: i64,
-    /// Answers on their way at a time.
+    /// Most mails that are being sent at a time.
     pub sending_max: usize,
-    /// Pause between two looks at the outbox while no ledger tells of answers.
+    /// Pause between two looks at the outbox while no ledger reports new answers.
     pub interval: Duration,
-    /// Longest time that sending waits for settlement.
+    /// Longest time for which answers are kept back while many incoming letters are being settled.
     pub yield_max: Duration,
-    /// Tells whether settlement is busy.
+    /// Counts the mails that are being processed, which shows whether settlement is busy.
     pub hands: Hands,
-    /// Mails in hand from which on settlement counts as busy.
+    /// Number of mails in process from which on settlement counts as busy.
     pub busy_mails: u32,
-    /// Where answers are counted.
+    /// Counts the answers by outcome.
     pub metrics: Arc<Metrics>,
 }
 
-/// See the module.
+/// The exporter actor of one courier. It seals and sends the answers of the outbox.
 pub struct Exporter {
     parts: ExporterParts,
     guard: Guard,
     is_sending: bool,
-    /// Whether answers may still be leased that a former life or a failed round has leased.
+    /// Whether the outbox may still hold leases of an earlier life, or of a round that failed.
     has_former_leases: bool,
-    /// Whether answers were posted while a round was under way.
+    /// Whether answers were posted during the current round, so that another round follows without a pause.
     is_told: bool,
     yielding_since: Option<Instant>,
-    /// Rounds since the courier was last reached, and until when the next round waits.
+    /// Number of rounds in a row in which the courier could not be reached. The pause before the next round grows with this number.
     rounds_away: u32,
     rests_until: Option<Instant>,
     outage: Outage,
@@ -119,7 +123,7 @@ impl Exporter {
             self.is_told = true;
             return;
         }
-        // The next tick looks again.
+        // While the exporter pauses, no round begins. The next tick looks at the outbox again.
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
@@ -132,11 +136,12 @@ impl Exporter {
         let parts = self.parts.clone();
         let (has_former_leases, metrics) = (self.has_former_leases, self.guard.metrics.clone());
         let round = async move { send_round(&parts, &metrics, has_former_leases).await };
-        // If this actor ends meanwhile, the one built in its place takes up the answers that this one has leased.
+        // If this actor ends meanwhile, the actor that replaces it releases the answers that this actor has leased.
         self.parts.tasks.run_while_alive(self, context, round, Exporter::sent);
     }
 
-    /// Says whether sending waits for settlement now. The wait is bounded, since answers are part of the promise too.
+    /// Says whether answers are kept back now, because many incoming letters are being settled. The time is bounded, since offices wait for
+    /// their answers too.
     fn yields_to_settlement(&mut self) -> bool {
         if self.parts.hands.in_hand() < self.parts.busy_mails {
             self.yielding_since = None;
@@ -152,7 +157,7 @@ impl Exporter {
 
     fn sent(&mut self, outcome: Result<Sent, Fault>, context: &mut Context<Exporter>) {
         self.is_sending = false;
-        // A round that a fault of the database ended leaves its answers leased by this process.
+        // If a round ends with a fault of the database, its answers stay leased by this process.
         self.has_former_leases = outcome.is_err();
         if let Ok(sent) = &outcome {
             sent.tell(self.parts.courier.noun(), &mut self.outage, Instant::now());
@@ -185,11 +190,12 @@ impl Exporter {
 /// The state that the mails of one round share.
 struct Sending {
     at_once: Semaphore,
+    /// Whether a mail found that the courier or the database is away, so that no further mail is begun.
     is_away: AtomicBool,
 }
 
-/// Leases, seals and sends the answers of one round. The round ends where the courier cannot be reached: each further mail would find
-/// the same.
+/// Leases, seals and sends the answers of one round. The round ends when the courier cannot be reached, since no further mail would get
+/// through.
 async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leases: bool) -> Result<Sent, Fault> {
     let leased = {
         let mut connection = parts.tasks.database.get().await?;
@@ -204,24 +210,46 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
         .into_iter()
         .map(|mail| send_mail(parts, actor, mail, &round))
         .collect();
+    // A fault of the database that one mail meets must not lose what became of the others: an answer that is not marked as sent is sent
+    // again.
+    let mut fault = None;
     while let Some(mailed) = sending.next().await {
-        sent.add(mailed?);
+        match mailed {
+            Ok(mailed) => sent.add(mailed),
+            Err(met) => {
+                round.is_away.store(true, Ordering::Relaxed);
+                fault.get_or_insert(met);
+            }
+        }
     }
     if !sent.sent.is_empty() {
         point("exporter::sent");
-        let mut connection = parts.tasks.database.get().await?;
-        outbox::sent(&mut connection, &sent.sent).await?;
+        mark_sent(parts, &sent.sent).await?;
+        parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.sent.len() as u64);
     }
     if !sent.untried.is_empty() {
         let mut connection = parts.tasks.database.get().await?;
         outbox::leave(&mut connection, &sent.untried).await?;
     }
-    parts.metrics.answers.with_label_values(&["sent"]).inc_by(sent.sent.len() as u64);
-    Ok(sent)
+    fault.map_or(Ok(sent), Err)
 }
 
-/// Groups answers into mails: answers to one agency that are sent for the first time go together. An answer that is sent again goes
-/// alone, so that its Message-ID never names two different mails, and stays the same from then on.
+/// Marks answers as sent. A fault that may pass is tried again at once, because the offices already have the answers.
+async fn mark_sent(parts: &ExporterParts, answers: &[LeasedAnswer]) -> Result<(), Fault> {
+    let mut tries = 1..MARKS_MAX;
+    loop {
+        let marked = async { outbox::sent(&mut *parts.tasks.database.get().await?, answers).await };
+        match marked.await {
+            Err(fault) if fault.is_passing() && tries.next().is_some() => {
+                tracing::debug!(%fault, "answers that were sent are marked once more");
+            }
+            marked => return marked,
+        }
+    }
+}
+
+/// Groups answers into mails. Answers to one agency that are sent for the first time share mails. An answer that is sent again has a mail
+/// of its own, so that its Message-ID never stands for two different mails.
 fn group(leased: Vec<LeasedAnswer>, together_max: usize) -> Vec<Vec<LeasedAnswer>> {
     let mut mails: Vec<Vec<LeasedAnswer>> = Vec::new();
     for answer in leased {
@@ -240,14 +268,15 @@ fn group(leased: Vec<LeasedAnswer>, together_max: usize) -> Vec<Vec<LeasedAnswer
     mails
 }
 
-/// Sends one mail, unless the courier was found away meanwhile.
+/// Sends one mail. Skips it if another mail of the round has found that the courier cannot be reached.
 async fn send_mail(
     parts: &ExporterParts,
     actor: &ActorMetrics,
     mail: Vec<LeasedAnswer>,
     round: &Sending,
 ) -> Result<Mailed, Fault> {
-    // Answers that are put back for later are counted as faults when the stay is dropped.
+    // `stay` counts the answers as work of this exporter. Where it is dropped without an outcome, as for answers that are put back for
+    // later, they are counted as faults.
     let mut stay = Stay::begin(actor, mail.len());
     // The semaphore is never closed, so a permit always comes.
     let _permit = round.at_once.acquire().await.ok();
@@ -255,7 +284,7 @@ async fn send_mail(
         stay.end(Handled::Deferred, mail.len());
         return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
-    // All are to one address.
+    // All answers of a mail have the same address.
     if parts.courier.needs_address() && mail.iter().any(|answer| answer.email.is_empty()) {
         give_up(parts, &mut stay, &mail, NO_ADDRESS).await?;
         return Ok(Mailed::default());
@@ -279,7 +308,7 @@ async fn send_mail(
     }
 }
 
-/// Gives answers up that no courier can be asked to take.
+/// Gives up answers that cannot be sent by any courier.
 async fn give_up(parts: &ExporterParts, stay: &mut Stay, answers: &[LeasedAnswer], words: &str) -> Result<(), Fault> {
     let mut connection = parts.tasks.database.get().await?;
     outbox::give_up(&mut connection, answers, words).await?;
@@ -306,7 +335,8 @@ async fn not_sent(
     }
     let words = failure.words.to_string();
     let mut connection = parts.tasks.database.get().await?;
-    // A refused address does not mend itself, so its answer is given up. Of several answers in one mail each is tried alone first.
+    // A refused address stays refused, so its answer is given up. Where a mail holds several answers, each is first tried in a mail of its
+    // own.
     if failure.words.again == Again::Never && count == 1 {
         outbox::give_up(&mut connection, &answers, &words).await?;
         stay.end(Handled::Refused, count);
@@ -345,7 +375,8 @@ async fn seal(parts: &ExporterParts, mail: Vec<LeasedAnswer>) -> (Vec<Sealed>, V
     }
 }
 
-/// Returns what is signed: a receipt was packed when it was written, a notice is packed as its office reads by now.
+/// Returns the octets to sign. The payload of an answer was packed when its receipt was written; a notice is packed now, in the form that
+/// its office reads.
 fn packed(answer: &LeasedAnswer) -> Cow<'_, [u8]> {
     match &answer.notice {
         Some(notice) => Cow::Owned(payload::pack_as(answer.payload.clone(), notice.form)),

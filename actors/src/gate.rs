@@ -1,5 +1,5 @@
-//! The gate before every source: mail may be fetched while it is open. It is closed while the database is away, so that mail waits in its
-//! source and not in memory.
+//! The gate of all sources: mail may be fetched while the gate is open. The gate is closed while the database cannot be reached, so that
+//! mail waits in its source and not in memory.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use tokio::sync::watch;
 use crate::metrics::Metrics;
 use crate::stop::Stop;
 
-/// First pause between two looks at a database that is away. Each pause is twice as long as the one before.
+/// First pause between two probes of a database that cannot be reached. Each pause is twice as long as the one before.
 const PROBE_MIN: Duration = Duration::from_millis(200);
-/// Longest pause between two such looks.
+/// Longest pause between two probes of a database that cannot be reached.
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// The gate of a process. Cheap to clone.
@@ -26,7 +26,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Closes the gate if the fault means that the database is away, and logs each closing once.
+    /// Closes the gate if the fault means that the database cannot be reached. Logs each closing once.
     pub fn fault(&self, fault: &Fault) {
         if fault.is_away() && self.0.send_replace(false) {
             tracing::warn!(%fault, "no mail is fetched until the database answers");
@@ -40,11 +40,11 @@ impl Gate {
 
     /// Waits until mail may be fetched.
     pub async fn open(&self) {
-        // The sender lives in `self`, so this wait cannot fail.
+        // `wait_for` fails only if the channel's `watch::Sender` is gone. It cannot be gone, since `self` owns it.
         drop(self.0.subscribe().wait_for(|open| *open).await);
     }
 
-    /// Looks after the gate: while it is closed, tries the database after ever longer pauses, and opens the gate when the database answers.
+    /// Watches the gate. While the gate is closed, probes the database after growing pauses, and opens the gate when the database answers.
     pub async fn keep(&self, database: &Database, metrics: &Metrics, stop: &Stop) {
         let mut closed = self.0.subscribe();
         while !stop.is_told() {
@@ -55,7 +55,8 @@ impl Gate {
             }
             metrics.database_answers(false);
             let mut pause = PROBE_MIN;
-            // The probe writes: with a database that answers and has no room to write, all mail would be fetched only to be returned.
+            // The probe writes into the database. If it only read, the gate would open although the database's disk is full, and all mail
+            // that is then fetched would have to be returned.
             while let Err(fault) = database.probe().await {
                 tracing::debug!(%fault, "the database is still away");
                 tokio::select! {

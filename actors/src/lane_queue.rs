@@ -1,23 +1,23 @@
-//! Two queues for the costly work, so that strangers cannot make the offices wait.
+//! Two queues of costly work, so that strangers cannot make the offices wait.
 //!
-//! The fast lane has a queue of its own; the slow and the last lane share the other one, which gets at most a tenth of the decoder's
-//! time while the fast queue has work, and all of it otherwise. So nobody can mute an office by pretending to be it: the office's
-//! letters still come through the slow lane. (Pollers fetch deferred mail of the slow lane before that of the last: `Claims::ranks`.
-//! In this queue the two are equal.)
+//! The fast lane has its own queue. The slow lane and the last lane share the other queue. While the fast queue has work, the shared queue
+//! gets at most a tenth of the decoder's time; otherwise it gets all of it. So nobody can silence an office by imitating it, because the
+//! office's letters still get through the slow lane. (Pollers fetch deferred mail of the slow lane before that of the last:
+//! `Claims::ranks`. In the shared queue the two lanes are equal.)
 //!
-//! While an office's mail is tried, the office's later mail waits outside the fast queue (`trial`). If no other fast mail is there,
-//! the decoder spends the time until the verdict on slow mail. After each slice of 5 ms the decoder yields its thread to the verifier,
-//! which shares the thread and has to give that verdict.
+//! While a mail of an office is tried, the office's later mail waits outside the fast queue (`trial`). If there is no other fast mail, the
+//! decoder works on slow mail until the result of the trial is known. After each slice of 5 ms the decoder yields its thread to the
+//! verifier, which shares the thread and has to give that result.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::claims::Lane;
 
-/// The slow queue's part of the time while the fast queue has work: one in this many.
+/// The slow queue gets one part in this many of the time while the fast queue has work.
 const SLOW_PARTS: u32 = 10;
 
-/// The two queues of one decoder, with the time that each has used.
+/// The two queues of one decoder, with the time that each queue has used.
 #[derive(Debug)]
 pub struct LaneQueue<T> {
     fast: VecDeque<T>,
@@ -49,12 +49,13 @@ impl<T> LaneQueue<T> {
         }
     }
 
-    /// Takes the next item: from the slow queue while it has used less than its part of the time, or while the fast queue is empty.
+    /// Takes the next item. The item is from the slow queue if that queue has used less than its part of the time, or if the fast queue is
+    /// empty.
     pub fn pop(&mut self) -> Option<(Lane, T)> {
         let slow_is_due = self.slow_time * (SLOW_PARTS - 1) < self.fast_time;
         let lane = match (self.fast.is_empty(), self.slow.is_empty()) {
             (true, true) => {
-                // Both queues are empty: the time that each has used is no matter to the next rush.
+                // Both queues are empty. The used times start again at zero, so that they do not affect the next busy period.
                 (self.fast_time, self.slow_time) = (Duration::ZERO, Duration::ZERO);
                 return None;
             }
@@ -70,11 +71,11 @@ impl<T> LaneQueue<T> {
         item.map(|item| (lane, item))
     }
 
-    /// Books the time that an item of a lane has taken.
+    /// Adds the time that an item took to the used time of its lane's queue.
     pub fn spent(&mut self, lane: Lane, time: Duration) {
         match lane {
             Lane::Fast => self.fast_time += time,
-            // While the fast queue is empty, the slow one takes time from nobody.
+            // While the fast queue is empty, the time of the slow queue is not counted, because it delays nobody.
             Lane::Slow | Lane::Last if self.fast.is_empty() => {}
             Lane::Slow | Lane::Last => self.slow_time += time,
         }

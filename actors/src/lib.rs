@@ -14,8 +14,8 @@
 //! | candidate, token | a mail or file as a source lists it, and its name across sessions (UIDL, file name) | [`transport::Candidate`] |
 //! | session, window | one connection to a source; the candidates asked for at a time | `mailbox_poller::session` |
 //! | gate | closed while the database is away: no mail is fetched | [`gate`] |
-//! | courier | carries answers out: the relay, the transfer folder | [`courier`] |
-//! | lease | a mailbox, or an answer in the outbox, is one process's for a while | `admission::records`, [`exporter`] |
+//! | courier | a way by which answers leave: the relay, or the transfer folder | [`courier`] |
+//! | lease | for a while, only one process polls a mailbox, or sends an answer of the outbox | `admission::records`, [`exporter`] |
 //!
 //! Who has a mail:
 //!
@@ -26,8 +26,8 @@
 //! | fate | what became of a lent mail: settled, left, deferred, withheld, returned, suspect | [`custody::Fate`] |
 //! | provenance | where a mail came from and when; every message carries it whole | [`provenance`] |
 //! | stay | a letter with one actor, counted when it comes and by its outcome when it goes | [`metrics::Stay`] |
-//! | hands, permit | how much may be in hand at once, and leave to hold some of it | [`room`] |
-//! | holding | what the mails of one claim take of the room | `room::holdings` |
+//! | hands, permit | hands bound how much is in hand at once; a permit stands for a mail or a kilobyte in hand | [`room`] |
+//! | holding | the part of the room that the mails of one claim take | `room::holdings` |
 //! | life | one actor from its start to its end; the actor rebuilt after a panic has another | [`supervision`] |
 //!
 //! In which order mail is taken:
@@ -35,18 +35,18 @@
 //! | word | meaning | where |
 //! |---|---|---|
 //! | claim | the matricule that a mail mentions; never believed, it picks the lane | `Provenance::claim` |
-//! | failed claim | a mail named an agency in the last 60 s, and proved not to be that agency's | [`claims`] |
+//! | failed claim | in the last 60 s, a mail that named the agency proved not to come from it | [`claims`] |
 //! | heard | a letter of the agency was verified in the last 60 s | [`claims`] |
-//! | lane | fast: a known agency, no failed claim; slow: its claim failed lately; last: the rest | [`claims::Lane`], [`lane_queue`] |
+//! | lane | fast: a known agency, and no failed claim; slow: the claim failed lately; last: other mail | [`claims::Lane`], [`lane_queue`] |
 //! | trial | of several mails with one claim one is opened and verified, while the others wait | [`trial`] |
 //! | deferred | a mail stays in its source unopened, until mail of better lanes has been taken | `admission::memory` |
 //! | held up | an agency's mail was left for want of room, so later mail of that agency must not overtake it | `admission::windows` |
 //! | carried over | a mail that was still in hand when its session ended | `admission::lending` |
-//! | breaker | a mail over which sessions break; it gets sessions of its own | `admission::breakers` |
-//! | withheld | a sound letter waits: its table takes no rows now, or a fault is not its own | `admission::withheld` |
-//! | suspect, alone | code panicked or hung over the mail; it is fetched with nothing else in hand | `admission::suspects` |
-//! | poison | a suspect that failed three times alone: it goes to quarantine unopened | `admission::alone` |
-//! | proof, remainder | what the letters of one mail prove together; what of a mail was not looked into | [`proof`], [`remainder`] |
+//! | breaker | a mail over which sessions break; a breaker gets sessions of its own | `admission::breakers` |
+//! | withheld | a sound letter waits, since its table takes no rows now, or a fault not of its own stopped it | `admission::withheld` |
+//! | suspect, alone | code panicked or hung over the mail; a suspect is fetched with nothing else in hand | `admission::suspects` |
+//! | poison | a suspect that failed three times alone; poison goes to quarantine unopened | `admission::alone` |
+//! | proof, remainder | what the letters of one mail prove about its claim; the part of a mail beyond a limit | [`proof`], [`remainder`] |
 //! | writer time | each agency's part of a writer's time, as a bucket that refills | [`writer_time`] |
 
 pub mod admission;
@@ -73,6 +73,7 @@ pub mod push_intake;
 pub mod record_reader;
 mod refusal_log;
 pub mod remainder;
+pub mod replicas;
 pub mod room;
 pub mod sdc_decoder;
 pub mod signature_verifier;
@@ -85,5 +86,6 @@ pub mod transport;
 pub mod trial;
 pub mod writer_time;
 
-/// Capacity of an actor's mailbox. Never the bound that counts: permits are, and fewer of them exist.
+/// Capacity of an actor's mailbox, in messages. The number of lent mails is bounded by permits, and there are fewer permits than this, so a
+/// mailbox never fills.
 pub(crate) const MAILBOX_CAPACITY: usize = 1 << 16;

@@ -1,4 +1,4 @@
-//! An actor whose life is one piece of work: it gets no messages but heartbeats, and runs over a source until the process drains.
+//! An actor whose whole life is one piece of work with a source. It gets no messages except heartbeats, and runs until the process drains.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -8,13 +8,13 @@ use futures_util::FutureExt;
 
 use crate::supervision::{Guard, Heartbeat};
 
-/// What a [`Lifelong`] actor is built with, and the work that it does.
+/// What a [`Lifelong`] actor is built with, and its work.
 pub trait LifeWork: Clone + Unpin + 'static {
     /// Works until the process drains. A panic ends the actor, which is then rebuilt.
     fn work(self, guard: Guard) -> impl Future<Output = ()> + 'static;
 }
 
-/// See the module.
+/// An actor that does one piece of work until the process drains.
 pub struct Lifelong<W> {
     parts: W,
     guard: Guard,

@@ -1,9 +1,9 @@
-//! Polls one source, a mailbox or the transfer folder: fetches mail in windows, lends each mail to a decoder, and deletes mail whose
+//! Polls one source, a mailbox or the transfer folder. It fetches mail in windows, lends each mail to a decoder, and deletes mail whose
 //! letters are committed.
 //!
-//! The source holds the only copy that counts until the letters' transaction is committed. Mail that is marked as deleted is gone only
-//! once the close of the session was answered. Every other end of a session (a cut, a panic, a kill) leaves the mail where it is, and
-//! settling recognises a letter that comes again.
+//! The source holds the only copy that counts until the letters' transaction is committed. The server deletes the mail marked as deleted
+//! only when it has answered the close of the session. If a session ends in any other way (a cut, a panic, a kill), the mail stays in its
+//! source, and settling recognises the letter when it is fetched again.
 
 mod parts;
 mod session;
@@ -22,21 +22,24 @@ use crate::outage::Outage;
 use crate::supervision::Guard;
 pub use parts::MailboxPollerParts;
 
-/// Sessions in a row that may each find another breaker. Beyond this number the server itself counts as in trouble.
+/// Most sessions in a row that may each find another breaker (a mail over which sessions break). After more such sessions, the fault is
+/// attributed to the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
 /// Shortest pause between polls of a mailbox that fails.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);
 /// Longest pause between polls of a mailbox that fails.
 const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// Pause between two polls that ask another replica for the lease.
+const ASKING: Duration = Duration::from_secs(1);
 
-/// Longest wait for the database when the lease is given back.
+/// Longest wait for the database to give the lease back.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// See the module.
+/// The poller of one source; see the module.
 pub type MailboxPoller = Lifelong<MailboxPollerParts>;
 
 impl LifeWork for MailboxPollerParts {
-    /// Polls until the process drains, and gives the lease back then.
+    /// Polls until the process drains, and then gives the lease back.
     async fn work(self, guard: Guard) {
         let _polling = self.polling.read().await;
         poll_until_drained(&self, &guard).await;
@@ -44,15 +47,15 @@ impl LifeWork for MailboxPollerParts {
     }
 }
 
-/// Returns how long it is until a source's next turn. Each source has one in every interval, at a moment of its own: polled at the same
-/// moment, all sources would keep each other and their letters waiting.
+/// Returns the time until a source's next turn. Each source has one turn in every interval, at its own offset: if all sources were polled
+/// at the same moment, they would delay each other.
 fn until_turn(elapsed: Duration, interval: Duration, phase: Duration) -> Duration {
     let passed = (elapsed + interval).saturating_sub(phase).as_nanos() % interval.as_nanos().max(1);
     interval.saturating_sub(Duration::from_nanos(u64::try_from(passed).unwrap_or(u64::MAX)))
 }
 
 impl MailboxPollerParts {
-    /// Gives the source's lease back: otherwise another process would wait for the lease to end.
+    /// Gives the source's lease back. Otherwise another process could poll the source only after the lease has expired.
     async fn give_lease_back(&self) {
         let source = &self.source;
         if !source.gate.is_open() {
@@ -68,7 +71,7 @@ impl MailboxPollerParts {
 
 async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     let source = &parts.source;
-    // One name for each life of this actor, so that mail which an earlier life left in hand is told from mail which this one holds.
+    // Each life of this actor has its own identifier. It distinguishes mail that an earlier life did not finish from mail of this life.
     let life = Uuid::now_v7();
     let (mut memory, mut lending) = (Memory::default(), Lending::default());
     let mut rhythm = Rhythm::begin(parts);
@@ -78,6 +81,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
             () = async {
                 tokio::time::sleep(rhythm.pause).await;
                 source.claims.known().await;
+                source.replicas.known().await;
                 source.gate.open().await;
             } => {}
         }
@@ -92,7 +96,11 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
         let found_breaker = memory.breakers.len() > breakers_before;
         rhythm.tell(&outcome, found_breaker);
         rhythm.next(&outcome, found_breaker);
-        // The next poll comes in time to renew the lease: a process that took the lease over would make suspects of the mail in hand.
+        if source.gives_up() && lending.is_empty() && lending.settled_mails() == 0 {
+            parts.give_lease_back().await;
+            tracing::info!(mailbox = &*source.name, "another replica takes the {} over", source.facts.noun);
+        }
+        // The next poll must be early enough to renew the lease: a process that took the lease over would make suspects of the lent mail.
         if !lending.is_empty() {
             rhythm.pause = rhythm.pause.min(LEASE_HOLD / 3);
         }
@@ -102,7 +110,7 @@ async fn poll_until_drained(parts: &MailboxPollerParts, guard: &Guard) {
     }
 }
 
-/// When a poller polls next, and what is logged of the polls before.
+/// Decides when a poller polls next, and logs the results of its polls.
 struct Rhythm<'p> {
     source: &'p Admission,
     turns: Turns,
@@ -120,7 +128,7 @@ impl Rhythm<'_> {
         Rhythm { source, turns: *turns, began, pause: Duration::ZERO, breaks_in_a_row: 0, outage }
     }
 
-    /// Counts and logs how a poll ended. A poll that has found a breaker has reached the source.
+    /// Counts and logs how a poll ended. A poll that found a breaker has reached the source.
     fn tell(&mut self, outcome: &Result<Polled, PollError>, found_breaker: bool) {
         let Admission { name, metrics, facts, .. } = self.source;
         let word = outcome
@@ -128,7 +136,7 @@ impl Rhythm<'_> {
             .map_or_else(PollError::step, |polled| if polled.is_elsewhere { "elsewhere" } else { "ok" });
         metrics.polls.with_label_values(&[&**name, word]).inc();
         match outcome {
-            // The source was not tried here: the process that has its lease shows how it is.
+            // This poll did not try the source: another process has its lease and shows its state.
             Ok(polled) if polled.is_elsewhere => metrics.polled_elsewhere(name),
             Ok(_) => {
                 metrics.reached(name, true);
@@ -137,10 +145,10 @@ impl Rhythm<'_> {
                 }
             }
             Err(PollError::Source(_)) => metrics.reached(name, found_breaker),
-            // Neither error says anything of the source.
+            // These errors say nothing about the source.
             Err(PollError::Database(_) | PollError::Unsettled(_)) => {}
         }
-        // A breaker has been logged by its name already.
+        // A breaker has already been logged under its own name.
         if let Err(error) = outcome
             && !found_breaker
             && let Some(polls) = self.outage.failed(&error.to_string(), Instant::now())
@@ -159,12 +167,13 @@ impl Rhythm<'_> {
     fn next(&mut self, outcome: &Result<Polled, PollError>, found_breaker: bool) {
         let interval = self.turns.interval;
         let least = BACKOFF_MIN.min(interval);
-        // A session that found another breaker has made progress: the mail behind the breaker is next.
+        // A session that found another breaker has made progress: the next session fetches the mail behind the breaker.
         self.breaks_in_a_row = if found_breaker { self.breaks_in_a_row + 1 } else { 0 };
         self.pause = match outcome.as_ref().map(|polled| polled.next) {
             Ok(NextPoll::AtOnce) => Duration::ZERO,
-            // Providers lock out a client that signs in all the time.
+            // The pause grows, because some providers lock out a client that signs in too often.
             Ok(NextPoll::Soon) => (self.pause * 2).clamp(least, interval),
+            Ok(NextPoll::Asking) => ASKING.min(interval),
             Ok(NextPoll::InTurn) => until_turn(self.began.elapsed(), interval, self.turns.phase),
             Err(_) if found_breaker && self.breaks_in_a_row <= BREAKS_IN_A_ROW_MAX => least,
             Err(_) => (self.pause * 2).clamp(least, BACKOFF_MAX.max(interval)),

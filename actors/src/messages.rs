@@ -31,21 +31,21 @@ use crate::writer_time::Booking;
 pub struct Fetched {
     /// The mail as it came; the first part of an over-size one.
     pub mail: Vec<u8>,
-    /// The whole size of an over-size mail, of which only the first part was fetched.
+    /// Whole size in bytes of an over-size mail, of which only the first part was fetched; `None` for other mail.
     pub over_size_bytes: Option<u64>,
-    /// Whether it is a mail, or a document alone.
+    /// Whether the octets are a mail or a single document.
     pub form: Form,
-    /// Where it came from.
+    /// Source of the mail, and its time of arrival.
     pub provenance: Provenance,
-    /// Which lane its claim had when it was fetched.
+    /// Lane of the mail's claim when the mail was fetched.
     pub lane: Lane,
-    /// The trial, if this is the mail of its claim that is being tried.
+    /// The trial, if this mail is the one that is being tried for its claim; otherwise `None`.
     pub trial: Option<Trial>,
     /// What to do with a mail that holds no container.
     pub no_container: NoContainer,
-    /// Whether the mail has failed three times alone, and is not opened again.
+    /// Whether the mail has failed three times when tried alone. If so, it is not opened again.
     pub is_poison: bool,
-    /// The duty to settle it.
+    /// The duty to settle the mail.
     pub share: Share,
 }
 
@@ -56,29 +56,29 @@ impl Letters for Fetched {
 }
 
 impl Fetched {
-    /// Says that the mail has an outcome, so that its trial is not void.
+    /// Reports that the mail has an outcome, so that its trial has a result.
     pub fn conclude(&self) {
         self.trial.iter().for_each(Trial::conclude);
     }
 }
 
-/// One container of a mail, with the duty to settle it.
+/// One container of a mail, and the duty to settle it.
 pub struct Carried {
-    /// Where its mail came from.
+    /// Source of the container's mail, and its time of arrival.
     pub provenance: Provenance,
-    /// What the containers of its mail prove together; given up once it is known who signed this one.
+    /// What the containers of the mail prove together. It becomes `None` as soon as the signer of this container is known.
     pub proof: Option<Arc<Proof>>,
-    /// The whole mail, where not all of it was looked into.
+    /// The whole mail, if not all of it was searched for containers.
     pub remainder: Option<Arc<Remainder>>,
     /// The container's original bytes.
     pub container: Vec<u8>,
-    /// The duty.
+    /// The duty to settle the container.
     pub share: Share,
 }
 
 impl Carried {
-    /// Says which agency has signed the container, or that no known one has. With the last container of a mail, the mail's claim is judged.
-    /// A mail that was not looked into as a whole is then returned, where it is to be kept: it goes to a writer.
+    /// Records which known agency has signed the container, or that none has. The mail's claim is judged with the last container of the
+    /// mail. If the mail was not searched to its end and is to be kept, it is then returned, to be sent to a writer.
     pub fn conclude(&mut self, signer: Option<Matricule>) -> Option<Rejected> {
         if let Some(proof) = self.proof.take() {
             proof.conclude(signer);
@@ -87,13 +87,13 @@ impl Carried {
     }
 }
 
-/// A container has been decrypted; its signer is named, not proven.
+/// A container has been decrypted. The name of its signer is known but not proven.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct OpenedContainer {
-    /// What was inside the envelope.
+    /// Decrypted contents of the envelope.
     pub opened: sdc::cms::Opened,
-    /// Size of the document in bytes as this program would render it, however it was wrapped on the way.
+    /// Size of the document in bytes as this program would render it, independent of the encoding in which it was sent.
     pub rendered_bytes: usize,
     /// The container.
     pub carried: Carried,
@@ -105,7 +105,7 @@ impl Letters for OpenedContainer {
     }
 }
 
-/// Registered keys signed the letters: their payloads have been read.
+/// Letters whose signatures by registered keys are verified and whose payloads have been read.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct VerifiedLetters(pub Vec<Settleable>);
@@ -116,7 +116,7 @@ impl Letters for VerifiedLetters {
     }
 }
 
-/// A container, or a mail as a whole, that no registered key has signed: nothing of it has been parsed, and its sender is not told.
+/// A container, or a whole mail, that no registered key has signed. None of its contents has been parsed, and its sender gets no answer.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Rejected(pub Settleable);
@@ -127,7 +127,7 @@ impl Letters for Rejected {
     }
 }
 
-/// A batch is decided and its rows are written, in a transaction that is open.
+/// A batch that is decided and whose rows are written, in a transaction that is still open.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct WrittenBatch {
@@ -135,7 +135,7 @@ pub struct WrittenBatch {
     pub written: Written,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,
-    /// Where the time of the batch is booked.
+    /// Divides the time that is spent on the batch among the agencies of its letters: each agency has only a part of a writer's time.
     pub booking: Booking,
 }
 
@@ -145,11 +145,11 @@ impl Letters for WrittenBatch {
     }
 }
 
-/// A batch that met a fault of its own has been taken apart: the letters that could be settled are committed.
+/// A batch that caused a fault and was therefore divided. The letters that could be settled are committed.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct TakenApart {
-    /// What became of each arrival.
+    /// Result of each arrival.
     pub apart: Apart,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,
@@ -161,7 +161,7 @@ impl Letters for TakenApart {
     }
 }
 
-/// A batch is committed: answers wait in the outbox.
+/// A batch was committed, so answers wait in the outbox.
 #[derive(Message, Clone, Copy, Debug)]
 #[rtype(result = "()")]
 pub struct Posted;

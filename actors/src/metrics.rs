@@ -1,15 +1,18 @@
-//! What the actors show of themselves. Never a label per agency: there are a hundred thousand.
+//! Metrics of the actors and of the flow. No metric has a label per agency, since a country has up to a hundred thousand agencies.
 //!
-//! Counters whose labels are known begin at 0: Prometheus sees no increase in a series that is born with its first event,
-//! so an alert on it would stay silent that first time.
+//! Counters whose labels are known begin at 0. Prometheus sees no increase in a series that appears with its first event, so an alert on
+//! such a series would miss that event.
 
 mod actor;
 mod families;
 mod in_hand;
+mod reads;
 
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Registry};
 use sdc::refusal::RefusalCode;
+use sdc::service::Service;
+use store::settle::Tally;
 
 use crate::room::Hands;
 use crate::transport::NoContainer;
@@ -17,6 +20,7 @@ use actor::ActorFamilies;
 pub use actor::{ActorMetrics, Handled, Stay};
 use families::{counters, gauges, registered};
 use in_hand::InHand;
+pub use reads::{ReadMetrics, Waiting};
 
 /// Names of the actors, as on metrics, in logs and of their files.
 pub const ACTORS: [&str; 7] = [
@@ -29,47 +33,51 @@ pub const ACTORS: [&str; 7] = [
     "exporter",
 ];
 
-/// The metrics of the pipeline. Made once per process and shared.
+/// The metrics of the pipeline. They are made once per process, and all actors use copies of them.
 #[derive(Clone)]
 pub struct Metrics {
     actors: ActorFamilies,
     in_hand: InHand,
     /// Containers committed, by outcome (`accepted`, `duplicate`, or the code of the refusal).
     pub letters: IntCounterVec,
-    /// Containers that name a registered key and are not signed with it, by the refusal's code: `signature_invalid`,
-    /// `signature_forbidden`. Of what is refused before a key is looked up nobody is named.
+    /// Containers that name a registered key and are not signed with it, by the refusal's code: `signature_invalid`, `signature_forbidden`.
+    /// Containers that are refused before their key is looked up are not counted.
     pub signatures_refused: IntCounterVec,
     /// Rows written into application tables.
     pub rows: IntCounter,
-    /// Minor units charged.
-    pub charged: IntCounter,
-    /// From a mail in hand to its commit.
+    /// Minor units charged, by service.
+    charged: IntCounterVec,
+    /// Metrics of the records that are read for agencies.
+    pub reads: ReadMetrics,
+    /// Seconds from the moment at which the centre takes a mail to the commit of its letters.
     pub settle_seconds: Histogram,
-    /// By how much the time of a letter is later than its arrival, in seconds; late ones are below 0.
+    /// The time that a letter states minus the time of its arrival, in seconds. It is negative for a letter that was long on its way.
     pub skew_seconds: Histogram,
     /// Letters per committed transaction.
     pub batch_letters: Histogram,
     /// Mails fetched, by mailbox.
     pub mails_fetched: IntCounterVec,
-    /// Mails without a container, by mailbox, by its rule (`leave`, `quarantine`, `drop`) and by whether they call
-    /// themselves automatic: bounces and vacation notices.
+    /// Mails without a container, by mailbox, by the mailbox's rule (`leave`, `quarantine`, `drop`), and by whether the mail declares
+    /// itself automatic, as bounces and vacation notices do.
     pub without_container: IntCounterVec,
     /// Mails found in the mailbox at its last listing.
     pub mailbox_mails: IntGaugeVec,
-    /// Mails that a mailbox lists and does not give, by mailbox: refused, or over which each session breaks.
+    /// Mails that a mailbox lists and that cannot be fetched, by mailbox. The server refuses to send them, or each session breaks over
+    /// them.
     pub unfetchable: IntGaugeVec,
-    /// 1 while the mailbox can be reached, as of the last poll.
+    /// 1 where the last poll reached the mailbox, 0 where it did not, by mailbox.
     mailbox_up: IntGaugeVec,
     /// Polls, by mailbox and outcome (`ok`, `elsewhere`, or the step that failed).
     pub polls: IntCounterVec,
     /// Answers by outcome: `sent`, `put_back`, `given_up`.
     pub answers: IntCounterVec,
-    /// 1 while the database answers; without labels, and without a value until it was tried.
+    /// 1 while the database answers, 0 while it does not. The gauge has no labels, and no value until the first contact with the database.
     database_up: IntGaugeVec,
 }
 
 const SETTLE_BUCKETS: [f64; 12] = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0];
-/// A letter may be under way for days; one from the future has a clock to thank.
+/// The buckets reach further into the past than needed for clocks: letters may be days on their way. Only a wrong clock dates a letter in
+/// the future.
 const SKEW_BUCKETS: [f64; 8] = [-86_400.0, -3600.0, -600.0, -60.0, 60.0, 600.0, 3600.0, 86_400.0];
 const BATCH_BUCKETS: [f64; 10] = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 300.0, 600.0];
 
@@ -77,10 +85,9 @@ impl Metrics {
     /// Makes the metrics and registers them.
     ///
     /// # Errors
-    /// A name registered twice.
+    /// Two metrics have the same name.
     pub fn new(registry: &Registry) -> prometheus::Result<Metrics> {
         let vec = |name: &str, help: &str, labels: &[&str]| counters(registry, name, help, labels);
-        let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help)?);
         let histogram = |name: &str, help: &str, buckets: &[f64]| {
             registered(registry, Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec()))?)
         };
@@ -93,8 +100,9 @@ impl Metrics {
                 "Containers that name a registered key and are not signed with it, by the refusal's code",
                 &["outcome"],
             )?,
-            rows: counter("xm_rows_total", "Rows written into application tables")?,
-            charged: counter("xm_charged_minor_units_total", "Minor units charged")?,
+            rows: registered(registry, IntCounter::new("xm_rows_total", "Rows written into application tables")?)?,
+            charged: vec("xm_charged_minor_units_total", "Minor units charged", &["service"])?,
+            reads: ReadMetrics::new(registry)?,
             settle_seconds: histogram("xm_settle_seconds", "From a mail in hand to its commit", &SETTLE_BUCKETS)?,
             skew_seconds: histogram("xm_skew_seconds", "A letter's own time less that of its receipt", &SKEW_BUCKETS)?,
             batch_letters: histogram("xm_batch_letters", "Letters per committed transaction", &BATCH_BUCKETS)?,
@@ -132,15 +140,26 @@ impl Metrics {
         for outcome in ["sent", "put_back", "given_up"] {
             metrics.answers.with_label_values(&[outcome]);
         }
+        for service in Service::ALL.into_iter().filter(|service| service.facts().priced.is_some()) {
+            metrics.charged.with_label_values(&[service.name()]);
+        }
         Ok(metrics)
     }
 
-    /// Shows from now on what these hands hold at the moment of each scrape.
+    /// Adds the totals of a committed batch to the counters, by service.
+    pub fn count(&self, tally: &Tally) {
+        for (service, sum) in tally.sums.iter().filter(|(_, sum)| sum.charged > 0) {
+            self.charged.with_label_values(&[service.name()]).inc_by(sum.charged.unsigned_abs());
+        }
+        self.reads.count(tally);
+    }
+
+    /// From now on, each scrape shows the number of permits that are taken from `hands`.
     pub fn show_in_hand(&self, hands: &Hands) {
         self.in_hand.show(hands);
     }
 
-    /// Notes whether the database answers and has room to write.
+    /// Notes whether the database answers and has disk space to write.
     pub fn database_answers(&self, is_up: bool) {
         self.database_up.with_label_values::<&str>(&[]).set(i64::from(is_up));
     }
@@ -150,17 +169,18 @@ impl Metrics {
         self.mailbox_up.with_label_values(&[mailbox]).set(i64::from(is_up));
     }
 
-    /// Shows nothing of a mailbox that another process polls: what this one saw there last may be long gone, and that process shows it.
+    /// Removes the gauges of a mailbox that another process polls: that process shows them, and the values of this process would be
+    /// outdated.
     pub fn polled_elsewhere(&self, mailbox: &str) {
         for gauge in [&self.mailbox_up, &self.mailbox_mails] {
-            // A series that is not there need not be removed.
+            // To remove a series that does not exist fails and changes nothing.
             gauge.remove_label_values(&[mailbox]).ok();
         }
-        // Every process shows this gauge, so that an alert on it begins and ends.
+        // Every process shows this gauge, even when it is 0, so that an alert on it can both begin and end.
         self.unfetchable.with_label_values(&[mailbox]).set(0);
     }
 
-    /// Says whether the last poll of every mailbox that is polled here has failed to reach it. Before the first polls it is not known.
+    /// Says whether the last poll of every mailbox that this process polls failed to reach it. Returns false before the first poll.
     pub fn is_every_mailbox_down(&self) -> bool {
         let mailboxes: Vec<_> = self.mailbox_up.collect().iter().flat_map(|up| up.get_metric().to_vec()).collect();
         !mailboxes.is_empty() && mailboxes.iter().all(|mailbox| mailbox.get_gauge().get_value() < 1.0)

@@ -1,24 +1,25 @@
-//! Which of many failed attempts are logged: the first, each that fails in words not logged within the last hour, and the end. Otherwise a
-//! mailbox or relay that stays away for a night would be a line of the log for every poll or round.
+//! Selects which of many failed attempts are logged: the first, each one whose error message was not logged within the last hour, and the
+//! end of the outage. Otherwise a mailbox or relay that cannot be reached for a night would produce a log line for every poll or round.
 
 use std::time::{Duration, Instant};
 
-/// Time between two lines with the same words.
+/// Pause between two log lines with the same error message.
 const TOLD_EVERY: Duration = Duration::from_secs(3600);
 
-/// Most wordings logged within [`TOLD_EVERY`]: where each attempt fails in other words, not each is logged.
+/// Largest number of different error messages logged within [`TOLD_EVERY`]. If each attempt fails with another message, not every one is
+/// logged.
 const WORDINGS_MAX: usize = 8;
 
-/// The failed attempts since the last one that succeeded.
+/// The attempts that have failed in a row.
 #[derive(Debug, Default)]
 pub struct Outage {
     attempts: u64,
-    /// Wordings that were logged lately, and when.
+    /// Error messages that were logged lately, with the moment of logging.
     told: Vec<(String, Instant)>,
 }
 
 impl Outage {
-    /// Counts a failed attempt. Returns how many have failed so far, where this one is to be logged.
+    /// Counts a failed attempt. Returns the number of failed attempts so far if this one is to be logged, else `None`.
     pub fn failed(&mut self, words: &str, now: Instant) -> Option<u64> {
         self.attempts += 1;
         self.told.retain(|(_, at)| now.duration_since(*at) < TOLD_EVERY);
@@ -29,7 +30,7 @@ impl Outage {
         Some(self.attempts)
     }
 
-    /// Ends the outage. Returns how many attempts failed, where any did.
+    /// Ends the outage. Returns the number of failed attempts, or `None` if no attempt failed.
     pub fn end(&mut self) -> Option<u64> {
         let attempts = std::mem::take(self).attempts;
         (attempts > 0).then_some(attempts)

@@ -1,10 +1,11 @@
-//! Room for payloads that are read and not settled, shared between agencies: however much one agency sends, letters of other agencies
-//! find room.
+//! Room for payloads that have been read and are not settled yet. The agencies share the room: however much one agency sends, letters of
+//! other agencies find room.
 //!
-//! A letter of many records takes forty times the memory of its mail, and how many records it has is not known before it is opened. In
-//! one queue, hundreds of mails of 30 KB that unpack to megabytes would keep later letters from their writer, where each agency has its
-//! part of the time (`writer_time`). So agencies take turns here too. An agency that holds half of the room waits until a letter of its
-//! is settled, and letters of other agencies pass. A letter that is too large for the free room is passed too, but only for a while.
+//! A letter of many records takes forty times the memory of its mail, and its number of records is not known before it is opened. In a
+//! single queue, hundreds of mails of 30 KB that unpack to megabytes would keep later letters from their writer, where each agency has its
+//! part of the time (`writer_time`). So agencies take turns here too. An agency that uses half of the room waits until one of its letters
+//! is settled, and letters of other agencies overtake it. A letter that is too large for the free room may also be overtaken, but only for
+//! a while.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sdc::letter::Matricule;
 use tokio::sync::oneshot;
 
-/// An agency that holds more than one letter may hold the room divided by this, which is half of it.
+/// An agency with more than one letter may use the room divided by this number, which is half of the room.
 const AGENCY_PARTS: usize = 2;
 
 /// A bounded number of bytes of payloads that are read and not settled. Cheap to clone.
@@ -33,12 +34,13 @@ struct Inner {
 struct Waiter {
     agency: Matricule,
     bytes: usize,
-    /// Bytes that later waiters were given before this one.
+    /// Number of bytes that waiters behind this one were given before it.
     passed_by_bytes: usize,
     given: oneshot::Sender<Unpacked>,
 }
 
-/// Room for a letter's payload: taken before the payload is read, and given back when the letter is settled and this is dropped.
+/// Room for a letter's payload. It is taken before the payload is read. When the letter is settled, this value is dropped, and the room
+/// becomes free again.
 #[derive(Debug, Default)]
 pub struct Unpacked {
     taken: Option<(PayloadRoom, Matricule, usize)>,
@@ -52,7 +54,7 @@ impl Drop for Unpacked {
     }
 }
 
-/// Gives free room to other waiters once a waiter has been answered or has gone away.
+/// Gives free room to other waiters when a waiter has got its room or has stopped waiting.
 struct GivesOnDrop<'a>(&'a PayloadRoom);
 
 impl Drop for GivesOnDrop<'_> {
@@ -62,12 +64,12 @@ impl Drop for GivesOnDrop<'_> {
 }
 
 impl PayloadRoom {
-    /// Makes room for so many bytes.
+    /// Makes room for `bytes_max` bytes.
     pub fn new(bytes_max: usize) -> PayloadRoom {
         PayloadRoom { bytes_max, inner: Arc::default() }
     }
 
-    /// Takes room for a payload of so many bytes, if there is room at once and no waiter would be passed.
+    /// Takes room for a payload of `bytes` bytes, if the room is free now and no waiter would be overtaken.
     pub fn try_take(&self, agency: Matricule, bytes: usize) -> Option<Unpacked> {
         let mut inner = self.locked();
         let bytes = bytes.min(self.bytes_max);
@@ -75,16 +77,16 @@ impl PayloadRoom {
         (is_free && inner.fits(agency, bytes, self.bytes_max)).then(|| self.hold(&mut inner, agency, bytes))
     }
 
-    /// Waits for room for a payload of so many bytes; a payload larger than the whole room waits for the whole room. Callers ask for one
-    /// letter of an agency at a time, so that agencies take turns and the letters of one agency keep their order.
+    /// Waits for room for a payload of `bytes` bytes. A payload larger than the whole room waits for the whole room. Callers request room
+    /// for one letter of an agency at a time, so that agencies take turns and the letters of one agency keep their order.
     pub async fn take(&self, agency: Matricule, bytes: usize) -> Unpacked {
-        // Dropped after the receiver `taken`: by then this waiter counts as closed, and the room goes to the others.
+        // This value is dropped after the receiver `taken`. By then this waiter counts as closed, and the room is given to the others.
         let _gives = GivesOnDrop(self);
         let (given, taken) = oneshot::channel();
         let bytes = bytes.min(self.bytes_max);
         self.locked().waiting.push_back(Waiter { agency, bytes, passed_by_bytes: 0, given });
         self.give();
-        // A waiter leaves the queue only with its room, so this is always answered.
+        // A waiter leaves the queue only when it gets room, so the channel always delivers a value.
         taken.await.unwrap_or_default()
     }
 
@@ -107,11 +109,11 @@ impl PayloadRoom {
         self.give();
     }
 
-    /// Gives the free room to the waiters, the eldest first.
+    /// Gives the free room to the waiters, oldest first.
     fn give(&self) {
         let given = self.choose();
         for (waiter, unpacked) in given {
-            // Where the waiter went away meanwhile, the room is dropped and so given back.
+            // If the waiter has stopped waiting meanwhile, the room is dropped here and so becomes free again.
             waiter.send(unpacked).ok();
         }
     }
@@ -121,9 +123,9 @@ impl PayloadRoom {
         let mut given = Vec::new();
         let mut passed = VecDeque::new();
         let waiting = std::mem::take(&mut inner.waiting);
-        // A waiter whose agency holds its part already is passed without limit. A waiter that only finds no room is passed until later
-        // waiters were given as many bytes as the whole room has; then free room is kept for it. Otherwise a large letter would wait for
-        // ever beside many small ones.
+        // A waiter whose agency already uses its part may be overtaken without limit. A waiter that only finds too little free room may be
+        // overtaken until later waiters were given as many bytes as the whole room has. After that, free room is kept for it. Otherwise a
+        // large letter could wait for ever while small letters overtake it.
         let mut is_kept = false;
         for waiter in waiting.into_iter().filter(|waiter| !waiter.given.is_closed()) {
             if !is_kept && inner.fits(waiter.agency, waiter.bytes, self.bytes_max) {
@@ -150,7 +152,7 @@ impl Inner {
         self.taken + bytes <= bytes_max && self.is_within_part(agency, bytes, bytes_max)
     }
 
-    /// Says whether an agency may hold so many bytes more: it holds nothing, or stays within its part.
+    /// Says whether an agency may take `bytes` more: it may if it has no room yet, or if it stays within its part.
     fn is_within_part(&self, agency: Matricule, bytes: usize, bytes_max: usize) -> bool {
         self.held.get(&agency).is_none_or(|held| held + bytes <= bytes_max / AGENCY_PARTS)
     }
@@ -217,7 +219,7 @@ mod tests {
     #[test]
     fn a_letter_of_another_waits_for_one_letter_of_a_flood() {
         let room = PayloadRoom::new(100);
-        // Each letter of the flood takes the whole room, and asks for it before the letter ahead of it is settled.
+        // Each letter of the flood takes the whole room. Its request is made before the previous letter is settled.
         let first = room.try_take(matricule(1), 100).unwrap();
         let mut flood = ask(&room, 1, 100);
         let mut neighbour = ask(&room, 2, 1);
@@ -261,7 +263,7 @@ mod tests {
         drop(large);
         assert!(is_given(&mut small).is_some());
         drop(held);
-        // A waiter that goes away at the moment in which it is given room gives the room back.
+        // If a waiter stops waiting at the moment in which it is given room, the room becomes free again.
         let held = room.try_take(matricule(1), 100).unwrap();
         let waiting = ask(&room, 2, 100);
         drop(held);
@@ -269,7 +271,7 @@ mod tests {
         assert!(room.try_take(matricule(3), 100).is_some());
     }
 
-    /// Asks for room that is kept for an elder waiter, which may not be passed any more.
+    /// Requests room that is kept for an older waiter, which may not be overtaken any more.
     fn ask_behind(room: &PayloadRoom) -> Asked {
         room.locked().waiting[0].passed_by_bytes = 100;
         ask(room, 3, 10)

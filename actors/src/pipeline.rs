@@ -1,4 +1,4 @@
-//! Builds the actors, last one first, keeps them supervised, and drains them in the order of the flow.
+//! Builds the actors in the reverse order of the flow, keeps them supervised, and drains them in the order of the flow.
 
 mod actors;
 mod limits;
@@ -13,15 +13,16 @@ use sdc::keys::CentreKeys;
 use store::certificates::signers::Signers;
 use store::ledger::voucher_keys::VoucherKeys;
 use store::letters::outbox;
+use store::replicas::{self, Replica};
 use store::settle::{Settler, SettlingSettings};
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use uuid::Uuid;
 
 use crate::claims::Claims;
 use crate::database_tasks::{DatabaseTasks, Undone};
 use crate::gate::Gate;
 use crate::refusal_log::RefusalLog;
+use crate::replicas::Replicas;
 use crate::room::Hands;
 use crate::stop::{StopTeller, stop};
 use crate::supervision::Escalation;
@@ -30,9 +31,10 @@ pub use limits::Limits;
 pub use parts::{PipelineParts, PolledSource, PushedSource};
 use supervisor::Supervisor;
 
-/// Each writer keeps one part in so many of the room for payloads, for the held records that letters contradict.
+/// If a letter contradicts records that are already in the database, the writer reads these records from the database, so that the
+/// difference can be shown. For this, each writer reserves one `HELD_PARTS`th of the memory that is allowed for payloads.
 const HELD_PARTS: u32 = 16;
-/// Longest wait for a database that is to release leases of answers.
+/// Longest wait for the database when the leases of answers are released.
 const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// A running pipeline. Must be built inside a running actix system.
@@ -42,19 +44,19 @@ pub struct Pipeline {
     hands: Hands,
     gate: Gate,
     polling: Arc<RwLock<()>>,
-    outbox: AnswerLeases,
+    leases: Leases,
     escalations: UnboundedReceiver<Escalation>,
     arbiters: Vec<Arbiter>,
 }
 
 impl Pipeline {
-    /// Builds every actor, last one first, so that each finds its next.
+    /// Builds every actor in the reverse order of the flow, so that each actor is built with a link to the next one.
     pub fn start(parts: PipelineParts) -> Pipeline {
         let (drain, draining) = stop();
         let (end, ending) = stop();
         let (escalate, escalations) = unbounded_channel();
         let limits = &parts.limits;
-        // The room for held records that letters contradict is taken from that for payloads.
+        // The memory for the records in the database that letters contradict is taken from the memory that is allowed for payloads.
         let held_bytes_max = limits.unpacked_bytes_max / HELD_PARTS;
         let writers = u32::try_from(limits.writers.max(1)).unwrap_or(u32::MAX);
         let settling = SettlingSettings {
@@ -75,6 +77,7 @@ impl Pipeline {
             signers: Arc::new(Signers::new(limits.signers_cached_max)),
             settler: Arc::new(Settler::new(parts.tasks.database.clone(), settling)),
             metrics: Arc::new(parts.metrics.clone()),
+            replicas: Replicas::unknown(parts.replica.process),
             refusals: RefusalLog::default(),
             draining,
             polling: Arc::default(),
@@ -83,7 +86,7 @@ impl Pipeline {
                 ending,
                 escalate,
                 tasks: parts.tasks.clone(),
-                process: parts.process,
+                process: parts.replica.process,
             },
         };
         parts.metrics.show_in_hand(&shared.hands);
@@ -95,31 +98,32 @@ impl Pipeline {
         start_sources(&parts, &shared, &decoders, &mut arbiters);
         keep_house(&parts, &shared);
         let Shared { hands, gate, polling, .. } = shared;
-        let outbox = AnswerLeases { tasks: parts.tasks.clone(), process: parts.process };
-        Pipeline { drain, end, hands, gate, polling, outbox, escalations, arbiters }
+        let leases = Leases { tasks: parts.tasks.clone(), replica: parts.replica.clone() };
+        Pipeline { drain, end, hands, gate, polling, leases, escalations, arbiters }
     }
 
-    /// Waits until an actor can no longer be kept alive.
+    /// Waits until the supervisor gives an actor up, and returns the reason. The process must then end.
     pub async fn escalation(&mut self) -> Option<Escalation> {
         self.escalations.recv().await
     }
 
-    /// Returns how many mails are in hand.
+    /// Returns how many mails the actors are processing.
     pub fn mails_in_hand(&self) -> u32 {
         self.hands.in_hand()
     }
 
-    /// Says whether mail may be fetched.
+    /// Says whether the gate is open, so that mail may be fetched.
     pub fn is_taking_mail(&self) -> bool {
         self.gate.is_open()
     }
 
-    /// Drains: no more mail is fetched, mail in hand is settled and deleted, then the actors end. Returns whether all mail came back before
-    /// the deadline; mail that did not is still in its source.
+    /// Drains the pipeline: no more mail is fetched, lent mail is settled and deleted, then the actors end. Returns whether all lent mail
+    /// was reported before the deadline. Mail that was not reported is still in its source.
     pub async fn drain(self, deadline: Duration) -> bool {
         self.drain.tell();
         let came_back = tokio::time::timeout(deadline, async {
-            // A poller ends when its mail has come back and is deleted. When all permits can be taken, no mail is in hand.
+            // A poller ends when its lent mail has been reported and the settled part of it deleted. If all permits can be taken, no mail
+            // is lent.
             drop(self.polling.write().await);
             drop(self.hands.take_all().await);
         })
@@ -131,13 +135,13 @@ impl Pipeline {
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
         if self.gate.is_open() {
-            self.outbox.release().await;
+            self.leases.release().await;
         }
         came_back
     }
 
-    /// Stops every actor at once, without waiting: mail in hand is still in its source. The end of a process does the same, but in tests a
-    /// pipeline has no process of its own.
+    /// Stops every actor without waiting. Lent mail is still in its source. In production the end of the process does the same; tests need
+    /// this function because they run several pipelines in one process.
     pub fn stop(&self) {
         self.end.tell();
         for arbiter in &self.arbiters {
@@ -146,7 +150,7 @@ impl Pipeline {
     }
 }
 
-/// Derives the keys of vouchers. Without them letters that bring one wait, and all others go on.
+/// Derives the keys of vouchers. If this fails, letters that contain a voucher wait, and all other letters are settled.
 fn voucher_keys(keys: &CentreKeys) -> VoucherKeys {
     VoucherKeys::of(keys).unwrap_or_else(|error| {
         tracing::error!(%error, "the codes of vouchers cannot be told: letters that bring one wait");
@@ -154,22 +158,27 @@ fn voucher_keys(keys: &CentreKeys) -> VoucherKeys {
     })
 }
 
-/// The answers that this process has leased, to be released once the exporters have ended.
-struct AnswerLeases {
+/// What this process has leased, and its place among the replicas.
+struct Leases {
     tasks: DatabaseTasks,
-    process: Uuid,
+    replica: Replica,
 }
 
-impl AnswerLeases {
-    /// Releases the leases: another process can send the answers at once, and need not wait for the leases to end.
+impl Leases {
+    /// Releases the answers that this process has leased, once the exporters have ended, so that another process can send them at once.
+    /// Tells the other replicas that this one has ended.
     async fn release(self) {
-        let AnswerLeases { tasks, process } = self;
+        let Leases { tasks, replica } = self;
         let database = tasks.database.clone();
-        let releasing = async move { outbox::release(&mut *database.get().await?, process).await };
+        let releasing = async move {
+            let mut connection = database.get().await?;
+            outbox::release(&mut connection, replica.process).await?;
+            replicas::leave(&mut connection, &replica).await
+        };
         match tasks.call_within(RELEASE_WAIT_MAX, releasing).await {
             Ok(()) => {}
-            Err(Undone::Fault(fault)) => tracing::debug!(%fault, "the leases of answers end by themselves"),
-            Err(Undone::LeftBehind) => tracing::debug!("the leases of answers end by themselves"),
+            Err(Undone::Fault(fault)) => tracing::debug!(%fault, "the leases end by themselves"),
+            Err(Undone::LeftBehind) => tracing::debug!("the leases end by themselves"),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What the letters of one mail prove of the agency that the mail claims.
+//! Records what the letters of one mail prove about the agency that the mail claims.
 //!
-//! A sound letter of another agency makes the claim fail. Otherwise a stranger who replays that letter, in mails that claim an office,
-//! would have the office's lane and room for as long as he likes. The claim does not fail where the same mail also holds a letter of the
-//! claimed agency: the subject of a mail names one agency, its claim, and a gateway, or an office with several matricules, sends letters
-//! of others in the same mail.
+//! A letter that another agency has signed makes the claim fail. Otherwise a stranger could replay that letter in mails that claim an
+//! office, and so use the fast lane and the permits of that office as long as he likes. The claim does not fail if the same mail also holds
+//! a letter of the claimed agency. The subject of a mail states one agency, its claim, but a gateway, or an office with several matricules,
+//! may send letters of other agencies in the same mail.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,12 +13,13 @@ use sdc::letter::Matricule;
 use crate::claims::Claims;
 use crate::trial::Trial;
 
-/// What is known so far of a mail's letters, which share it. The claim is judged only once each letter has an outcome: a letter without
-/// one comes again, and may be the one that proves the claim.
+/// The outcomes, so far, of the letters of one mail, which all share this value. The claim is judged only when every letter has an outcome:
+/// a letter without an outcome is fetched again, and may still prove the claim.
 pub struct Proof {
     claims: Arc<Claims>,
     claim: Option<Matricule>,
-    /// Dropped with the proof, so after the claim has been judged: the mails that wait behind the trial must find the claim failed.
+    /// The trial of the claim, if there is one. It is dropped with the proof, and so after the claim has been judged: the mails that wait
+    /// for the trial must see whether the claim has failed.
     trial: Option<Trial>,
     letters_without_outcome: AtomicUsize,
     is_from_claimed: AtomicBool,
@@ -26,7 +27,7 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// Begins the proof of a mail of so many letters.
+    /// Begins to record what the letters of a mail prove about the claim of the mail. `letters` is the number of letters in the mail.
     pub fn new(claims: Arc<Claims>, claim: Option<Matricule>, trial: Option<Trial>, letters: usize) -> Proof {
         Proof {
             claims,
@@ -38,7 +39,8 @@ impl Proof {
         }
     }
 
-    /// Says of one letter, once, which agency has signed it, or that no known one has.
+    /// Records the outcome of one letter: the agency that signed it, or `None` where no known agency signed it. Must be called once per
+    /// letter.
     pub fn conclude(&self, signer: Option<Matricule>) {
         if let Some(signer) = signer {
             let is_from = if self.claim == Some(signer) { &self.is_from_claimed } else { &self.is_from_another };
@@ -118,10 +120,10 @@ mod tests {
             (2, vec![None, Some(44)], Lane::Slow),
             (2, vec![Some(44), Some(43)], Lane::Fast),
             (2, vec![Some(43), Some(44)], Lane::Fast),
-            // No letter has a known signer, and the proof does not count this against the claim: of a container that does not open the
-            // decoder has done so already.
+            // No letter has a known signer, so the proof does not change the claim. If the container could not be opened, the decoder has
+            // already made the claim fail.
             (1, vec![None], Lane::Fast),
-            // The third letter has no outcome yet, and may be of the claimed agency.
+            // The third letter has no outcome yet, and may come from the claimed agency.
             (3, vec![Some(44), Some(44)], Lane::Fast),
         ] {
             let claims = Arc::new(Claims::default());

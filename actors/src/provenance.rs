@@ -1,5 +1,5 @@
-//! Where a mail came from and when, carried whole by every message that holds a part of it; and what settling takes, with the duty
-//! that goes with it.
+//! Source and time of arrival of a mail. Every message that holds a part of a mail carries the mail's whole provenance. [`Settleable`] is
+//! the input of settling, together with the duty to report the mail's fate.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,31 +14,32 @@ use crate::at_work::MailName;
 use crate::custody::Share;
 use crate::payload_room::Unpacked;
 
-/// Where a mail came from, and when. Every container found in the mail carries a copy.
+/// Source and time of arrival of a mail. Every container found in the mail carries a copy.
 #[derive(Clone, Debug)]
 pub struct Provenance {
-    /// Which mail it is.
+    /// Name of the mail: its source, and its token in that source.
     pub name: MailName,
-    /// Where it came from, as the journal keeps it.
+    /// Transport, mailbox and unproven claims of the mail, as the journal and the quarantine record them.
     pub source: Source,
-    /// When it was taken in hand, by the centre's clock.
+    /// Moment at which the centre took the mail, by the centre's clock.
     pub received_at: DateTime<Utc>,
-    /// The same by the monotonic clock, for latencies.
+    /// Moment at which the centre took the mail, by the monotonic clock. It is used to measure latencies.
     pub taken_at: Instant,
 }
 
-/// The octets of a container, or of a mail that is kept as a whole, and their sizes.
+/// The octets of a container, or of a mail that is kept whole, and their sizes.
 pub struct Original {
-    /// The octets, as far as they were fetched.
+    /// The octets that were fetched.
     pub octets: Vec<u8>,
-    /// Their number; that of the whole mail where only its first part was fetched.
+    /// Number of octets of the container, or of the whole mail where only the mail's first part was fetched.
     pub container_bytes: usize,
-    /// What the document measures, however it was wrapped on the way.
+    /// Number of bytes of the document in its canonical form, independent of line lengths and padding that gateways may have changed.
+    /// Prices and limits count these bytes.
     pub rendered_bytes: usize,
 }
 
 impl Original {
-    /// Makes the original of octets of which no document is known: it measures what they do.
+    /// Makes an original of octets that are not recognised as a document. Both sizes are the number of octets.
     pub fn of(octets: Vec<u8>) -> Original {
         let bytes = octets.len();
         Original { octets, container_bytes: bytes, rendered_bytes: bytes }
@@ -51,7 +52,7 @@ impl Provenance {
         self.source.claimed.agency
     }
 
-    /// Makes what settling takes of a container of this mail.
+    /// Makes the input of settling from one container of this mail.
     pub fn settleable(self, original: Original, content: Content, (unpacked, share): (Unpacked, Share)) -> Settleable {
         let Provenance { name: _, source, received_at, taken_at } = self;
         let Original { octets: container, container_bytes, rendered_bytes } = original;
@@ -70,7 +71,8 @@ impl Provenance {
         }
     }
 
-    /// Makes what settling takes of the first letter of an installation: a stranger's, unless its code admits it.
+    /// Makes the input of settling from an installation's first letter. The letter is refused as a stranger's, unless its enrolment code is
+    /// valid.
     pub fn enrolling(self, original: Original, enrolment: Enrolment, share: Share) -> Settleable {
         let refusal = Refusal::new(RefusalCode::EnrolmentRefused);
         let mut settleable = self.refused(original, refusal, share);
@@ -78,26 +80,27 @@ impl Provenance {
         settleable
     }
 
-    /// Makes what settling takes of a container, or of a mail as a whole, that nobody vouches for. Nothing of it was unpacked.
+    /// Makes the input of settling from a container, or a whole mail, without a verified signer. Its payload was not unpacked.
     pub fn refused(self, original: Original, refusal: Refusal, share: Share) -> Settleable {
         self.settleable(original, Content::Stranger(refusal), (Unpacked::default(), share))
     }
 }
 
-/// What settling takes: what has been understood of a container, and the duty towards its mail.
+/// Input of settling: the contents of a container as far as they are known, and the duty to report to the source what became of it.
 pub struct Settleable {
-    /// What has been understood.
+    /// Contents of the container as far as they are known.
     pub arrival: Arrival,
-    /// The duty.
+    /// The duty to report to the source what became of the container.
     pub duty: Duty,
 }
 
-/// What is owed for one arrival until it is settled.
+/// What one arrival (a container, or a mail that is kept whole) holds until it is settled: the memory reserved for its payload, and the
+/// duty to report its fate.
 pub struct Duty {
-    /// When its mail was taken in hand, by the monotonic clock.
+    /// Moment at which the centre took the arrival's mail, by the monotonic clock.
     pub taken_at: Instant,
-    /// Room for its payload, given back when this is dropped.
+    /// Bytes of memory reserved for the arrival's payload. They become free when this value is dropped.
     pub unpacked: Unpacked,
-    /// The duty to settle it.
+    /// The duty to report what became of the container.
     pub share: Share,
 }

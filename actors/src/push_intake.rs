@@ -1,7 +1,7 @@
-//! Runs over one pushed source: lets its senders in, and ends, when the process drains, once all pushed mail has its fate.
+//! Serves one pushed source. Accepts mail from its senders until the process drains, and ends once every pushed mail has its fate.
 //!
-//! No mail is kept here. Each sender holds the only copy of its mail until it is told the mail's fate; a sender that is cut off
-//! meanwhile, by a panic or a kill, sends the mail again.
+//! No mail is stored here. Each sender keeps the only copy of its mail until it gets the answer about the mail's fate. A sender that gets
+//! no answer, because of a panic or a kill, sends the mail again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,25 +15,25 @@ use crate::outage::Outage;
 use crate::supervision::Guard;
 use crate::transport::pushed::Pushed;
 
-/// First pause before a source that cannot listen, or a database that fails, is tried again. Each pause is twice as long as the one before.
+/// First pause before another try when the source cannot listen or the database fails. Each pause is twice as long as the one before.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
-/// Longest pause before such a try.
+/// Longest pause before another try when the source cannot listen or the database fails.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How long the last senders have to take their answers, when the process drains.
+/// Time that the last senders have to receive their answers when the process drains.
 const ANSWERS_WAIT: Duration = Duration::from_millis(500);
 
 /// What a push intake is built with.
 #[derive(Clone)]
 pub struct PushIntakeParts {
-    /// The source, with what its mail passes.
+    /// The source's settings, and the limits and rules that decide which of its mail is accepted.
     pub source: Admission,
-    /// How mail comes.
+    /// Transport by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
-    /// Held for reading until no pushed mail is in hand, so that draining can wait for that.
+    /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this.
     pub polling: Arc<RwLock<()>>,
 }
 
-/// See the module.
+/// An actor that accepts the mail of one pushed source.
 pub type PushIntake = Lifelong<PushIntakeParts>;
 
 impl LifeWork for PushIntakeParts {
@@ -83,7 +83,7 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
     }
 }
 
-/// Waits, once the process drains, for the fate of every mail, and a little for its sender to take the answer.
+/// Waits until the process drains and every mail has its fate, and then a little longer, so that the senders receive their answers.
 async fn drained(source: &Admission, lender: &Lender) {
     source.drain.told().await;
     lender.idle().await;

@@ -1,11 +1,13 @@
-//! Reads what letters ask for, beside the flow: those that ask for records come here from the verifier, and go on to their writer with
-//! what was read, or with why nothing was.
+//! Reads the records that letters request, outside the main flow. The verifier hands letters that request records to this actor. The actor
+//! hands them on to their writer, together with the records, or with the reason why none were read.
 //!
-//! Reading takes from milliseconds to minutes, so it has workers and connections of its own, and writing never waits for it. An agency
-//! is read for once at a time, and takes turns with others. Letters beyond a bound stay in their source.
+//! Reading takes from milliseconds to minutes. Therefore the reader has its own workers and connections, and writing never waits for
+//! reading. Only one letter of an agency is served at a time, so that agencies take turns. Letters beyond `waiting_max` stay in their
+//! source.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, Context, Handler};
 use reader::Reader;
@@ -17,34 +19,37 @@ use store::reading::Read;
 use crate::database_tasks::DatabaseTasks;
 use crate::gate::Gate;
 use crate::messages::VerifiedLetters;
+use crate::metrics::{ReadMetrics, Waiting};
 use crate::provenance::Settleable;
 use crate::supervision::{Guard, Guarded, Heartbeat};
 use crate::table_writer::TableWriters;
 
-/// What a reader is built with.
+/// Parts that a record reader is built from.
 #[derive(Clone)]
 pub struct RecordReaderParts {
-    /// Reads for letters.
+    /// Reads the records for a letter.
     pub reader: Arc<Reader>,
-    /// Where reading runs.
+    /// Runtime on which reading runs.
     pub tasks: DatabaseTasks,
-    /// Closed when the database is away.
+    /// Gate that is closed while the database cannot be reached.
     pub gate: Gate,
-    /// Where letters go.
+    /// Writers that get the letters after their records have been read.
     pub writers: TableWriters,
-    /// Letters that are read for at a time.
+    /// Metrics that count the reads and measure their time.
+    pub metrics: ReadMetrics,
+    /// Most letters whose records are read at the same time.
     pub workers: usize,
-    /// Most letters that wait here.
+    /// Most letters that wait in this actor.
     pub waiting_max: usize,
 }
 
-/// See the module.
+/// Actor that reads the records requested by letters.
 pub struct RecordReader {
     parts: RecordReaderParts,
     guard: Guard,
-    /// In the order of arrival.
-    waiting: VecDeque<(Matricule, Settleable)>,
-    /// Agencies that are being read for.
+    /// Letters whose records are still to be read, in the order of arrival.
+    waiting: VecDeque<(Matricule, Settleable, Waiting)>,
+    /// Agencies for which records are being read.
     busy: HashSet<Matricule>,
 }
 
@@ -58,27 +63,36 @@ impl RecordReader {
         point("record_reader::take");
         for letter in letters {
             match letter.arrival.agency() {
-                Some(agency) if self.waiting.len() < self.parts.waiting_max => self.waiting.push_back((agency, letter)),
-                // It comes again once others have been read for.
+                Some(agency) if self.waiting.len() < self.parts.waiting_max => {
+                    self.waiting.push_back((agency, letter, self.parts.metrics.wait()));
+                }
+                // The mail stays in its source. It is fetched again after the records of other letters have been read.
                 Some(_) => letter.duty.share.defer(),
-                // Without a signer nobody asks for anything: its mail returns to its source with the share that is dropped here.
+                // Only letters with a signer can request records. For any other letter the share is dropped here, which returns the mail to
+                // its source.
                 None => {}
             }
         }
         self.read_next(context);
     }
 
-    /// Begins to read for the eldest letters whose agencies are not being read for, as many as there are workers.
+    /// Takes the oldest letters whose agencies have no reading under way, one for each free worker, and begins to read their records.
     fn read_next(&mut self, context: &mut Context<RecordReader>) {
         while self.busy.len() < self.parts.workers.max(1) {
-            let next = self.waiting.iter().position(|(agency, _)| !self.busy.contains(agency));
-            let Some((agency, letter)) = next.and_then(|next| self.waiting.remove(next)) else { return };
+            let next = self.waiting.iter().position(|(agency, ..)| !self.busy.contains(agency));
+            let Some((agency, letter, waiting)) = next.and_then(|next| self.waiting.remove(next)) else { return };
+            drop(waiting);
             self.busy.insert(agency);
-            let reader = Arc::clone(&self.parts.reader);
+            let (reader, metrics) = (Arc::clone(&self.parts.reader), self.parts.metrics.clone());
             let work = async move {
                 point("record_reader::read");
-                // The duty travels with the letter: a panic in here makes a suspect of it.
-                (reader.read(&letter.arrival).await, letter)
+                // The letter's share is part of this task, so a panic in the task makes the letter's mail a suspect.
+                let began = Instant::now();
+                let read = reader.read(&letter.arrival).await;
+                if let (Ok(Some(_)), Some(written)) = (&read, letter.arrival.letter()) {
+                    metrics.took(written.request.service(), began.elapsed());
+                }
+                (read, letter)
             };
             self.parts.tasks.run(self, context, work, move |actor, (read, letter), context| {
                 actor.busy.remove(&agency);
@@ -97,7 +111,8 @@ impl RecordReader {
             Err(fault) => {
                 self.guard.metrics.fault();
                 self.parts.gate.fault(&fault);
-                // The gate logs a database that is away, once; the mail then comes again as soon as it answers.
+                // The gate logs once that the database cannot be reached. In that case the mail is fetched again as soon as the database
+                // answers.
                 if !fault.is_away() {
                     tracing::warn!(%fault, %agency, "a letter could not be read for; its mail stays and comes again");
                     letter.duty.share.withhold();

@@ -1,7 +1,8 @@
-//! A line of the log for each refusal, at a rate that a person can read: which agency, which letter, why. Never the letter's content.
+//! Logs one line for each refusal, with the agency, the letter and the reason, and never with the letter's contents. The rate is limited to
+//! what a person can read.
 //!
-//! Without a rate, anybody who can send mail could fill the log. Refusals beyond the rate are counted, and their number is logged at the
-//! end of the minute. Containers of strangers have a rate of their own, so that a flood of them hides no refusal of an office.
+//! Without the limit, anybody who can send mail could fill the log. Refusals beyond the limit are counted, and their number is logged at
+//! the end of the minute. Containers of strangers have a limit of their own, so that a flood of them hides no refusal of an office.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,11 +14,11 @@ const AGENCIES_PER_MINUTE: u32 = 60;
 /// Most lines in a minute about containers of strangers.
 const STRANGERS_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
-/// Pause between two looks whether a minute is over.
+/// Pause between two checks whether the minute is over.
 const TICK: Duration = Duration::from_secs(5);
 
-/// Logs refusals. There is one rate for the whole program, however many ledgers there are and however often they are rebuilt: a clone is
-/// the same log.
+/// The log of refusals. The limits hold for the whole program, however many ledgers there are and however often they are rebuilt: all
+/// clones share one log.
 #[derive(Clone, Debug, Default)]
 pub struct RefusalLog(Arc<Mutex<Minute>>);
 
@@ -40,7 +41,7 @@ impl Budget {
         Budget { left: per_minute, per_minute, untold: 0 }
     }
 
-    /// Takes a line; says whether there was one left.
+    /// Uses up one of the log lines that are allowed in this minute. Returns false, and counts the refusal as not logged, if none is left.
     fn take(&mut self) -> bool {
         let has_line = self.left > 0;
         self.left = self.left.saturating_sub(1);
@@ -48,7 +49,7 @@ impl Budget {
         has_line
     }
 
-    /// Begins a minute, and returns how many refusals of the one before were not logged.
+    /// Begins a minute. Returns how many refusals of the previous minute were not logged.
     fn refill(&mut self) -> u64 {
         self.left = self.per_minute;
         std::mem::take(&mut self.untold)
@@ -66,7 +67,7 @@ impl Default for Minute {
 }
 
 impl Minute {
-    /// Begins another minute where this one is over; returns how many letters and containers were not logged.
+    /// If the minute is over, begins another one. Returns how many refused letters and containers were not logged.
     fn end(&mut self, now: Instant) -> (u64, u64) {
         if now.duration_since(self.began) < MINUTE {
             return (0, 0);
@@ -77,14 +78,15 @@ impl Minute {
 }
 
 impl RefusalLog {
-    /// Logs refusals, as far as the rate admits.
+    /// Logs refusals, as many as the limits allow.
     pub fn tell(&self, refused: &[RefusedLetter]) {
         self.end_minute(Instant::now());
         let mut minute = self.lock();
         for letter in refused {
             let RefusedLetter { journal_line, agency, letter_id, code } = *letter;
             let code = code.as_str();
-            // Each guard takes a line. In one pattern with alternatives (`|`) the guard would run for each, and count one refusal twice.
+            // Each guard takes one of the minute's lines. A single pattern with alternatives (`|`) would run its guard once per
+            // alternative, and take two lines for one refusal.
             match agency.zip(letter_id) {
                 Some((agency, letter)) if minute.agencies.take() => {
                     tracing::info!(agency = format!("{agency:06}"), %letter, code, journal_line, "a letter was refused");
@@ -97,7 +99,7 @@ impl RefusalLog {
         }
     }
 
-    /// Logs at the end of each minute how many refusals were beyond the rate, for as long as this is polled.
+    /// Logs at the end of each minute how many refusals were beyond the limit. Never returns.
     pub async fn tell_minutes(&self) {
         self.look_every(TICK).await;
     }
@@ -158,14 +160,14 @@ mod tests {
         assert_eq!((minute.strangers.left, minute.strangers.untold), (0, 24 - 10));
     }
 
-    /// The number of refusals beyond the rate is logged when the minute is over: no further refusal is needed for it.
+    /// The number of refusals beyond the limit is logged when the minute is over. No further refusal is needed to trigger this.
     #[tokio::test]
     async fn what_is_beyond_the_rate_is_told_when_the_minute_is_over() {
         let log = RefusalLog::default();
         let began = {
             let mut minute = log.lock();
             assert_eq!((0..12).filter(|_| minute.strangers.take()).count(), 10);
-            // As if the minute had begun a minute ago.
+            // The minute is made to look as if it had begun a minute ago.
             minute.began = minute.began.checked_sub(MINUTE).unwrap();
             minute.began
         };

@@ -1,8 +1,8 @@
-//! The remainder: a mail of more documents than are looked into, kept whole, and the agency that vouches for it.
+//! The remainder is a whole mail with more documents than were read, together with the agency that signed one of its letters.
 //!
-//! Such a mail may hold letters of an office behind the first hundred documents, and is their only copy. So the mail is kept with its
-//! bytes, once each letter taken out of it has an outcome. It is kept as an agency's if one of these letters was signed with a registered
-//! key that is not revoked. The claim, and letters that merely open, vouch for nothing: anybody can write both.
+//! Such a mail may contain letters of an office behind the first hundred documents, and is their only copy. So the whole mail is kept once
+//! each letter that was read has an outcome. The mail is recorded as an agency's if one of these letters was signed with a registered key
+//! that is not revoked. The claim proves nothing, and neither does a letter that can merely be opened: anybody can write both.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -11,8 +11,8 @@ use sdc::letter::Matricule;
 
 use crate::provenance::Settleable;
 
-/// A mail that was not looked into as a whole. Where this is dropped before each letter has an outcome, the mail's fate is that of the
-/// letters.
+/// A mail of which not all documents were read. Once each letter that was read has an outcome, the whole mail is kept. If this value is
+/// dropped before that, the mail is withheld: it stays in its source and is fetched again.
 pub struct Remainder {
     letters_without_outcome: AtomicUsize,
     signer: OnceLock<Matricule>,
@@ -20,13 +20,14 @@ pub struct Remainder {
 }
 
 impl Remainder {
-    /// Holds a mail until so many of its letters have an outcome.
+    /// Keeps the mail until `letters` of its letters have an outcome.
     pub fn new(mail: Settleable, letters: usize) -> Remainder {
         let letters_without_outcome = AtomicUsize::new(letters);
         Remainder { letters_without_outcome, signer: OnceLock::new(), mail: Mutex::new(Some(mail)) }
     }
 
-    /// Says of one letter, once, which agency has signed it, or that no known one has. With the last letter, returns the mail.
+    /// Records the outcome of one letter: the agency that signed it, or `None` where no known agency did. Must be called once per letter.
+    /// The call for the last letter returns the mail.
     pub fn conclude(&self, signer: Option<Matricule>) -> Option<Settleable> {
         if let Some(signer) = signer {
             self.signer.get_or_init(|| signer);

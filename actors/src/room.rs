@@ -1,5 +1,5 @@
-//! How much may be in hand at once: permits for mails and their kilobytes, room for payloads, how much of it the mails of one claim hold,
-//! and since when each mail is lent.
+//! Bounds how much mail is processed at a time. There are permits for mails and for their kilobytes, and a bounded number of bytes for
+//! payloads; the mails of one claim may use only a part of the permits. Also records since when each mail is lent.
 
 mod holdings;
 #[cfg(test)]
@@ -18,13 +18,13 @@ use crate::payload_room::PayloadRoom;
 pub use holdings::Claimant;
 use holdings::{Holdings, Size};
 
-/// Longest wait of a window for permits of all its mails. The semaphores serve in order: a window that waits is given every permit that
-/// comes back, and later windows wait behind it, so the wait must be short.
+/// Longest wait of a window for permits of all its mails. The semaphores serve in order: a waiting window gets every permit that becomes
+/// free, and later windows wait behind it. So the wait must be short.
 const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
-/// Longest wait after that for permits of the window's first mail alone; short for the same reason.
+/// Longest further wait for permits of the window's first mail alone. It must be short because later windows wait behind this one.
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// How much may be in hand at once; the only backpressure there is.
+/// Bounds of the mail that is processed at a time. There is no other backpressure.
 #[derive(Clone, Debug)]
 pub struct Hands {
     mails: Room,
@@ -37,14 +37,14 @@ pub struct Hands {
     holdings: Holdings,
 }
 
-/// When each lent mail was taken in hand, by its number in the order of lending: the first is the oldest.
+/// Moment at which each lent mail was lent, by its number in the order of lending. The first entry is the oldest.
 #[derive(Debug, Default)]
 struct LentMails {
     next: u64,
     taken_at: BTreeMap<u64, Instant>,
 }
 
-/// The entry of one lent mail, until it is dropped.
+/// The entry of one lent mail. It is removed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct LentPlace {
     lent: Arc<Mutex<LentMails>>,
@@ -62,13 +62,14 @@ fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
     lent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Permission to try a suspect. There is one: of two suspects tried at once, each would be blamed for the other.
+/// Permission to try a suspect. There is only one permission: if two suspects were tried at the same time, each would be blamed for the
+/// other.
 #[derive(Debug)]
 pub struct Suspected {
     _room: Option<OwnedSemaphorePermit>,
 }
 
-/// A bounded number of places.
+/// A bounded number of permits of one kind.
 #[derive(Clone, Debug)]
 struct Room {
     places: Arc<Semaphore>,
@@ -80,13 +81,13 @@ impl Room {
         Room { places: Arc::new(Semaphore::new(places_max as usize)), places_max }
     }
 
-    /// Waits for so many places; for all of them where more are asked for than exist.
+    /// Waits for `places` permits, or for all permits if fewer exist.
     async fn take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
-        // Acquiring fails only on a closed semaphore, and these are never closed.
+        // `acquire_many_owned` fails only on a closed semaphore, and these semaphores are never closed.
         Arc::clone(&self.places).acquire_many_owned(places.min(self.places_max)).await.ok()
     }
 
-    /// Takes so many places if they are free at once; all of them where more are asked for than exist.
+    /// Takes `places` permits if they are free now, or all permits if fewer exist.
     fn try_take(&self, places: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_many_owned(places.min(self.places_max)).ok()
     }
@@ -97,7 +98,7 @@ impl Room {
     }
 }
 
-/// Permission to hold one or several mails.
+/// Permits for one or several mails.
 #[derive(Debug, Default)]
 pub struct Permits {
     mails: Option<OwnedSemaphorePermit>,
@@ -112,7 +113,7 @@ fn kilobytes(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
-/// Marks, until it is dropped, that one mail has the whole process to itself.
+/// Marks that the process works on one mail only, until this value is dropped.
 #[derive(Debug)]
 struct Alone(Arc<AtomicBool>);
 
@@ -123,7 +124,7 @@ impl Drop for Alone {
 }
 
 impl Hands {
-    /// Sets the bounds: mails and kilobytes in hand, mails of the slow lane in addition, and bytes of payloads that are read.
+    /// Sets the bounds: mails and kilobytes that are processed at a time, further mails of the slow lane, and bytes of payloads.
     pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32, unpacked_bytes_max: u32) -> Hands {
         let is_alone = Arc::default();
         Hands {
@@ -138,7 +139,7 @@ impl Hands {
         }
     }
 
-    /// Notes that one more mail is lent, until the entry is dropped.
+    /// Records that one more mail is lent, until the returned entry is dropped.
     pub(crate) fn hold(&self) -> LentPlace {
         let mut lent = locked(&self.lent);
         let number = lent.next;
@@ -147,15 +148,15 @@ impl Hands {
         LentPlace { lent: Arc::clone(&self.lent), number }
     }
 
-    /// Returns how many mails are lent and not settled, and since when the oldest of them is.
+    /// Returns how many mails are lent, and for how long the oldest of them has been lent.
     pub fn lent(&self) -> (usize, Option<Duration>) {
         let lent = locked(&self.lent);
         (lent.taken_at.len(), lent.taken_at.first_key_value().map(|(_, taken_at)| taken_at.elapsed()))
     }
 
-    /// Takes permits for a window of mails, by their sizes in bytes. Waits a little for permits for all of them; then longer for the first
-    /// mail alone, and adds further mails for which there are permits at once. Returns for how many mails there are permits, which may be
-    /// none. A window or mail larger than the whole room waits for the whole room.
+    /// Takes permits for a window of mails, given their sizes in bytes. Waits a little for the permits of all mails. Then waits longer for
+    /// those of the first mail alone, and adds further mails whose permits are free. Returns the number of mails that have permits, which
+    /// may be 0. A window or mail larger than the limit waits for all permits that exist.
     pub async fn take(&self, sizes: &[u64]) -> (Permits, usize) {
         if let Ok(permits) = timeout(WINDOW_WAIT_MAX, self.take_together(sizes)).await {
             return (permits, sizes.len());
@@ -173,7 +174,7 @@ impl Hands {
 
     async fn take_together(&self, sizes: &[u64]) -> Permits {
         let mails = self.mails.take(u32::try_from(sizes.len()).unwrap_or(u32::MAX)).await;
-        // Each mail's size is rounded up to kilobytes by itself, as when its permits are split off.
+        // Each mail's size is rounded up to kilobytes separately, as it is when the mail's permits are split off.
         let whole = sizes.iter().fold(0, |sum: u32, bytes| sum.saturating_add(kilobytes(*bytes)));
         let kilobytes = self.kilobytes.take(whole).await;
         Permits { mails, kilobytes, ..Permits::default() }
@@ -184,17 +185,18 @@ impl Hands {
         Some(Permits { mails: Some(mails), kilobytes: Some(kilobytes), ..Permits::default() })
     }
 
-    /// Says whether there is room for a small mail at this moment.
+    /// Says whether the permits for one small mail are free now.
     pub fn has_room(&self) -> bool {
         self.try_take(1).is_some()
     }
 
-    /// Says whether the mails of a claim may hold the room of so many further mails, of so many bytes together.
+    /// Says whether `claimant` may use the permits for `mails` further mails, of `bytes` bytes together.
     pub fn has_room_for(&self, claimant: Claimant, mails: usize, bytes: u64) -> bool {
         self.holdings.may_hold(claimant, Size { mails, kilobytes: kilobytes(bytes) as usize })
     }
 
-    /// Counts a mail's permits with its claim. Returns them as the error where the claim would then hold more than what is free.
+    /// Books a mail's permits to the agency that it claims. If the mails of this agency would then use more permits than are left free,
+    /// returns the permits as the error.
     pub fn claim(&self, own: Permits, claimant: Claimant) -> Result<Permits, Permits> {
         match self.holdings.hold(claimant, own.size()) {
             Some(claimed) => Ok(Permits { _claimed: Some(claimed), ..own }),
@@ -202,18 +204,18 @@ impl Hands {
         }
     }
 
-    /// Takes permits for bytes of a mail beyond its listed size, if there are any at once.
+    /// Takes permits for `bytes` bytes of a mail beyond its listed size, if they are free now.
     pub fn try_take_bytes(&self, bytes: u64) -> Option<Permits> {
         let kilobytes = self.kilobytes.try_take(kilobytes(bytes))?;
         Some(Permits { kilobytes: Some(kilobytes), ..Permits::default() })
     }
 
-    /// Waits for permission to try a suspect; it is held while the suspect is fetched and tried.
+    /// Waits for permission to try a suspect. The caller keeps the permission while the suspect is fetched and tried.
     pub async fn take_suspect(&self) -> Suspected {
         Suspected { _room: self.suspects.take(1).await }
     }
 
-    /// Waits until nothing else is in hand, and keeps it so while the permits are held.
+    /// Waits until no other mail is being processed. While the returned permits exist, no other mail can be admitted.
     pub async fn take_all(&self) -> Permits {
         let mails = self.mails.take(u32::MAX).await;
         let kilobytes = self.kilobytes.take(u32::MAX).await;
@@ -223,28 +225,29 @@ impl Hands {
         Permits { mails, kilobytes, slow_mails, _alone: alone, ..Permits::default() }
     }
 
-    /// Takes a permit of the slow lane if there is one.
+    /// Takes a permit of the slow lane if one is free.
     pub fn try_take_slow(&self) -> Option<Permits> {
         let slow_mails = self.slow_mails.try_take(1)?;
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Waits for so many permits of the slow lane; for all of them where more are asked for than exist.
+    /// Waits for `mails` permits of the slow lane, or for all of them if fewer exist.
     pub async fn take_slow(&self, mails: u32) -> Permits {
         Permits { slow_mails: self.slow_mails.take(mails).await, ..Permits::default() }
     }
 
-    /// Returns the room for payloads.
+    /// Returns the limit for the bytes of payloads that have been read and are not settled yet.
     pub fn payloads(&self) -> &PayloadRoom {
         &self.payloads
     }
 
-    /// Returns how many permits for mails are taken: for mails in hand or about to be fetched. All of them while a suspect is alone.
+    /// Returns how many permits for mails are taken, by mails that are being processed or about to be fetched. While a suspect is tried
+    /// alone, all permits are taken.
     pub fn in_hand(&self) -> u32 {
         self.mails.taken() + self.slow_mails.taken()
     }
 
-    /// Says whether more letters may be on their way to an actor that has `waiting` letters already.
+    /// Says whether more letters may still arrive at an actor that already has `waiting` letters.
     pub fn expects_more_than(&self, waiting: usize) -> bool {
         !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > waiting
     }
@@ -269,7 +272,7 @@ impl Permits {
         self
     }
 
-    /// Adds places and kilobytes.
+    /// Adds the permits for mails and kilobytes of `more`.
     fn merge(&mut self, mut more: Permits) {
         let join = |permit: &mut Option<OwnedSemaphorePermit>, more: Option<OwnedSemaphorePermit>| match (permit, more)
         {
@@ -286,13 +289,13 @@ impl Permits {
         Size { mails: places(&self.mails), kilobytes: places(&self.kilobytes) }
     }
 
-    /// Splits off one permit of the slow lane, where there is one left.
+    /// Splits off one permit of the slow lane, if one is left.
     pub fn split_slow(&mut self) -> Option<Permits> {
         let slow_mails = self.slow_mails.as_mut()?.split(1)?;
         Some(Permits { slow_mails: Some(slow_mails), ..Permits::default() })
     }
 
-    /// Moves a mail into the slow lane: gives its permit for a mail back, and keeps those for its kilobytes.
+    /// Moves a mail into the slow lane: releases its permit for a mail, and keeps the permits for its kilobytes.
     pub fn into_slow(mut self, slow: Permits, tried: Option<BeingTried>) -> Permits {
         Permits { kilobytes: self.kilobytes.take(), _tried: tried, ..slow }
     }

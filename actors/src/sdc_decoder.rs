@@ -1,7 +1,7 @@
-//! Finds the containers in a mail and opens their envelopes. One decoder per core, on a thread of its own.
+//! Finds the containers in a mail and opens their envelopes. Each core has one decoder, on a thread of its own.
 //!
-//! Cheap checks come before dear ones: size, MIME, armour and the strict pre-scan before the private key is used. A container that fails
-//! here has no verified signer, so its sender is not told why.
+//! Cheap checks precede expensive ones: size, MIME, armour and the strict pre-scan are checked before the private key is used. A container
+//! that fails here has no verified signer, so its sender gets no answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -33,8 +33,8 @@ use crate::trial::{Concluded, Trial};
 
 /// How long the decoder works before it answers heartbeats and takes new mail.
 const SLICE: Duration = Duration::from_millis(5);
-/// How long the decoder works before the verifier on its thread has a turn, while no mail waits for a trial: many letters together are
-/// verified and settled with fewer queries.
+/// How long the decoder works before the verifier on its thread runs, while no mail waits for a trial. Many letters that are verified and
+/// settled together need fewer queries.
 const TURN: Duration = Duration::from_millis(100);
 
 /// What a decoder is built with.
@@ -46,24 +46,24 @@ pub struct SdcDecoderParts {
     pub mail_limits: MailLimits,
     /// Limits of a document.
     pub document_limits: DocumentLimits,
-    /// Known and failed claims.
+    /// The known agencies, and the claims that failed lately.
     pub claims: Arc<Claims>,
-    /// Where mails without a container are counted.
+    /// Metrics that count mails without a container.
     pub metrics: Metrics,
-    /// Where the thread says which mail it works on.
+    /// Slot in which the thread records which mail it works on.
     pub at_work: AtWork,
-    /// Where opened containers go.
+    /// Verifier that gets the opened containers.
     pub verifier: Link<SignatureVerifier>,
-    /// Where rejected containers go.
+    /// Writers that get the rejected containers.
     pub writers: TableWriters,
 }
 
-/// See the module.
+/// Actor that finds containers in mail and opens them.
 pub struct SdcDecoder {
     parts: SdcDecoderParts,
     guard: Guard,
     queue: LaneQueue<Fetched>,
-    /// For each claim of the fast lane with a trial, the later mails with the same claim, which wait for it.
+    /// Mails of the fast lane that wait for the trial of an earlier mail with the same claim, by claim.
     behind: HashMap<Matricule, VecDeque<Fetched>>,
     is_working: bool,
     turn_began: Instant,
@@ -105,7 +105,8 @@ impl SdcDecoder {
         if self.behind.values().all(VecDeque::is_empty) && self.turn_began.elapsed() < TURN {
             context.notify(NextSlice);
         } else {
-            // The decoder yields first: its message to itself would be handled before the other actors of the thread have a turn.
+            // The decoder yields its thread first. Otherwise it would handle the message to itself before the thread's other actors can
+            // run.
             tokio::task::yield_now()
                 .into_actor(self)
                 .map(|(), actor, context| {
@@ -116,8 +117,8 @@ impl SdcDecoder {
         }
     }
 
-    /// Decides whether a mail is decoded now. A mail of the fast lane waits while another mail with its claim is tried, or begins a trial
-    /// itself. A mail whose lane has become worse since it was fetched is deferred.
+    /// Decides whether a mail is decoded now. A mail of the fast lane waits if another mail with its claim is being tried, and otherwise
+    /// begins a trial itself. A mail whose lane has become worse since it was fetched is deferred.
     fn admit(&mut self, mut mail: Fetched, context: &Context<SdcDecoder>) -> Option<Fetched> {
         let Some(claim) = mail.provenance.claim() else { return Some(mail) };
         if mail.lane == Lane::Fast
@@ -143,7 +144,7 @@ impl SdcDecoder {
         let Concluded { claim, is_void } = concluded;
         let Some(mut behind) = self.behind.remove(&claim) else { return };
         if is_void {
-            // The trial was void: the mails that waited return to their source with the shares that are dropped here.
+            // The trial had no result. The mails that waited for it are dropped here, which returns them to their source.
             return;
         }
         let Some(mut next) = behind.pop_front() else { return };
@@ -163,8 +164,7 @@ impl SdcDecoder {
 
     fn decode(&self, mut fetched: Fetched) {
         let _at_work = self.parts.at_work.begin(self.guard.metrics.name(), &fetched.provenance.name);
-        // The letterhead is read before anything that may fail over the mail, so that an operator who finds the mail in quarantine knows
-        // whom to ask.
+        // The letterhead is read first, before any step that may fail. So an operator who finds the mail in quarantine knows whom to ask.
         if fetched.form == Form::Mail {
             let Letterhead { sender, subject } = letterhead::read(&fetched.mail);
             let claimed = &mut fetched.provenance.source.claimed;
@@ -184,7 +184,7 @@ impl SdcDecoder {
                 return self.reject_mail(fetched, refusal);
             }
         };
-        // Parts of a mail beyond some limits are not looked into, so the mail may hold more containers than were found.
+        // Parts of a mail beyond some limits are not searched, so the mail may hold more containers than were found.
         let beyond = extracted.beyond.map(|limit| Refusal::new(RefusalCode::MailMalformed).with("limit", limit));
         fetched.provenance.source.sender_domain = extracted.sender_domain;
         if extracted.containers.is_empty() {
@@ -204,7 +204,8 @@ impl SdcDecoder {
         };
         let letters: Vec<Carried> = extracted.containers.into_iter().map(carry).collect();
         drop(proof);
-        // Every container has a share of its own by now. The mail's first share is settled, or goes with the remainder.
+        // By now every container has a share of its own. The mail's first share is settled at once, or is kept in the `Remainder` if the
+        // mail was not searched to its end and is to be kept whole.
         match beyond {
             Some(refusal) => {
                 fetched.share.refused();
@@ -221,7 +222,7 @@ impl SdcDecoder {
         }
     }
 
-    /// Finds the containers. A file of the transfer folder is one container, whatever it holds.
+    /// Finds the containers. A file of the transfer folder is treated as one container, whatever its contents.
     fn extract(&self, fetched: &Fetched) -> Result<Extracted, MailRefused> {
         match fetched.form {
             Form::Mail => extract(&fetched.mail, &self.parts.mail_limits),
@@ -231,8 +232,8 @@ impl SdcDecoder {
 
     /// Opens the containers of a mail. Returns whether all could be opened.
     ///
-    /// The claim fails where every container is damaged: a mail that only names an agency must not have the fast lane. Beside other
-    /// containers a damaged one says nothing of the sender, and the others prove the claim or fail it.
+    /// If every container is damaged, the claim fails: a mail that only states an agency must not get the fast lane. If there are other
+    /// containers, a damaged one says nothing about the sender, and the others prove or disprove the claim.
     fn open_all(&self, letters: Vec<Carried>) -> bool {
         let claim = letters.first().and_then(|letter| letter.provenance.claim());
         let refused: Vec<Option<RefusalCode>> = letters.into_iter().map(|letter| self.open(letter)).collect();
@@ -242,7 +243,7 @@ impl SdcDecoder {
         refused.iter().all(Option::is_none)
     }
 
-    /// Opens a container. Returns why it could not be opened.
+    /// Opens a container. Returns the reason if it could not be opened.
     fn open(&self, mut carried: Carried) -> Option<RefusalCode> {
         let opened = Document::parse(&carried.container, &self.parts.document_limits)
             .and_then(|document| Ok((cms::open(&document, &self.parts.keys)?, document.rendered_bytes())));
@@ -264,8 +265,8 @@ impl SdcDecoder {
         }
     }
 
-    /// Treats a mail without a container by the rule of its source. Automatic mail is told apart only to be counted: it has no rule of its
-    /// own, because anybody can write that header. Programs cannot answer each other in a loop, since only a letter with a verified signer
+    /// Treats a mail without a container by the rule of its source. Automatic mail is recognised only to be counted. It has no rule of its
+    /// own, because anybody can write its header. Programs cannot answer each other in a loop, since only a letter with a verified signer
     /// is answered.
     fn without_container(&self, fetched: Fetched, is_automatic: bool) {
         let labels = [
@@ -295,7 +296,7 @@ impl SdcDecoder {
     }
 }
 
-/// Makes an entry for quarantine out of a whole mail.
+/// Makes a quarantine entry of a whole mail.
 fn whole(fetched: Fetched, refusal: Refusal) -> Settleable {
     let mail_bytes = fetched.mail.len();
     let bytes = fetched.over_size_bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(mail_bytes);
@@ -307,7 +308,7 @@ impl Actor for SdcDecoder {
     type Context = Context<SdcDecoder>;
 
     fn started(&mut self, context: &mut Context<SdcDecoder>) {
-        // The permits bound how many messages can come, so the actor's mailbox must never refuse one.
+        // The permits bound how many messages can arrive, so the actor's mailbox must be large enough never to refuse one.
         context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
     }
 }

@@ -1,7 +1,9 @@
-//! Proves who signed: verifies each letter with the one certificate registered for the key that the letter names, then reads the payload.
+//! Proves who signed a letter. Verifies the letter with the certificate registered for the signing key that the letter states, then reads
+//! the payload.
 //!
-//! Certificates that are not cached are looked up together: under load the letters gather for a moment, and while one query is under way
-//! the next letters gather. So a night on which every letter comes from another office costs one query per batch, not one per letter.
+//! Certificates that are not cached are looked up together. Under load, letters wait for a moment so that one query can serve them, and
+//! while that query runs the next letters gather. So in a night in which every letter comes from another office, there is one query per
+//! batch and not one per letter.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,17 +33,17 @@ use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::table_writer::TableWriters;
 
-/// Most identifiers in one query.
+/// Most identifiers of signers in one query.
 const LOOK_UP_MAX: usize = 500;
-/// A look-up begins at once when so many letters wait for it.
+/// Number of waiting letters at which a look-up begins at once.
 const LOOK_UP_ENOUGH: usize = 250;
-/// With fewer letters a look-up begins so long after the first of them came, while mail in hand may still bring more.
+/// Longest wait of a letter for a look-up while mail that is being processed may still bring more letters.
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
-/// Most letters that are handed on together. Handed on one by one, each letter would wake the writers' thread, which would take a core
-/// from the decoders.
+/// Most letters that are handed on together. Letters handed on one by one would each wake the writers' thread, which would take a core from
+/// the decoders.
 const READY_MAX: usize = 32;
 
-/// What a verifier is built with.
+/// Parts that a verifier is built from.
 #[derive(Clone)]
 pub struct SignatureVerifierParts {
     /// Registered certificates.
@@ -50,33 +52,33 @@ pub struct SignatureVerifierParts {
     pub tasks: DatabaseTasks,
     /// Limits of a payload.
     pub payload_limits: PayloadLimits,
-    /// Known and failed claims.
+    /// The known agencies, and the claims that failed lately.
     pub claims: Arc<Claims>,
-    /// Where the thread says which mail it works on.
+    /// Record of the mail that the thread works on.
     pub at_work: AtWork,
-    /// The room for payloads.
+    /// The limit for the bytes of payloads that are read at a time.
     pub hands: Hands,
-    /// Counts skews of clocks, and signatures that are refused.
+    /// Counts the skews of clocks, and the refused signatures.
     pub metrics: Arc<Metrics>,
-    /// Where letters go that ask for records.
+    /// The record reader, which gets the letters that request records.
     pub reader: Link<RecordReader>,
-    /// Where all others go.
+    /// The table writers, for all other letters.
     pub writers: TableWriters,
 }
 
-/// See the module.
+/// The verifier of one crypto thread. It proves who signed a letter.
 pub struct SignatureVerifier {
     parts: SignatureVerifierParts,
     guard: Guard,
     waiting: Vec<OpenedContainer>,
     is_looking_up: bool,
     is_timer_set: bool,
-    /// Letters that wait for room, by agency; room has been asked for the first of each agency. The agency's further letters wait behind
-    /// it and keep their order, while letters of other agencies pass.
+    /// Letters that wait for room in memory, by agency. Only the first letter of each agency has requested room. Further letters of the
+    /// agency wait behind it and keep their order, while letters of other agencies may overtake them.
     unread: HashMap<Matricule, VecDeque<Unread>>,
-    /// Letters of keys that nobody knows.
+    /// Limits the letters of unknown keys that request enrolment.
     enrolments: EnrolmentLane,
-    /// Letters that are read: they are handed on when the verifier has nothing else to do, or when they are many.
+    /// Letters whose payload has been read. They are handed on when the verifier has nothing else to do, or when [`READY_MAX`] are ready.
     ready: Vec<(Matricule, Settleable)>,
 }
 
@@ -90,7 +92,7 @@ struct Unread {
 }
 
 impl Unread {
-    /// Returns how many bytes the payload takes at most.
+    /// Returns the most bytes that the unpacked payload can take.
     fn bytes(&self, limits: &PayloadLimits) -> usize {
         self.verified.unpacked_bytes(limits)
     }
@@ -154,7 +156,7 @@ impl SignatureVerifier {
             let mut connection = database.get().await?;
             signers.look_up(&mut connection, &ids).await
         };
-        // Where the query panics, the batch goes back to its transport with the shares that are dropped here.
+        // If the query panics, the shares of the batch are dropped here, which returns its mail to the source.
         self.parts.tasks.run(self, context, query, |actor, found, context| actor.looked_up(batch, found, context));
     }
 
@@ -167,7 +169,8 @@ impl SignatureVerifier {
                     let named = container.opened.signer();
                     match found.get(named).cloned() {
                         Some(signer) => self.verify(container, signer, context),
-                        // The signer is registered, and its certificate cannot be read now: the mail stays until it can be.
+                        // The signer's certificate is registered but cannot be read now, so the mail stays until the certificate can be
+                        // read.
                         None if self.parts.signers.is_unreadable(named) => container.carried.share.withhold(),
                         None => self.meet(container),
                     }
@@ -183,7 +186,7 @@ impl SignatureVerifier {
         self.look_up_if_due(context);
     }
 
-    /// Takes a letter of a key that nobody knows: the first one of an installation, or a stranger's.
+    /// Handles a letter whose key is not registered: the first letter of an installation, or a stranger's.
     fn meet(&mut self, container: OpenedContainer) {
         let at_work = self.parts.at_work.clone();
         let _at_work = at_work.begin(self.guard.metrics.name(), &container.carried.provenance.name);
@@ -215,7 +218,7 @@ impl SignatureVerifier {
             }
         };
         self.parts.claims.heard(signer.matricule);
-        // A revoked key may be in anybody's hands, so it vouches for no mail and proves no claim.
+        // Anybody may have a revoked key. So its signature does not prove that the mail comes from the agency, and the claim fails.
         let vouches = signer.revoked_at.is_none().then_some(signer.matricule);
         if vouches.is_none() {
             self.parts.claims.failed(carried.provenance.claim());
@@ -229,7 +232,8 @@ impl SignatureVerifier {
         match self.parts.hands.payloads().try_take(matricule, letter.bytes(&self.parts.payload_limits)) {
             Some(unpacked) => self.read(letter, unpacked, context),
             None => {
-                // Letters that are ready give their room back once they are settled, so they go first.
+                // No memory is free for this letter's payload. Letters that are ready are handed on first, because their memory becomes
+                // free once they are settled.
                 self.hand_on();
                 self.unread.insert(matricule, VecDeque::from([letter]));
                 self.wait_for_room(matricule, context);
@@ -237,7 +241,7 @@ impl SignatureVerifier {
         }
     }
 
-    /// Asks for room for the first of an agency's letters.
+    /// Requests memory for the payload of the first of an agency's waiting letters.
     fn wait_for_room(&mut self, matricule: Matricule, context: &mut Context<SignatureVerifier>) {
         let Some(first) = self.unread.get(&matricule).and_then(VecDeque::front) else {
             self.unread.remove(&matricule);
@@ -276,7 +280,8 @@ impl SignatureVerifier {
         let original = Original { rendered_bytes, ..Original::of(octets) };
         let settleable = provenance.settleable(original, content, (unpacked, share));
         if self.ready.is_empty() {
-            // The verifier's message to itself is handled behind the messages that wait already.
+            // The actor handles this message to itself after the messages that already wait. So it first verifies the letters that have
+            // arrived.
             context.notify(HandOn);
         }
         self.ready.push((matricule, settleable));
@@ -295,7 +300,7 @@ impl SignatureVerifier {
         self.parts.writers.send_verified(others);
     }
 
-    /// Rejects a container. `signer` describes the certificate that the signature names.
+    /// Rejects a container. `signer` describes the certificate to which the signature refers.
     fn reject(&self, mut carried: Carried, signer: String, refusal: Refusal) {
         carried.provenance.source.claimed.signer = Some(signer);
         carried.share.refused();
@@ -318,8 +323,8 @@ impl Actor for SignatureVerifier {
         context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
     }
 
-    /// Hands on the letters that are ready, also after a panic: they have no part in it, and if they returned to their source, later mail
-    /// of their agencies would overtake them.
+    /// Hands on the letters that are ready, even after a panic. These letters did not cause the panic. If they returned to their source,
+    /// later mail of their agencies would overtake them.
     fn stopped(&mut self, _: &mut Context<SignatureVerifier>) {
         self.hand_on();
     }

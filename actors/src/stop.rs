@@ -2,22 +2,22 @@
 
 use tokio::sync::watch;
 
-/// The flag, as the tasks that wait for it have it.
+/// The receiving end of the flag, for tasks that wait for it.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<bool>);
 
-/// Sets the flag.
+/// The sending end of the flag. It sets the flag.
 #[derive(Debug)]
 pub struct StopTeller(watch::Sender<bool>);
 
-/// Makes a flag and its teller.
+/// Makes a flag that is not set, and returns both ends.
 pub fn stop() -> (StopTeller, Stop) {
     let (sender, receiver) = watch::channel(false);
     (StopTeller(sender), Stop(receiver))
 }
 
 impl StopTeller {
-    /// Sets the flag, for ever.
+    /// Sets the flag. It is never cleared again.
     pub fn tell(&self) {
         self.0.send_replace(true);
     }
@@ -29,10 +29,10 @@ impl Stop {
         *self.0.borrow()
     }
 
-    /// Waits until the flag is set, or its teller is dropped.
+    /// Waits until the flag is set or its `StopTeller` is dropped.
     pub async fn told(&self) {
         let mut receiver = self.0.clone();
-        // An error means that the teller is dropped, which ends the wait as well.
+        // An error means that the `StopTeller` was dropped, which ends the wait as well.
         drop(receiver.wait_for(|told| *told).await);
     }
 }

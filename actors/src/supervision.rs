@@ -1,9 +1,9 @@
-//! Keeps actors alive: rebuilds an actor from its factory after a panic, and ends the process when that does not help.
+//! Keeps actors alive: rebuilds an actor from its factory after a panic, and ends the process if rebuilding does not help.
 //!
-//! actix is good at typed messages and isolation, and has limits that were measured: a handler's panic kills the actor, its queue and its
+//! actix offers typed messages and isolation. Measurements show its limits: a panic in a handler kills the actor, its queue and its
 //! `Supervisor`, and unwinding re-enters the actor. So every handler's body runs under [`Guard::run`], which catches the panic and stops
-//! the actor. A panic makes all state of the actor doubtful, so the actor is rebuilt and not resumed. Letters in its queue return to their
-//! sources by themselves (`custody`).
+//! the actor. After a panic the state of the actor may be wrong, so the actor is rebuilt and not resumed. The letters in its queue return
+//! to their sources when the queue is dropped (`custody`).
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use arc_swap::ArcSwapOption;
+use store::replicas::Twin;
 use tokio::sync::Notify;
 
 use crate::at_work::{AtWork, MailName, Work};
@@ -21,10 +22,10 @@ use crate::custody::Letters;
 use crate::metrics::ActorMetrics;
 use crate::stop::Stop;
 
-/// Into how many waits the deadline of a heartbeat is cut.
+/// Number of waits into which the deadline of a heartbeat is divided.
 const HEARTBEAT_WAITS: u32 = 10;
 
-/// Sent to every actor at intervals. No answer within the deadline means that the actor's thread hangs.
+/// Sent to every actor at intervals. If an actor does not answer within the deadline, its thread hangs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Heartbeat;
@@ -32,17 +33,17 @@ pub struct Heartbeat;
 /// How a supervisor treats its actor.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// First pause before a rebuild; it doubles with each further rebuild in a row.
+    /// First pause before a rebuild. The pause doubles with each further rebuild in a row.
     pub backoff_min: Duration,
-    /// Longest pause.
+    /// Longest pause before a rebuild.
     pub backoff_max: Duration,
     /// Rebuilds allowed within `intensity_window`; one more ends the process.
     pub restarts_max: usize,
-    /// The time in which rebuilds count towards `restarts_max`.
+    /// Time during which a rebuild counts towards `restarts_max`.
     pub intensity_window: Duration,
     /// Pause between heartbeats.
     pub heartbeat_interval: Duration,
-    /// Longest wait for the answer.
+    /// Longest wait for the answer to a heartbeat.
     pub heartbeat_deadline: Duration,
 }
 
@@ -51,8 +52,8 @@ impl Default for Policy {
         Policy {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
-            // The pauses before ten rebuilds sum to 21 s, and each further one is 5 s: a much higher limit could not be exceeded within a
-            // minute.
+            // The pauses before ten rebuilds sum to 21 s, and each further pause is 5 s. So a much higher limit could not be exceeded
+            // within a minute.
             restarts_max: 10,
             intensity_window: Duration::from_secs(60),
             heartbeat_interval: Duration::from_secs(1),
@@ -61,7 +62,7 @@ impl Default for Policy {
     }
 }
 
-/// A handle that outlives the actors it leads to: after a rebuild it leads to the new one.
+/// A handle to an actor that remains valid after the actor is rebuilt: it then refers to the new actor.
 pub struct Link<A: Actor> {
     addr: Arc<ArcSwapOption<Addr<A>>>,
     metrics: ActorMetrics,
@@ -74,7 +75,7 @@ impl<A: Actor> Clone for Link<A> {
 }
 
 impl<A: Actor> Link<A> {
-    /// Makes a link to an actor with these metrics. The link leads nowhere before the actor is supervised.
+    /// Makes a link to an actor with these metrics. The link refers to no actor until the actor is supervised.
     pub fn new(metrics: ActorMetrics) -> Link<A> {
         Link { addr: Arc::new(ArcSwapOption::empty()), metrics }
     }
@@ -84,8 +85,8 @@ impl<A: Actor> Link<A> {
         &self.metrics
     }
 
-    /// Sends letters, which are counted with the receiving actor from now on, also while they wait in its mailbox.
-    /// Returns whether they were taken; see [`Link::send`].
+    /// Sends letters. From now on they are counted with the receiving actor, even while they wait in its mailbox. Returns whether the
+    /// letters were accepted; see [`Link::send`].
     pub fn hand_on<M>(&self, mut letters: M) -> bool
     where
         M: Letters + Message + Send + 'static,
@@ -97,8 +98,8 @@ impl<A: Actor> Link<A> {
         self.send(letters)
     }
 
-    /// Sends a message, or drops it where no actor takes it: the mail of a letter in it then returns to its source.
-    /// Returns whether it was taken.
+    /// Sends a message. If no actor accepts it, the message is dropped, and the mail of a letter in it returns to its source. Returns
+    /// whether the message was accepted.
     pub fn send<M>(&self, message: M) -> bool
     where
         M: Message + Send + 'static,
@@ -109,7 +110,7 @@ impl<A: Actor> Link<A> {
         self.addr.load().as_ref().is_some_and(|addr| addr.try_send(message).is_ok())
     }
 
-    /// Returns the address of the actor that lives now.
+    /// Returns the address of the current actor, or `None` while it is being rebuilt.
     pub fn addr(&self) -> Option<Addr<A>> {
         self.addr.load().as_ref().map(|addr| Addr::clone(addr))
     }
@@ -119,7 +120,7 @@ impl<A: Actor> Link<A> {
     }
 }
 
-/// What every actor carries: its metrics, and the notice of its end for its supervisor.
+/// What every actor holds: its metrics, and the notification by which its supervisor learns that it has ended.
 #[derive(Clone)]
 pub struct Guard {
     /// Counters and times under the actor's name.
@@ -128,8 +129,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Runs a handler's body. After a panic the actor is stopped and runs nothing else. Letters are counted elsewhere, where their outcome
-    /// is known: a handler may be a private tick, or may take a letter whose outcome comes later.
+    /// Runs a handler's body. After a panic the actor is stopped and runs nothing else. Letters are not counted here but where their
+    /// outcome is known: a handler may be a private tick, or may take a letter whose outcome is decided later.
     pub fn run<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, body: impl FnOnce(&mut Context<A>)) {
         let started = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut *context)));
@@ -139,7 +140,7 @@ impl Guard {
         }
     }
 
-    /// Stops the actor because work it had started elsewhere panicked.
+    /// Stops the actor because a task that it had started outside its thread panicked.
     pub fn end_after_panic<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, panic: &(dyn Any + Send)) {
         use actix::ActorContext;
         tracing::error!(
@@ -152,14 +153,14 @@ impl Guard {
     }
 }
 
-/// An actor that carries a guard.
+/// An actor that has a guard.
 pub trait Guarded: Actor<Context = Context<Self>> {
-    /// Returns its guard.
+    /// Returns the actor's guard.
     fn guard(&self) -> &Guard;
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    // Panic messages of this program are static texts and name no record; a message of a library that is formatted might.
+    // Panic messages of this program are static texts that contain no data of records. A formatted message of a library might contain some.
     panic.downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)")
 }
 
@@ -172,35 +173,41 @@ pub enum Escalation {
          manager starts a fresh one"
     )]
     TooManyRestarts {
-        /// Which actor.
+        /// Name of the actor.
         actor: &'static str,
-        /// The limit.
+        /// Largest number of rebuilds that is allowed within the window.
         restarts_max: usize,
-        /// The window in which the rebuilds are counted.
+        /// Window in seconds in which the rebuilds are counted.
         window_seconds: u64,
     },
-    /// The actor does not answer; its thread hangs and cannot be replaced.
+    /// The actor does not answer: its thread hangs and cannot be replaced.
     #[error(
         "{actor} has not answered for {deadline_seconds} s{over}: the process ends, so that the service manager starts a fresh one",
         over = over(mail.as_ref())
     )]
     Hung {
-        /// Which actor: the one at work on its thread.
+        /// Name of the actor that was at work on the thread.
         actor: &'static str,
-        /// The deadline.
+        /// Time in seconds within which the actor had to answer.
         deadline_seconds: u64,
-        /// The mail that the actor was working on all the while.
+        /// Mail that the actor was working on during the whole time.
         mail: Option<MailName>,
     },
+    /// Another program lives under this process's identity.
+    #[error(
+        "another xmserver on host {}, with data folder {}, took this process for dead and runs under its identity: this one ends",
+        .0.host, .0.data_folder
+    )]
+    Twin(Twin),
 }
 
 fn over(mail: Option<&MailName>) -> String {
     mail.map(|mail| format!(" over {mail}, which is set aside")).unwrap_or_default()
 }
 
-/// Builds an actor, and builds it again whenever it ends, until `stop` is told or the policy is exceeded.
+/// Builds an actor, and rebuilds it whenever it ends, until `stop` is set or the policy's limit of rebuilds is exceeded.
 ///
-/// `build` starts a new actor with the guard it must carry and returns its address; `at_work` tells what the actor's thread is working on.
+/// `build` starts a new actor with the guard it must carry and returns its address. `at_work` shows what the actor's thread is working on.
 ///
 /// # Errors
 /// The [`Escalation`] with which the process must end.
@@ -247,7 +254,7 @@ where
     }
 }
 
-/// Returns when the actor has ended or `stop` is told.
+/// Waits until the actor has ended or `stop` is set.
 async fn watch<A>(
     addr: &Addr<A>,
     metrics: &ActorMetrics,
@@ -270,7 +277,7 @@ where
             Pulse::Ended => return Ok(()),
             Pulse::Hung(work) => {
                 let deadline_seconds = policy.heartbeat_deadline.as_secs();
-                // Of the actors that share a thread the one that is at work is to blame, whichever was asked.
+                // Several actors share a thread. The actor that is at work is to blame, even if the heartbeat was sent to another actor.
                 let (actor, mail) = work.map_or((metrics.name(), None), |work| (work.actor, Some(work.mail)));
                 return Err(Escalation::Hung { actor, deadline_seconds, mail });
             }
@@ -284,9 +291,9 @@ enum Pulse {
     Hung(Option<Work>),
 }
 
-/// Asks an actor whether it lives. The deadline is cut into short waits, each of which must pass without an answer. A process that was
-/// stopped and goes on finds only one of the waits over, so no actor is blamed for the time in which none could run. For the same reason a
-/// piece of work is blamed only if it was under way after the first wait and still is at the end.
+/// Sends an actor a heartbeat and waits for the answer. The deadline is divided into short waits, each of which must pass without an
+/// answer. If the process was suspended, only one of the waits is over when it continues, so no actor is blamed for the time in which none
+/// could run. For the same reason, a piece of work is blamed only if it was under way after the first wait and still is at the end.
 async fn answer<A>(addr: &Addr<A>, policy: &Policy, at_work: &AtWork) -> Pulse
 where
     A: Actor<Context = Context<A>> + Handler<Heartbeat>,

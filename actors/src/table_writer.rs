@@ -1,7 +1,7 @@
-//! Gathers letters into batches and writes their rows, each batch in a transaction that the writer opens and hands on.
+//! Gathers letters into batches and writes their rows. The writer opens one transaction per batch and hands it on to the ledger.
 //!
-//! A batch closes at a number of letters, after a short wait, or at once when no more letters are on their way. While one batch is being
-//! written the next one gathers, so that batches grow with the load.
+//! A batch closes when it has enough letters, after a short wait, or immediately if no more letters are being processed. While one batch is
+//! being written the next one gathers, so that batches grow with the load.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,41 +23,41 @@ use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::writer_time::{Booking, Queue, Waiting, WorkedTime};
 
-/// Work of a letter beside its rows, in rows: its verdict, journal line, original and answer.
+/// Work of settling a letter besides its rows (its verdict, journal line, original and answer), measured in rows.
 const LETTER_WORK: usize = 4;
-/// So many bytes of a container are as much work as a row.
+/// Bytes of a container that count as the work of one row.
 const ROW_BYTES: usize = 256;
 
-/// What a writer is built with.
+/// Parts that a writer is built from.
 #[derive(Clone)]
 pub struct TableWriterParts {
-    /// The settling transaction.
+    /// Opens the transaction of a batch, decides about its letters and writes their rows.
     pub settler: Arc<Settler>,
-    /// Where transactions run to their end, whatever becomes of actors.
+    /// Runtime on which transactions run to their end, even if their actor ends.
     pub tasks: DatabaseTasks,
-    /// Where written batches go.
+    /// The ledger that gets written batches.
     pub ledger: Link<BillingLedger>,
-    /// Closed when the database is away.
+    /// Gate that is closed while the database cannot be reached.
     pub gate: Gate,
-    /// Tells whether more letters are on their way.
+    /// Counts the mails that are being processed, which shows whether more letters may arrive.
     pub hands: Hands,
     /// Most letters in a batch.
     pub batch_letters_max: usize,
-    /// Longest wait of a letter for others.
+    /// Longest time that a letter waits for others to join its batch.
     pub batch_wait: Duration,
 }
 
-/// The writers of a process. An agency always has the same writer: its letters then wait for each other in one queue, not for a lock.
+/// The writers of a process. An agency always has the same writer. So letters of one agency wait in one queue, and not for a lock.
 #[derive(Clone, Default)]
 pub struct TableWriters(Arc<[Link<TableWriter>]>);
 
 impl TableWriters {
-    /// Joins writers.
+    /// Makes a set of these writers.
     pub fn new(links: Vec<Link<TableWriter>>) -> TableWriters {
         TableWriters(links.into())
     }
 
-    /// Hands each letter to its agency's writer, those of one writer together.
+    /// Hands each letter to its agency's writer; each writer gets its letters in one message.
     pub fn send_verified(&self, letters: Vec<(Matricule, Settleable)>) {
         let mut of_writers: Vec<Vec<Settleable>> = self.0.iter().map(|_| Vec::new()).collect();
         for (matricule, settleable) in letters {
@@ -79,7 +79,8 @@ impl TableWriters {
         }
     }
 
-    /// Says which agency has signed a container, or that no known one has, and hands on what is then to be kept of its mail.
+    /// Records which agency has signed a container, or that no known agency has. A mail with too many documents is not searched to its end;
+    /// with the last container that was found, the whole mail may have to be kept. If so, hands it on to a writer.
     pub fn conclude(&self, carried: &mut Carried, signer: Option<Matricule>) {
         if let Some(left) = carried.conclude(signer) {
             self.send_rejected(left);
@@ -92,25 +93,26 @@ impl TableWriters {
         self.send_rejected(Rejected(provenance.refused(Original::of(container), refusal, share)));
     }
 
-    /// Hands on the first letter of an installation, among those of strangers: it is settled whether its sender may come.
+    /// Hands on the first letter of an installation as a rejected container. Settling decides whether its enrolment code is valid.
     pub fn enrol(&self, carried: Carried, rendered_bytes: usize, enrolment: Enrolment) {
         let Carried { provenance, container, share, .. } = carried;
         let original = Original { rendered_bytes, ..Original::of(container) };
         self.send_rejected(Rejected(provenance.enrolling(original, enrolment, share)));
     }
 
-    /// Picks a writer. A writer that is being rebuilt takes no message: the message is dropped, and its mail returns to its source.
+    /// Picks a writer's index by a number that spreads the letters. A writer that is being rebuilt accepts no message: the message is
+    /// dropped, and its mail returns to its source.
     fn place(&self, spread: usize) -> Option<usize> {
         spread.checked_rem(self.0.len())
     }
 }
 
-/// See the module.
+/// One of the writers of a process. It gathers letters into batches and writes their rows.
 pub struct TableWriter {
     parts: TableWriterParts,
     guard: Guard,
     pending: Queue<Settleable>,
-    /// Since when the oldest pending letter has been pending.
+    /// Moment at which the oldest pending letter arrived.
     pending_since: Instant,
     is_writing: bool,
     is_timer_set: bool,
@@ -137,8 +139,8 @@ impl TableWriter {
         if self.pending.is_empty() {
             self.pending_since = Instant::now();
         }
-        // Queued before `point`, where tests panic: a panic makes suspects of the letters that the running call still holds, while
-        // those in the queue return to their sources (`custody::Share`).
+        // The letters are queued before `point`, where tests cause panics. A panic makes suspects of the letters that the running call
+        // still owns. Letters in the queue return to their sources (`custody::Share`).
         self.pending.extend(letters.into_iter().map(waiting));
         point("table_writer::take");
         self.write_if_due(context);
@@ -148,8 +150,8 @@ impl TableWriter {
         if self.is_writing || self.pending.is_empty() {
             return;
         }
-        // Counted since the letter came here, not since it was fetched: under load every letter has waited long before, and small batches
-        // would cost each letter more.
+        // The wait is measured from the letter's arrival at this actor, not from its fetch. Under load every letter has waited long since
+        // its fetch. Batches would then close immediately and stay small, and each letter would cost more.
         let waited = self.pending_since.elapsed();
         if self.pending.len() >= self.parts.batch_letters_max
             || waited >= self.parts.batch_wait
@@ -170,7 +172,7 @@ impl TableWriter {
             taken.into_iter().map(|Waiting { item: Settleable { arrival, duty }, .. }| (arrival, duty)).unzip();
         let (settler, worked) = (Arc::clone(&self.parts.settler), WorkedTime::of(&booking));
         let work = async move {
-            // The duties travel with the batch: a panic in here makes suspects of exactly these letters.
+            // The duties of the batch are part of this task, so a panic in it makes suspects of exactly these letters.
             point("table_writer::write");
             (write_batch(&settler, batch).await, duties)
         };
@@ -194,7 +196,7 @@ impl TableWriter {
             WriteEnd::Unsettled(fault) => {
                 self.guard.metrics.fault();
                 let letters = duties.len();
-                // The gate logs a database that is away, once.
+                // The gate logs once that the database cannot be reached.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters, "a batch was not settled; its mail stays and comes again");
                 }
@@ -207,16 +209,17 @@ impl TableWriter {
 
 /// How the writing of a batch ends.
 enum WriteEnd {
-    /// Its rows are written.
+    /// The rows of the batch are written.
     Written(Box<Written>),
-    /// It met a fault of its own, and was settled in parts.
+    /// The batch caused a fault and was settled in parts.
     TakenApart(Apart),
-    /// It met a fault of the world, and nothing of it is committed.
+    /// A fault that the batch did not cause ended the writing. Nothing of the batch is committed.
     Unsettled(Fault),
 }
 
-/// Writes a batch, in parts where it meets a fault of its own. A batch that collides with another transaction is tried once more at once,
-/// when the other transaction has mostly ended. After a second collision some letter may be the cause, and the batch is taken apart.
+/// Writes a batch. If the batch causes a fault, writes it in parts. A batch that collides with another transaction is tried a second time
+/// without a pause, since the other transaction has usually ended by then. After a second collision a letter of the batch may be the cause,
+/// so the batch is taken apart.
 async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> WriteEnd {
     let (written, has_met_others_twice) = match settler.write(batch).await {
         Err(unsettled) if unsettled.fault.is_passing() && !unsettled.fault.is_away() => {
@@ -235,7 +238,7 @@ async fn write_batch(settler: &Settler, batch: Vec<Arrival>) -> WriteEnd {
     }
 }
 
-/// Makes a letter an entry of the queue, with its agency and its work.
+/// Makes a queue entry of a letter, with its agency and its work in rows.
 fn waiting(item: Settleable) -> Waiting<Settleable> {
     let agency = item.arrival.signer().map(|signer| signer.matricule);
     Waiting { agency, work: LETTER_WORK + item.arrival.work() + item.arrival.container.len() / ROW_BYTES, item }

@@ -1,9 +1,9 @@
-//! Counts by key: a count goes up and down, and its key is forgotten at zero.
+//! Counters by key. A counter that reaches zero is removed.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// See the module.
+/// Counters by key. A counter that reaches zero is removed.
 #[derive(Debug)]
 pub struct Tally<K>(HashMap<K, u32>);
 
@@ -14,12 +14,12 @@ impl<K> Default for Tally<K> {
 }
 
 impl<K: Eq + Hash> Tally<K> {
-    /// Counts one more.
+    /// Increments the counter of a key.
     pub fn add(&mut self, key: K) {
         *self.0.entry(key).or_default() += 1;
     }
 
-    /// Counts one less, where the count is above zero.
+    /// Decrements the counter of a key if it is above zero.
     pub fn remove(&mut self, key: &K) {
         let Some(count) = self.0.get_mut(key) else { return };
         *count -= 1;

@@ -1,10 +1,10 @@
-//! The transfer folder (guide: Station de Transfert): `in` for letters, `out` for answers, `*.sdc` in both, for removable media and for
-//! gateways that carry files. Transport and courier share what is here: how the folder is opened, and that a disk which hangs holds up
-//! no other work.
+//! The transfer folder (guide: Station de Transfert) has `in` for letters and `out` for answers, as `*.sdc` files. It serves removable
+//! media and gateways that carry files. This module has what transport and courier share: it opens the folder, and it ensures that a disk
+//! that hangs delays no other work.
 //!
-//! The folder may change at any time: a stick is pulled out, a mount goes away, an operator renames it. So nothing is assumed of it for
-//! longer than one piece of work. `in` and `out` are never made: where the medium is not mounted, an answer would be put under the mount
-//! point. No link is followed, and nothing outside the folder is opened.
+//! The folder may change at any time: a memory stick is removed, a mount is lost, an operator renames the folder. So what was found out
+//! about the folder counts only during one piece of work. `in` and `out` are never created: if the medium is not mounted, an answer would
+//! be put under the mount point. No link is followed, and nothing outside the folder is opened.
 
 pub(crate) mod watch;
 
@@ -34,11 +34,11 @@ pub const OUT: &str = "out";
 /// End of the file name of a letter or an answer.
 pub const SUFFIX: &str = ".sdc";
 
-/// Longest wait for a disk, including the wait for earlier work at a slow disk.
+/// Longest wait for a disk, including the wait for earlier work on a slow disk.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait of an operator's command for a disk.
 pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-/// Most pieces of work of each direction that may hang in a disk at once: each holds a thread until the system lets go of it.
+/// Most pieces of work per direction that may hang in a disk at the same time. Each of them keeps a thread until the system call returns.
 const AT_ONCE_MAX: usize = 4;
 
 /// A transfer folder. Cheap to clone.
@@ -47,44 +47,44 @@ pub struct TransferFolder(Arc<Parts>);
 
 struct Parts {
     path: PathBuf,
-    /// The runtime whose threads do the blocking work. It outlives every actor and, when it ends, does not wait for a disk that hangs.
+    /// Runtime whose threads do the blocking work. It outlives every actor. When it ends, it does not wait for a disk that hangs.
     runtime: Handle,
-    /// One bound for each direction, since each may have a disk of its own: answers must not wait for letters, nor letters for answers.
+    /// Each direction has its own limit, since each may have its own disk. So letters and answers do not wait for each other.
     letters_at_once: Arc<Semaphore>,
     answers_at_once: Arc<Semaphore>,
     patience: Duration,
-    /// Held by a listing for as long as it runs.
+    /// Locked by a listing as long as it runs.
     watch: Mutex<Watch>,
-    /// Agencies whose folders in `out` this process has synced, so that they survive the machine's end.
+    /// Agencies for whose folders this process has synced `out`, so that the folders survive a crash of the machine.
     lasting: Mutex<HashSet<Box<str>>>,
 }
 
-/// Why something could not be done with the folder.
+/// Why work with the folder failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// The folder as a whole, `in` or `out`, or their disk.
+    /// The folder as a whole failed, or `in` or `out`, or their disk.
     #[error("{path}: {what}: {error}", path = path.display())]
     Folder {
-        /// The transfer folder.
+        /// Path of the transfer folder.
         path: PathBuf,
-        /// Where in the folder, and what was tried.
+        /// The place in the folder, and the operation that failed.
         what: String,
-        /// What the system says.
+        /// Error of the operating system.
         error: io::Error,
     },
     /// The disk does not answer.
     #[error("{path}: the disk has not answered for {seconds} s", path = .0.display(), seconds = .1.as_secs())]
     Hangs(PathBuf, Duration),
-    /// An earlier listing has not come to its end.
+    /// An earlier listing has not ended.
     #[error("{path}: the disk has not ended the listing before: the next waits for it", path = .0.display())]
     Busy(PathBuf),
-    /// One file of the folder, and nothing else.
+    /// One file of the folder failed. Other files are not affected.
     #[error("{0}: {1}")]
     File(String, String),
 }
 
 impl TransferFolder {
-    /// Takes a folder, without looking at it yet. Files that have not been left alone for the quiet time are not listed.
+    /// Makes the handle of a folder, without opening the folder. Files that changed within the quiet time are not listed.
     pub fn new(path: impl Into<PathBuf>, runtime: Handle, quiet: impl Into<Quiet>) -> TransferFolder {
         TransferFolder::with(path.into(), runtime, quiet.into(), (AT_ONCE_MAX, PATIENCE))
     }
@@ -106,7 +106,7 @@ impl TransferFolder {
         &self.0.path
     }
 
-    /// Returns what earlier listings found in `in`, for one listing at a time; nothing while another listing runs.
+    /// Returns what earlier listings found in `in`. Only one listing at a time can have it: returns `None` while another listing runs.
     pub(crate) fn watch(&self) -> Option<MutexGuard<'_, Watch>> {
         match self.0.watch.try_lock() {
             Ok(watch) => Some(watch),
@@ -120,7 +120,7 @@ impl TransferFolder {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).contains(agency)
     }
 
-    /// Notes that this process has synced `out` since an agency's folder was made.
+    /// Records that this process has synced `out` since an agency's folder was made.
     pub(crate) fn lasts(&self, agency: &str) {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).insert(agency.into());
     }
@@ -130,13 +130,13 @@ impl TransferFolder {
         open(self.path(), name)
     }
 
-    /// Makes a system error one of the folder as a whole.
+    /// Makes an error of the folder as a whole from a system error.
     pub(crate) fn trouble(&self, what: &str, errno: Errno) -> Trouble {
         trouble(self.path(), what, errno)
     }
 
-    /// Works on the disk of `in` or `out`, on a thread of its own. Where the disk does not answer in time, the work is left behind: it
-    /// keeps its thread and its place among those that may hang at once, and nothing else.
+    /// Works on the disk of `in` or `out`, on a thread of its own. If the disk does not answer in time, the caller stops waiting for the
+    /// work. The work then still keeps its thread, and counts towards the pieces of work that may hang.
     ///
     /// # Errors
     /// Those of the work, and a disk that hangs.
@@ -170,16 +170,16 @@ impl TransferFolder {
 }
 
 impl Trouble {
-    /// Says whether other files will meet the same trouble: the disk is full, gone, closed or broken.
+    /// Says whether other files will fail for the same reason: the disk is full, missing, not accessible or broken.
     pub fn is_of_folder(&self) -> bool {
         !matches!(self, Trouble::File(..))
     }
 }
 
-/// Opens `in` or `out`, and checks that files in it can be made and removed.
+/// Opens `in` or `out`, and checks that files can be created and removed in it.
 ///
 /// # Errors
-/// The folder is not there, is a link or no folder, or is closed to this program.
+/// The folder does not exist, is a link or no folder, or is not accessible to this program.
 pub fn open(path: &Path, name: &str) -> Result<OwnedFd, Trouble> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     let root = fcntl::open(path, flags, Mode::empty()).map_err(|errno| trouble(path, "the folder", errno))?;
@@ -191,7 +191,7 @@ pub fn open(path: &Path, name: &str) -> Result<OwnedFd, Trouble> {
     Ok(folder)
 }
 
-/// Opens `in` or `out` on a thread of its own, which is left behind where the disk does not answer in time.
+/// Opens `in` or `out` on a thread of its own. If the disk does not answer in time, the caller stops waiting for the thread.
 ///
 /// # Errors
 /// See [`open`]; and a disk that hangs.
@@ -215,7 +215,7 @@ fn trouble(path: &Path, what: &str, errno: Errno) -> Trouble {
     Trouble::Folder { path: path.to_owned(), what: what.to_owned(), error: errno.into() }
 }
 
-/// Syncs a folder. On a file system that cannot sync folders there is no more to do.
+/// Syncs a folder. If the file system cannot sync folders, there is nothing to do.
 pub(crate) fn sync(folder: &OwnedFd) -> Result<(), Errno> {
     fsync(folder.as_fd()).or_else(|errno| if has_no_sync(errno) { Ok(()) } else { Err(errno) })
 }
@@ -224,7 +224,7 @@ fn has_no_sync(errno: Errno) -> bool {
     matches!(errno, Errno::EINVAL | Errno::ENOTSUP)
 }
 
-/// Says whether an error on one file is in truth the disk's.
+/// Says whether an error on one file is really an error of the disk.
 pub(crate) fn is_of_disk(errno: Errno) -> bool {
     matches!(
         errno,

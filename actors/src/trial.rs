@@ -1,17 +1,18 @@
-//! One mail of a claim is tried at a time: while it is, its decoder keeps the later mails with the same claim waiting.
+//! A trial opens and verifies one of several mails that claim the same agency. Meanwhile the decoder keeps later mails with this claim
+//! waiting, because the result decides their lane.
 //!
-//! This is the one arrow of the flow that runs upstream: whoever drops the last part of the tried mail, wherever that is, sends
-//! [`Concluded`] back to the decoder.
+//! The message [`Concluded`] is the only one that runs against the flow: the actor that drops the last part of the tried mail sends it to
+//! the decoder.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix::{Message, Recipient};
 use sdc::letter::Matricule;
 
-/// Makes the other mails of a claim wait in their decoder until it is dropped.
+/// Makes the other mails of a claim wait in their decoder, until this value is dropped.
 ///
-/// A trial is void unless every letter of its mail got an outcome. If one got none (a panic, a fault, a verifier that is rebuilt), the
-/// mail returns to its mailbox, and the mails that waited behind it return too, so that none overtakes it.
+/// A trial is void unless every letter of its mail got an outcome. A letter gets none after a panic, after a fault, or when a verifier is
+/// rebuilt. The mail then returns to its mailbox. The mails that waited for the trial return too, so that none of them overtakes it.
 pub struct Trial {
     claim: Matricule,
     decoder: Recipient<Concluded>,
@@ -24,7 +25,7 @@ impl Trial {
         Trial { claim, decoder, has_outcome: AtomicBool::new(false) }
     }
 
-    /// Says that every letter of the mail has an outcome.
+    /// Records that every letter of the mail has an outcome.
     pub fn conclude(&self) {
         self.has_outcome.store(true, Ordering::Relaxed);
     }
@@ -33,7 +34,7 @@ impl Trial {
 impl Drop for Trial {
     fn drop(&mut self) {
         let is_void = !*self.has_outcome.get_mut();
-        // A decoder that has ended keeps no mail waiting, so it need not be told.
+        // A decoder that has ended keeps no mail waiting, so a failed send does not matter.
         #[allow(
             clippy::disallowed_methods,
             reason = "bounded by the permits of the mails; a full mailbox must not lose it"
@@ -42,11 +43,11 @@ impl Drop for Trial {
     }
 }
 
-/// The trial of a mail has ended: the next mail of its claim may be tried, unless the trial was void.
+/// The trial of a mail has ended. The next mail of its claim may be tried, unless the trial was void.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Concluded {
-    /// The claim.
+    /// Claim whose mail was tried.
     pub claim: Matricule,
     /// Whether the trial was void: some letter of the mail got no outcome.
     pub is_void: bool,

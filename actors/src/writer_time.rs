@@ -1,12 +1,12 @@
-//! Which letters a writer takes next, so that no agency, whatever it sends, makes the other agencies of its writer wait.
+//! Chooses which letters a writer takes next, so that no agency can make the other agencies of its writer wait.
 //!
-//! Each agency has a bucket of the writer's time (SPEC 7, Share of time): a tenth of a second flows in with every second, and the bucket
-//! holds two. The time that a batch takes, of the writer and then of the ledger, is booked on the agencies of its letters, by their work.
-//! Letters of an agency with an empty bucket go behind those of all other agencies, and are taken when no others wait; they are never
-//! refused. A batch holds no more than some tenths of a second's work, so a letter waits for the batch that is being written and is in
-//! the next one. A letter of more work than a batch may have goes alone, in turn with letters of other agencies.
+//! Each agency has a bucket of the writer's time (SPEC 7, Share of time). Each second adds a tenth of a second to the bucket, which holds
+//! two seconds at most. The time that the writer and the ledger spend on a batch is booked to the agencies of its letters, in proportion to
+//! their work. Letters of an agency with an empty bucket come after those of all other agencies. They are taken when no others wait, and
+//! are never refused. A batch holds no more than some tenths of a second's work. So a letter waits while the current batch is written, and
+//! is in the next batch. A letter with more work than a batch may have is written alone, in turn with letters of other agencies.
 //!
-//! Letters of one agency are taken in the order in which they came.
+//! Letters of one agency are taken in the order of their arrival.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,23 +14,23 @@ use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
 
-/// A second of writer time flows into a bucket within so many seconds.
+/// Number of seconds in which one second of writer time is added to a bucket.
 const REFILL_SECONDS: u32 = 10;
-/// What a bucket holds.
+/// Largest amount of time in a bucket.
 const BURST: Duration = Duration::from_secs(2);
-/// How far a bucket can be below empty. So an agency does not wait long for time that it used when no other agency wanted it.
+/// Largest debt of a bucket. Because of this limit, an agency does not wait long for time that it used when no other agency wanted it.
 const DEBT_MAX: Duration = Duration::from_secs(2);
-/// Most work of one batch, in rows; they take some tenths of a second.
+/// Most work of one batch, in rows. Such a batch takes some tenths of a second.
 const BATCH_WORK_MAX: usize = 10_000;
-/// One agency may have one in so many parts of a batch's work before letters of other agencies have had their turn.
+/// Divisor for the part of a batch's work that one agency may have before letters of other agencies have had their turn.
 const AGENCY_PARTS: usize = 4;
-/// Full buckets are forgotten once there are more buckets than this.
+/// Number of buckets above which full buckets are forgotten.
 const BUCKETS_KEPT: usize = 1024;
 
 /// The buckets of all agencies.
 #[derive(Debug, Default)]
 pub struct Buckets {
-    /// When each agency's bucket will be full again; a full bucket need not be kept.
+    /// Moment at which each agency's bucket will be full again. A full bucket need not be stored.
     full_at: HashMap<Matricule, Instant>,
     forget_from: usize,
 }
@@ -61,9 +61,9 @@ impl Buckets {
 /// A letter that waits for a writer.
 #[derive(Debug)]
 pub struct Waiting<T> {
-    /// The agency that signed it; none for a container of a stranger.
+    /// Agency that signed the letter; `None` for a container of a stranger.
     pub agency: Option<Matricule>,
-    /// Its work for the database, in rows.
+    /// Work of the letter for the database, in rows.
     pub work: usize,
     /// The letter.
     pub item: T,
@@ -74,7 +74,7 @@ pub struct Waiting<T> {
 pub struct Queue<T> {
     waiting: VecDeque<Waiting<T>>,
     buckets: Arc<Mutex<Buckets>>,
-    /// Whether the first letter was too large for the last batch: it is then taken for the next, whichever other letters wait.
+    /// Whether the first letter was too large for the last batch. If so, it is taken for the next batch before all other letters.
     is_first_due: bool,
 }
 
@@ -85,7 +85,7 @@ impl<T> Default for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Adds letters in the order in which they came.
+    /// Adds letters in the order of their arrival.
     pub fn extend(&mut self, letters: impl IntoIterator<Item = Waiting<T>>) {
         self.waiting.extend(letters);
     }
@@ -100,7 +100,7 @@ impl<T> Queue<T> {
         self.waiting.is_empty()
     }
 
-    /// Takes the next batch: one letter at least, `letters_max` at most, and no more work than a batch may have.
+    /// Takes the next batch: at least one letter, at most `letters_max`, and no more work than a batch may have.
     pub fn take(&mut self, letters_max: usize, now: Instant) -> Vec<Waiting<T>> {
         let letters_left = letters_max.max(1);
         let letter_work_min = (BATCH_WORK_MAX / letters_left).max(1);
@@ -112,7 +112,8 @@ impl<T> Queue<T> {
         batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
         batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
         if batch.work == 0 {
-            // Only large letters wait, or those of agencies that have used up their time: the agency is chosen that has used least.
+            // Only large letters wait, or letters of agencies that have used up their time. The agency that has used the least time is
+            // chosen.
             let least = self.agencies().min_by_key(|agency| buckets.missing(*agency, now));
             batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
         }
@@ -129,7 +130,8 @@ impl<T> Queue<T> {
         self.waiting.iter().filter_map(|waiting| waiting.agency)
     }
 
-    /// Returns where the time of a batch is booked, also after the batch has left its writer.
+    /// Returns the value that takes the time spent on a batch out of the buckets of its agencies. It stays valid after the batch has left
+    /// its writer.
     pub fn booking(&self, batch: &[Waiting<T>]) -> Booking {
         let mut of_agencies: HashMap<Matricule, usize> = HashMap::new();
         for letter in batch {
@@ -142,7 +144,8 @@ impl<T> Queue<T> {
     }
 }
 
-/// Where the time of a batch is booked: on the agencies of its letters, by their work. Cheap to clone.
+/// Takes the time that is spent on a batch out of the buckets of its agencies. The time is divided by the work of their letters. Cheap to
+/// clone.
 #[derive(Clone, Debug)]
 pub struct Booking {
     buckets: Arc<Mutex<Buckets>>,
@@ -151,7 +154,7 @@ pub struct Booking {
 }
 
 impl Booking {
-    /// Books time that was worked for the batch.
+    /// Books time that was spent on the batch.
     pub fn book(&self, time: Duration, now: Instant) {
         let mut buckets = locked(&self.buckets);
         for (agency, own) in &*self.of_agencies {
@@ -161,7 +164,8 @@ impl Booking {
     }
 }
 
-/// Work under way for a batch: the time from its making until it is dropped is booked, whatever drops it.
+/// Measures the time that is spent on a batch: from the creation of this value until it is dropped. The time is booked then, even if a
+/// panic drops the value.
 #[derive(Debug)]
 pub struct WorkedTime {
     booking: Booking,
@@ -169,7 +173,7 @@ pub struct WorkedTime {
 }
 
 impl WorkedTime {
-    /// Begins now.
+    /// Begins to measure the time now.
     pub fn of(booking: &Booking) -> WorkedTime {
         WorkedTime { booking: booking.clone(), began: Instant::now() }
     }
@@ -186,12 +190,12 @@ fn locked(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
     buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What becomes of a letter whose work is more than what is left of the batch.
+/// What happens to a letter whose work exceeds what is left of the batch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Large {
     /// The letter waits for another batch.
     Waits,
-    /// The letter is taken where none has been chosen yet.
+    /// The letter is taken if no other letter has been chosen yet.
     Alone,
 }
 
@@ -199,14 +203,14 @@ enum Large {
 struct Batch {
     chosen: Vec<bool>,
     letters_left: usize,
-    /// Least work that a letter counts as. Without it the small letters of one agency would fill the batch by their number.
+    /// Least work that a letter counts as. Without this minimum, many small letters of one agency would fill the batch.
     letter_work_min: usize,
     work: usize,
 }
 
 impl Batch {
-    /// Chooses letters of wanted agencies, of each agency while its letters have no more than `agency_work_max` together; strangers count
-    /// as one agency. Behind a letter that is passed over, no letter of its agency is chosen.
+    /// Chooses letters of wanted agencies. The letters of one agency may have no more than `agency_work_max` work together; strangers count
+    /// as one agency. If a letter is skipped, no later letter of its agency is chosen.
     fn choose<T>(
         &mut self,
         waiting: &VecDeque<Waiting<T>>,
@@ -228,7 +232,7 @@ impl Batch {
             let fits = self.work + work <= BATCH_WORK_MAX && own.saturating_add(work) <= agency_work_max;
             let goes_alone = large == Large::Alone && self.work == 0;
             if !is_wanted(letter.agency) || !(fits || goes_alone) {
-                // A letter that is passed over fills its agency's part.
+                // A skipped letter uses up its agency's part, so that no later letter of the agency is chosen.
                 *own = usize::MAX;
                 continue;
             }
@@ -258,7 +262,7 @@ mod tests {
         batch.iter().map(|letter| letter.item).collect()
     }
 
-    /// Takes a batch, and books a millisecond for each ten of its rows.
+    /// Takes a batch and books one millisecond of writer time for every ten of its rows.
     fn write(queue: &mut Queue<usize>, clock: &mut Instant) -> Vec<Waiting<usize>> {
         let batch = queue.take(300, *clock);
         let rows: usize = batch.iter().map(|letter| letter.work).sum();
@@ -302,7 +306,8 @@ mod tests {
             let (mut queue, mut clock) = (Queue::default(), Instant::now());
             queue.extend((0..1000).map(|at| letter(1, flood, at)));
             for round in 0..50 {
-                // While the batch of the flood is written, a letter of another agency comes.
+                // Agency 1 always has letters waiting. While a batch of its letters is written, a letter of another agency arrives; it must
+                // be in the next batch.
                 write(&mut queue, &mut clock);
                 queue.extend([letter(2 + round, 10, 1_000_000)]);
                 let came = clock;

@@ -1,4 +1,4 @@
-//! An office asks for the statement of its account, and has it, in as many mails as its limit makes of it.
+//! An office requests the statement of its account, and receives the statement in as many mails as its letter limit requires.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -12,15 +12,16 @@ use centre::{OFFICE_ADDRESS, SETTLED, World, quick};
 use sdc::answer::AnswerContent;
 use sdc::request::{Period, Request};
 
-/// Entries that move the account by 1, 2, 3 and so on, and leave too little room for a statement in one container.
+/// SQL that books 200 entries, of 1, 2, 3 and so on minor units, so that the statement does not fit into one container.
 const ENTRIES: &str = "INSERT INTO xm.entries (debit, credit, amount, kind, agency, balance_after, note)
      SELECT r.id, a.id, n, 'recharge', 42, a.balance + n * (n + 1) / 2, md5(n::text)
        FROM xm.accounts a, xm.accounts r, generate_series(1, 200) n WHERE a.agency = 42 AND r.kind = 'recharge';
      UPDATE xm.accounts SET balance = balance + 200 * 201 / 2 WHERE agency = 42;
      UPDATE xm.agencies SET letter_bytes_max = 8192 WHERE matricule = 42";
 
-/// A statement may be of five hundred entries, so letters that ask for one are as much work as those of five hundred rows: no batch
-/// takes more than twenty of them, which would else hold its agency's account for as long as all of them take.
+/// A statement may list five hundred entries, so a letter that requests a statement counts as the work of five hundred rows. A batch may
+/// have the work of ten thousand rows, and so takes at most twenty such letters; a larger batch would lock its agency's account for too
+/// long.
 #[test]
 fn a_batch_holds_no_more_statements_than_it_may_rows() {
     let mut world = World::new();
@@ -29,7 +30,7 @@ fn a_batch_holds_no_more_statements_than_it_may_rows() {
         asking.request = Request::Account(Period { from: None, to: None });
         world.deliver(world.mail(&asking));
     }
-    // All are at hand together before the first batch is closed.
+    // All sixty letters arrive before the first batch closes.
     let limits = Limits { window_mails: 60, batch_wait_milliseconds: 10_000, writers: 1, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     world.wait_for("letters that ask", SETTLED, 60);

@@ -1,4 +1,5 @@
-//! What a signature proves: whose mail it is, for the lane and the room of the agency claimed, and whether a registered key is misused.
+//! Tests of what a signature proves: which agency sent a mail, and so whether the mail may use the claimed agency's lane and permits; and
+//! whether somebody misuses a registered key.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -12,8 +13,8 @@ use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, Running, SETTLED, World, quick,
 
 const HEAD: &str = "From: poste@office.example\r\nSubject: SDC 1 agency=000042\r\n\r\n";
 
-/// Starts the centre with so many mails in one window, of which none is opened before all are in hand. Behind a mail that fails their
-/// claim, the others go back to the mailbox.
+/// Starts the centre, which fetches all `mails` mails together, and lets it open the first one only when all are fetched. If this mail
+/// turns out not to come from the agency that it claims, the decoder must return the fetched mails behind it to the mailbox.
 fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
@@ -22,7 +23,8 @@ fn start_with_all_in_hand(world: &World, mails: u64) -> Running {
     running
 }
 
-/// Delivers a letter of agency 44 in a mail that claims agency 42, as somebody may who has caught it, and five letters of 42 behind it.
+/// Delivers a letter of agency 44 in a mail that claims agency 42, as somebody who intercepted it could do, and five letters of 42 behind
+/// it.
 fn deliver_behind_a_caught_letter(world: &mut World) {
     let mut other = world.neighbour(44);
     let caught = World::document_of(&world.mail_of(&mut other, NOTES));
@@ -30,7 +32,8 @@ fn deliver_behind_a_caught_letter(world: &mut World) {
     world.deliver_letters(5);
 }
 
-/// A mail may go back once more: a mail that was fetched in the slow lane is deferred again once a letter of its agency was verified.
+/// Asserts that at least `mails` mails were returned to the mailbox unopened. The number may be larger: a mail that is fetched again in the
+/// slow lane is returned a second time if a letter of its agency is verified meanwhile.
 fn assert_all_behind_went_back(running: &Running, mails: u64) {
     assert!(running.handled("sdc_decoder", Handled::Deferred) >= mails, "those behind the one that failed their claim");
 }
@@ -47,7 +50,8 @@ fn a_sound_letter_of_another_agency_fails_the_claim_of_its_mail() {
     assert!(running.drain());
 }
 
-/// A gateway sends such a mail, and so does an office with several matricules.
+/// Each of two mails claims agency 42 and holds a letter of agency 44 beside a letter of agency 42. A gateway sends such mails, and so does
+/// an office with several matricules. The claim must not fail.
 #[test]
 fn a_letter_of_another_agency_beside_one_of_the_agency_claimed_fails_no_claim() {
     let _scenario = fail::FailScenario::setup();
@@ -86,7 +90,9 @@ fn a_letter_signed_with_a_revoked_key_of_the_agency_claimed_fails_the_claim() {
     assert!(running.drain());
 }
 
-/// Before the agencies are known, the office would be a stranger: all six mails would be opened, one after the other.
+/// The first of six mails claims agency 42 and holds a letter of agency 44; the others are letters of 42. The reading of the known agencies
+/// is blocked at first, and no mail may be fetched meanwhile. Otherwise 42 would count as unknown, the failed claim would have no effect,
+/// and the five mails behind would not be returned.
 #[test]
 fn no_mail_is_fetched_before_the_agencies_are_known() {
     let _scenario = fail::FailScenario::setup();

@@ -1,4 +1,5 @@
-//! An installation that nobody knows comes by its code, by mail, and renews its key; who guesses is not answered.
+//! An installation without a registered key enrols by mail with its code, and later renews its key. A sender that guesses codes gets no
+//! answer.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -31,7 +32,7 @@ fn office(world: &World, installation: &str) -> Office {
     Office::new(sender, ADDRESS, identity, Arc::new(centre), MemoryRegister::new(1))
 }
 
-/// Agency 44, with no certificate, and its code.
+/// Registers agency 44 without a certificate, and returns its enrolment code.
 fn code(world: &World) -> EnrolmentCode {
     world.sql(&format!(
         "INSERT INTO xm.agencies (matricule, name, email) VALUES (44, 'Office', '{ADDRESS}');
@@ -48,7 +49,7 @@ fn deliver(world: &World, office: &Office, packed: &Packed) {
     world.deliver(office.mail(packed).render().unwrap());
 }
 
-/// Opens what has come, as the office does.
+/// Opens the answers that have arrived, with the office's key.
 fn answers(world: &World, office: &mut Office) -> Vec<Answer> {
     let mut answers = Vec::new();
     for mail in world.post_office.take(ADDRESS) {

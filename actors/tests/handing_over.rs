@@ -1,4 +1,4 @@
-//! A process that has been drained gives its leases and claims back, so that another process goes on at once and not when they end.
+//! A process that has been drained gives its leases back, so that another process continues without waiting until they expire.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn a_drained_program_gives_its_mailbox_back() {
     );
     world.wait_for("leases of the first", &held_by_first, 1);
     let second = world.start(quick());
-    // The second process polls, and finds that the first one has the mailbox.
+    // The second process polls, and finds that the first process has the lease of the mailbox.
     wait_until("the second has looked", || second.polls("main", "elsewhere") > 2);
     assert_eq!(world.count(&held_by_first), 1);
     let (_, mail) = world.next_mail();

@@ -1,4 +1,4 @@
-//! A mail over which a thread hangs: one end of the process sets it aside, and everything else flows.
+//! A thread hangs over a mail. The process ends once, which puts the mail into quarantine, and all other mail is settled.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -10,15 +10,15 @@ use std::time::Duration;
 use actors::supervision::{Escalation, Policy};
 use centre::{QUARANTINED, SETTLED, World, quick};
 
-/// Longer than any test; the thread ends with the process.
+/// A sleep longer than any test. The thread ends with the process.
 const FOR_EVER: &str = "1*sleep(100000000)->off";
 
-/// Waits for an answer far longer than a thread that has not hung may need on a busy machine.
+/// A policy whose deadline is far longer than a thread that does not hang needs on a busy machine.
 fn impatient() -> Policy {
     Policy { heartbeat_deadline: Duration::from_secs(8), ..quick() }
 }
 
-/// Lets an actor hang over the first mail that it meets at a place, and starts the centre again when the hang has ended it.
+/// Makes an actor hang over the first mail that it handles at `place`. After the hang has ended the centre, starts the centre again.
 fn hang_at(place: &str, actor: &str) {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
@@ -35,7 +35,7 @@ fn hang_at(place: &str, actor: &str) {
     assert_eq!(world.count(&aside), 1, "it has had its attempts");
     assert_eq!(world.count("SELECT count(*) FROM xm.in_hand"), 0, "and nobody else is suspected");
 
-    // As if the process had kept its name across the restart, and so its leases.
+    // The leases are deleted to simulate a process that keeps its identifier, and so its leases, across the restart.
     world.sql("DELETE FROM xm.leases");
     let running = world.start(quick());
     world.wait_for("poison letters", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);

@@ -1,5 +1,6 @@
-//! Lanes: mail of strangers, large mail and a mail server that hangs keep no letter waiting, take no letter's room, and nobody is
-//! muted.
+//! Tests of lanes. Letters of offices do not wait for mail of strangers, for large mail, or for a mail server that hangs. Such mail does
+//! not use up the permits or the quarantine space of letters, and nobody can keep an office's letters from being settled by imitating the
+//! office.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -20,12 +21,12 @@ fn letters_pass_by_mail_that_claims_nobody_and_that_is_not_forgotten() {
 
 #[test]
 fn letters_pass_by_mail_that_claims_an_office_once_that_claim_has_failed() {
-    // The mail says whose letter it is, and holds none.
+    // The mail mentions an office in its text, and contains no letter.
     letters_pass_by("SDC 1 agency=000043");
 }
 
-/// Starts a centre whose decoders wait until so many mails are in hand, and then take their time over each. On a slow machine they would
-/// else be done with the mails fetched first before the letters behind these have been fetched, whatever the order in the queue.
+/// Starts a centre whose decoders wait until `mails` mails are fetched, and then take `time` for each. Without this wait, a slow machine
+/// would decode the first mails before it has fetched the letters behind them, and the order of the queue would not be tested.
 fn started_with_mails_in_hand(world: &World, limits: Limits, mails: u64, time: &str) -> Running {
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start_with(quick(), limits);
@@ -43,7 +44,7 @@ fn letters_pass_by(words: &str) {
         world.deliver(advertising(words, number));
     }
     world.deliver_letters(10);
-    // Every mail takes a while, and one stranger at a time may be in hand: most wait in the mailbox.
+    // Decoding a mail takes 50 ms, and only one mail of a stranger may be processed at a time, so most of them wait in the mailbox.
     fail::cfg("sdc_decoder::decode", "sleep(50)").unwrap();
     let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 1, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 10);
@@ -69,11 +70,14 @@ fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_
     let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 2, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 1);
     fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
+    // A session that began between two deliveries would know only of some of the mails.
+    world.post_office.go_away();
     for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
         for number in 0..mails {
             world.deliver(pretending(agency, usize::try_from(number).unwrap()));
         }
     }
+    world.post_office.come_back();
     world.wait_for("mails that claim office 43", &of(43), STRANGERS / 2);
     let last = "SELECT max(id) FROM xm.quarantine WHERE position('agency=000043'::bytea IN original) > 0";
     let before = world.count(&format!("{} AND id < ({last})", of(42)));
@@ -84,12 +88,12 @@ fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// A mail of a stranger.
+/// Makes a mail of a stranger, without a letter.
 fn advertising(words: &str, number: i64) -> Vec<u8> {
     format!("Message-ID: <{number}@x>\r\nSubject: offre\r\n\r\n{words}\r\n{number}\r\n").into_bytes()
 }
 
-/// A mail that claims an office and holds no letter.
+/// Makes a mail that claims an office and contains no letter.
 fn pretending(agency: u32, number: usize) -> Vec<u8> {
     let head = format!("Message-ID: <{agency}-{number}@x>\r\nSubject: SDC 1 agency=0000{agency}\r\n");
     format!("{head}\r\nBonjour {number}\r\n").into_bytes()
@@ -108,8 +112,8 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
         world.deliver(pretending(42, number));
     }
     world.deliver_letters(4);
-    // All eight mails are one window, and none is opened before all are in hand: six wait behind the first that pretends when its claim
-    // fails.
+    // All eight mails are fetched together, and none is opened before. The first is a letter, and the second claims its office without
+    // containing a letter. When this claim fails, the six mails behind must be returned to the mailbox unopened.
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
     wait_until("eight mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 8);
@@ -123,7 +127,7 @@ fn mail_whose_claim_fails_while_it_waits_goes_back_unopened_and_keeps_its_order(
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// A document that is damaged on the way, or prose that never was one, says nothing of who sent the letter beside it.
+/// A damaged document, or prose that never was a document, beside a letter says nothing about who sent the letter.
 #[test]
 fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() {
     let _scenario = fail::FailScenario::setup();
@@ -137,7 +141,7 @@ fn a_damaged_document_beside_a_letter_fails_no_claim_and_prose_is_no_document() 
     let letter = world.next_document();
     world.deliver(format!("{head}{prose}{letter}").into_bytes());
     world.deliver_letters(4);
-    // All six mails are one window, and none is opened before all are in hand: a claim that failed would send the mails behind back.
+    // All six mails are one window, and none is opened before all are fetched. A failed claim would return the mails behind it.
     fail::cfg("sdc_decoder::decode", "pause").unwrap();
     let running = world.start(quick());
     wait_until("six mails in hand", || running.metrics().actor("sdc_decoder").counts(Handled::Ok).0 == 6);
@@ -161,7 +165,7 @@ fn a_letter_given_back_does_not_wait_for_an_endless_stream_of_strangers() {
     for number in 1..STRANGERS {
         world.deliver(advertising("", number));
     }
-    // Every session has its fill of fresh mail.
+    // Each session fetches only eight mails, and there are always eight mails of strangers that have not been fetched.
     let limits = Limits { window_mails: 8, session_mails_max: 8, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     world.wait_for("letters settled", SETTLED, 1);
@@ -180,7 +184,7 @@ fn letters_of_one_office_do_not_wait_for_strangers_between_each_other() {
         world.deliver(advertising("", number));
     }
     world.deliver_letters(10);
-    // When the letters come, all mail of strangers waits on the one thread already, which opens one mail after another.
+    // When the letters arrive, all mail of strangers already waits for the single decoder thread, which opens one mail after another.
     let limits = Limits { crypto_threads: 1, ..Limits::default() };
     let running = started_with_mails_in_hand(&world, limits, u64::try_from(STRANGERS).unwrap() + 10, "sleep(2)");
     world.wait_for("letters settled", SETTLED, 10);
@@ -201,7 +205,7 @@ fn mail_too_large_for_a_letter_waits_for_the_letters_behind_it() {
         world.deliver(format!("Subject: photo\r\n\r\n{}", line.repeat(10_000)).into_bytes());
     }
     world.deliver_letters(10);
-    // There is room for one large mail at a time.
+    // The mail in processing may have 1 MB together, which is enough for one of the large mails (720 KB each) at a time.
     let limits = Limits { kilobytes_in_hand_max: 1024, ..Limits::default() };
     let running = started_with_mails_in_hand(&world, limits, 1 + 10, "sleep(50)");
     world.wait_for("letters settled", SETTLED, 10);
@@ -222,7 +226,8 @@ fn a_suspect_that_waits_for_a_mail_server_that_hangs_keeps_nobody_waiting_for_lo
     mail_servers_that_hang_keep_nobody_waiting("main");
 }
 
-/// The servers of three mailboxes hang. The first mail of one mailbox, of `main` with the letters or of one that hangs, is a suspect.
+/// The servers of three mailboxes (`main-1` and so on) hang in the middle of a mail. The mailbox `main` works and contains the letters. The
+/// first mail of the mailbox `suspect` is recorded as a suspect. All letters but a suspect must be settled while the servers still hang.
 fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     const HANGING: usize = 3;
     let _scenario = fail::FailScenario::setup();
@@ -237,7 +242,7 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
         }
         office.faults().set(hang.clone(), When::Always);
     }
-    // The first mail of `main` is not fetched before the other servers hang.
+    // A cut keeps the first mail of `main` from being fetched until the other servers hang.
     let cut = Fault::CutRetrieval { after_bytes: 100 };
     world.post_office.faults().set(cut.clone(), When::Always);
     let (_, first) = world.next_mail();
@@ -246,7 +251,7 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     let uidl = of_suspect.uidls(centre::CENTRE_ADDRESS).remove(0);
     world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('{suspect}', '{uidl}', 0)"));
     let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
-    // Each mailbox alone would ask for as many mails as may be in hand.
+    // Each mailbox by itself would request as many mails as may be processed at a time.
     let running = world.start_on(&offices, quick(), Limits { mails_in_hand_max: 16, ..Limits::default() });
     let deadline = Instant::now() + Duration::from_secs(30);
     while hanging.iter().any(|office| office.faults().struck(&hang) == 0) {
@@ -263,8 +268,9 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     assert!(running.drain());
 }
 
-/// The letters beyond the limit have no other copy than their mail. So what strangers have filled of the quarantine takes no room from it,
-/// and mail that only claims an office gets none of the office's room.
+/// A mail of 103 letters, of which only 100 are opened, is the only copy of the other three. It must be kept whole although the quarantine
+/// has no space left for mail of strangers. A second mail that claims the same office but contains no letter of it must get none of the
+/// office's space.
 #[test]
 fn a_mail_of_more_letters_than_are_looked_into_is_kept_for_its_office_whatever_strangers_fill() {
     const BEYOND: usize = 3;

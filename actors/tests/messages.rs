@@ -1,4 +1,4 @@
-//! Operators and an office write to each other by mail; what is told comes again until the office says that it has seen it.
+//! Operators and an office write to each other by mail. A notice is sent again until the office confirms that it has been read.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -1,11 +1,11 @@
-//! Neighbours: however much one office sends, and whatever becomes of it, the letters of others go on.
+//! Tests that letters of other offices are settled, however much one office sends, and whatever fault its letters cause.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod centre;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use actors::metrics::Handled;
@@ -13,7 +13,7 @@ use actors::pipeline::Limits;
 use centre::{CENTRE_ADDRESS, NOTES, QUARANTINED, SETTLED, World, quick, wait_until};
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 
-/// Counts letters of office 43 that were accepted before the last letter of office 44.
+/// SQL that counts the letters of office 43 that were accepted before the last letter of office 44.
 const FLOOD_BEFORE: &str = "SELECT count(*) FROM xm.journal WHERE agency = 43
     AND id < (SELECT max(id) FROM xm.journal WHERE agency = 44)";
 
@@ -26,7 +26,8 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     for _ in 0..FLOOD {
         world.deliver(world.mail_of(&mut flood, NOTES));
     }
-    // No letter is settled before the whole flood is with its verifier, and each letter is larger than the room for payloads.
+    // Office 43 sends a flood of letters. None is settled before the verifier has all of them, and each payload is larger than the memory
+    // allowed for payloads, so that they have to wait for memory one after another.
     fail::cfg("table_writer::write", "pause").unwrap();
     let limits = Limits { unpacked_bytes_max: 1, window_mails: 64, crypto_threads: 1, ..Limits::default() };
     let other_mailbox = PostOffice::start(PostOfficeSettings::default()).unwrap();
@@ -51,14 +52,16 @@ fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     let _scenario = fail::FailScenario::setup();
     let world = World::new();
     let (mut flood, mut neighbour) = (world.neighbour(43), world.neighbour(44));
-    // This takes more than a full bucket and the longest debt: after it, the bucket stays empty for twenty seconds.
+    // An agency's bucket holds two seconds of writer time, and its debt is limited to two seconds. Posting the first letter takes four
+    // seconds and uses up both; after that the bucket stays empty for twenty seconds.
     fail::cfg("billing_ledger::post", "1*sleep(4000)").unwrap();
     world.deliver(world.mail_of(&mut flood, NOTES));
     let limits = Limits { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     let ledger = running.metrics().actor("billing_ledger");
     wait_until("the ledger is done with it", || ledger.counts(Handled::Ok).1 == 1);
-    // The next letter holds the writer until all others have come. The writer has not begun to write yet, so this time is booked on nobody.
+    // The next letter blocks the writer until all others have arrived. The writer has not begun to write, so this time is booked to no
+    // agency.
     let (gate, _held) = held_at_first("table_writer::take");
     let closed = gate.lock().unwrap();
     for _ in 1..FLOOD {
@@ -74,7 +77,7 @@ fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     assert!(running.drain());
 }
 
-/// Counts letters of office 43 that were settled behind one which the office wrote later.
+/// SQL that counts the letters of office 43 that were settled after a letter that the office wrote later.
 const OVERTAKEN_OF_43: &str = "SELECT count(*) FROM (
     SELECT sequence, lag(sequence) OVER (ORDER BY id) AS before FROM xm.journal
      WHERE outcome = 'accepted' AND agency = 43) j WHERE sequence < before";
@@ -91,12 +94,14 @@ fn a_flood_that_is_not_settled_leaves_kilobytes_for_the_mailboxes_of_others() {
     a_flood_leaves_room(Limits { kilobytes_in_hand_max: 48, ..Limits::default() });
 }
 
-/// Makes the thread that opens the first mail wait while the mutex is locked, and so all mail behind it; the flag tells when it does.
+/// Makes the thread that opens the first mail wait while the test holds the returned mutex; all mail behind the first waits too. The thread
+/// sets the returned flag before it waits.
 fn held_at_the_first_mail() -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
     held_at_first("sdc_decoder::decode")
 }
 
-/// Makes the first thread that comes to a point wait while the mutex is locked; the flag tells when it does.
+/// Makes the first thread that reaches `point` wait while the test holds the returned mutex. The thread sets the returned flag before it
+/// waits.
 fn held_at_first(point: &str) -> (Arc<Mutex<()>>, Arc<AtomicBool>) {
     let (gate, held) = (Arc::new(Mutex::new(())), Arc::new(AtomicBool::new(false)));
     let (of_thread, by_thread) = (Arc::clone(&gate), Arc::clone(&held));
@@ -129,7 +134,8 @@ fn a_flood_leaves_room(limits: Limits) {
     let running = world.start_on(&[&world.post_office, &other_mailbox], quick(), limits);
     let decoder = running.metrics().actor("sdc_decoder");
     wait_until("the flood is in hand", || held.load(Ordering::Acquire) && decoder.counts(Handled::Ok).0 >= 3);
-    // The neighbour's letters come one after another, so that the flood has all the time that it takes to fill the room.
+    // The neighbour's letters are delivered one after another. So the flood has enough time to take as many permits as one claim may use,
+    // and letters of the neighbour must still find permits.
     for letter in 1..=OTHERS {
         other_mailbox.deliver(CENTRE_ADDRESS, world.mail_of(&mut neighbour, NOTES)).unwrap();
         world.wait_for("the neighbour's letters", SETTLED_OF_44, letter);
@@ -154,6 +160,74 @@ fn a_letter_passes_by_a_flood_in_its_own_mailbox_and_each_is_settled_and_deleted
 #[test]
 fn a_drained_program_deletes_what_was_settled_after_its_session() {
     a_letter_beside_a_flood(true);
+}
+
+/// Lets as many batches be posted as are allowed, and counts those that are committed.
+#[derive(Default)]
+struct Ledger {
+    begun: AtomicUsize,
+    allowed: AtomicUsize,
+    committed: AtomicUsize,
+}
+
+impl Ledger {
+    /// Makes the ledger wait before each batch until the batch is allowed.
+    fn held() -> Arc<Ledger> {
+        let ledger = Arc::new(Ledger::default());
+        let (posting, committing) = (Arc::clone(&ledger), Arc::clone(&ledger));
+        fail::cfg_callback("billing_ledger::post", move || {
+            let turn = posting.begun.fetch_add(1, Ordering::AcqRel);
+            wait_until("a batch may be posted", || posting.allowed.load(Ordering::Acquire) > turn);
+        })
+        .unwrap();
+        fail::cfg_callback("billing_ledger::committed", move || {
+            committing.committed.fetch_add(1, Ordering::AcqRel);
+        })
+        .unwrap();
+        ledger
+    }
+
+    /// Allows so many batches in all, and waits until they are committed.
+    fn allow(&self, batches: usize) {
+        self.allowed.store(batches, Ordering::Release);
+        wait_until("the batches are committed", || self.committed.load(Ordering::Acquire) == batches);
+    }
+}
+
+/// A draining program holds a session to delete the mail of four settled letters. The other letters are settled in that very session,
+/// after the four are deleted, and their mail is deleted in a further session.
+#[test]
+fn a_drained_program_deletes_what_is_settled_during_its_last_session() {
+    const LETTERS: usize = 12;
+    const EARLY: usize = 4;
+    let _scenario = fail::FailScenario::setup();
+    let world = World::new();
+    let mut office = world.neighbour(43);
+    for _ in 0..LETTERS {
+        world.deliver(world.mail_of(&mut office, NOTES));
+    }
+    let ledger = Ledger::held();
+    let (draining, deleting, drains) = (Arc::clone(&ledger), Arc::clone(&ledger), Arc::new(AtomicBool::new(false)));
+    let is_draining = Arc::clone(&drains);
+    fail::cfg_callback("mailbox_poller::drains", move || {
+        draining.allow(EARLY);
+        drains.store(true, Ordering::Release);
+    })
+    .unwrap();
+    fail::cfg_callback("mailbox_poller::deleted", move || {
+        if is_draining.load(Ordering::Acquire) {
+            deleting.allow(LETTERS);
+        }
+    })
+    .unwrap();
+    // Each letter is a batch.
+    let limits = Limits { writers: 1, batch_letters_max: 1, crypto_threads: 1, ..Limits::default() };
+    let running = world.start_with(quick(), limits);
+    let decoder = running.metrics().actor("sdc_decoder");
+    wait_until("the letters are in hand", || decoder.counts(Handled::Ok).0 == LETTERS as u64);
+    assert!(running.drain());
+    let (settled, listed) = (world.count(SETTLED), world.post_office.count(CENTRE_ADDRESS));
+    assert_eq!((usize::try_from(settled).unwrap(), listed), (LETTERS, 0));
 }
 
 fn a_letter_beside_a_flood(is_drained: bool) {
@@ -228,7 +302,7 @@ fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it
         world.deliver(world.mail_of(&mut neighbour, "Autre"));
         world.deliver(world.mail_of(&mut office, "Autre"));
     }
-    // The letters that wait would fill many sessions.
+    // There are enough waiting letters to fill many sessions.
     let limits = Limits { window_mails: 8, session_mails_max: 8, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     world.wait_for("letters of the other table", "SELECT count(*) FROM ecr.\"Autre\"", OTHERS);
@@ -243,8 +317,8 @@ fn letters_of_a_withheld_table_let_others_pass_and_settle_in_their_order_once_it
     assert!(running.drain());
 }
 
-/// A certificate that is spoilt in the centre's own table makes no stranger of its office, and keeps no office waiting that is looked up
-/// beside it.
+/// The centre's stored certificate of an office is damaged. The office does not count as a stranger, and other offices whose certificates
+/// are looked up in the same query do not wait.
 #[test]
 fn letters_of_a_certificate_that_cannot_be_read_wait_and_those_of_others_go_on() {
     const SPOIL: &str = "CREATE TABLE xm.kept AS SELECT der FROM xm.certificates WHERE agency = 43;

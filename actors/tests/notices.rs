@@ -1,4 +1,4 @@
-//! What the centre writes first reaches its office as answers do; and what has no address to go to is given up in words.
+//! A notice reaches its office by mail, as an answer does. An answer to an agency without an address is given up with a reason in words.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

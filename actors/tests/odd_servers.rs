@@ -1,4 +1,4 @@
-//! Mail servers that list oddly, break over one mail, refuse mails or lie about sizes: the mail flows all the same.
+//! Mail servers that send odd listings, cut the connection over one mail, refuse mails or report wrong sizes. All other mail is settled.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 const POISON: &str = "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'";
 const SUSPECTS: &str = "SELECT count(*) FROM xm.suspects";
 
-/// What a recorded session's server answers to a listing, line by line.
+/// Returns the lines that the server of a recorded session answered to a listing command.
 fn recorded(session: &str, command: &str) -> Vec<String> {
     let asked = format!("C: {command}");
     let answer = session.lines().skip_while(|line| *line != asked).skip(2).take_while(|line| *line != "S: .");
@@ -26,7 +26,7 @@ fn recorded(session: &str, command: &str) -> Vec<String> {
 
 fn list_as(world: &World, of: ListingOf, lines: impl IntoIterator<Item = String>) {
     for (number, line) in (1..).zip(lines) {
-        // A line of nothing but a hyphen is left out.
+        // A line that consists only of a hyphen is omitted.
         let line = (line != "-").then_some(line);
         world.post_office.faults().set(Fault::OddLine { of, number, line }, When::Always);
     }
@@ -45,7 +45,7 @@ fn an_odd_line_of_a_listing_costs_no_mail() {
     let sessions = handed.map(|session| [recorded(session, "UIDL"), recorded(session, "LIST")]);
     let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<String>>();
     let of_our_own = [
-        // Blanks of other kinds, before, between and behind.
+        // Blanks of other kinds, before, between and after the numbers.
         [lines(&[" 1 b1", "2\tb2", "3 b3  "]), lines(&["1\t1200", " 2 1201 ", "3  \t 1202 octets"])],
         // No ids at all, and no sizes.
         [lines(&["1", "2 ", "-"]), lines(&["-", "2", "3 "])],
@@ -53,9 +53,9 @@ fn an_odd_line_of_a_listing_costs_no_mail() {
         [lines(&["1 same", "2 same", "3 same"]), lines(&["1 1200", "1 1200", "3 1202"])],
         // Ids of two words, with control characters, and far too long.
         [lines(&["1 a b", "2 \u{1b}[2J", &format!("3 {}", "y".repeat(4000))]), lines(&["1 1200", "2 1201", "3 1202"])],
-        // Empty lines, and numbers that are none.
+        // Empty lines, and numbers that are not valid.
         [lines(&["", "0 c2", "99999999999 c3"]), lines(&["1 1200", "2 1201", "3 1202"])],
-        // Sizes that are none, and larger than anything.
+        // Sizes that are no numbers, and sizes beyond all limits.
         [lines(&["1 d1", "2 d2", "3 d3"]), lines(&["1 -1", "2 many", "3 1_202"])],
     ];
     let running = world.start(quick());
@@ -109,7 +109,8 @@ fn mails_larger_than_the_server_says_take_the_room_that_they_need() {
         assert!((1100..6000).contains(&mail.len()), "{}", mail.len());
         world.deliver(mail);
     }
-    // There is room for one mail as it is, and for all mails as the server tells their sizes.
+    // Eight kilobytes of mail may be processed at a time. By the listed size of one byte all mails fit at once, but by their true size of
+    // up to 6 KB some of them have to wait.
     let limits = Limits { window_mails: 8, kilobytes_in_hand_max: 8, ..Limits::default() };
     let running = world.start_with(quick(), limits);
     world.wait_for("letters settled", SETTLED, LETTERS);
@@ -145,7 +146,8 @@ fn what_stands_behind_flows(how: Break) {
     world.wait_for_mails(1);
     wait_until("the mail is told of", || running.unfetchable("main") == 1);
     assert!(world.post_office.faults().struck(&fault) >= 3);
-    // The mail costs later mails nothing either, not even a session.
+    // The first mail still breaks every session that fetches it. Letters that arrive now must be settled all the same, and no session for
+    // ordinary mail may break any more.
     let failed = running.polls("main", "retrieve");
     for settled in 3..6 {
         let (_, mail) = world.next_mail();
@@ -156,7 +158,7 @@ fn what_stands_behind_flows(how: Break) {
     if how == Break::Drop || how == Break::Cut {
         assert_eq!((running.polls("main", "retrieve"), failed), (1, 1));
     }
-    // The server is mended: the mail is still there, and comes.
+    // The server works again. The mail is still in the mailbox, and is fetched.
     world.post_office.faults().clear_all();
     world.wait_for("letters settled", SETTLED, 6);
     world.wait_for_mails(0);
@@ -165,7 +167,7 @@ fn what_stands_behind_flows(how: Break) {
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
-/// The two servers whose sessions were recorded break over their first mail, in every session.
+/// The two recorded servers cut the connection over their first mail in every session.
 #[test]
 fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
     let handed = [
@@ -196,7 +198,8 @@ fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
     }
 }
 
-/// If the pause doubled over each broken mail, the last letter would come after a quarter of an hour.
+/// Twenty mails each break a session, and a letter lies behind them. It must be fetched soon: a session that breaks over another mail must
+/// not count as a further failure of the server, which would double the pause before the next session.
 #[test]
 fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {
     const BROKEN: usize = 20;
@@ -207,7 +210,7 @@ fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox
     for (_, uidl) in (0..BROKEN).zip(uidls) {
         world.post_office.faults().set(Fault::BreakMail { uidl, how: Break::Cut }, When::Always);
     }
-    // Every mail is in a window of its own, so each break is met for itself.
+    // Every mail has a window of its own, so each break is handled separately.
     let running = world.start_with(quick(), Limits { window_mails: 1, ..Limits::default() });
     world.wait_for("the letter behind all that break", SETTLED, 1);
     assert!(!running.metrics().is_every_mailbox_down(), "each session has reached the mailbox");
@@ -218,7 +221,8 @@ fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox
     assert!(running.drain());
 }
 
-/// A process that was killed while it waited for such a mail suspects it at its next start, and would try it before all others for ever.
+/// The connection drops over two mails. A process that was killed while it waited for them treats them as suspects at its next start, and
+/// suspects are tried before all other mail. The letters behind must be settled nevertheless, in each of two starts.
 #[test]
 fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_restart() {
     let _scenario = fail::FailScenario::setup();
@@ -245,7 +249,8 @@ fn what_stands_behind_a_suspect_over_which_the_connection_drops_flows_after_a_re
     assert_eq!(world.count(QUARANTINED), 0);
 }
 
-/// If the refused suspect were tried, all mailboxes would wait until nothing is in hand, for a mail that the server does not give.
+/// The server refuses to send a suspect, while a letter of another mailbox is being processed. Suspects are tried only when no other mail
+/// is processed, but a mail that is not sent cannot be tried. So the polls must go on without waiting for the other letter.
 #[test]
 fn a_suspect_that_the_server_refuses_is_told_of_while_mail_of_others_is_in_hand() {
     let _scenario = fail::FailScenario::setup();
@@ -274,7 +279,8 @@ fn a_suspect_that_the_server_refuses_is_told_of_while_mail_of_others_is_in_hand(
     assert_eq!(world.count("SELECT sum(attempts) FROM xm.suspects"), 0);
 }
 
-/// Sizes stand in for ids. A letter without an id is poison after three failures alone too, and of several letters of one size only one is.
+/// The server gives no unique ids, so mails are recorded by their sizes. A letter over which the centre panicked must be tried alone and
+/// settled. Then two mails have the size of a suspect that has failed three times: one of them becomes poison, and the other is settled.
 #[test]
 fn letters_without_ids_that_made_the_centre_fail_are_tried_alone() {
     let _scenario = fail::FailScenario::setup();
@@ -300,7 +306,7 @@ fn letters_without_ids_that_made_the_centre_fail_are_tried_alone() {
     assert!(running.drain());
 }
 
-/// What the pollers log from now on; the scenarios of this file run one after another.
+/// Lines that the pollers log from now on. The tests of this file run one after another.
 fn logged() -> LogLines {
     static LINES: OnceLock<LogLines> = OnceLock::new();
     let lines = LINES.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! An office reads and changes its profile by mail; a new address is told to the one before.
+//! An office reads and changes its profile by mail. The answer to a change of address goes to the former address.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! An office has papers certified, reads records back in parts, and asks for a part that was lost, through a whole pipeline.
+//! An office has papers certified, reads records back in parts, and requests a lost part again, through a whole pipeline.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 const VERDICTS: &str = "SELECT count(*) FROM xm.letters";
 const UNSENT: &str = "SELECT count(*) FROM xm.outbox";
 
-/// Everybody of the plan may read and certify what they sent; a birth, and marginal notes of two offices.
+/// SQL that lets each agency read and certify its own records, sets prices, writes births of the offices 42 and 43, and writes one marginal
+/// note of office 42.
 const RIGHTS: &str = "UPDATE xm.rights SET may_read = 'own', may_certify = 'own', certify_gives = 'record';
      INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)
      VALUES ('certify', 50, 3, 'refuse', now() - interval '1 day'), ('import', 2, 1, 'refuse', now() - interval '1 day');
@@ -38,7 +39,7 @@ const RIGHTS: &str = "UPDATE xm.rights SET may_read = 'own', may_certify = 'own'
        FROM ecr.\"ActeNaissance\" WHERE \"NumeroActe\" = 1 AND \"CentreCode\" = 'CE-042';
      UPDATE xm.agencies SET letter_bytes_max = 8192 WHERE matricule = 42";
 
-/// What has come to the office: receipts by letter, and parts by letter and number.
+/// Answers that the office has received: receipts by letter id, and parts by letter id and part number.
 #[derive(Default)]
 struct Got {
     receipts: BTreeMap<uuid::Uuid, Receipt>,
@@ -98,7 +99,7 @@ impl Got {
     }
 }
 
-/// Sends letters, and waits until they are answered.
+/// Sends letters, waits until they are answered, and returns the answers and the letters.
 fn ask(world: &mut World, requests: Vec<Request>) -> (Got, Vec<Letter>) {
     let before = world.count(VERDICTS);
     let mut letters = Vec::new();
@@ -212,16 +213,17 @@ fn records_come_in_parts_and_a_part_comes_again_as_it_was() {
     assert!(parts.len() > 1, "{} parts", parts.len());
     let Estimate { rows, parts: estimated, bytes, price, .. } = estimate.clone();
     assert_eq!((rows, estimated), (read.acts, read.parts));
-    // The ids of the letters and of their parts are others, and each compresses in its own way.
+    // The estimate and the answer differ a little: letters and parts have other ids, which compress to other sizes.
     assert!(bytes.abs_diff(read.bytes) < 64 * u64::from(estimated), "{bytes} and {}", read.bytes);
     let cost = got.receipts[&letters[1].id].account.cost;
     assert!(price.abs_diff(cost) <= u64::from(estimated) + 1, "{price} and {cost}");
     let references: Vec<&Value> = parts.iter().flat_map(|rows| &rows.values[0]).collect();
-    // Those of 2025: the first of January is number 0, which there is not.
+    // The selection excludes note 7 and asks for the notes before 2026, the latest first. Note n has the date 2025-01-01 plus n days, and n
+    // begins at 1, so these are the notes 364 to 1 without 7.
     let meant: Vec<Value> = (1..365).rev().filter(|n| *n != 7).map(|n| json!(n.to_string())).collect();
     assert_eq!(references, meant.iter().collect::<Vec<_>>());
 
-    // All of the table: its own records and none of another.
+    // A request for the whole table returns the office's own 1 001 records and none of another office.
     let all = got.rows(&letters[2]);
     let agency = all[0].columns.iter().position(|column| column == "xm_agency").unwrap();
     assert_eq!(all.iter().map(|rows| rows.row_count()).sum::<usize>(), 1001);
@@ -230,7 +232,7 @@ fn records_come_in_parts_and_a_part_comes_again_as_it_was() {
     let position = last.position.clone().unwrap();
     assert!(others.iter().all(|rows| rows.position.is_none()));
 
-    // What has changed since, while a part is asked for again.
+    // Two records change. The office requests what has changed since, and requests parts of the earlier answer again.
     world.sql(
         "UPDATE ecr.\"MentionMarginale\" SET \"Texte\" = 'changed' WHERE xm_numero = 5;
                UPDATE ecr.\"MentionMarginale\" SET \"Status\" = 0 WHERE xm_numero = 6 AND xm_agency = 42",
@@ -269,7 +271,7 @@ fn what_cannot_be_paid_or_is_beyond_the_quota_is_not_given() {
         (RefusalCode::QuotaExceeded, "2", "3")
     );
 
-    // Enough for one act, and not for two: it is read, and given to nobody.
+    // The balance pays for one act and not for two. So the records of a letter for two acts are read, but not sent.
     world.sql(
         "UPDATE xm.plans SET read_acts_per_day = NULL;
          INSERT INTO xm.entries (debit, credit, amount, kind, agency, balance_after)

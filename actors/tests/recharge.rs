@@ -1,4 +1,4 @@
-//! An office recharges with a voucher by mail: once, however often its letter comes.
+//! An office recharges its account with a voucher by mail. The voucher is credited once, however often the letter is delivered.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 

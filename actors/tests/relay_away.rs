@@ -1,4 +1,5 @@
-//! While the relay cannot be reached, answers wait: a dial now and then, however many they are, and one line of the log.
+//! While the relay cannot be reached, answers wait. However many they are, the relay is dialled only at intervals, and one log line is
+//! written.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -25,7 +26,7 @@ fn a_round_ends_where_the_relay_is_not_reached_and_its_answers_are_as_they_were(
         .unwrap();
     let mut world = World::new();
     world.deliver_letters(LETTERS);
-    // The relay hangs up in the midst of its greeting.
+    // The relay closes the connection in the middle of its greeting.
     let away = Fault::CutReply(Protocol::Smtp);
     world.post_office.faults().set(away.clone(), When::Always);
     let running = world.start_with(quick(), Limits { window_mails: 8, sending_max: 1, ..Limits::default() });

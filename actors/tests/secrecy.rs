@@ -1,5 +1,5 @@
-//! Logs carry letter ids and matricules, never a record's content: values planted in records are looked for in every line
-//! that the centre and PostgreSQL write, on the ways of success, refusal, fault and panic.
+//! Logs contain letter ids and matricules, but never a record's content. The tests plant values in records, cause success, refusal, fault
+//! and panic, and search for the values in every line that the centre and PostgreSQL write.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ use simulation::log::LogLines;
 use store::testing::TestCluster;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// What no line may hold.
+/// Text that no log line may contain.
 const CANARY: &str = "KANARI";
 
 fn set(letter: &mut Letter, column: &str, value: Value) {
@@ -31,8 +31,8 @@ fn set(letter: &mut Letter, column: &str, value: Value) {
 fn no_value_of_a_record_reaches_a_log() {
     let _scenario = fail::FailScenario::setup();
     let lines = LogLines::default();
-    // Libraries log the parameters of statements, and the program never lets them (engine::logging). So only the project's own crates log
-    // here.
+    // Libraries log the parameters of statements. The program never enables their logs (`engine::logging`), so only the project's own
+    // crates log here.
     let ours = EnvFilter::new("off,actors=trace,mail=trace,sdc=trace,store=trace");
     fmt().with_env_filter(ours).with_writer(lines.writer()).try_init().unwrap();
     let mut world = World::new();
@@ -46,7 +46,7 @@ fn no_value_of_a_record_reaches_a_log() {
         ("Officier", json!(format!("{CANARY} accepted")), "accepted"),
         ("DateMention", json!(format!("{CANARY} no date")), "rows_invalid"),
         ("CentreCode", json!(format!("{CANARY}-042")), "out_of_scope"),
-        // Only PostgreSQL finds this mistake; its message quotes the row.
+        // Only PostgreSQL detects this mistake. Its message quotes the row.
         ("Officier", json!(format!("{CANARY} ZORRO")), "rows_invalid"),
     ];
     let mut refused = Vec::new();

@@ -1,4 +1,5 @@
-//! What a letter costs in cryptography, by the kind of key on both ends: one birth record, on one core. Items are letters.
+//! Benchmarks of the cryptography for one letter with one birth record, on one core. Each runs once for every kind of key that the agency
+//! and the centre both use. Divan's items are letters.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 
@@ -58,7 +59,8 @@ fn open_and_verify(bencher: Bencher<'_, '_>, kind: KeyKind) {
     });
 }
 
-/// Measures the first part: parsing the document, the pre-scan and decryption. The rest of `open_and_verify` is the signature.
+/// Measures parsing the document, the pre-scan and decryption. Its difference from `open_and_verify` is the time for verifying the
+/// signature.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -66,7 +68,8 @@ fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| cms::open(&post.document(), &keys).expect("it opens"));
 }
 
-/// Measures what a stranger's letter costs that names no key of the centre: parsing the document, and the pre-scan.
+/// Measures the cost of a letter from an unknown sender that is encrypted for another key than the centre's: the centre parses the
+/// document, and the pre-scan ends the work.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -75,14 +78,14 @@ fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
         .bench_local(|| scan_enveloped(post.document().der()).expect("it is admitted").key_kind);
 }
 
-/// Measures what an office does: signing and encrypting a letter.
+/// Measures signing and encrypting a letter, as an agency's office does before it sends the letter.
 #[divan::bench(name = "seal", args = KINDS, max_time = 1)]
 fn seal_letter(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| seal(&post.octets, &post.office, &post.centre));
 }
 
-/// Measures parsing a certificate, which the cache of certificates saves.
+/// Measures parsing a certificate. The centre caches parsed certificates, so each letter after an agency's first saves this time.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn parse_certificate(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let der = kind.identity().certificate().der().to_vec();

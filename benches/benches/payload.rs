@@ -1,4 +1,4 @@
-//! What reading and writing a payload costs, by the rows of its letter. Items are rows.
+//! Benchmarks of reading and writing the payload of a letter, for several numbers of rows. Divan's items are rows.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 

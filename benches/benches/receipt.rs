@@ -1,4 +1,4 @@
-//! What an answer costs: written, signed with the centre's P-256 key, encrypted for the office. Items are receipts.
+//! Benchmark of one receipt: the centre writes it, signs it with its P-256 key and encrypts it for the office. Divan's items are receipts.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 

@@ -1,5 +1,5 @@
-//! What settling costs: batches of letters, each of another agency with one birth record, from decision to COMMIT on a
-//! private PostgreSQL with fsync and synchronous_commit on. Items are letters.
+//! Benchmark of settling letters in batches, from the decision to COMMIT, on a private PostgreSQL with fsync and synchronous_commit on.
+//! Each letter of a batch comes from another agency and has one birth record. Divan's items are letters.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 
@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use benches::sample::{KeyKind, births, centre_code};
-use chrono::Utc;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use sdc::cms::{ContentCipher, SignerId};
@@ -19,21 +18,21 @@ use store::centre::server::Server;
 use store::certificates::CertificateFields;
 use store::certificates::signers::{Signer, Signers};
 use store::ledger::tariffs;
-use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
+use store::settle::{Arrival, Content, Outcome, Settler, SettlingSettings};
 use store::testing::TestCluster;
 use store::testing::fixture::{self, Newcomer};
 use tokio::runtime::Runtime;
 
 const LETTERS: [u32; 4] = [1, 10, 100, 500];
 const AGENCIES: u32 = 500;
-/// About what one birth record takes, sealed.
+/// The approximate size, in octets, of an encrypted letter with one birth record.
 const CONTAINER_BYTES: usize = 1100;
 
 fn main() {
     divan::main();
 }
 
-/// A centre with agencies that have a key, a price and no money; letters are given on credit.
+/// A centre whose agencies each have a key and a price but no money: it accepts their letters on credit.
 struct Centre {
     settler: Settler,
     signers: Vec<Arc<Signer>>,
@@ -57,7 +56,7 @@ impl Centre {
         Centre { settler: Settler::new(database, SettlingSettings::default()), signers, sequence: Cell::new(0) }
     }
 
-    /// Makes the next letter of each of so many agencies.
+    /// Makes one new letter for each of the first `letters` agencies. All letters of the batch have the same sequence number.
     fn batch(&self, letters: u32) -> Vec<Arrival> {
         self.sequence.set(self.sequence.get() + 1);
         (1..=letters).zip(&self.signers).map(|(agency, signer)| arrival(agency, self.sequence.get(), signer)).collect()
@@ -78,31 +77,13 @@ fn arrival(agency: u32, sequence: u64, signer: &Arc<Signer>) -> Arrival {
     let letter = births(agency, sequence, 1);
     let octets = write_letter(&letter, &PayloadLimits::default()).expect("a letter");
     let (digest, cipher) = (Digest::of(&octets), ContentCipher::Aes256Gcm);
-    Arrival {
-        received_at: Utc::now(),
-        source: Source {
-            transport: "mail",
-            mailbox: "main".into(),
-            sender_domain: "example.org".to_owned(),
-            claimed: Claimed::default(),
-            is_fetched_again: false,
-        },
-        container: vec![b'x'; CONTAINER_BYTES],
-        container_bytes: CONTAINER_BYTES,
-        rendered_bytes: CONTAINER_BYTES,
-        content: Content::Signed {
-            signer: Arc::clone(signer),
-            digest,
-            cipher,
-            form: form(&octets),
-            letter: Ok(letter),
-        },
-        enrolment: None,
-        read: None,
-    }
+    let signer = Arc::clone(signer);
+    let content = Content::Signed { signer, digest, cipher, form: form(&octets), letter: Ok(letter) };
+    fixture::arrival(vec![b'x'; CONTAINER_BYTES], content)
 }
 
-/// Agencies that share one certificate, under keys of their own.
+/// Returns the agencies to register. They share the fields of one certificate, but each has a key identifier, a serial number and a
+/// fingerprint of its own.
 fn newcomers() -> Vec<Newcomer> {
     let shared = CertificateFields::from(KeyKind::P256.identity().certificate());
     let newcomer = |agency: u32| {

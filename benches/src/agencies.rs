@@ -1,4 +1,5 @@
-//! Registered agencies that send what takes much time or memory: letters against all that is held of them, rows that are all wrong.
+//! Registered agencies that burden the centre on purpose: their letters contradict rows that the tables already hold, or break a rule in
+//! every row. Checking such letters takes much time or memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,34 +14,34 @@ use simulation::office::{MemoryRegister, Office};
 
 use crate::mix::bureau;
 
-/// Rows of a letter of many small rows: as many as a letter may have.
+/// The rows of a letter with many small rows: the most that the centre allows in one letter.
 pub const SMALL_ROWS: usize = 20_000;
-/// The election that harmful letters are about.
+/// The code of the election whose votes hostile letters contradict.
 pub const HELD_ELECTION: &str = "HELD";
-/// Rows of a letter against large rows.
+/// The rows of a letter that contradicts large rows in the table.
 const LARGE_ROWS: usize = 10_000;
-/// Characters of one text of these.
+/// The characters in the text of each large row in the table.
 const TEXT_CHARS: usize = 40_000;
 
-/// The mails of an agency, and how many of them end how.
+/// The mails of an agency, and the expected number of mails by outcome.
 pub type Written = (Vec<Vec<u8>>, BTreeMap<String, u64>);
 
-/// What a hostile agency does.
+/// The ways in which the letters of a hostile agency burden the centre.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Harm {
-    /// Each letter contradicts twenty thousand rows that are held.
+    /// Each letter contradicts [`SMALL_ROWS`] rows that the table holds already.
     ContradictsMany,
-    /// Each letter contradicts ten thousand rows that are held, of 40 KB each.
+    /// Each letter contradicts ten thousand rows that the table holds already, each of 40 KB.
     ContradictsLarge,
     /// Each row of each letter breaks a rule.
     BreaksRules,
 }
 
 impl Harm {
-    /// Every kind.
+    /// All kinds of harm, in the order in which hostile agencies take turns.
     pub const ALL: [Harm; 3] = [Harm::ContradictsMany, Harm::ContradictsLarge, Harm::BreaksRules];
 
-    /// Returns the verdict that its letters get.
+    /// Returns the outcome that the journal must have for every letter of this kind.
     pub fn outcome(self) -> &'static str {
         match self {
             Harm::ContradictsMany | Harm::ContradictsLarge => "conflict",
@@ -48,7 +49,8 @@ impl Harm {
         }
     }
 
-    /// Returns the statement that holds what its letters contradict; rows that are not for an agency's own letters to count.
+    /// Returns the SQL statement that fills a table with the rows that the agency's letters contradict, and none where the letters need no
+    /// such rows. The rows bear another installation, so that they do not count as sent by the agency's letters.
     pub fn held(self, agency: u32) -> Option<String> {
         match self {
             Harm::ContradictsMany => Some(format!(
@@ -68,7 +70,7 @@ impl Harm {
         }
     }
 
-    /// Counts the rows of that statement in tables whose rows are counted after a run.
+    /// Counts the rows that [`Harm::held`] inserts into tables whose rows are counted after a run. The marginal notes are not counted.
     pub fn held_and_counted(self) -> u64 {
         if self == Harm::ContradictsMany { SMALL_ROWS as u64 } else { 0 }
     }
@@ -81,10 +83,10 @@ impl Harm {
         }
     }
 
-    /// Writes so many mails of this agency, and says what is to become of them.
+    /// Writes `letters` mails of this agency, and returns them with the expected number of mails by outcome.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn write(self, agency: u32, identity: Identity, centre: &Arc<Centre>, letters: usize) -> Result<Written> {
         let sender = letter::Office { agency: Matricule::try_from(agency)?, installation: "pc1".to_owned() };
         let address = format!("station-{agency}@stations.example");
@@ -98,7 +100,7 @@ impl Harm {
     }
 }
 
-/// Votes for as many candidates as there are rows.
+/// Makes [`SMALL_ROWS`] rows of votes at one polling station, each for another candidate and with the same number of votes.
 fn votes(bureau: &str, voices: &Value) -> Records {
     let columns = [
         ("Numero", numbers(SMALL_ROWS)),
@@ -111,7 +113,7 @@ fn votes(bureau: &str, voices: &Value) -> Records {
     records("election", "VoixCandidat", columns)
 }
 
-/// Marginal notes to one act.
+/// Makes [`LARGE_ROWS`] marginal notes to one act. Each has the key of a large row in the table and another text.
 fn notes(centre_code: &str) -> Records {
     let columns = [
         ("Numero", numbers(LARGE_ROWS)),

@@ -1,4 +1,4 @@
-//! Letters of a thousand records: one at a time, and all at once.
+//! Letters of a thousand records each: a run that delivers one letter at a time, and a burst of all letters.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::examination::Examination;
 use crate::figures::{Figures, Report, number, percentile};
 use crate::stock::Stock;
 
-/// What two runs measured.
+/// The results of the two runs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bulk {
     /// Records of a letter.
@@ -21,9 +21,10 @@ pub struct Bulk {
     pub records_per_second_one: f64,
     /// Records of all letters, divided by the time that the burst took.
     pub records_per_second_all: f64,
-    /// Letters sent one after another. Letters a second are one divided by the median time, and the limit is that of a single processor.
+    /// The run in which the letters are sent one after another. Its letters a second are one divided by the median time; it is compared
+    /// with the limit of one processor, since one processor at a time works on a letter.
     pub one: Figures,
-    /// Letters sent at once.
+    /// The burst, in which all letters lie in the mailboxes from the start.
     pub all: Figures,
 }
 
@@ -41,7 +42,7 @@ impl Report for Bulk {
     }
 }
 
-/// Sends every letter of the stock by itself, then all at once.
+/// Delivers the letters of the stock one after another, then runs a burst with all of them.
 ///
 /// # Errors
 /// See [`burst::run`].
@@ -57,8 +58,8 @@ pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
     })
 }
 
-/// Delivers each letter when the one before is settled. The engine's own metric says how long each letter took from being in hand to its
-/// commit.
+/// Delivers each letter when the letter before it is settled. The times are read from the engine's metric, which counts from when the
+/// engine has the whole mail to the commit.
 async fn one_after_another(stock: &Stock) -> Result<Figures> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
     let start_seconds = centre.wait_ready()?;

@@ -1,4 +1,5 @@
-//! The running centre of one run: Dovecot with the letters in it, a sink for receipts, the engine as a process.
+//! The programs of one run: a Dovecot with the letters in its mailboxes, an SMTP server that discards the receipts, and the engine as a
+//! process.
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
@@ -8,55 +9,59 @@ use anyhow::{Context, Result, bail};
 use scenarios::engine::{Engine, Posts};
 use scenarios::servers::{Account, Dovecot};
 use simulation::process::{Process, rss_mb_max};
+use tokio_postgres::Client;
 
+use crate::database;
 use crate::figures::Figures;
 use crate::lag;
 use crate::processes::cpu_seconds;
 use crate::stock::{CENTRE_ADDRESS, Stock};
 use crate::strangers;
 
-/// Mailboxes that letters are spread over.
+/// Number of mailboxes, among which the letters are spread evenly.
 pub const MAILBOXES: usize = 8;
 /// The password of each mailbox.
 pub const PASSWORD: &str = "mailbox";
 const BIG_MAIL_BYTES: usize = 5_000_000;
-/// Longest wait for one condition, such as that every letter is settled.
+/// The longest time that a run waits for one condition, such as that every letter is settled.
 pub const LONGEST: Duration = Duration::from_secs(1800);
-/// Pause between two looks at the engine.
+/// Pause between two queries of the engine's metrics.
 pub const LOOK: Duration = Duration::from_millis(250);
 
-/// What makes a night harder.
+/// Conditions that make a burst harder than letters alone. The default is none of them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hardship {
-    /// Round trip to the mail server; `None` connects to it directly.
+    /// Round-trip time of a simulated line to the mail server; with `None` the engine connects to it directly.
     pub round_trip: Option<Duration>,
-    /// Mails of five megabytes each that lie before the letters.
+    /// Number of mails of five megabytes each, which lie in the mailboxes before the letters.
     pub big_mails: usize,
-    /// Hostile mails of each kind ([`strangers::kinds`]) that lie before the letters.
+    /// Number of hostile mails of each kind of [`strangers::kinds`], which lie in the mailboxes before the letters.
     pub hostile_mails: usize,
+    /// Whether the letters of agencies that ask for records lie in the mailboxes before the letters of the others.
+    pub with_readers: bool,
 }
 
 impl Hardship {
-    /// Counts the mails of strangers that lie before the letters.
+    /// Counts the mails from unknown senders (large and hostile ones) that lie in the mailboxes before the letters.
     pub fn mails(&self) -> u64 {
         (self.big_mails + self.hostile_mails * strangers::kinds().len()) as u64
     }
 }
 
-/// Everything that runs, ended when dropped.
+/// The running programs of one run. They are stopped when it is dropped.
 pub struct Centre {
     /// The engine.
     pub engine: Engine,
-    /// When the engine was started.
+    /// The time at which the engine was started.
     pub started: Instant,
     _sink: Process,
-    /// The mailboxes.
+    /// The Dovecot with the mailboxes from which the engine collects.
     pub dovecot: Dovecot,
-    /// Processor time that Dovecot had used before the engine was started.
+    /// Processor seconds that Dovecot had used before the engine was started; they are subtracted from its figure.
     dovecot_before: f64,
 }
 
-/// Names a mailbox.
+/// Returns the address of the mailbox with this number.
 pub fn address(mailbox: usize) -> String {
     format!("box{mailbox}@example.org")
 }
@@ -64,27 +69,27 @@ pub fn address(mailbox: usize) -> String {
 /// Starts a Dovecot with empty mailboxes.
 ///
 /// # Errors
-/// It does not start.
+/// Dovecot does not start.
 pub fn empty_dovecot() -> Result<Dovecot> {
     let accounts: Vec<Account> = (0..MAILBOXES).map(|mailbox| Account::new(address(mailbox), PASSWORD)).collect();
     Dovecot::start(&accounts)
 }
 
-/// Starts a Dovecot with this many letters of the stock in it, or with all of them where there are fewer.
+/// Starts a Dovecot whose mailboxes hold the first `letters` letters of the stock, or all where the stock has fewer.
 ///
 /// # Errors
-/// It does not start; the disk is full.
+/// Dovecot does not start, or the disk is full.
 pub fn filled_dovecot(stock: &Stock, letters: usize) -> Result<Dovecot> {
     let dovecot = empty_dovecot()?;
     stock.for_each_mail(letters, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
     Ok(dovecot)
 }
 
-/// Starts a Dovecot with every letter of the stock in it. Before the letters lie the mails of the hardship, then the letters of hostile
-/// agencies.
+/// Starts a Dovecot whose mailboxes hold every letter of the stock. Before the letters lie the mails of `hardship`, then the letters of the
+/// stock's hostile agencies.
 ///
 /// # Errors
-/// It does not start; the disk is full.
+/// Dovecot does not start, or the disk is full.
 pub fn dovecot_in_hardship(stock: &Stock, hardship: Hardship) -> Result<Dovecot> {
     let dovecot = empty_dovecot()?;
     deliver_big_mails(&dovecot, hardship.big_mails)?;
@@ -93,12 +98,15 @@ pub fn dovecot_in_hardship(stock: &Stock, hardship: Hardship) -> Result<Dovecot>
             dovecot.deliver(&address((number + at) % MAILBOXES), &strangers::numbered(mail, number))?;
         }
     }
+    if hardship.with_readers {
+        deliver_reader_letters(stock, &dovecot)?;
+    }
     deliver_hostile_letters(stock, &dovecot)?;
     stock.for_each_mail(usize::MAX, |at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))?;
     Ok(dovecot)
 }
 
-/// Puts the letters of agencies that mean harm into the mailboxes.
+/// Delivers the letters of the stock's hostile agencies into the mailboxes.
 ///
 /// # Errors
 /// The disk is full; the stock is damaged.
@@ -106,7 +114,16 @@ pub fn deliver_hostile_letters(stock: &Stock, dovecot: &Dovecot) -> Result<()> {
     stock.for_each_hostile_mail(|at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))
 }
 
-/// Puts mails of five megabytes into the mailboxes: words, and blocks that claim to be a letter of an agency, in turn.
+/// Delivers the letters of the agencies that ask for records into the mailboxes.
+///
+/// # Errors
+/// The disk is full; the stock is damaged.
+pub fn deliver_reader_letters(stock: &Stock, dovecot: &Dovecot) -> Result<()> {
+    stock.for_each_reader_mail(|at, mail| dovecot.deliver(&address(at % MAILBOXES), mail))
+}
+
+/// Delivers mails of five megabytes each from unknown senders into the mailboxes. By turns they hold plain text, and a block that claims to
+/// be a letter of an agency.
 ///
 /// # Errors
 /// The disk is full.
@@ -128,7 +145,7 @@ fn deliver_big_mails(dovecot: &Dovecot, mails: usize) -> Result<()> {
 }
 
 impl Centre {
-    /// Starts the engine on a copy of the stock's centre. It begins to collect at once.
+    /// Starts the engine on a copy of the stock's centre. The engine begins to collect mail at once.
     ///
     /// # Errors
     /// A program does not start.
@@ -151,6 +168,9 @@ impl Centre {
             std::fs::write(&file, configuration.replace(&near.port().to_string(), &far.port().to_string()))?;
         }
         stock.copy_centre(&engine.data())?;
+        if let Some(readers) = stock.readers() {
+            readers.filled.fill(&engine.data()).await?;
+        }
         let mut command = Command::new("/usr/sbin/smtp-sink");
         command.args(["-u", "nobody", &smtp.to_string(), "256"]).stdout(Stdio::null()).stderr(Stdio::null());
         let sink = Process::start(&mut command).context("smtp-sink, of the package postfix")?;
@@ -169,8 +189,8 @@ impl Centre {
         Ok(self.started.elapsed().as_secs_f64())
     }
 
-    /// Waits until every receipt is sent and every mail settled, and stops the engine. The time for receipts counts from `last`, when the
-    /// last letter was settled or delivered; the time for everything counts from `begun`.
+    /// Waits until every receipt is sent and every mail settled, and stops the engine. `receipts_seconds` counts from `last`, when the last
+    /// letter was settled or delivered; `all_seconds` counts from `begun`.
     ///
     /// # Errors
     /// See [`Centre::wait`].
@@ -184,15 +204,47 @@ impl Centre {
         self.engine.stop()
     }
 
-    /// Counts the processor time since the engine was started.
+    /// Fills in the processor time that the engine, its PostgreSQL and Dovecot have each used since the engine was started.
     ///
     /// # Errors
     /// A program has ended.
     pub fn count_processor_time(&self, figures: &mut Figures) -> Result<()> {
         figures.cpu_seconds_postgres = cpu_seconds(self.postgres_id()?)?;
-        // The engine counts its private PostgreSQL among its children.
+        // The time of the engine's process includes that of its private PostgreSQL, which is a child process.
         figures.cpu_seconds_engine = cpu_seconds(self.engine.process_id()?)? - figures.cpu_seconds_postgres;
         figures.cpu_seconds_dovecot = cpu_seconds(self.dovecot.process_id()?)? - self.dovecot_before;
+        Ok(())
+    }
+
+    /// Opens a connection to the engine's PostgreSQL, so that a run can query it while the engine uses it.
+    ///
+    /// # Errors
+    /// PostgreSQL does not run.
+    pub async fn client(&self) -> Result<Client> {
+        database::connect(&self.engine.data()).await
+    }
+
+    /// Returns the processor time that the engine and its PostgreSQL have used since the engine was started.
+    ///
+    /// # Errors
+    /// A program has ended.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        cpu_seconds(self.engine.process_id()?)
+    }
+
+    /// Waits until the query returns `number` or more.
+    ///
+    /// # Errors
+    /// As for [`Centre::wait`]; PostgreSQL fails.
+    pub async fn wait_for(&mut self, what: &str, client: &Client, query: &str, number: i64) -> Result<()> {
+        let begun = Instant::now();
+        while client.query_one(query, &[]).await?.get::<_, i64>(0) < number {
+            self.engine.check()?;
+            if begun.elapsed() > LONGEST {
+                bail!("in {} s it did not happen that {what}\n{}", LONGEST.as_secs(), self.engine.log_tail());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
         Ok(())
     }
 
@@ -203,10 +255,10 @@ impl Centre {
         Ok(text.lines().next().unwrap_or_default().trim().parse()?)
     }
 
-    /// Waits until a condition holds, and fails when the engine ends or the deadline passes.
+    /// Waits until the condition holds. Fails where the engine ends or `longest` passes before.
     ///
     /// # Errors
-    /// As said, with the end of the engine's log.
+    /// The engine ends, or the time passes; the error has the end of the engine's log.
     pub fn wait(&mut self, what: &str, longest: Duration, mut condition: impl FnMut(&Engine) -> bool) -> Result<()> {
         let begun = Instant::now();
         while !condition(&self.engine) {

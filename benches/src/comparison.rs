@@ -1,5 +1,5 @@
-//! What a hardship costs: letters among mails of strangers, far from the mail server, or into tables that hold much already, and
-//! how much longer they take than without it.
+//! Compares bursts under a hardship with bursts without it, and tells how much longer the letters take. The hardships are mails from
+//! unknown senders, a distant mail server, and tables that already hold many rows.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -9,16 +9,16 @@ use crate::centre::Hardship;
 use crate::figures::{Figures, Report, number};
 use crate::stock::Stock;
 
-/// What the runs measured.
+/// The results of all bursts.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Comparison {
-    /// Time for the letters in hardship, divided by their time without it. Starting the engine is left out of both.
+    /// Time that the letters take under the hardship, divided by their time without it. Neither includes the start of the engine.
     pub times_as_long: f64,
-    /// The same ratio of each round by itself. How far the rounds are apart is what the machine does, not the hardship.
+    /// The same ratio for each round. The differences between rounds come from the machine's changing speed.
     pub times_as_long_by_round: Vec<f64>,
-    /// The bursts without hardship, in the order of time.
+    /// The bursts without hardship, in the order in which they ran.
     pub easy: Vec<Figures>,
-    /// The bursts in hardship, in the order of time.
+    /// The bursts under the hardship, in the order in which they ran.
     pub hard: Vec<Figures>,
 }
 
@@ -35,9 +35,9 @@ impl Report for Comparison {
     }
 }
 
-/// Runs rounds of four bursts: one without hardship, two in hardship, one without. So a machine that grows faster or slower meanwhile makes
-/// no difference. Where its speed goes up and down within a round, only several rounds tell. After the last burst the best that the machine
-/// could do is measured.
+/// Runs rounds of four bursts each: one without hardship, two under it, one without. In this order a machine that becomes steadily faster
+/// or slower changes both sums alike; against a speed that changes within a round, several rounds help. After the last burst the limit of
+/// the machine is measured.
 ///
 /// # Errors
 /// See [`burst::run`].
@@ -56,7 +56,7 @@ pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship))
     Ok(all)
 }
 
-/// Runs one burst in hardship and one without, for trying the command out: the ratio of two single bursts says little.
+/// Runs one burst under the hardship and one without it. This is for trying the command: the ratio of two single bursts says little.
 ///
 /// # Errors
 /// See [`burst::run`].
@@ -72,7 +72,7 @@ pub async fn run_once(easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Res
     })
 }
 
-/// Returns how long these bursts took together, without starting the engine.
+/// Returns the total time of these bursts in seconds, without the start of the engine.
 fn seconds(runs: &[Figures]) -> f64 {
     runs.iter().map(|run| run.seconds - run.start_seconds).sum()
 }

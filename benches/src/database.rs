@@ -1,4 +1,4 @@
-//! The database of an engine that does not run.
+//! Connections to the engine's private database, both while the engine runs and after it has stopped.
 
 use std::path::Path;
 
@@ -7,20 +7,35 @@ use cluster::{Cluster, ClusterSettings};
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, Error, NoTls};
 
-/// The private database of an engine that does not run, and a connection to it.
+/// The superuser of the engine's private database; the database has the same name.
+const OWNER: &str = "xmserver";
+
+/// Connects to the private database of a running engine. The connection ends when the client is dropped.
+///
+/// # Errors
+/// The engine does not run, or its database is not up yet.
+pub async fn connect(data: &Path) -> Result<Client> {
+    let folder = data.join("database/socket").canonicalize()?;
+    let mut config = tokio_postgres::Config::new();
+    let (client, connection) = config.host_path(folder).user(OWNER).dbname(OWNER).connect(NoTls).await?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+/// The private database of an engine that has stopped: started alone, with one connection to it.
 pub struct RestingDatabase {
-    /// The server.
+    /// The PostgreSQL server.
     pub cluster: Cluster,
-    /// A connection to it.
+    /// The connection to the server.
     pub client: Client,
     connection: JoinHandle<Result<(), Error>>,
 }
 
 impl RestingDatabase {
-    /// Starts the private database of a data folder.
+    /// Starts the private database in the data folder of an engine that has stopped.
     ///
     /// # Errors
-    /// It does not start.
+    /// PostgreSQL does not start.
     pub async fn start(data: &Path) -> Result<RestingDatabase> {
         let settings = ClusterSettings { data_folder: data.join("database"), binaries: None, settings: vec![] };
         let cluster = Cluster::start(settings).await?;

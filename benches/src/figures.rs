@@ -1,78 +1,81 @@
-//! The figures of a run, and how they are told: a table to read, JSON to keep.
+//! The figures of a run, and their output as a table for people and as JSON for files.
 
 use anyhow::Result;
 use serde::Serialize;
 
-/// What a run measures.
+/// The figures that every run measures.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Figures {
-    /// Mails of known agencies.
+    /// Number of mails sent by registered agencies.
     pub letters: u64,
-    /// Seconds until every letter was settled. In a burst they count from the start of the engine, otherwise from the first delivery.
+    /// Seconds until every letter was settled. A burst counts them from the start of the engine, every other run from the first delivery.
     pub seconds: f64,
-    /// Letters divided by `seconds`; a burst leaves out the seconds before the engine was ready.
+    /// Letters divided by `seconds`. In a burst the seconds before the engine was ready are left out.
     pub letters_per_second: f64,
-    /// What the machine could do at best.
+    /// Letters a second that the machine could settle at best, where the limit was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_letters_per_second: Option<f64>,
-    /// `letters_per_second` divided by the limit. For letters at a steady rate it says how much of the machine was asked for.
+    /// `letters_per_second` divided by the limit. In a run at a steady rate, the rate is given: there it tells which share of the machine's
+    /// capacity was needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_limit: Option<f64>,
-    /// Microseconds of a fixed piece of work during the run: how fast the processors were. It is timed in the same way while the limit is
-    /// measured.
+    /// Microseconds for a fixed piece of work, timed during the run: it tells how fast the processors were. The same work is timed while
+    /// the limit is measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yardstick_us: Option<f64>,
-    /// `share_of_limit`, had the processors been as fast during the run as they were while the limit was measured.
+    /// `share_of_limit` corrected for the speed of the processors: the share as if they had been as fast in the run as while the limit was
+    /// measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_at_same_speed: Option<f64>,
-    /// Median time until the commit. In a burst it counts from the first mail in hand, at a steady rate from the letter's delivery into the
-    /// mailbox, one by one from when the letter is in hand.
+    /// Median time until a letter's commit, in milliseconds. A burst counts from when the engine has the first mail, a run at a steady rate
+    /// from the letter's delivery into the mailbox, and a run of one letter after another from when the engine has the letter.
     pub p50_ms: f64,
-    /// 99th percentile of the same times.
+    /// The 99th percentile of the same times.
     pub p99_ms: f64,
-    /// Most resident memory of the engine, in megabytes.
+    /// The largest resident memory of the engine, in megabytes.
     pub rss_mb_max: f64,
-    /// Processor time of the engine without its PostgreSQL, from the engine's start until every letter was settled.
+    /// Processor seconds of the engine without its PostgreSQL, from the engine's start until every letter was settled.
     pub cpu_seconds_engine: f64,
-    /// Processor time of the engine's PostgreSQL in the same while.
+    /// Processor seconds of the engine's PostgreSQL in the same time.
     pub cpu_seconds_postgres: f64,
-    /// Processor time of Dovecot in the same while.
+    /// Processor seconds of Dovecot in the same time.
     pub cpu_seconds_dovecot: f64,
-    /// Mean size of a mail.
+    /// Mean size of a mail, in octets.
     pub bytes_per_letter: f64,
-    /// Letters without verdict, agencies without an accepted letter, rows missing.
+    /// Number of things missing after the run: letters without an outcome in the journal, agencies without an accepted letter, rows.
     pub lost: i64,
-    /// Rows, verdicts and entries beyond those sent.
+    /// Number of rows, outcomes and ledger entries that are more than the letters sent explain.
     pub doubled: i64,
-    /// Minor units of money by which the books differ, from themselves and from the price of the rows sent.
+    /// Minor units of money by which the ledger differs from its own sums or from the price of the rows sent.
     pub ledger_difference: i64,
-    /// Letters whose receipt was sent, as the database has it.
+    /// Number of letters whose receipt was sent, according to the database.
     pub receipts_sent: i64,
-    /// Seconds until the last receipt was sent. They count in a burst from when the last letter was settled, at a steady rate from its
-    /// delivery.
+    /// Seconds until the last receipt was sent. A burst counts them from when the last letter was settled, a run at a steady rate from the
+    /// last delivery.
     pub receipts_seconds: f64,
-    /// From the start of the engine until it was ready.
+    /// Seconds from the start of the engine until it was ready.
     pub start_seconds: f64,
-    /// Mails of strangers.
+    /// Number of mails from unknown senders.
     pub strangers: u64,
-    /// Mails of agencies that mean harm.
+    /// Number of mails from registered agencies that burden the centre on purpose.
     pub hostile: u64,
-    /// Mails of strangers and of hostile agencies that were settled when the last letter was.
+    /// Mails of unknown senders and of hostile agencies that were settled by the time when the last letter was settled.
     pub strangers_meanwhile: f64,
-    /// As `seconds`, but until every mail was settled, those of strangers too, and every receipt sent.
+    /// Seconds until every mail was settled, those of unknown senders included, and every receipt was sent. They count from the same start
+    /// as `seconds`.
     pub all_seconds: f64,
-    /// The parts of the limit.
+    /// The processor time of each step from which the limit was computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<Limit>,
 }
 
 impl Figures {
-    /// Says whether nothing was lost, doubled or charged wrongly.
+    /// Says whether the run lost nothing, doubled nothing and charged the right amounts.
     pub fn is_sound(&self) -> bool {
         self.lost == 0 && self.doubled == 0 && self.ledger_difference == 0
     }
 
-    /// Compares what was reached with what the machine could do at best.
+    /// Fills in the limit of the machine, and compares the run's letters a second with it.
     pub fn hold_against(&mut self, limit: Limit) {
         self.limit_letters_per_second = Some(limit.letters_per_second);
         let share = self.letters_per_second / limit.letters_per_second;
@@ -82,26 +85,26 @@ impl Figures {
     }
 }
 
-/// Processor time per letter, in microseconds.
+/// The least processor time that one letter needs for each step of the work, in microseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Limit {
-    /// Dovecot's part: sign-in, RETR, DELE and QUIT, in eight sessions.
+    /// Dovecot's time for sign-in, RETR, DELE and QUIT, in eight sessions.
     pub dovecot_us: f64,
-    /// Taking the letter out of its mail: MIME and base64.
+    /// Time for taking the letter out of its mail: MIME and base64.
     pub mime_us: f64,
-    /// OpenSSL's decryption, and verification with the agency's key.
+    /// OpenSSL's time for decryption, and for verification with the agency's key.
     pub crypto_us: f64,
-    /// Settling the same rows by `benches/reference/settle.sql`, in all of PostgreSQL's processes.
+    /// Time of all PostgreSQL processes for settling the same rows by the script `benches/reference/settle.sql`.
     pub postgres_us: f64,
-    /// A fixed piece of work, timed while these parts were measured: how fast the processors were.
+    /// Time of a fixed piece of work while these times were measured: it tells how fast the processors were.
     pub yardstick_us: f64,
-    /// Letters a second that all processors together could do.
+    /// Letters a second that all processors together could settle in these times.
     pub letters_per_second: f64,
 }
 
 impl Limit {
-    /// Returns the limit of letters that come one by one. Each is worked on by one processor after another, and from when it is in hand:
-    /// Dovecot's part is left out.
+    /// Returns the limit for letters that come one by one. One processor at a time works on such a letter. Dovecot's time is left out,
+    /// because the run counts from when the engine has the letter.
     pub fn one_by_one(self) -> Limit {
         Limit { letters_per_second: 1e6 / (self.mime_us + self.crypto_us + self.postgres_us), ..self }
     }
@@ -110,20 +113,20 @@ impl Limit {
 const NOT_AS_SENT: &str =
     "the database is not what was sent: every lost, doubled and ledger_difference above should be 0";
 
-/// The outcome of a subcommand.
+/// The results of a subcommand.
 pub trait Report: Serialize {
-    /// Returns the figures of the whole subcommand, under the names of the JSON's fields.
+    /// Returns the figures that concern the whole subcommand, each under the name of its JSON field.
     fn summary(&self) -> Vec<(&'static str, String)>;
 
-    /// Returns the runs of the subcommand, each with its name.
+    /// Returns the figures of each run of the subcommand, with the name of the run.
     fn runs(&self) -> Vec<(String, &Figures)>;
 
-    /// Names the bounds that the runs broke; empty where the subcommand has no bounds.
+    /// Describes each bound that the runs broke. By default a subcommand has no bounds, so none is broken.
     fn broken_bounds(&self) -> Vec<String> {
         Vec::new()
     }
 
-    /// Says what is wrong with the runs: the bounds that broke, and whether anything was lost, doubled or charged wrongly in any run.
+    /// Describes what is wrong with the runs: each broken bound, and whether any run lost, doubled or wrongly charged anything.
     fn problems(&self) -> Vec<String> {
         let mut problems = self.broken_bounds();
         if !self.runs().iter().all(|(_, run)| run.is_sound()) {
@@ -162,7 +165,7 @@ impl Report for Limit {
 
 type Row = (&'static str, fn(&Figures) -> String);
 
-/// The rows of the table. Their names and their order are those of the JSON's fields.
+/// The rows of the printed table: the name of each figure and how its value is written. Names and order are those of the JSON's fields.
 const ROWS: [Row; 29] = [
     ("letters", |run| run.letters.to_string()),
     ("seconds", |run| number(run.seconds)),
@@ -200,15 +203,15 @@ pub fn by_name(run: &Figures) -> impl Iterator<Item = (&'static str, String)> {
     ROWS.iter().map(|(name, value)| (*name, value(run)))
 }
 
-/// Returns the report as a table and as JSON.
+/// Returns the report as a table for people and as JSON.
 ///
 /// # Errors
-/// Those of the JSON's writer.
+/// The report cannot be written as JSON.
 pub fn told(report: &impl Report) -> Result<(String, String)> {
     Ok((table(report), serde_json::to_string_pretty(report)?))
 }
 
-/// Returns the table: the summary, then a line for each figure with a column for each run.
+/// Returns the table: first the figures of the whole subcommand, then one line for each figure of the runs, with one column for each run.
 fn table(report: &impl Report) -> String {
     let (summary, runs) = (report.summary(), report.runs());
     let mut lines: Vec<Vec<String>> = summary.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
@@ -239,7 +242,7 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// Writes a number with three significant digits, or with all its digits before the point.
+/// Writes a number with three significant digits; a number of 100 or more loses no digit before the decimal point.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
         below_one if below_one < 1.0 => 3,
@@ -249,12 +252,12 @@ pub fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
-/// Writes a figure that only some runs measure; `-` for the others.
+/// Writes a figure that only some runs measure, and `-` where the run did not measure it.
 fn part(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), number)
 }
 
-/// Returns the smallest of the sorted values that this many hundredths of them do not exceed.
+/// Returns the given percentile: the smallest of the sorted values such that at least `hundredths` percent of them do not exceed it.
 pub fn percentile<T: Copy>(sorted: &[T], hundredths: usize) -> Option<T> {
     sorted.get((sorted.len() * hundredths).div_ceil(100).saturating_sub(1)).copied()
 }

@@ -1,7 +1,7 @@
-//! Every run that was measured, a line each: what was asked, of which commit, and every figure.
+//! The history of measured runs: a CSV file with one line for each run, which has the command, the commit and every figure.
 //!
-//! Figures of one run say little on a shared machine; the file keeps all of them, and docs/PERFORMANCE.md has the newest of each
-//! command as a table, which is made here.
+//! On a shared machine a single run says little, so the file keeps all runs. docs/PERFORMANCE.md has a table of the newest runs of each
+//! command; this module makes that table.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -13,13 +13,13 @@ use chrono::{SecondsFormat, Utc};
 
 use crate::figures::{Figures, Report, by_name};
 
-/// Where the lines are kept.
+/// The file of the history.
 pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/history.csv");
 
 /// Adds a line for each run of a report.
 ///
 /// # Errors
-/// The file cannot be written, or has other columns: then it is to be moved aside.
+/// The file cannot be written, or it has other columns than this program writes. The user must then move it aside.
 pub fn keep(file: &Path, report: &impl Report) -> Result<()> {
     let is_new = std::fs::metadata(file).map_or(true, |metadata| metadata.len() == 0);
     let opened = OpenOptions::new().create(true).append(true).open(file);
@@ -45,7 +45,7 @@ pub fn keep(file: &Path, report: &impl Report) -> Result<()> {
     Ok(lines.flush()?)
 }
 
-/// Leaves out of a command line the options that say where a run keeps its files: the run is the same wherever that is.
+/// Returns the command line without the options that only say where a run keeps its files, because these options do not change the run.
 fn asked(arguments: impl Iterator<Item = String>) -> Vec<String> {
     let mut asked: Vec<String> = Vec::new();
     let mut is_value_of_place = false;
@@ -62,7 +62,7 @@ fn asked(arguments: impl Iterator<Item = String>) -> Vec<String> {
     asked
 }
 
-/// Columns of the table: the heading, and the name of the column in the file.
+/// The columns of the table in docs/PERFORMANCE.md: each heading, with the name of the column in the history file.
 const SHOWN: [(&str, &str); 9] = [
     ("letters", "letters"),
     ("letters/s", "letters_per_second"),
@@ -75,7 +75,7 @@ const SHOWN: [(&str, &str); 9] = [
     ("ledger", "ledger_difference"),
 ];
 
-/// Makes the table of the newest runs of each command, in Markdown.
+/// Makes the table of the newest runs of each command, as Markdown for docs/PERFORMANCE.md.
 ///
 /// # Errors
 /// The file cannot be read, or has other columns.
@@ -123,7 +123,7 @@ fn columns() -> impl Iterator<Item = &'static str> {
     ["time", "commit", "command", "run", "summary"].into_iter().chain(figures)
 }
 
-/// Names the commit that the program's sources are of, with a plus sign where they differ from it.
+/// Returns the commit of the program's source tree, with a plus sign where the tree has uncommitted changes.
 fn commit() -> String {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(arguments).output().ok()?;

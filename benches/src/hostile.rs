@@ -1,7 +1,9 @@
-//! Letters behind mail that is meant to stop the centre: mail of strangers, and of registered agencies that use up what belongs to all.
+//! Measures letters that wait behind mail which is meant to stop the centre. Such mail comes from unknown senders, and from registered
+//! agencies that use up memory or time that all agencies share.
 //!
-//! Every kind once did harm. A hundred of each lie before the letters, where nothing else is asked for. The figures are how much longer the
-//! letters take, how long one agency waits for another, and how much memory the engine takes.
+//! Each kind of this mail has once harmed an earlier version. A hundred mails of each kind lie before the letters, unless the user asks for
+//! another number. The figures tell how much longer the letters take, how long one agency waits because of another, and how much memory the
+//! engine takes.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -12,27 +14,28 @@ use crate::figures::{Figures, Report, number};
 use crate::steady::{self, Outcome};
 use crate::stock::Stock;
 
-/// Bound of `times_behind_strangers` and `times_behind_agencies`: behind hostile mail, letters take less than so many times their quiet
-/// time.
+/// The bound of `times_behind_strangers` and `times_behind_agencies`: behind hostile mail, letters must take less than twice their time
+/// without it.
 const TIMES_BEHIND_BELOW: f64 = 2.0;
-/// Longest that a letter waits beside those of hostile agencies.
+/// The longest time that a letter may wait while hostile agencies send theirs, in milliseconds.
 const NEIGHBOUR_WAIT_MS_MAX: i64 = 2000;
-/// Most memory that the engine takes.
+/// The upper bound of the engine's resident memory, in megabytes.
 const RSS_MB_MAX: f64 = 300.0;
 
-/// How much is sent.
+/// The numbers of letters and of hostile mails.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Size {
     /// Letters of each burst.
     pub letters: usize,
-    /// Seconds that letters come beside those of hostile agencies.
+    /// Duration of the run in which letters come at a steady rate beside those of hostile agencies, in seconds.
     pub seconds: u32,
-    /// Hostile mails of every kind.
+    /// Number of hostile mails of each kind.
     pub of_each_kind: usize,
 }
 
 impl Size {
-    /// The size that the bounds were set for. With fewer letters, one second lost by the machine is a larger part of their time.
+    /// The smallest size at which the bounds are checked. In a shorter run, one second that another program takes from the machine would
+    /// change the ratio much.
     pub const FULL: Size = Size { letters: 20_000, seconds: 20, of_each_kind: 100 };
 
     fn is_full(self) -> bool {
@@ -42,27 +45,29 @@ impl Size {
     }
 }
 
-/// What the runs measured.
+/// The results of all runs of the subcommand.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hostile {
-    /// What was sent. The figures are compared with their bounds at full size only.
+    /// The numbers of letters and hostile mails. The figures are compared with their bounds only where none of these is below
+    /// [`Size::FULL`].
     pub size: Size,
-    /// Time for the letters behind mails of strangers, divided by their quiet time. Starting the engine is left out of both.
+    /// Time that letters take behind hostile mails of unknown senders, divided by their time without hostile mail. Neither includes the
+    /// start of the engine.
     pub times_behind_strangers: f64,
-    /// The same ratio behind letters of hostile agencies.
+    /// Time that letters take behind letters of hostile agencies, divided by their time without hostile mail.
     pub times_behind_agencies: f64,
-    /// Longest wait of a letter that came at a steady rate beside those of hostile agencies, from lying in the mailbox to the
-    /// commit.
+    /// The longest time from a letter's delivery into the mailbox to its commit, in milliseconds, in the run at a steady rate beside
+    /// letters of hostile agencies.
     pub neighbour_wait_ms_max: i64,
-    /// The engine's largest memory in any of the runs.
+    /// The engine's largest resident memory in any of the runs, in megabytes.
     pub rss_mb_max: f64,
-    /// The runs without anything hostile: one before the others, one after them.
+    /// The two runs without hostile mail: the first and the last of the bursts.
     pub quiet: Vec<Figures>,
-    /// The run behind mails of strangers.
+    /// The burst behind hostile mails of unknown senders.
     pub behind_strangers: Figures,
-    /// The run behind letters of hostile agencies.
+    /// The burst behind letters of hostile agencies.
     pub behind_agencies: Figures,
-    /// The run at a steady rate beside letters of hostile agencies.
+    /// The run in which letters come at a steady rate while letters of hostile agencies wait in the same mailboxes.
     pub beside_agencies: Outcome,
 }
 
@@ -95,7 +100,7 @@ impl Report for Hostile {
             ("times_behind_strangers", self.times_behind_strangers),
             ("times_behind_agencies", self.times_behind_agencies),
         ] {
-            // NaN is not below the bound either.
+            // Every comparison with NaN is false, so NaN needs a test of its own to break the bound.
             if times.is_nan() || times >= TIMES_BEHIND_BELOW {
                 broken.push(format!("{name} is {}: less than {TIMES_BEHIND_BELOW} was expected", number(times)));
             }
@@ -111,21 +116,22 @@ impl Report for Hostile {
     }
 }
 
-/// The prepared letters of the runs.
+/// The prepared letters that the runs use.
 pub struct Stocks<'a> {
-    /// Letters alone.
+    /// Letters of good agencies, without hostile ones.
     pub quiet: &'a Stock,
-    /// As many letters as in `quiet`, and those of hostile agencies.
+    /// As many letters of good agencies as in `quiet`, and the letters of hostile agencies.
     pub hostile: &'a Stock,
-    /// The letters that come at a steady rate, and those of hostile agencies.
+    /// The letters that come at a steady rate, and the letters of hostile agencies.
     pub steady: &'a Stock,
     /// The rate of `steady`, in letters a second.
     pub rate: f64,
-    /// How much of all is sent.
+    /// The numbers of letters and hostile mails in all stocks together.
     pub size: Size,
 }
 
-/// Runs the letters alone, behind strangers, behind hostile agencies, alone again, and at a steady rate beside hostile agencies.
+/// Runs four bursts: letters without hostile mail, behind hostile mail of unknown senders, behind letters of hostile agencies, and without
+/// hostile mail again. Then runs letters at a steady rate beside those of hostile agencies.
 ///
 /// # Errors
 /// See [`burst::run`] and [`steady::run`].

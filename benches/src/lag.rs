@@ -1,4 +1,5 @@
-//! A line to a server that is far away: octets that come in at one end go out at the other after a delay, however many they are.
+//! A simulated line to a distant server: a proxy that passes octets on in both directions after a fixed delay, with no limit on octets a
+//! second.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 const CHUNK_BYTES: usize = 16 * 1024;
-/// Chunks on their way in one direction: more than any window of TCP would let travel.
+/// The number of chunks that one direction of the line can hold: more than any TCP window lets travel at once, so the line does not slow a
+/// sender down.
 const CHUNKS_MAX: usize = 1024;
 
-/// Listens on a free port of 127.0.0.1 for a server that is `round_trip` away, there and back. Returns the address of that port.
+/// Listens on a free port of 127.0.0.1, and passes each connection on to `server` with a delay of half of `round_trip` in each direction.
+/// Returns the address of that port.
 ///
 /// # Errors
 /// No port is free.
@@ -33,7 +36,7 @@ async fn carry(client: TcpStream, server: SocketAddr, one_way: Duration) {
     let _no_nagle = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    // When one direction ends, the other is dropped, and both connections with it.
+    // When either direction ends, the other is dropped. That closes both connections, to the client and to the server.
     tokio::select! {
         () = one_direction(from_client, to_server, one_way) => {}
         () = one_direction(from_server, to_client, one_way) => {}

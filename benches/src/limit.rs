@@ -1,8 +1,8 @@
-//! What this machine could do at best: the processor time that each part of the work takes, with nothing between them. It is measured in
-//! the same run as the figures that are compared with it.
+//! Measures what this machine could do at best: the processor time that each step of the work takes by itself, without queues between the
+//! steps. The limit is measured right after the run that is compared with it, since the machine's speed changes.
 //!
-//! The parts run side by side, and letters are opened as long as the other parts need: a processor whose neighbour rests is faster than any
-//! processor is in a burst. Receipts are left out on both sides.
+//! The steps run at the same time, and letters are opened for as long as the other steps take. All processors are then busy as in a burst:
+//! a processor whose neighbour is idle would be faster. Neither the limit nor the run counts the time for receipts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,17 +24,17 @@ use crate::processes::{cpu_seconds, thread_time};
 use crate::stock::{Stock, container_of};
 use crate::yardstick::Yardstick;
 
-/// Letters that each part is measured with; all of the stock's where it has fewer.
+/// The number of letters with which each step is measured; all letters of the stock where it has fewer.
 const SAMPLE: usize = 30_000;
-/// Letters of a full batch, as in the engine's default.
+/// The number of letters in a full batch: the engine's default.
 const BATCH: usize = 300;
-/// Mails asked for at a time.
+/// The number of mails that the client requests before it waits for the first of them.
 const WINDOW: usize = 256;
 
 const PREPARE: &str = include_str!("../reference/prepare.sql");
 const SETTLE: &str = include_str!("../reference/settle.sql");
 
-/// Measures every part. The cluster must hold a settled run of the same stock.
+/// Measures every step. The cluster must hold the database of a run in which the same stock was settled.
 ///
 /// # Errors
 /// A program does not start, a letter cannot be opened.
@@ -42,7 +42,8 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     let settings = format!("SET reference.letters = {SAMPLE}; SET reference.letters_per_batch = {BATCH}");
     client.batch_execute(&settings).await?;
     client.batch_execute(PREPARE).await?;
-    // Statistics, and writing out what the preparation left dirty, are no part of settling: they are done before it is timed.
+    // The preparation leaves tables without statistics and pages not yet written to disk. ANALYZE and CHECKPOINT do that work before the
+    // timing, because it does not belong to settling.
     client.batch_execute("ANALYZE").await?;
     client.batch_execute("CHECKPOINT").await?;
     let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
@@ -51,7 +52,7 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     let others_ended = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&others_ended);
     let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
-    // Opening is told to end even where one of the other parts fails.
+    // The result is checked after the flag is set: the task that opens letters must end even where another step fails.
     let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) }.await;
     others_ended.store(true, Ordering::Relaxed);
     let (mime_us, crypto_us) = opening.await??;
@@ -63,7 +64,7 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     Ok(Limit { dovecot_us, mime_us, crypto_us, postgres_us, yardstick_us, letters_per_second })
 }
 
-/// Lets PostgreSQL settle the sample by itself. Returns microseconds for a letter.
+/// Lets PostgreSQL settle the sample without the engine. Returns the microseconds for one letter.
 async fn settling(cluster: &Cluster, client: &Client) -> Result<f64> {
     let postgres = u32::try_from(cluster.pid().context("PostgreSQL has ended")?)?;
     let letters: i64 = client.query_one("SELECT count(*) FROM reference.batches", &[]).await?.get(0);
@@ -76,7 +77,7 @@ async fn settling(cluster: &Cluster, client: &Client) -> Result<f64> {
     Ok(taken * 1e6 / letters as f64)
 }
 
-/// Letters in their mails, and the keys and certificates that open and verify them.
+/// The mails of the sample, with the keys that decrypt their letters and the certificates that verify them.
 struct Sealed {
     mails: Vec<Vec<u8>>,
     keys: Arc<CentreKeys>,
@@ -98,8 +99,8 @@ impl Sealed {
         Ok(Sealed { mails, keys: stock.keys()?, certificates })
     }
 
-    /// Opens all letters on this thread alone, and begins with the first again until the other parts have ended. Returns microseconds for
-    /// taking a letter out of its mail, and for opening and verifying it.
+    /// Opens all letters on this one thread, and repeats them until the other steps have ended. Returns two times in microseconds for one
+    /// letter: for taking it out of its mail, and for decrypting and verifying it.
     fn open_until(&self, others_ended: &AtomicBool) -> Result<(f64, f64)> {
         let (mut mime, mut crypto, mut opened) = (Duration::ZERO, Duration::ZERO, 0);
         while opened < self.mails.len() || !others_ended.load(Ordering::Relaxed) {
@@ -129,7 +130,7 @@ impl Sealed {
     }
 }
 
-/// Fetches and deletes the sample with nothing behind it. Returns the server's microseconds for a letter.
+/// Fetches and deletes the sample's mails over POP3 and does nothing with them. Returns Dovecot's microseconds for one letter.
 async fn fetching(stock: &Stock, dovecot: &Dovecot) -> Result<f64> {
     let server = dovecot.process_id()?;
     let before = cpu_seconds(server)?;

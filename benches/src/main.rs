@@ -1,6 +1,5 @@
 //! `load`: election night on this machine, measured.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,14 +7,16 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use benches::centre::Hardship;
 use benches::comparison::{self, Comparison};
-use benches::figures::{Report, told};
+use benches::figures::Report;
 use benches::hostile::{Size, Stocks};
 use benches::mix::{Claim, Mix};
-use benches::stock::{Key, Stock, Wanted};
-use benches::{bulk, burst, history, hostile, mixed, stations, steady};
+use benches::options::Options;
+use benches::reads::Reads;
+use benches::stock::Stock;
+use benches::{bulk, burst, history, hostile, mixed, steady};
 use clap::{Args, Parser, Subcommand};
 
-/// Letters of the burst that the limit is measured after.
+/// The letters of the small burst after which the subcommand `limit` measures the machine's limit.
 const LIMIT_LETTERS: usize = 10_000;
 
 #[derive(Parser)]
@@ -131,6 +132,8 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    #[command(flatten)]
+    Reads(Reads),
     /// The table of the newest runs of each command, as docs/PERFORMANCE.md has it
     Table {
         /// The lines of the runs
@@ -155,57 +158,12 @@ struct Rounds {
 }
 
 impl Rounds {
-    /// Compares with these rounds.
+    /// Compares the two kinds of burst in as many rounds as the user asked for, or with one burst of each kind where `--once` is given.
     async fn compare(&self, easy: (&Stock, Hardship), hard: (&Stock, Hardship)) -> Result<Comparison> {
         if self.once {
             return comparison::run_once(easy, hard).await;
         }
         comparison::run(self.rounds, easy, hard).await
-    }
-}
-
-#[derive(Args)]
-struct Options {
-    /// Kind of the agencies' keys
-    #[arg(long, value_enum, default_value_t = Key::P256)]
-    key: Key,
-    /// Results of polling stations, repeated as often as needed; made up where not given
-    #[arg(long)]
-    data: Option<PathBuf>,
-    /// Writes the figures into this file
-    #[arg(long)]
-    json: Option<PathBuf>,
-    /// Adds a line for every run to this file; empty for none
-    #[arg(long, default_value = history::FILE, value_parser = |path: &str| Ok::<_, Infallible>(PathBuf::from(path)))]
-    history: PathBuf,
-    /// Where prepared keys and letters are kept
-    #[arg(long, default_value = "target/load")]
-    cache: PathBuf,
-}
-
-impl Options {
-    /// Finds or makes the stock.
-    async fn stock(&self, letters: usize, mix: Mix) -> Result<Stock> {
-        self.stock_with(letters, mix, 0).await
-    }
-
-    async fn stock_with(&self, letters: usize, mix: Mix, held_rows: u64) -> Result<Stock> {
-        let stations = self.data.as_deref().map_or_else(|| Ok(stations::made_up()), stations::read)?;
-        let wanted = Wanted { letters, key: self.key, mix, held_rows };
-        Stock::prepare(&std::path::absolute(&self.cache)?, wanted, &stations).await
-    }
-
-    /// Prints the table and the JSON.
-    fn tell(&self, report: &impl Report) -> Result<()> {
-        let (table, json) = told(report)?;
-        println!("{table}\n{json}");
-        if !self.history.as_os_str().is_empty() {
-            history::keep(&self.history, report)?;
-        }
-        if let Some(file) = &self.json {
-            std::fs::write(file, json).with_context(|| format!("{}: the figures cannot be written", file.display()))?;
-        }
-        Ok(())
     }
 }
 
@@ -247,6 +205,7 @@ async fn main() -> Result<ExitCode> {
         Command::Hostile { letters, rate, seconds, of_each_kind, options } => {
             behind_hostile(Size { letters, seconds, of_each_kind }, rate, &options).await?
         }
+        Command::Reads(reads) => reads.run().await?,
         Command::Table { history } => {
             print!("{}", history::table(&history)?);
             Vec::new()
@@ -287,7 +246,7 @@ async fn main() -> Result<ExitCode> {
             outcome.problems()
         }
         Command::Mixed { letters, bad, options } => {
-            let mix = Mix { bad: bad * 10, again: 20, without_credit: 10, ..Mix::default() };
+            let mix = Mix { bad: bad * 10, again: 20, without_credit: 10, services: 9 * 12, ..Mix::default() };
             let (clean, mixed) = (options.stock(letters, Mix::default()).await?, options.stock(letters, mix).await?);
             let outcome = mixed::run(&clean, &mixed).await?;
             options.tell(&outcome)?;

@@ -1,4 +1,4 @@
-//! What lies in the mailboxes: good letters alone, or others among them.
+//! Chooses the mails of a run: good letters alone, or among them bad letters, duplicates and mails from unknown senders.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,73 +8,80 @@ use agency::office::Centre;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use sdc::letter::{self, Matricule};
+use sdc::service::Service;
 use serde::{Deserialize, Serialize};
 use simulation::dice::Dice;
 use simulation::mischief::{Bad, Mischief, Scene};
 use simulation::office::{MemoryRegister, Office};
 use simulation::records::Register;
 
+use crate::services::{self, ASKED, Asked};
 use crate::stations::Station;
 
-/// The one election.
+/// The code of the one election to which all letters belong.
 pub const ELECTION: &str = "PRES-2026";
-/// Every choice can be repeated.
+/// The fixed seed of the random choices: each run makes the same mails.
 const SEED: u64 = 2026;
 
-/// What is not simply one good result of each station.
+/// The deviations from the simple case, in which each station sends one good letter with its result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mix {
-    /// Of a thousand letters, bad ones, of every kind in turn.
+    /// The number of bad letters in a thousand. The kinds of [`Mischief`] take turns.
     pub bad: usize,
-    /// Of a thousand letters, those sent twice.
+    /// The number of letters in a thousand that are sent twice.
     pub again: usize,
-    /// Of a thousand letters, those of agencies whose credit is used up.
+    /// Of a thousand letters, the number that come from agencies that have no credit left, so that the centre must refuse them.
     pub without_credit: usize,
-    /// Mails of strangers for every letter, and whom they claim to be.
+    /// The number of letters in a thousand that use another service than `export`, which takes records. The services of [`ASKED`] take
+    /// turns.
+    pub services: usize,
+    /// The number of mails from unknown senders for each letter, and whom these senders claim to be.
     pub strangers: Option<(usize, Claim)>,
-    /// Records of births in a letter, in place of the result of a station.
+    /// The number of birth records in each letter, where letters bring births in place of a station's result.
     pub births: Option<usize>,
-    /// Letters of each kind, by agencies that mean harm, which lie before the others.
+    /// The number of letters from hostile agencies of each kind of `Harm`. They lie in the mailboxes before the other letters.
     pub hostile: usize,
 }
 
-/// Whom strangers claim to be.
+/// The identity that unknown senders claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Claim {
-    /// Nobody that the centre knows: advertising, and letters of agencies that do not exist.
+    /// They claim no registered agency: half of the mails have no letter, and half are letters of agencies that do not exist.
     Nobody,
-    /// The agency whose own letter lies among them: letters signed by unknown keys, half under its key's identifier.
+    /// They claim the agency whose own letter lies among their mails. Unknown keys sign these letters, and half of them bear the key
+    /// identifier of the agency's key.
     Known,
 }
 
-/// What is to become of the mails of a stock.
+/// The expected results after the centre has settled all mails of a stock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expected {
-    /// Mails, those of strangers too.
+    /// Number of all mails, those from unknown senders included.
     pub mails: u64,
-    /// Mails of strangers: no answer, and only some of them in the journal.
+    /// Number of mails from unknown senders. The centre answers none of them, and records only some of them in the journal.
     #[serde(default)]
     pub strangers: u64,
-    /// How many end how: `accepted`, `duplicate`, or the code of a refusal.
+    /// Number of mails by outcome: `accepted`, `duplicate`, or the code of a refusal.
     pub outcomes: BTreeMap<String, u64>,
-    /// Letters whose senders get an answer.
+    /// Number of answers that the centre sends: one receipt for each letter whose sender is verified, and the parts of the records read for
+    /// it.
     pub answered: u64,
-    /// Rows that letters bring into the tables.
+    /// Number of rows that the letters bring into the tables.
     pub rows: u64,
-    /// Mails of agencies that mean harm, and how many of them end how.
+    /// Number of mails from hostile agencies, by outcome.
     #[serde(default)]
     pub hostile: BTreeMap<String, u64>,
 }
 
-/// What one agency sends.
+/// The mails of one agency, with their expected results.
 pub struct Sent {
-    /// Its mails.
+    /// The agency's mails, and those of unknown senders that claim to be this agency.
     pub mails: Vec<Vec<u8>>,
-    /// What is to become of them.
+    /// The expected results for these mails.
     pub expected: Expected,
-    /// Whether the centre has suspended it.
+    /// Whether the centre must have suspended the agency before the run.
     pub is_suspended: bool,
-    /// Whether its credit is used up.
+    /// Whether the agency's credit must be used up before the run.
     pub is_without_credit: bool,
 }
 
@@ -82,20 +89,25 @@ enum Kind {
     Good,
     Again,
     WithoutCredit,
+    Asks(Service),
     Bad(Mischief),
 }
 
 impl Mix {
-    /// Says whether whoever writes may owe what it costs; with agencies that may not, the tariff refuses credit.
+    /// Says whether agencies may owe the price of their letters. In a mix with agencies whose credit is used up, the tariff refuses credit,
+    /// so that their letters are refused.
     pub fn owes(self) -> bool {
         self.without_credit == 0
     }
 
-    /// Names it, for a folder.
+    /// Returns a short text that is different for each mix; it becomes a part of the name of the stock's folder.
     pub fn name(self) -> String {
         let mut name = String::new();
         if self.bad + self.again + self.without_credit > 0 {
             name.push_str(&format!("-mixed-{}-{}-{}", self.bad, self.again, self.without_credit));
+        }
+        if self.services > 0 {
+            name.push_str(&format!("-services-{}", self.services));
         }
         if let Some((mails, claim)) = self.strangers {
             name.push_str(&format!("-strangers-{mails}-{claim:?}"));
@@ -115,7 +127,8 @@ impl Mix {
             .copied()
             .filter(|mischief| !mischief.needs_former() && *mischief != Mischief::OutOfCredit)
             .collect();
-        // Steps that have no factor in common with a thousand meet each remainder once.
+        // 617 and 1000 have no common factor, so a thousand successive letters get a thousand different places: each kind gets exactly its
+        // share.
         let place = at * 617 % 1000;
         if place < self.bad {
             Kind::Bad(kinds[(at / 7) % kinds.len()])
@@ -124,14 +137,15 @@ impl Mix {
         } else if place < self.bad + self.again + self.without_credit {
             Kind::WithoutCredit
         } else {
-            Kind::Good
+            let asking = place - (self.bad + self.again + self.without_credit);
+            if asking < self.services { Kind::Asks(ASKED[asking % ASKED.len()]) } else { Kind::Good }
         }
     }
 
-    /// Lets the agency of a place write.
+    /// Writes the mails of the agency with the number `at` + 1, according to the kind of its letter.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn write(self, at: usize, identity: Identity, centre: &Arc<Centre>, station: &Station) -> Result<Sent> {
         let number = u32::try_from(at + 1)?;
         let matricule = Matricule::try_from(number)?;
@@ -152,6 +166,13 @@ impl Mix {
             let bad = commit(mischief, &mut office)?;
             sent.is_suspended = mischief == Mischief::Suspended;
             sent.add(bad.mail.render()?, bad.refusal.as_str(), bad.answered.is_some());
+            return Ok(sent);
+        }
+        if let Kind::Asks(service) = kind {
+            let Asked { request, outcome, answers } = services::ask(service, &office, ELECTION, &bureau(number))?;
+            let packed = office.ask(request)?;
+            sent.add(office.mail(&packed).render()?, outcome, true);
+            sent.expected.answered += answers - 1;
             return Ok(sent);
         }
         if let Some((mails, claim)) = self.strangers {
@@ -178,10 +199,11 @@ impl Mix {
                 sent.add(mail.clone(), "accepted", true);
                 sent.add(mail, "duplicate", false);
             }
-            Kind::Good | Kind::Bad(_) => {
+            Kind::Good | Kind::Bad(_) | Kind::Asks(_) => {
                 sent.expected.rows = rows;
                 sent.add(mail, "accepted", true);
-                // Not always the last of its agency's mails: else some mailboxes would have strangers only.
+                // The good letter moves to another position among the mails of unknown senders. Always in the last position, it would leave
+                // some mailboxes with mails of unknown senders only.
                 let last = sent.mails.len() - 1;
                 sent.mails.swap(at % (last + 1), last);
             }
@@ -201,7 +223,7 @@ impl Claim {
     }
 }
 
-/// Names the polling station of an agency.
+/// Returns the code of the polling station of this agency.
 pub fn bureau(number: u32) -> String {
     format!("B{number:06}")
 }
@@ -216,7 +238,7 @@ impl Sent {
 }
 
 impl Expected {
-    /// Adds another agency's mails.
+    /// Adds the expected results for another agency's mails to these.
     pub fn extend(&mut self, other: Expected) {
         self.mails += other.mails;
         self.strangers += other.strangers;
@@ -227,7 +249,7 @@ impl Expected {
         }
     }
 
-    /// Adds the mails of an agency that means harm. Each is answered.
+    /// Adds the expected outcomes of a hostile agency's mails. The agency is registered, so each of its mails gets a receipt.
     pub fn extend_hostile(&mut self, outcomes: BTreeMap<String, u64>) {
         for (outcome, count) in outcomes {
             self.answered += count;
@@ -235,8 +257,29 @@ impl Expected {
         }
     }
 
-    /// Counts the mails of agencies that mean harm.
+    /// Counts the mails of all hostile agencies.
     pub fn hostile_mails(&self) -> u64 {
         self.hostile.values().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_thousand_letters_each_service_has_its_share() {
+        let mix = Mix { bad: 50, again: 20, without_credit: 10, services: 9 * 12, ..Mix::default() };
+        let mut asked: BTreeMap<Service, usize> = BTreeMap::new();
+        let mut others = 0;
+        for at in 0..1000 {
+            match mix.kind(at) {
+                Kind::Asks(service) => *asked.entry(service).or_default() += 1,
+                Kind::Good | Kind::Again | Kind::WithoutCredit | Kind::Bad(_) => others += 1,
+            }
+        }
+        assert!(asked.len() == ASKED.len() && asked.values().all(|times| *times == 12), "{asked:?}");
+        assert_eq!(others, 1000 - 9 * 12);
+        assert_ne!(mix.name(), Mix { services: 0, ..mix }.name());
     }
 }

@@ -1,4 +1,4 @@
-//! Letters among bad ones, duplicates and letters without credit, beside clean ones.
+//! Compares a burst that has bad letters, duplicates and letters without credit with a burst of good letters only.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -8,14 +8,14 @@ use crate::centre::Hardship;
 use crate::figures::{Figures, Report, number};
 use crate::stock::Stock;
 
-/// What two bursts measured.
+/// The results of the two bursts.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mixed {
-    /// Letters a second in the mixed burst, divided by letters a second in the clean one.
+    /// Letters a second in the mixed burst, divided by letters a second in the burst of good letters.
     pub share_of_clean: f64,
     /// The burst with bad letters, duplicates and letters without credit.
     pub mixed: Figures,
-    /// The burst without them.
+    /// The burst of good letters only.
     pub clean: Figures,
 }
 
@@ -29,7 +29,7 @@ impl Report for Mixed {
     }
 }
 
-/// Runs a mixed burst, then a clean one, and after it measures what the machine could do at best.
+/// Runs a mixed burst and then a burst of good letters. After the second burst, measures what the machine could do at best.
 ///
 /// # Errors
 /// See [`burst::run`].

@@ -1,4 +1,4 @@
-//! What processes and threads cost, read from /proc (proc_pid_stat(5)) and clocks.
+//! Measures the processor time of processes, read from /proc (proc_pid_stat(5)), and of threads, read from a clock of the system.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_gettime};
 
-/// Returns the processor time, in seconds, of a process, of all that it started, and of those among them that ended and were waited for.
+/// Returns the processor time, in seconds, of a process and of all its descendants. Descendants that have ended count where their parents
+/// have waited for them.
 ///
 /// # Errors
-/// The process is gone.
+/// The process has ended.
 pub fn cpu_seconds(root: u32) -> Result<f64> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     let mut ticks: HashMap<u32, u64> = HashMap::new();
@@ -35,7 +36,7 @@ pub fn cpu_seconds(root: u32) -> Result<f64> {
     Ok(total as f64 / per_second as f64)
 }
 
-/// Returns the processor time of this thread.
+/// Returns the processor time of the calling thread.
 ///
 /// # Errors
 /// The system has no such clock.

@@ -1,4 +1,4 @@
-//! What the micro-benchmarks measure with: keys of each kind, letters with acts of birth, the answer to a letter.
+//! Sample data for the micro-benchmarks: keys of each kind, letters with acts of birth, and the answer to a letter.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot get its sample ends at once")]
 
@@ -15,7 +15,7 @@ use simulation::dice::Dice;
 use simulation::records::Register;
 use uuid::Uuid;
 
-/// A kind of key, under the name that figures are printed with.
+/// The kind of a key. Its text is the name under which the benchmark prints figures.
 #[derive(Clone, Copy, Debug)]
 pub enum KeyKind {
     /// EC on P-256.
@@ -48,12 +48,13 @@ impl KeyKind {
     }
 }
 
-/// Makes the letter of an agency, with so many acts of birth of 21 columns.
+/// Makes a letter of the agency with `acts` acts of birth, each with 21 columns.
 pub fn births(agency: u32, sequence: u64, acts: usize) -> Letter {
     let mut register = Register::new(&centre_code(agency));
     let mut dice = Dice::of(sequence, u64::from(agency));
     let mut records = register.births(acts, &mut dice);
-    // A register begins anew with each letter here, so that letters do not depend on each other.
+    // Every letter gets a new register, which numbers its acts from 1. These numbers are replaced: counting from 10 000 times the sequence
+    // number, acts of different letters have different numbers.
     let first = sequence * 10_000;
     for (table, column) in [("Numero", first), ("NumeroActe", first)] {
         let acts = &mut records.tables[0];
@@ -74,7 +75,7 @@ pub fn births(agency: u32, sequence: u64, acts: usize) -> Letter {
     }
 }
 
-/// Returns the code of an agency's office, as its scope has it.
+/// Returns the code of the agency's registry office, which its records must bear.
 pub fn centre_code(agency: u32) -> String {
     format!("CE-{agency:06}")
 }
@@ -94,6 +95,7 @@ pub fn answer(letter: &Letter) -> Answer {
             digest: Digest::of(letter.id.as_bytes()).to_string(),
             sequence: Some(letter.sequence),
             attempt: 1,
+            epoch: 1,
             verdict: Verdict::Accepted,
             refusal: None,
             remedy: None,

@@ -7,12 +7,12 @@ use sdc::request::{Records, TableRecords};
 use serde_json::{Value, json};
 use simulation::dice::Dice;
 
-/// Of results made up.
+/// Number of stations whose results are made up where no file is given.
 const STATIONS: usize = 1000;
-/// Of each of them, `CAND-1` and so on.
+/// Number of candidates in results that are made up; their codes are `CAND-1` and so on.
 pub const CANDIDATES: i32 = 8;
 
-/// What one station counted.
+/// The result of one polling station.
 #[derive(Clone, Debug)]
 pub struct Station {
     registered: i64,
@@ -24,7 +24,7 @@ pub struct Station {
 /// Reads results with the columns `Inscrits`, `Candidat…`, `Exprimes`, `Nuls`, `Votants`.
 ///
 /// # Errors
-/// The file cannot be read, or a line is not as its head says.
+/// The file cannot be read, or a line does not have the columns that the first line names.
 pub fn read(file: &Path) -> Result<Vec<Station>> {
     let text = std::fs::read_to_string(file).with_context(|| format!("{}: results are expected", file.display()))?;
     let mut lines = text.lines();
@@ -38,7 +38,8 @@ pub fn read(file: &Path) -> Result<Vec<Station>> {
     let candidates: Vec<usize> = (0..head.len()).filter(|&column| head[column].starts_with("Candidat")).collect();
     let mut stations = Vec::new();
     for line in lines {
-        // Names may hold commas in quotes; the numbers are the last columns, so they are counted from the end.
+        // The first columns are names, which may contain commas in quotes. So the number columns are found by counting from the end of the
+        // line.
         let fields: Vec<&str> = line.rsplit(',').take(head.len() - registered).collect();
         let number = |column: usize| -> Result<i64> {
             let field = fields.get(head.len() - 1 - column).with_context(|| format!("too few columns: {line}"))?;
@@ -46,7 +47,7 @@ pub fn read(file: &Path) -> Result<Vec<Station>> {
         };
         let voices = candidates.iter().map(|&column| number(column)).collect::<Result<Vec<i64>>>()?;
         let station = Station { registered: number(registered)?, valid: number(valid)?, void: number(void)?, voices };
-        // The few whose sums are wrong would be refused, rightly.
+        // The file has a few results whose sums are wrong. The centre would rightly refuse them, so they are left out.
         if station.voices.iter().sum::<i64>() == station.valid && station.valid + station.void <= station.registered {
             stations.push(station);
         }
@@ -55,7 +56,7 @@ pub fn read(file: &Path) -> Result<Vec<Station>> {
     Ok(stations)
 }
 
-/// Makes up results: eight candidates and some four hundred registered voters a station.
+/// Makes up the results of stations, each with eight candidates and some four hundred registered voters.
 pub fn made_up() -> Vec<Station> {
     let mut dice = Dice::new(2026);
     let mut station = || {
@@ -67,7 +68,7 @@ pub fn made_up() -> Vec<Station> {
 }
 
 impl Station {
-    /// Writes the result of a station as records: nine rows where there are eight candidates.
+    /// Writes the result of the station as records: one row of `ResultatBureau`, and one row of `VoixCandidat` for each candidate.
     pub fn records(&self, election: &str, bureau: &str) -> Records {
         let found = self.valid + self.void;
         let one = |value: Value| vec![value];
@@ -104,12 +105,12 @@ impl Station {
         }
     }
 
-    /// Returns its registered voters.
+    /// Returns the number of the station's registered voters.
     pub fn registered(&self) -> i64 {
         self.registered
     }
 
-    /// Counts the rows that a letter of this station has.
+    /// Counts the rows of the letter that brings this station's result.
     pub fn rows(&self) -> u64 {
         1 + self.voices.len() as u64
     }

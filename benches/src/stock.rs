@@ -1,6 +1,7 @@
-//! What is made once and kept: a centre that knows N agencies, and a sealed letter of each.
+//! A stock: a centre that knows many agencies, and the sealed letters of these agencies. It is made once and kept.
 //!
-//! Kept below `target/load`, because keys and sealing take longer than settling; copied for every run.
+//! Stocks are kept below `target/load`, because making keys and sealing letters takes longer than settling them. Each run works on a copy
+//! of the centre.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -24,23 +25,25 @@ use scenarios::program::xmserver;
 use crate::agencies::{self, Harm};
 use crate::database::RestingDatabase;
 use crate::mix::{self, Expected, Mix, Sent};
+use crate::readers::Readers;
 use crate::stations::{CANDIDATES, Station};
+use crate::tables::Table;
 
-/// Name of the server that letters are addressed to.
+/// The name of the centre's server, to which the letters are addressed.
 const SERVER: &str = "centre-load";
-/// Address of the centre.
+/// The mail address of the centre.
 pub const CENTRE_ADDRESS: &str = "centre@example.org";
-/// What an agency may owe, in minor units: more than it can spend, where it has credit.
+/// The credit limit of an agency that may owe, in minor units of money: more than its letters cost.
 const CREDIT: i64 = 100_000_000;
-/// Minor units per act.
+/// The price of one act, in minor units of money.
 pub const PRICE: i64 = 100;
 
-/// The kind of the agencies' keys; the envelope is for the centre's key of the same kind.
+/// The kind of the agencies' keys. Letters are encrypted for the centre's key of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Key {
-    /// The default of offices.
+    /// An EC key on P-256, which offices use by default.
     P256,
-    /// For software that knows RSA only.
+    /// An RSA key of 2048 bits, for offices whose software supports RSA only.
     Rsa2048,
 }
 
@@ -53,30 +56,32 @@ impl Key {
     }
 }
 
-/// What to prepare.
+/// The properties of the stock to prepare.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
-    /// Agencies, each with a letter.
+    /// Number of agencies that send; each has one letter, or the mails that the mix has for it.
     pub letters: usize,
     /// The kind of all keys.
     pub key: Key,
-    /// What lies in the mailboxes.
+    /// The kinds of mails that the agencies send.
     pub mix: Mix,
-    /// Rows that the tables hold already, of former elections.
+    /// Number of rows, of former elections, that the tables hold before the run.
     pub held_rows: u64,
+    /// The agencies that ask for records, where there are any. They come in addition to the agencies of the mix.
+    pub readers: Option<Readers>,
 }
 
-/// The prepared folder.
+/// A prepared stock: a folder with a centre and its mails.
 #[derive(Clone, Debug)]
 pub struct Stock {
     folder: PathBuf,
     wanted: Wanted,
-    /// What is to become of its mails.
+    /// The expected results after all mails of the mix are settled.
     pub expected: Expected,
 }
 
 impl Stock {
-    /// Finds the stock, or makes it.
+    /// Takes the stock from the cache, or makes it where the cache has none of these properties.
     ///
     /// # Errors
     /// A key cannot be made, the engine's commands fail, the disk is full.
@@ -87,6 +92,7 @@ impl Stock {
         if wanted.held_rows > 0 {
             name.push_str(&format!("-held-{}", wanted.held_rows));
         }
+        name.extend(wanted.readers.map(Readers::name));
         let mut stock = Stock { folder: cache.join(name), wanted, expected: Expected::default() };
         if let Ok(ready) = fs::read(stock.folder.join("ready.json")) {
             stock.expected = serde_json::from_slice(&ready)?;
@@ -110,11 +116,15 @@ impl Stock {
 
     fn initialise(&self) -> Result<()> {
         let credit = if self.wanted.mix.owes() { "owe" } else { "refuse" };
-        let steps: [&[&str]; 4] = [
+        let price = PRICE.to_string();
+        // Only sending records has a price. Reading costs nothing, so no letter that asks for records is refused for lack of money.
+        let rights = ["plan", "edit", "standard", "--table", "ecr.ActeNaissance", "--may-certify", "all"];
+        let steps: [&[&str]; 5] = [
             &["init", "--name", SERVER, "--mode", "test"],
             &["sample", "restore", "election"],
             &["sample", "restore", "ecr"],
-            &["tariff", "set", "export", "--per-act", &PRICE.to_string(), "--credit", credit],
+            &["tariff", "set", "export", "--per-act", &price, "--credit", credit],
+            &rights,
         ];
         for step in steps {
             let output = Command::new(xmserver()?).arg("--data-folder").arg(self.data()).args(step).output()?;
@@ -123,7 +133,8 @@ impl Stock {
         Ok(())
     }
 
-    /// Makes keys and letters on every processor; writes the mails, returns the agencies.
+    /// Makes keys and letters in a thread on each processor. Writes the mails into the stock's folder, and returns the agencies to
+    /// register.
     fn seal(&mut self, stations: &[Station]) -> Result<Vec<Newcomer>> {
         let Wanted { letters, key, mix, .. } = self.wanted;
         let file = if key == Key::P256 { "centre-p256.crt" } else { "centre-rsa.crt" };
@@ -167,10 +178,33 @@ impl Stock {
         if mix.hostile > 0 {
             agencies.extend(self.seal_hostile(&centre)?);
         }
+        if let Some(readers) = self.wanted.readers {
+            agencies.extend(self.seal_readers(readers, &centre)?);
+        }
         Ok(agencies)
     }
 
-    /// Makes the letters of agencies that mean harm, each agency's by its own kind of harm.
+    /// Makes the letters of the agencies that ask for records. In the file, the agencies take turns.
+    fn seal_readers(&self, readers: Readers, centre: &Arc<Centre>) -> Result<Vec<Newcomer>> {
+        let mut agencies = Vec::with_capacity(readers.agencies);
+        let mut mails_by_agency = Vec::with_capacity(readers.agencies);
+        for at in 0..readers.agencies {
+            let number = u32::try_from(self.first_reader() + at)?;
+            let identity = Identity::generate(&format!("station {number}"), self.wanted.key.algorithm())?;
+            agencies.push(station(number, &identity, 3, CREDIT)?);
+            mails_by_agency.push(readers.write(number, identity, centre)?);
+        }
+        let mut file = BufWriter::new(File::create(self.folder.join("readers"))?);
+        for turn in 0..readers.letters {
+            for mails in &mails_by_agency {
+                write_mail(&mut file, &mails[turn])?;
+            }
+        }
+        file.flush()?;
+        Ok(agencies)
+    }
+
+    /// Makes the letters of hostile agencies: one agency for each kind of [`Harm`].
     fn seal_hostile(&mut self, centre: &Arc<Centre>) -> Result<Vec<Newcomer>> {
         let mut file = BufWriter::new(File::create(self.folder.join("hostile"))?);
         let mut agencies = Vec::new();
@@ -183,7 +217,8 @@ impl Stock {
             self.expected.extend_hostile(outcomes);
             mails_by_agency.push(mails);
         }
-        // By turns, so that each mailbox and each window has mail of every kind.
+        // The agencies' mails alternate in the file, so that each mailbox, and each group of mails that the engine fetches together, has
+        // every kind.
         for turn in 0..self.wanted.mix.hostile {
             for mails in &mails_by_agency {
                 write_mail(&mut file, &mails[turn])?;
@@ -193,13 +228,17 @@ impl Stock {
         Ok(agencies)
     }
 
-    /// Tells PostgreSQL of the agencies as the commands of operators would, a hundred thousand of which take too long.
+    /// Registers the agencies directly in the database. Operators would use commands, but a hundred thousand commands would take too long.
     async fn register(&self, newcomers: Vec<Newcomer>, stations: &[Station]) -> Result<()> {
         let resting = RestingDatabase::start(&self.data()).await?;
         let database = Database::new(DatabaseSettings::new(resting.cluster.url()))?;
         fixture::enrol_all(&mut *database.get().await?, &newcomers).await?;
         self.list_stations(&database, stations).await?;
         let client = &resting.client;
+        if self.wanted.readers.is_some() {
+            let all = "UPDATE xm.rights SET may_read = 'all', may_certify = 'all', certify_gives = 'record'";
+            client.batch_execute(all).await?;
+        }
         if self.wanted.held_rows > 0 {
             client.batch_execute(&former_elections(self.wanted.held_rows)).await?;
         }
@@ -215,7 +254,7 @@ impl Stock {
         resting.stop().await
     }
 
-    /// Writes the stations and candidates down that letters are judged by.
+    /// Stores the list of stations and candidates with which the centre compares results.
     async fn list_stations(&self, database: &Database, stations: &[Station]) -> Result<()> {
         let connection = &mut *database.get().await?;
         let elections = [mix::ELECTION.to_owned()];
@@ -232,15 +271,32 @@ impl Stock {
         Ok(())
     }
 
-    /// Counts its agencies, each of which has a letter.
+    /// Counts the agencies that send; each of them has a letter.
     pub fn letters(&self) -> usize {
         self.wanted.letters
     }
 
-    /// Counts the rows that the tables held before.
+    /// Counts the rows that the tables hold before the letters come, in tables whose rows are counted after a run.
     pub fn held_rows(&self) -> u64 {
         let hostile = if self.wanted.mix.hostile > 0 { Harm::ALL.map(Harm::held_and_counted).iter().sum() } else { 0 };
         self.wanted.held_rows / 9 * 9 + hostile
+    }
+
+    /// Returns the agencies that ask for records, where the stock has any.
+    pub fn readers(&self) -> Option<Readers> {
+        self.wanted.readers
+    }
+
+    /// Returns the matricule of the first agency that asks for records. It follows the matricules of the hostile agencies.
+    pub fn first_reader(&self) -> usize {
+        self.wanted.letters + Harm::ALL.len() + 1
+    }
+
+    /// Counts the rows that are filled in before each run for agencies to read. Marginal notes are left out, because their table is not
+    /// counted after the run.
+    pub fn filled_rows(&self) -> u64 {
+        let filled = self.wanted.readers.map(|readers| readers.filled);
+        filled.filter(|filled| filled.table != Table::Notes).map_or(0, |filled| filled.rows)
     }
 
     /// Copies the centre's files into a data folder for one run.
@@ -257,27 +313,38 @@ impl Stock {
     /// Loads the centre's keys.
     ///
     /// # Errors
-    /// The stock is damaged: remove its folder.
+    /// The stock is damaged: its folder must be removed.
     pub fn keys(&self) -> Result<Arc<CentreKeys>> {
         Ok(engine::keys::load(&self.data().join("keys"))?.centre)
     }
 
-    /// Reads so many mails in turn, or as many as there are.
+    /// Passes the first `most` mails of the stock to `take`, or all where there are fewer, each with its position.
     ///
     /// # Errors
-    /// The stock is damaged: remove its folder.
+    /// The stock is damaged and its folder must be removed, or `take` fails.
     pub fn for_each_mail(&self, most: usize, take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
         read_mails(&self.folder.join("mails"), most.min(usize::try_from(self.expected.mails)?), take)
     }
 
-    /// Reads every mail of agencies that mean harm.
+    /// Passes every mail of the hostile agencies to `take`.
     ///
     /// # Errors
-    /// The stock is damaged: remove its folder.
+    /// The stock is damaged and its folder must be removed, or `take` fails.
     pub fn for_each_hostile_mail(&self, take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
         match usize::try_from(self.expected.hostile_mails())? {
             0 => Ok(()),
             mails => read_mails(&self.folder.join("hostile"), mails, take),
+        }
+    }
+
+    /// Passes every mail of the agencies that ask for records to `take`.
+    ///
+    /// # Errors
+    /// The stock is damaged and its folder must be removed, or `take` fails.
+    pub fn for_each_reader_mail(&self, take: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+        match self.wanted.readers {
+            None => Ok(()),
+            Some(readers) => read_mails(&self.folder.join("readers"), readers.mails(), take),
         }
     }
 }
@@ -300,16 +367,16 @@ fn read_mails(file: &Path, most: usize, mut take: impl FnMut(usize, &[u8]) -> Re
     Ok(())
 }
 
-/// Takes the letter out of a mail.
+/// Extracts the sealed letter from a mail.
 ///
 /// # Errors
-/// It has none.
+/// The mail has no letter.
 pub fn container_of(mail: &[u8]) -> Result<Vec<u8>> {
     let extracted = extract(mail, &MailLimits::default()).map_err(|refused| anyhow::anyhow!("{refused:?}"))?;
     extracted.containers.into_iter().next_back().context("a mail without a letter")
 }
 
-/// Fills the tables with results of former elections, nine rows a station, as one agency would have sent them.
+/// Returns the SQL that fills the tables with results of former elections, nine rows for each station, all as if one agency had sent them.
 fn former_elections(rows: u64) -> String {
     let stations = rows / 9;
     format!(
@@ -325,7 +392,7 @@ fn former_elections(rows: u64) -> String {
     )
 }
 
-/// What the centre is told of a station.
+/// Makes the registration of the agency with this number.
 fn station(number: u32, identity: &Identity, status: i16, credit_limit: i64) -> Result<Newcomer> {
     let matricule = Matricule::try_from(number)?;
     let email = format!("station-{number}@stations.example");

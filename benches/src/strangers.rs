@@ -1,9 +1,9 @@
-//! Mail of strangers that is meant to stop a centre: every kind once did harm.
+//! Mails from unknown senders that are meant to stop a centre. Each kind once stopped or slowed an earlier version.
 
-/// A large mail: what a mail server takes by default, and no more.
+/// The size of a large mail in octets: about the largest that a mail server accepts with its default settings.
 const LARGE_BYTES: usize = 4_800_000;
 
-/// The kinds of mail that strangers once stopped or slowed the centre with, each with its name.
+/// Returns each kind of mail with which unknown senders once stopped or slowed the centre, with its name.
 pub fn kinds() -> Vec<(&'static str, Vec<u8>)> {
     let mut kinds: Vec<(&'static str, Vec<u8>)> = ["From", "Message-ID", "Auto-Submitted", "Content-Transfer-Encoding"]
         .map(|field| ("encoded words", format!("{field}:{}\r\n\r\nx\r\n", " =?x?=x".repeat(9_100)).into_bytes()))
@@ -37,18 +37,18 @@ pub fn kinds() -> Vec<(&'static str, Vec<u8>)> {
     kinds
 }
 
-/// A mail of one part with these header fields.
+/// Returns a multipart mail whose only body part has these header fields.
 fn in_part(fields: &str) -> Vec<u8> {
     format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{fields}\r\nx\r\n--b--\r\n").into_bytes()
 }
 
-/// A header field of many tokens, in lines as long as RFC 5322, 2.1.1 admits.
+/// Returns a header field of `bytes` octets made of many tokens, folded into lines of nearly the length that RFC 5322, 2.1.1 allows.
 fn folded(name: &str, token: &str, bytes: usize) -> String {
     let line = format!("{}\r\n ", token.repeat(990 / token.len()));
     format!("{name}{}\r\n", line.repeat(bytes / line.len()).trim_end())
 }
 
-/// Multiparts within each other, with long boundaries, around a text.
+/// Returns a mail in which `depth` multiparts are nested, each with a long boundary; the innermost holds the text.
 fn nested(depth: usize, boundary_bytes: usize, text: &str) -> Vec<u8> {
     let boundary = |level: usize| format!("{level:04}{}", "-".repeat(boundary_bytes));
     let mut mail = String::new();
@@ -59,7 +59,8 @@ fn nested(depth: usize, boundary_bytes: usize, text: &str) -> Vec<u8> {
     mail.into_bytes()
 }
 
-/// Adds a number to the header of a mail, so that of many like mails no two have the same digest.
+/// Adds a header field with a number to a mail. It gives each of many equal mails another digest, so that the centre does not take them for
+/// copies.
 pub fn numbered(mail: &[u8], number: usize) -> Vec<u8> {
     [format!("X-Number: {number}\r\n").as_bytes(), mail].concat()
 }

@@ -1,7 +1,7 @@
-//! How fast the processors are while something runs: the same small piece of work, timed now and then.
+//! Measures how fast the processors are during a run: a thread times the same small piece of work at intervals.
 //!
-//! Processors of a shared machine change their speed from one minute to the next. Figures that were measured in two different minutes can
-//! be compared once it is known how long the same piece of work took in each.
+//! The processors of a shared machine change their speed from minute to minute. With the time for the same piece of work in two runs, the
+//! figures of the runs can be compared.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -16,15 +16,15 @@ use openssl::symm::{Cipher, encrypt_aead};
 
 use crate::processes::thread_time;
 
-/// Pause between two readings: with it, readings take six thousandths of one processor.
+/// Pause between two readings. With this pause, the readings take about six thousandths of one processor's time.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Times that the work is done for a reading. One more time before these brings it into the caches and does not count.
+/// How often a reading repeats the work. The thread does the work once more before that, untimed, to bring it into the processor's caches.
 const TIMES: u32 = 2;
-/// About as much as the letter of a polling station.
+/// Octets to encrypt, about as many as the letter of a polling station has.
 const LETTER: [u8; 1400] = [b'x'; 1400];
 
-/// A thread that agrees on a key and encrypts with it now and then. That is what opening a letter does, but by nothing other than OpenSSL,
-/// so it takes the same time beside every version of the engine.
+/// A thread that at intervals agrees on a key and encrypts, which is most of the work of opening a letter. The thread calls OpenSSL alone,
+/// so the time for its work does not change with versions of the engine.
 #[derive(Debug)]
 pub struct Yardstick {
     /// Dropping this sender ends the thread.
@@ -33,10 +33,10 @@ pub struct Yardstick {
 }
 
 impl Yardstick {
-    /// Begins to take readings.
+    /// Starts the thread that takes readings.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn lay() -> Result<Yardstick> {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
         let keys = [PKey::from_ec_key(EcKey::generate(&group)?)?, PKey::from_ec_key(EcKey::generate(&group)?)?];
@@ -48,7 +48,7 @@ impl Yardstick {
     /// Ends the thread, and returns the mean processor time of the work in microseconds.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn read(self) -> Result<f64> {
         drop(self.wanted);
         let Ok(taken) = self.thread.join() else { bail!("the yardstick's thread panicked") };

@@ -1,4 +1,5 @@
-//! `load` as its users run it, with few letters: every figure is there, beside a limit, and a run that is not sound is reported.
+//! Tests of the program `load` as users run it, with few letters. Every figure must be reported together with the machine's limit, and a
+//! run whose results differ from its letters must be reported as wrong.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Names of the figures that scripts may count on.
+/// The figures in the JSON of a run that scripts may rely on.
 const FIGURES: [&str; 17] = [
     "letters",
     "seconds",
@@ -29,7 +30,7 @@ const FIGURES: [&str; 17] = [
     "receipts_seconds",
 ];
 
-/// What a run of `load` wrote.
+/// The output of one run of `load`.
 struct Told {
     succeeded: bool,
     table: String,
@@ -59,7 +60,7 @@ fn load(cache: &Path, arguments: &[&str]) -> Result<Told> {
     Ok(Told { succeeded: output.status.success(), table: table.to_owned(), errors, json })
 }
 
-/// Expects success, and every figure of a run in its JSON and in the table.
+/// Expects that `load` succeeded, and that every figure of the run is in its JSON and in the table.
 fn assert_told(told: &Told, run: &Value, letters: u64) {
     assert!(told.succeeded, "{}", told.errors);
     for name in FIGURES {
@@ -74,7 +75,43 @@ fn assert_told(told: &Told, run: &Value, letters: u64) {
     assert_eq!([&run["lost"], &run["doubled"], &run["ledger_difference"]], [0, 0, 0]);
 }
 
-/// All subcommands are in one test, one after another: each starts an engine, a PostgreSQL and a Dovecot of its own.
+/// Expects that `load` succeeded, and that these figures of the whole subcommand are in its JSON and in the table.
+fn assert_summary(told: &Told, names: &[&str]) {
+    assert!(told.succeeded, "{}", told.errors);
+    for name in names {
+        assert!(told.json[name].as_f64() > Some(0.0), "{name} is missing in {:#}", told.json);
+        let is_line = |line: &str| line.split_whitespace().next() == Some(name);
+        assert!(told.table.lines().any(is_line), "{name} is missing in\n{}", told.table);
+    }
+}
+
+/// Runs the subcommands whose agencies ask for records. Every answer must be checked and sound: `lost` must be 0.
+fn reading(cache: &Path) -> Result<()> {
+    let certify = load(cache, &["certify", "--letters", "3", "--rows", "2000"])?;
+    assert_summary(&certify, &["answered_p50_ms", "answered_ms_max", "committed_ms_max", "processor_ms"]);
+    assert_eq!([&certify.json["figures"]["letters"], &certify.json["figures"]["lost"]], [3, 0]);
+
+    let import = load(cache, &["import", "--letters", "2", "--rows", "3000", "--table", "votes"])?;
+    let rates = ["rows_per_core_second", "rows_per_second", "rows_per_second_sent", "parts", "bytes_per_row"];
+    assert_summary(&import, &rates);
+    assert_eq!([&import.json["figures"]["letters"], &import.json["figures"]["lost"]], [2, 0]);
+
+    let beside = ["beside", "--letters", "60", "--rate", "20", "--seconds", "3", "--imports", "2", "--rows", "20000"];
+    let beside = load(cache, &beside)?;
+    assert_summary(&beside, &["share_kept", "share_of_quiet", "steady_p99_ms"]);
+    // A burst with so few letters may end before an import has staged a part, so the share of the imports may be 0.
+    assert!(beside.json["share_of_imports"].is_number(), "{:#}", beside.json);
+    assert!(beside.json["steady_staged_bytes"].as_u64() > Some(0), "{:#}", beside.json);
+    for run in ["quiet", "beside"].map(|runs| &beside.json[runs][1]) {
+        assert_eq!([&run["letters"], &run["lost"], &run["doubled"], &run["ledger_difference"]], [60, 0, 0, 0]);
+    }
+
+    let stations = load(cache, &["stations", "--stations", "500"])?;
+    assert_summary(&stations, &["stations", "asked_seconds", "confirmed_seconds", "seconds", "again_seconds"]);
+    Ok(())
+}
+
+/// All subcommands run in one test, one after another, because each starts an engine, a PostgreSQL and a Dovecot.
 #[test]
 fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Result<()> {
     let cache = TempDir::new()?;
@@ -88,7 +125,7 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
     assert_told(&bulk, &bulk.json["one"], 3);
     assert_told(&bulk, &bulk.json["all"], 3);
 
-    // Mails of strangers are neither lost nor doubled, and the last burst of all has a limit.
+    // Mails of unknown senders must be counted neither as lost nor as doubled. The limit must be measured after the last burst.
     let strangers = load(cache.path(), &["strangers", "--letters", "60", "--claim", "known", "--once"])?;
     assert_told(&strangers, &strangers.json["easy"][0], 60);
     assert_eq!(strangers.json["hard"][0]["strangers"], 300);
@@ -102,12 +139,15 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
         assert!(hostile.json[name].as_f64() > Some(0.0), "{name} is missing in {:#}", hostile.json);
     }
 
-    // Each run so far has a line of its own, under the same heads.
+    // Each run so far must have added one line to the history, below one line with the column names.
     let history = fs::read_to_string(cache.path().join("history.csv"))?;
     assert_eq!(history.lines().count(), 1 + 1 + 1 + 2 + 2 + 5, "{history}");
     assert!(history.starts_with("time,commit,command,run,summary,letters,seconds,"), "{history}");
 
-    // The stock is changed to expect that one of these letters was refused, and that there was one row more.
+    reading(cache.path())?;
+
+    // The test changes what the stock expects: that one of these letters was refused, and that there is one row more. The run must then be
+    // reported as wrong.
     let file = cache.path().join("p256-60/ready.json");
     let mut expected: Value = serde_json::from_slice(&fs::read(&file)?)?;
     expected["outcomes"] = serde_json::json!({ "accepted": 59, "quota": 1 });

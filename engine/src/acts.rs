@@ -1,8 +1,8 @@
-//! Acts of operators as lines of the log, so that a team that gathers logs finds who did what without a look into the database.
+//! Writes acts of operators to the log, so that a team that collects logs sees who did what without reading the database.
 //!
-//! The lines are made from the audit log and not by the commands, so an act is logged by whatever interface and on whatever machine it was
-//! done. Each program of a centre logs the act, under its number in the audit log. The act's details stay in the audit log, since they may
-//! name people.
+//! The lines come from the audit log, not from the commands. So an act is logged whatever interface and machine were used. Each program of
+//! a
+//! centre logs the act with its number in the audit log. The act's details stay in the audit log, because they may name people.
 
 use std::time::Duration;
 
@@ -10,12 +10,13 @@ use store::database::Database;
 use store::error::AdministrationError;
 use store::people::audit;
 
-/// Pause between two looks at the audit log.
+/// Pause between two reads of the audit log.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Most acts logged after one look; the next look finds the rest.
+/// Most acts logged after one read; the next read finds the rest.
 const ACTS_MAX: i64 = 200;
 
-/// Logs every act from now on, for as long as this is polled. While the database is away, it waits.
+/// Logs every act from now on, as long as the future is polled. While the database cannot be reached, no act is logged; the acts are
+/// logged later.
 pub async fn tell(database: Database) {
     let mut last = None;
     loop {
@@ -26,7 +27,7 @@ pub async fn tell(database: Database) {
     }
 }
 
-/// Logs the acts behind the last one that was logged. The first look only finds out which act is the last.
+/// Logs the acts after the last logged act. The first call logs nothing, and only finds out which act is the last.
 async fn look(database: &Database, last: &mut Option<i64>) -> Result<(), AdministrationError> {
     let mut connection = database.get().await?;
     let Some(told) = *last else {

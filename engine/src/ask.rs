@@ -1,15 +1,18 @@
-//! Asks a person at a terminal. Where there is none, nobody is asked: a command then says what it needs to be told instead.
+//! Questions to a person at a terminal. Without a terminal no question is asked; the command then fails and names the option that replaces
+//! the answer.
 
 use std::io::{BufRead, IsTerminal, Write};
 
+use anyhow::bail;
+
 use crate::speech::said;
 
-/// Says whether somebody is there to answer.
+/// Says whether a person can answer: whether standard input is a terminal.
 pub fn is_possible() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// Tells something before a question, on standard error: standard output is for what a command did.
+/// Writes a text before a question to standard error, because standard output is for the results of a command.
 ///
 /// # Errors
 /// Standard error cannot be written.
@@ -19,10 +22,10 @@ pub fn tell(text: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Asks a question and returns the answer, without blanks around it; empty at the end of input.
+/// Asks a question and returns the answer without spaces around it; the answer is empty at the end of input.
 ///
 /// # Errors
-/// The terminal is gone.
+/// The terminal cannot be read or written.
 pub fn ask(question: &str) -> std::io::Result<String> {
     tell(&format!("{question} "))?;
     let mut answer = String::new();
@@ -30,12 +33,24 @@ pub fn ask(question: &str) -> std::io::Result<String> {
     Ok(answer.trim().to_owned())
 }
 
-/// Asks whether to go on. Anything but a yes is a no.
+/// Asks for consent. Every answer but a yes is a no.
 ///
 /// # Errors
-/// The terminal is gone.
+/// The terminal cannot be read or written.
 pub fn agrees(question: &str) -> std::io::Result<bool> {
     Ok(is_yes(&ask(&said!("ask-agree", question = question))?))
+}
+
+/// Shows an act that waits for a decision, and asks the person at the terminal whether to confirm it.
+///
+/// # Errors
+/// There is no terminal, or the person does not agree. In both cases nothing is done.
+pub fn confirmed(shown: &str, question: &str) -> anyhow::Result<()> {
+    if !is_possible() {
+        bail!("{shown}nothing was done: say --yes to confirm it");
+    }
+    tell(shown)?;
+    if agrees(question)? { Ok(()) } else { bail!("nothing was done: it waits still") }
 }
 
 fn is_yes(answer: &str) -> bool {

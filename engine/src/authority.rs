@@ -1,6 +1,6 @@
-//! The centre's keys and certificates: its authority, and one pair each of P-256 and RSA-2048.
+//! The centre's keys and certificates: its certification authority, a P-256 pair and an RSA-2048 pair.
 //!
-//! Two pairs, because a sender that knows only RSA cannot do key agreement. All are made once, at `init`.
+//! The centre needs both pairs, because an office whose software knows only RSA cannot do key agreement. `init` makes all of them, once.
 
 use chrono::{Datelike, Days, Months, Utc};
 use rcgen::{
@@ -8,17 +8,17 @@ use rcgen::{
     PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 
-/// Years that the authority and the centre's own certificates are valid.
+/// Validity of the authority's certificate and of the centre's own certificates, in years.
 const YEARS: u32 = 10;
 
-/// File of the authority's certificate.
+/// File name of the authority's certificate.
 pub const AUTHORITY_CERTIFICATE: &str = "authority.crt";
-/// File of the authority's key.
+/// File name of the authority's key.
 pub const AUTHORITY_KEY: &str = "authority.key";
-/// Stems of the centre's pairs: `<stem>.crt` and `<stem>.key`. The first one signs.
+/// Stems of the file names of the centre's pairs: `<stem>.crt` and `<stem>.key`. The first pair signs.
 pub const CENTRE_PAIRS: [&str; 2] = ["centre-p256", "centre-rsa"];
 
-/// Makes everything; returns file names and PEM texts.
+/// Makes all keys and certificates, and returns them as file names and PEM texts.
 ///
 /// # Errors
 /// The cryptographic library refuses.
@@ -46,7 +46,7 @@ pub fn make(server_name: &str) -> Result<Vec<(&'static str, String)>, rcgen::Err
 
 fn centre(server_name: &str, opens_by: KeyUsagePurpose) -> CertificateParams {
     let mut parameters = parameters(server_name);
-    // The certificate says that it is no authority's, and has the subject key identifier by which CMS names the recipient.
+    // The certificate says that it is not an authority's, and contains the subject key identifier by which CMS refers to the recipient.
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.use_authority_key_identifier_extension = true;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, opens_by];
@@ -58,7 +58,7 @@ fn parameters(name: &str) -> CertificateParams {
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     parameters.distinguished_name = distinguished;
-    // The certificates are valid from yesterday, since clocks at offices are wrong.
+    // The certificates are valid from yesterday, because clocks at offices may be slow.
     let from = Utc::now().date_naive() - Days::new(1);
     let to = from + Months::new(12 * YEARS);
     let day = |date: chrono::NaiveDate| {

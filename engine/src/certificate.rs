@@ -1,7 +1,8 @@
-//! Reads the file that an agency brought: its certificates, with names and fingerprints that a person can compare.
+//! Reads the file that an agency brings: its certificates, with names and fingerprints that a person can compare.
 //!
-//! A file without a certificate is refused. The refusal says what the file holds instead, and gives the command that makes a certificate of
-//! that: people send what they have.
+//! A file without a certificate is refused, because people send whatever file they have. The refusal says what the file holds instead, and
+//! gives
+//! the command that makes a certificate from it.
 
 mod kind;
 
@@ -16,17 +17,17 @@ use store::certificates::CertificateFields;
 use kind::Content;
 pub use kind::Kind;
 
-/// Largest file that is read: a certificate has about 1 KB, a chain 10.
+/// Largest file that is read, in octets: a certificate has about 1 KB, a chain about 10 KB.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// A certificate of the file.
 #[derive(Clone, Debug)]
 pub struct Presented {
-    /// The fields that are registered.
+    /// The fields that are registered in the database.
     pub fields: CertificateFields,
-    /// The holder's name.
+    /// The holder's name in the certificate.
     pub subject: String,
-    /// The issuer's name; the holder's where the holder made the certificate.
+    /// The issuer's name; the holder's name again where the certificate is self-signed.
     pub issuer: String,
 }
 
@@ -41,7 +42,7 @@ pub enum FileError {
         /// The cause.
         source: std::io::Error,
     },
-    /// Far larger than any certificate.
+    /// The file is far larger than any certificate.
     #[error("{file} has {bytes} bytes: expected a certificate, PEM or DER")]
     TooLarge {
         /// The file.
@@ -49,12 +50,12 @@ pub enum FileError {
         /// Its size.
         bytes: u64,
     },
-    /// The file holds something else than a certificate.
+    /// The file holds something other than a certificate.
     #[error("{file} {}", kind.remedy(file))]
     Other {
         /// The file.
         file: String,
-        /// What it holds.
+        /// What the file holds.
         kind: Kind,
     },
     /// The file holds a certificate that cannot be registered.
@@ -62,15 +63,15 @@ pub enum FileError {
     Unfit {
         /// The file.
         file: String,
-        /// Why, in OpenSSL's words where they are the reason.
+        /// Why the certificate is refused, with OpenSSL's reasons where OpenSSL cannot read it.
         source: KeyError,
     },
 }
 
-/// Reads the certificates of a file, PEM or DER; there is at least one.
+/// Reads the certificates of a file, PEM or DER, and returns at least one.
 ///
 /// # Errors
-/// The file cannot be read, holds something else, or a key that agencies may not use.
+/// The file cannot be read, holds no certificate, or holds a key that agencies may not use.
 pub fn read(path: &Path) -> Result<Vec<Presented>, FileError> {
     let file = path.display().to_string();
     let refused = |source| FileError::Read { file: path.display().to_string(), source };
@@ -97,7 +98,7 @@ fn presented(der: &[u8]) -> Result<Presented, KeyError> {
     })
 }
 
-/// Writes a name as people do: `CN=Mairie d'Édéa, O=Commune`. The name is the office's text, so control characters are taken out.
+/// Writes a name in the usual form: `CN=Mairie d'Édéa, O=Commune`. The office wrote the name, so control characters are removed.
 fn name(name: &X509NameRef) -> String {
     let entry = |entry: &openssl::x509::X509NameEntryRef| {
         let key = entry.object().nid().short_name().unwrap_or("?").to_owned();
@@ -108,7 +109,7 @@ fn name(name: &X509NameRef) -> String {
     if entries.is_empty() { "-".to_owned() } else { entries.join(", ") }
 }
 
-/// What to do about a certificate that OpenSSL cannot read; said behind OpenSSL's reasons.
+/// Returns advice about a certificate that OpenSSL cannot read. The advice follows OpenSSL's reasons in the sentence.
 fn advice(error: &KeyError) -> &'static str {
     let KeyError::Unreadable { why, .. } = error else { return "" };
     let is_of_text = why
@@ -123,7 +124,7 @@ fn advice(error: &KeyError) -> &'static str {
 }
 
 impl fmt::Display for Presented {
-    /// One line: holder, issuer, key and fingerprint.
+    /// Writes one line with holder, issuer, key and fingerprint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let issuer = if self.subject == self.issuer { "self-signed".to_owned() } else { format!("by {}", self.issuer) };
         let authority = if self.fields.is_authority { ", a certification authority's" } else { "" };

@@ -1,4 +1,4 @@
-//! `xmserver check`: looks at everything that the centre needs. Each line says ok, warn or fail, and what to do.
+//! `xmserver check`: checks everything that the centre needs. Each line says ok, warn or fail, and what to do.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use words::Problem;
 
 use crate::clock::Clock;
 use crate::configuration::Configuration;
-use crate::database::{OpenDatabase, Purpose};
+use crate::database::{OpenDatabase, Purpose, connect_reader};
 use crate::reach::reach;
 use crate::show;
 use crate::speech::{self, said};
@@ -28,7 +28,8 @@ pub struct CheckArguments {
     online: bool,
 }
 
-/// Checks everything and tells it, as JSON for programs. The exit code is 1 where something fails.
+/// Checks everything and prints the findings, as JSON where `json` is set and as text otherwise. The exit code is 1 if any finding is a
+/// failure.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -47,7 +48,11 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
         Ok(open) => {
             let folder = configuration.is_embedded().then(|| configuration.cluster_folder());
             let shared_user = folder.and_then(|folder| Cluster::shared_user(&folder));
-            database::database(&open, shared_user, keys.as_ref(), clock, &mut findings).await;
+            let reader = connect_reader(configuration, None).unwrap_or_else(|error| {
+                findings.add(Verdict::Fail, "reading", format!("{error:#}"));
+                None
+            });
+            database::database(&open, (shared_user, reader), keys.as_ref(), clock, &mut findings).await;
             open.close().await;
         }
         Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),
@@ -72,7 +77,8 @@ fn verdict(verdict: Verdict) -> String {
     }
 }
 
-/// Looks at the folder of words, if there is one.
+/// Reports mistakes in the operator's own translations: files `*.ftl` in the folder given by `--words`, or else in `words` below
+/// `/etc/xmserver`. Where the folder does not exist, nothing is reported.
 fn folder_of_words(findings: &mut Findings) {
     for Problem { file, line, reason } in speech::words().problems() {
         let file = file.display();

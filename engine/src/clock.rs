@@ -1,7 +1,8 @@
-//! Days and times as operators write and read them: those of the centre's zone, read back as they are shown.
+//! Days and times as operators write and read them: in the centre's zone. The program reads times in the form in which it shows them.
 //!
-//! A day begins at the centre's midnight: a price of the first of the month begins with its first hour. Where a change of
-//! clocks makes a time absent or double, the operator is told, and nothing is guessed.
+//! A day begins at the centre's midnight, so a price of the first of the month is valid from that midnight. Where a change of the clocks
+//! skips a
+//! time or repeats it, the operator gets an error instead of a guess.
 
 use std::str::FromStr;
 
@@ -12,48 +13,48 @@ use chrono_tz::Tz;
 
 const SHOWN: &str = "%Y-%m-%d %H:%M:%S %Z";
 const LOCAL: [&str; 4] = ["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"];
-/// Longest time ago that is read, in seconds: ten years.
+/// Longest time before now that can be read, in seconds: ten years.
 const SECONDS_AGO_MAX: i64 = 10 * 366 * 86_400;
-/// Minutes after midnight within which a day has a first moment: no zone ever left out more than a day.
+/// Minutes after midnight within which the first moment of a day is searched. No change of the clocks has skipped more than a day.
 const MINUTES_LEFT_OUT_MAX: i64 = 26 * 60;
 
-/// A moment as an operator wrote it; which one it is, the centre's [`Clock`] says.
+/// A moment as an operator wrote it; the centre's [`Clock`] turns it into a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// RFC 3339, or a time of UTC.
+    /// A time with its offset (RFC 3339), or a time of UTC.
     Exact(DateTime<Utc>),
-    /// The beginning of a day of the centre.
+    /// The beginning of a day in the centre's zone.
     Day(NaiveDate),
-    /// The beginning of a day so many days from today; -1 is yesterday.
+    /// The beginning of the day that is this number of days after today; -1 is yesterday.
     DayFromToday(i64),
-    /// A time of the centre, with the zone's name where it was written: `2026-11-28 18:55:12 WAT`.
+    /// A time in the centre's zone, with the zone's name where the operator wrote it: `2026-11-28 18:55:12 WAT`.
     Local {
         /// The time.
         time: NaiveDateTime,
         /// The zone as it was written.
         zone: Option<String>,
     },
-    /// So long before now; zero is now.
+    /// This duration before now; zero is now.
     Ago(TimeDelta),
 }
 
 impl Moment {
-    /// Says whether this is the present.
+    /// Says whether the moment is now.
     pub fn is_now(&self) -> bool {
         *self == Moment::Ago(TimeDelta::zero())
     }
 }
 
-/// Why a moment was not understood.
+/// Why a moment cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MomentError {
-    /// The text is no moment.
+    /// The text is not a moment.
     #[error(
         "expected a day (2026-11-30), a time of the centre (\"2026-11-30 18:00\"), one of RFC 3339 (2026-11-30T17:00:00Z), \
          today, yesterday, or so long ago (2h, 3d); found {0:?}"
     )]
     Unread(String),
-    /// The centre's clocks were put forward over this time, so it does not exist.
+    /// The centre's clocks were put forward and skipped this time, so it does not exist.
     #[error("{time} does not exist in {zone}: clocks are put forward there at that time; write a time before or after")]
     Absent {
         /// The time.
@@ -61,24 +62,24 @@ pub enum MomentError {
         /// The centre's zone.
         zone: Tz,
     },
-    /// The centre's clocks were put back over this time, so it exists twice.
+    /// The centre's clocks were put back and repeated this time, so it exists twice.
     #[error("{time} comes twice in {zone}, as clocks are put back: write \"{earlier}\" or \"{later}\"")]
     Twice {
         /// The time.
         time: NaiveDateTime,
         /// The centre's zone.
         zone: Tz,
-        /// How the first is written.
+        /// The first of the two times, as it must be written.
         earlier: String,
-        /// How the second is written.
+        /// The second of the two times, as it must be written.
         later: String,
     },
-    /// Another zone's name.
+    /// The zone's name is not the one that the centre's clock shows at that time.
     #[error("the centre's clock shows {expected:?}, not {found:?}: write it so, or as RFC 3339")]
     OtherZone {
-        /// What was written.
+        /// The zone's name that was written.
         found: String,
-        /// What the centre's clock shows then.
+        /// The zone's name that the centre's clock shows at that time.
         expected: String,
     },
 }
@@ -105,7 +106,7 @@ impl FromStr for Moment {
     }
 }
 
-/// Reads `90s`, `30m`, `2h`, `3d` (or `3j`), `2w`.
+/// Reads a duration before now: `90s`, `30m`, `2h`, `3d` (or `3j`), `2w`.
 fn ago(text: &str) -> Option<Moment> {
     let (number, unit) = text.split_at(text.find(|character: char| !character.is_ascii_digit())?);
     let seconds = match unit {
@@ -138,13 +139,13 @@ fn local(text: &str) -> Option<Moment> {
 pub struct Clock(Tz);
 
 impl Clock {
-    /// The clock of a centre that is not known.
+    /// The clock for a centre whose zone is not known.
     pub const UTC: Clock = Clock(Tz::UTC);
 
-    /// Reads the zone's name, such as `Africa/Douala`, in any case.
+    /// Returns the clock of a zone, such as `Africa/Douala`, in upper or lower case.
     ///
     /// # Errors
-    /// No such zone.
+    /// No zone has this name.
     pub fn of(zone: &str) -> anyhow::Result<Clock> {
         match chrono_tz::TZ_VARIANTS.iter().find(|known| known.name().eq_ignore_ascii_case(zone)) {
             Some(zone) => Ok(Clock(*zone)),
@@ -152,30 +153,30 @@ impl Clock {
         }
     }
 
-    /// Returns the zone's name as the world writes it.
+    /// Returns the zone's name in its usual spelling.
     pub fn zone(self) -> &'static str {
         self.0.name()
     }
 
-    /// Shows a time.
+    /// Shows a time with the zone's name.
     pub fn time(self, time: DateTime<Utc>) -> String {
         time.with_timezone(&self.0).format(SHOWN).to_string()
     }
 
-    /// Returns the centre's day on which a time lies.
+    /// Returns the centre's day to which a time belongs.
     pub fn day(self, time: DateTime<Utc>) -> NaiveDate {
         time.with_timezone(&self.0).date_naive()
     }
 
-    /// Shows a time without the zone's name, as in lists: on the centre's clock, as all times are.
+    /// Shows a time in the centre's zone without the zone's name, for lists.
     pub fn short(self, time: DateTime<Utc>) -> String {
         time.with_timezone(&self.0).format(LOCAL[0]).to_string()
     }
 
-    /// Returns the time that a moment is.
+    /// Turns a moment into a time.
     ///
     /// # Errors
-    /// A time that the centre's clocks leave out or show twice, or the name of another zone.
+    /// The centre's clocks skip or repeat the time, or the moment has the name of another zone.
     pub fn read(self, moment: &Moment) -> Result<DateTime<Utc>, MomentError> {
         self.read_at(moment, Utc::now())
     }
@@ -195,7 +196,8 @@ impl Clock {
         }
     }
 
-    /// Returns the first moment of a day: midnight; the first of two midnights; or where the clocks leave midnight out, what follows it.
+    /// Returns the first moment of a day: midnight, or the first of two midnights. Where the clocks skip midnight, it is the first time
+    /// after the gap.
     fn beginning(self, day: NaiveDate) -> Result<DateTime<Utc>, MomentError> {
         let midnight = day.and_time(chrono::NaiveTime::MIN);
         let minutes = (0..=MINUTES_LEFT_OUT_MAX).map(|minutes| midnight + TimeDelta::minutes(minutes));
@@ -275,7 +277,7 @@ mod tests {
             ("2026-12-01 08:30:15 wat", "2026-12-01T07:30:15Z"),
             ("2026-12-01 08:30:15 UTC", "2026-12-01T08:30:15Z"),
             ("2026-12-01T08:30:15+05:30", "2026-12-01T03:00:15Z"),
-            // At 23:30 UTC it is already tomorrow in Douala.
+            // At 23:30 UTC the next day has begun in Douala.
             ("today", "2026-11-30T23:00:00Z"),
             ("Hier", "2026-11-29T23:00:00Z"),
             ("demain", "2026-12-01T23:00:00Z"),
@@ -299,7 +301,7 @@ mod tests {
         assert_eq!(read("Europe/Paris", "2026-10-25 02:30:00 CEST").as_deref(), Ok("2026-10-25T00:30:00Z"));
         assert_eq!(read("Europe/Paris", "2026-10-25 02:30:00 CET").as_deref(), Ok("2026-10-25T01:30:00Z"));
         assert!(told("Africa/Douala", "2026-12-01 08:30 CET").contains("shows \"WAT\", not \"CET\""));
-        // Cairo leaves out midnight, Samoa left out a whole day: the day begins with what is there.
+        // Cairo's clocks skip midnight, and Samoa skipped a whole day: the day begins at the first time that exists.
         assert_eq!(read("Africa/Cairo", "2026-04-24").as_deref(), Ok("2026-04-23T22:00:00Z"));
         assert_eq!(read("Pacific/Apia", "2011-12-30").as_deref(), Ok("2011-12-30T10:00:00Z"));
     }

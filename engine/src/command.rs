@@ -36,6 +36,7 @@ mod plan;
 mod profile;
 mod quarantine;
 mod receipt_words;
+mod replica;
 mod sample;
 mod statement;
 mod table;
@@ -137,6 +138,9 @@ pub enum Command {
     /// People: who may do what, and by which account of this machine
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Replicas: the processes that serve this centre together
+    #[command(subcommand)]
+    Replica(replica::ReplicaCommand),
     /// Mailboxes and relay
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -146,17 +150,17 @@ pub enum Command {
 }
 
 impl CommandLine {
-    /// Says whether the result is for programs.
+    /// Says whether the result is printed as JSON, for programs.
     pub fn is_for_programs(&self) -> bool {
         self.json
     }
 
-    /// Does what is asked. What a command needs stands in its arm: nothing, the configuration, or a desk at the database.
+    /// Runs the command. The arm of each command says what the command needs: nothing, the configuration, or a desk at the database.
     ///
     /// # Errors
     /// One sentence that names the subject, what was expected and what to do.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        // The language was chosen before the line was read.
+        // `lang` and `words` are not used here: the language is chosen before the command line is parsed.
         let CommandLine { config: file, data_folder, json, lang: _, words: _, command } = self;
         let place = Place { sources: Sources { file, data_folder }, json };
         if json {
@@ -165,7 +169,7 @@ impl CommandLine {
         match command {
             #[cfg(feature = "demo")]
             Command::Demo(arguments) => {
-                // The demo configures itself, whatever else this machine has.
+                // The demo writes its own configuration and reads no other on this machine.
                 let log_level = "warn".to_owned();
                 logging::start(&ServerConfiguration { log_level, ..ServerConfiguration::default() })?;
                 runtime()?.block_on(demo::run(&arguments))
@@ -214,6 +218,7 @@ impl CommandLine {
                 .at_desk_with_letters(async |desk, configuration| correction::run(desk, configuration, command).await),
             Command::Election(command) => place.at_desk(async |desk| election::run(desk, command).await),
             Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
+            Command::Replica(command) => place.at_desk(async |desk| replica::run(desk, &command).await),
             Command::User(command) => {
                 let entrance = command.entrance();
                 place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)
@@ -222,7 +227,7 @@ impl CommandLine {
     }
 }
 
-/// Does what is asked about samples.
+/// Runs a `sample` command that needs no desk at the database, or more than a desk.
 fn run_sample(place: &Place, command: SampleCommand) -> anyhow::Result<ExitCode> {
     match command {
         SampleCommand::Tables => sample::definition_file(),
@@ -245,7 +250,8 @@ fn run_sample(place: &Place, command: SampleCommand) -> anyhow::Result<ExitCode>
 }
 
 impl Command {
-    /// Refuses what has no result for programs: it prints a file, or shows people something until they have seen it.
+    /// Refuses `--json` for a command without a result for programs: the command prints a file, or shows people something until they end
+    /// it.
     fn require_result_for_programs(&self) -> Result<(), NotForPrograms> {
         let (command, instead) = match self {
             #[cfg(feature = "demo")]

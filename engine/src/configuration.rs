@@ -1,4 +1,4 @@
-//! Everything that is configured: one TOML file, and the environment above it. Unknown keys are refused.
+//! The configuration: one TOML file, and environment variables, which win over the file. Unknown keys are refused.
 //!
 //! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found. Secrets have no key:
 //! a password stands in a file of its own or in the environment, and the configuration names that place.
@@ -26,80 +26,86 @@ pub const FILE_NAME: &str = "xmserver.toml";
 pub const SYSTEM_FOLDER: &str = "/etc/xmserver";
 /// Where an installed server has its data.
 pub const DATA_FOLDER: &str = "/var/lib/xmserver";
-/// A sample with every key and its default, as in `deploy/`.
+/// Sample configuration with every key and its default. It is the file `deploy/xmserver.toml`.
 pub const SAMPLE: &str = include_str!("../../deploy/xmserver.toml");
 
-/// Everything that is configured.
+/// The whole configuration.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Configuration {
-    /// The process itself.
+    /// The server process.
     pub server: ServerConfiguration,
-    /// Where the database is.
+    /// The address of the database, and the login.
     pub database: DatabaseConfiguration,
-    /// Where letters come from.
+    /// Mailboxes that letters are collected from.
     #[serde(rename = "mailbox")]
     pub mailboxes: Vec<MailboxConfiguration>,
-    /// Where letters come from and answers go as files.
+    /// Transfer folder, which letters come from and answers go to as files, for letters on memory sticks or through a gateway. It is none
+    /// where all letters come by e-mail.
     pub folder: Option<FolderConfiguration>,
-    /// Where answers go.
+    /// Relay that answers are sent to; none where the centre uses only the transfer folder.
     pub relay: Option<RelayConfiguration>,
-    /// What bounds memory, disk and load.
+    /// Limits on memory, disk and load.
     pub limits: Limits,
-    /// The file that was read, if any.
+    /// Path of the configuration file that was read; none where there is no file.
     #[serde(skip)]
     pub file: Option<PathBuf>,
-    /// Environment variables that look like keys and are none. Platforms make such names for every service (`XMSERVER_PORT`), so these are
-    /// logged and refuse nothing.
+    /// Environment variables that begin with `XMSERVER_` and set no key of the configuration. Container platforms set such names for every
+    /// service (`XMSERVER_PORT`), so the program only logs them, and does not refuse them.
     #[serde(skip)]
     pub no_keys: Vec<String>,
 }
 
-/// `[server]`: the process itself.
+/// `[server]`: the server process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerConfiguration {
-    /// Folder of keys, process identity and, where no database is configured, the private one.
+    /// Folder of the keys, of the process's identity and, where no database is configured, of the private PostgreSQL.
     pub data_folder: PathBuf,
-    /// Where `/live`, `/ready` and `/metrics` are served.
+    /// Folder of the centre's keys; `keys` in the data folder where the key is absent.
+    pub keys_folder: Option<PathBuf>,
+    /// Name of this process among several that serve the centre. The identity of the process is then derived from its name, and not kept
+    /// in the data folder, so that it stays the same on another host.
+    pub process_name: Option<String>,
+    /// Address and port at which `/live`, `/ready` and `/metrics` are served.
     pub http_address: SocketAddr,
-    /// How log lines look.
+    /// Format of the log lines.
     pub log_format: LogFormat,
     /// What is logged: a level, or directives such as `info,actors=debug`.
     pub log_level: String,
-    /// Longest that a shutdown waits for letters in hand.
+    /// Longest time, in seconds, that a shutdown waits for letters being processed.
     pub shutdown_seconds_max: u64,
-    /// Longest that metrics read from the database are kept; those that cost little are read more often.
+    /// Longest time, in seconds, that metrics read from the database are kept; metrics that cost little are read more often.
     pub metrics_kept_seconds_max: u64,
 }
 
-/// How log lines look.
+/// Format of the log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For programs: one JSON object a line.
+    /// JSON for programs, one object a line.
     Json,
 }
 
-/// `[database]`: a database of one's own, or none for a private PostgreSQL in the data folder.
+/// `[database]`: the address of the operator's own database. Without an address the program runs a private PostgreSQL in the data folder.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfiguration {
-    /// `postgresql://user@host/database`; a password belongs into `url_file` or the environment.
+    /// `postgresql://user@host/database`. Write a password not here but in `url_file` or in the environment.
     pub url: Option<String>,
     /// File whose first line is the URL, password included.
     pub url_file: Option<PathBuf>,
-    /// The same database under the login that reads for agencies, `postgresql://xm_reader@host/database`.
+    /// URL of the same database with the login that reads for agencies, `postgresql://xm_reader@host/database`.
     pub reader_url: Option<String>,
-    /// File whose first line is that URL, password included.
+    /// File whose first line is the URL of the login `xm_reader`, password included.
     pub reader_url_file: Option<PathBuf>,
-    /// Certificates to trust instead of the system's, as PEM.
+    /// PEM file of certificates that are trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
-    /// Most connections that this process holds.
+    /// Most connections that this process opens to the database.
     pub connections_max: usize,
-    /// Folder with `postgres` and `initdb`, for the private PostgreSQL; searched for when absent.
+    /// Folder with the programs `postgres` and `initdb` of the private PostgreSQL; the program searches for them where the key is absent.
     pub binaries_folder: Option<PathBuf>,
 }
 
@@ -107,15 +113,15 @@ pub struct DatabaseConfiguration {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailboxConfiguration {
-    /// Its name in logs, metrics and the journal.
+    /// Name of the mailbox in logs, metrics and the journal.
     pub name: String,
-    /// Pause between polls while it is empty.
+    /// Pause between polls, in seconds, while the mailbox is empty.
     #[serde(default = "poll_interval_seconds")]
     pub poll_interval_seconds: u64,
     /// What happens to mail that holds no container.
     #[serde(default)]
     pub no_container: NoContainer,
-    /// How it is reached.
+    /// Host, account and limits of the POP3 connection.
     pub pop3: MailboxSettings,
 }
 
@@ -123,22 +129,22 @@ fn poll_interval_seconds() -> u64 {
     10
 }
 
-/// `[folder]`: the transfer folder, whose `in` is taken and whose `out` is given.
+/// `[folder]`: the transfer folder. Letters are taken from its folder `in`, and answers are written to its folder `out`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FolderConfiguration {
-    /// Its name in logs, metrics and the journal; no mailbox has the same.
+    /// Name of the folder in logs, metrics and the journal; no mailbox has the same name.
     #[serde(default = "folder_name")]
     pub name: String,
-    /// Where it is.
+    /// Path of the folder.
     pub path: PathBuf,
-    /// Pause between looks while it is empty.
+    /// Pause between looks, in seconds, while the folder is empty.
     #[serde(default = "poll_interval_seconds")]
     pub poll_interval_seconds: u64,
-    /// How long a file must have been left alone by whoever writes it, from one look at it to another; 0 where every writer renames.
+    /// Seconds for which a file must stay unchanged before it is taken; 0 where every writer renames finished files into place.
     #[serde(default = "quiet_seconds")]
     pub quiet_seconds: u64,
-    /// Largest file that is taken whole; of larger ones only the first 16 KB.
+    /// Largest size of a file that is taken whole, in bytes; of a larger file only the first 16 KB are taken.
     #[serde(default = "file_size_max_bytes")]
     pub file_size_max_bytes: u64,
 }
@@ -155,13 +161,13 @@ fn file_size_max_bytes() -> u64 {
     5 << 20
 }
 
-/// `[relay]`: who takes the answers.
+/// `[relay]`: the mail server that answers are handed to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelayConfiguration {
-    /// The centre's own address.
+    /// E-mail address of the centre, which answers come from.
     pub address: String,
-    /// How the relay is reached.
+    /// Host, account and limits of the SMTP connection.
     pub smtp: RelaySettings,
 }
 
@@ -169,6 +175,8 @@ impl Default for ServerConfiguration {
     fn default() -> ServerConfiguration {
         ServerConfiguration {
             data_folder: DATA_FOLDER.into(),
+            keys_folder: None,
+            process_name: None,
             http_address: SocketAddr::from(([127, 0, 0, 1], 9464)),
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
@@ -192,7 +200,7 @@ impl Default for DatabaseConfiguration {
     }
 }
 
-// The URL may hold a password, where the environment gave it.
+// `Debug` leaves the URL out, because a URL given by the environment may hold a password.
 impl fmt::Debug for DatabaseConfiguration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatabaseConfiguration").field("url_file", &self.url_file).finish_non_exhaustive()
@@ -200,13 +208,13 @@ impl fmt::Debug for DatabaseConfiguration {
 }
 
 impl Configuration {
-    /// Returns the addresses that are the centre's own: those of its mailboxes, and the one that answers come from.
+    /// Returns the e-mail addresses of the centre: those of its mailboxes, and the sender's address of its answers.
     pub fn own_addresses(&self) -> Vec<String> {
         let mailboxes = self.mailboxes.iter().map(|mailbox| mailbox.pop3.username.clone());
         mailboxes.chain(self.relay.iter().map(|relay| relay.address.clone())).collect()
     }
 
-    /// Returns the folder of the private PostgreSQL.
+    /// Returns the folder of the private PostgreSQL, within the data folder.
     pub fn cluster_folder(&self) -> PathBuf {
         self.server.data_folder.join("database")
     }

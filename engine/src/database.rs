@@ -1,13 +1,14 @@
 //! Opens the configured database, or the private PostgreSQL of the data folder where none is configured.
 //!
-//! A command beside a running server uses the server's PostgreSQL; where no server runs, it starts one for its own time, and
-//! keeps it for the commands that have come meanwhile (`sharing`). A server that finds a command at work waits for its end.
+//! While a server runs, a command uses the server's PostgreSQL. Where no server runs, the command starts PostgreSQL itself, and stops it
+//! after all other commands that use it have ended (`sharing`). A server that starts meanwhile waits until the commands have ended.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cluster::{Cluster, ClusterError, ClusterSettings, READER};
 use store::database::{Database, DatabaseSettings};
+use tokio::runtime::Handle;
 
 use crate::configuration::{Configuration, DatabaseConfiguration};
 
@@ -19,45 +20,46 @@ use error::LOOK;
 pub use error::OpenError;
 use sharing::Sharing;
 
-/// Longest wait of a command for a PostgreSQL that another process is starting or stopping.
+/// Longest time that a command waits for a PostgreSQL that another process is starting or stopping.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(30);
-/// Longest wait of a server for the commands that use its PostgreSQL.
+/// Longest time that a server waits for the commands that use its PostgreSQL.
 const SERVER_PATIENCE: Duration = Duration::from_secs(120);
-/// After so long a command that is done says that it waits for others, which use the PostgreSQL it has started.
+/// Time after which a finished command tells the user why it keeps running: other commands still use the PostgreSQL that it has started.
 const SHARING_TOLD: Duration = Duration::from_secs(5);
 
-/// A database, and the private PostgreSQL below it where this process runs one.
+/// A database, with its private PostgreSQL where this process runs one.
 pub struct OpenDatabase {
-    /// The database.
+    /// The database, with its pool of connections.
     pub database: Database,
     cluster: Option<Cluster>,
     sharing: Option<Sharing>,
 }
 
-/// What to do where the private PostgreSQL is not there yet, or another process runs it.
+/// Purpose for which the database is opened. It decides what happens where the private PostgreSQL does not exist yet, or another process
+/// runs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// `init`: make it.
+    /// For `init`, which makes the private PostgreSQL.
     Make,
-    /// `run`: it must be there, and this process alone may use it.
+    /// For `run`: the private PostgreSQL must exist, and no other process may use it.
     Serve,
-    /// A command: it must be there; another process may run it.
+    /// For a command: the private PostgreSQL must exist, and another process may run it.
     Command,
 }
 
 impl OpenDatabase {
-    /// Opens it. Connects to nothing yet where the database is a configured one.
+    /// Opens the database. A connection to a configured database is made only at the first query.
     ///
     /// # Errors
-    /// See [`OpenError`]; each says what to do.
+    /// See [`OpenError`]; each sentence says what to do.
     pub async fn open(configuration: &Configuration, purpose: Purpose) -> Result<OpenDatabase, OpenError> {
-        OpenDatabase::open_beside(connect(configuration)?, configuration, purpose).await
+        OpenDatabase::open_beside(connect(configuration, None)?, configuration, purpose).await
     }
 
-    /// Opens the database of [`connect`]: starts, or waits for, the private PostgreSQL where none is configured.
+    /// Opens a database that [`connect`] returned. Where no database is configured, it starts the private PostgreSQL, or waits for it.
     ///
     /// # Errors
-    /// See [`OpenError`]; each says what to do.
+    /// See [`OpenError`]; each sentence says what to do.
     pub async fn open_beside(
         database: Database,
         configuration: &Configuration,
@@ -68,14 +70,15 @@ impl OpenDatabase {
         Ok(OpenDatabase { database, cluster, sharing })
     }
 
-    /// Stops the private PostgreSQL where this process runs it, once no other command uses it.
+    /// Stops the private PostgreSQL, where this process runs it, after the last other command has stopped using it.
     pub async fn close(self) {
         drop(self.database);
         let Some(mut cluster) = self.cluster else { return };
         if let Some(sharing) = self.sharing {
             sharing.left_by_others(SHARING_TOLD).await;
             cluster.stop().await;
-            // Held until the PostgreSQL has stopped, so that no other command takes a PostgreSQL that stops for one that is gone.
+            // `sharing` is dropped only after PostgreSQL has stopped: otherwise another command would find a PostgreSQL that is about to
+            // stop.
             drop(sharing);
         } else {
             cluster.stop().await;
@@ -83,23 +86,25 @@ impl OpenDatabase {
     }
 }
 
-/// Returns the database. The first query connects to it.
+/// Returns the configured database, or else the private PostgreSQL's. A connection is made at the first query, and driven on the runtime
+/// `home` where one is given.
 ///
 /// # Errors
-/// The file with its URL cannot be read; the settings cannot work.
-pub fn connect(configuration: &Configuration) -> Result<Database, OpenError> {
+/// The file with the URL cannot be read, or the settings are wrong.
+pub fn connect(configuration: &Configuration, home: Option<Handle>) -> Result<Database, OpenError> {
     let url = configured_url(configuration)?.unwrap_or_else(|| private_url(&configuration.cluster_folder()));
     let mut settings = DatabaseSettings::new(url);
     settings.ca_file.clone_from(&configuration.database.ca_file);
     settings.connections_max = configuration.database.connections_max;
+    settings.runtime = home;
     Ok(Database::new(settings)?)
 }
 
-/// Returns the database under the login that reads for agencies; nothing where a database is configured without one.
+/// Returns the database for the login that reads for agencies; none where a database is configured without that login.
 ///
 /// # Errors
-/// As for [`connect`].
-pub fn connect_reader(configuration: &Configuration) -> Result<Option<Database>, OpenError> {
+/// Fails as [`connect`] does.
+pub fn connect_reader(configuration: &Configuration, home: Option<Handle>) -> Result<Option<Database>, OpenError> {
     let DatabaseConfiguration { reader_url, reader_url_file, .. } = &configuration.database;
     let url = match url_of(reader_url.as_ref(), reader_url_file.as_ref())? {
         Some(url) => url,
@@ -108,9 +113,10 @@ pub fn connect_reader(configuration: &Configuration) -> Result<Option<Database>,
     };
     let mut settings = DatabaseSettings::new(url);
     settings.ca_file.clone_from(&configuration.database.ca_file);
-    // One for each letter that is read for, and one beside.
+    // Each reader needs one connection; one further connection is spare.
     settings.connections_max = configuration.limits.readers + 1;
     settings.application_name = "xmserver-reader".to_owned();
+    settings.runtime = home;
     Ok(Some(Database::new(settings)?))
 }
 
@@ -128,10 +134,10 @@ fn url_of(url: Option<&String>, file: Option<&PathBuf>) -> Result<Option<String>
     }
 }
 
-/// Refuses a data folder in which `init` has made no database yet, where none is configured.
+/// Checks that `init` has made the private database, unless a database is configured.
 ///
 /// # Errors
-/// [`OpenError::NoServer`].
+/// [`OpenError::NoServer`]: the data folder has no database.
 pub fn require_made(configuration: &Configuration) -> Result<(), OpenError> {
     let is_made = !configuration.is_embedded() || configuration.cluster_folder().join("data").exists();
     if is_made { Ok(()) } else { Err(OpenError::NoServer(configuration.server.data_folder.clone())) }
@@ -139,7 +145,7 @@ pub fn require_made(configuration: &Configuration) -> Result<(), OpenError> {
 
 type Private = (Option<Cluster>, Option<Sharing>);
 
-/// Starts the private PostgreSQL, or joins another process that runs it, or waits for that process to come to its end.
+/// Starts the private PostgreSQL, or uses the one that another process runs. Where neither is possible yet, it waits.
 async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Private, OpenError> {
     let folder = configuration.cluster_folder();
     if purpose != Purpose::Make {
@@ -156,10 +162,10 @@ async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Priv
             settings: Vec::new(),
         };
         match Cluster::start(settings).await {
-            // A server's PostgreSQL is not kept alive for commands: it stops with the server.
+            // Commands do not keep a server's PostgreSQL alive: it stops with the server.
             Ok(cluster) if purpose == Purpose::Serve => return Ok((Some(cluster), None)),
             Ok(cluster) => return Ok((Some(cluster), Some(Sharing::host(&folder)?))),
-            // A PostgreSQL that another process is still making is in use, too.
+            // Another process uses the folder and may still be making the PostgreSQL, so the loop waits.
             Err(ClusterError::InUse(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -185,7 +191,7 @@ async fn private(configuration: &Configuration, purpose: Purpose) -> Result<Priv
     }
 }
 
-/// Says whether the PostgreSQL at a URL takes connections.
+/// Says whether the PostgreSQL at a URL accepts connections.
 async fn answers(url: &str) -> bool {
     match Database::new(DatabaseSettings::new(url.to_owned())) {
         Ok(database) => database.get().await.is_ok(),
@@ -198,7 +204,7 @@ fn private_url(folder: &Path) -> String {
     url_in(folder, OWNER)
 }
 
-/// The superuser of a private PostgreSQL.
+/// Name of the superuser of a private PostgreSQL.
 const OWNER: &str = "xmserver";
 
 fn url_in(folder: &Path, user: &str) -> String {

@@ -1,8 +1,8 @@
-//! `xmserver demo`: the whole star on one machine, with nothing configured, and proof that it keeps its promises.
+//! `xmserver demo`: runs a centre and its agencies on one machine without any configuration, and proves that the centre keeps its promises.
 //!
-//! The demo has a post office in memory, agencies with real keys, and the centre itself: `xmserver run` as a process of its own, with its
-//! private PostgreSQL. Agencies send good and bad letters and verify the answers. Then everything that they sent is compared with the
-//! database, row by row. The engine's own counters prove nothing here, and are not read.
+//! The demo has a post office in memory, agencies with real keys, and the centre: `xmserver run` as a process of its own, with its private
+//! PostgreSQL. Agencies send good and bad letters and verify the answers. Then the oracle compares everything that they sent with the
+//! database, row by row. The proof does not use the engine's own counters.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -17,6 +17,7 @@ use simulation::night::{Night, Words};
 use simulation::oracle;
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 use simulation::town::{CentreCertificates, Town, TownPlan};
+use store::ledger::voucher_keys::VoucherKeys;
 
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
@@ -47,15 +48,15 @@ pub(crate) use stop::told_to_stop;
 use summary::Summary;
 use visitor::Counter;
 
-/// Most bytes that the post office holds; senders pause long before.
+/// The most octets that the post office holds. Senders pause long before that.
 const STORED_BYTES_MAX: u64 = 256 << 20;
-/// Columns of the sheet on the page.
+/// The width in columns of the summary on the HTML page.
 const PAGE_COLUMNS: usize = 100;
 
-/// Runs the demo. The exit code tells whether every promise was kept.
+/// Runs the demo. The exit code says whether the centre kept every promise.
 ///
 /// # Errors
-/// Something that the demo needs is missing, or nothing moves any more.
+/// Something that the demo needs is missing, or no letter or answer moves any more.
 pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let place = Place::new(arguments.data.as_deref())?;
     let settings = PostOfficeSettings { stored_bytes_max: STORED_BYTES_MAX, ..PostOfficeSettings::default() };
@@ -98,7 +99,7 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     Ok(if summary.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Writes the page of the night, in the language spoken.
+/// Returns the HTML page about the run, in the language in which the program speaks to the user.
 fn page(night: &Night, summary: &Summary, arguments: &DemoArguments) -> String {
     let (letters, offices, seed) = (arguments.letters, arguments.agencies, arguments.seed.to_string());
     night.page(&Words {
@@ -115,7 +116,7 @@ fn page(night: &Night, summary: &Summary, arguments: &DemoArguments) -> String {
     })
 }
 
-/// Lets the town send, and compares the database with what it sent.
+/// Lets the town send its letters, and compares the database with what the town sent.
 async fn work(
     town: Town,
     post_office: &PostOffice,
@@ -125,8 +126,8 @@ async fn work(
     arguments: &DemoArguments,
 ) -> anyhow::Result<(Summary, Night)> {
     progress::during(&said!("demo-starting"), centre.wait_until_ready()).await?;
-    let traffic = traffic::run(town, post_office, centre, keyboard, arguments).await?;
-    // After a kill the centre may still be starting its database.
+    let traffic = traffic::run(town, post_office, centre, keyboard, configuration, arguments).await?;
+    // A centre that was killed may still be starting its database.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let held = oracle::check(&open.database, &traffic.memory);
@@ -136,10 +137,10 @@ async fn work(
     Ok((Summary::new(findings?, &traffic, centre.rss_mb_max()), night?))
 }
 
-/// Where the demo lives.
+/// The data folder of the demo's centre.
 struct Place {
     data: PathBuf,
-    /// Removed with the demo.
+    /// The temporary folder, removed when the demo ends; none where the user named a folder.
     _temporary: Option<TemporaryFolder>,
 }
 
@@ -156,18 +157,18 @@ impl Place {
     }
 }
 
-/// A folder that goes with its owner.
+/// A temporary folder. Dropping the value removes it.
 struct TemporaryFolder(PathBuf);
 
 impl TemporaryFolder {
     fn make() -> anyhow::Result<TemporaryFolder> {
-        // A short name, since people copy it, and random enough that no such folder is there.
+        // The name is short, because people copy it into commands, but has enough random digits that no other folder has the same name.
         let name = uuid::Uuid::new_v4().simple().to_string();
         let path = std::env::temp_dir().join(format!("xm-demo-{}", name.split_at(12).0));
         if path.exists() {
             bail!("{} exists already: begin the demo once more", path.display());
         }
-        // Where we are root, PostgreSQL's own user must be able to pass through the folder.
+        // Where the demo runs as root, PostgreSQL's own user must be able to pass through the folder.
         DataFolder::create(&path, Uid::effective().is_root())?;
         Ok(TemporaryFolder(path))
     }
@@ -181,12 +182,13 @@ impl Drop for TemporaryFolder {
     }
 }
 
-/// Writes the centre's configuration as an operator would, and reads it back.
+/// Writes the centre's configuration file as an operator would, and loads it.
 fn configure(data: &Path, post_office: &PostOffice) -> anyhow::Result<Configuration> {
     DataFolder::create(data, Uid::effective().is_root())?;
-    // The port was free a moment ago. The kernel gives such ports in turn, so nobody takes this one soon.
+    // The port was free a moment ago. The kernel does not give out a port again soon after it was released, so most likely no other program
+    // takes it before the centre does.
     let http = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    // The password stands in a file of the data folder, so that every command works there.
+    // The password is in a file of the data folder, so that the commands that the demo offers work without an environment variable.
     let password_file = data.join("mailbox-password");
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;
     file.write_all(b"demo\n")?;
@@ -217,7 +219,7 @@ async fn build(
         zone: "UTC".to_owned(),
         superviseur: "superviseur".to_owned(),
     };
-    // On a terminal `init` tells by itself what it does.
+    // `init` shows its own progress on a terminal.
     progress::during_told(&said!("demo-making"), init::init(configuration, &new)).await?;
     let keys = keys::load(&DataFolder::open(&configuration.server.data_folder)?.keys())?;
     let mut maildrops = MailboxSettings::new("127.0.0.1", "");
@@ -226,12 +228,14 @@ async fn build(
     maildrops.read_timeout_seconds = 60;
     let plan = TownPlan {
         agencies: usize::try_from(arguments.agencies)?,
+        letters: arguments.letters,
         server_name: SERVER.to_owned(),
         centre_address: CENTRE_ADDRESS.to_owned(),
         maildrops,
     };
     let certificates = CentreCertificates {
         signing: keys.signing.certificate().clone(),
+        vouchers: VoucherKeys::of(&keys.centre)?,
         recipients: keys.certificates.into_iter().map(|(_, certificate)| certificate).collect(),
     };
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;

@@ -1,19 +1,19 @@
-//! How much room there is on the disk of a folder.
+//! Free space and size of the disk on which a folder lies.
 
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
 
-/// Bytes on a disk.
+/// Free space and size of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
-    /// What a process without privileges may still write.
+    /// Bytes that a process without privileges may still write.
     pub free_bytes: u64,
-    /// All there are.
+    /// Size of the disk in bytes.
     pub size_bytes: u64,
 }
 
-/// Looks at the disk of a folder; nothing where the system does not tell.
+/// Returns the space on the disk of a folder; none where the operating system gives an error.
 pub fn room(folder: &Path) -> Option<Room> {
     let disk = statvfs(folder).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(disk.fragment_size());

@@ -1,6 +1,6 @@
-//! How a command that failed ends: its exit code, its code for programs, its sentence for people.
+//! How a failed command ends: with an exit code, a code for programs and a sentence for people.
 //!
-//! Both kinds of code are stable (OPERATIONS.md, Commands and programs); sentences may change with every release.
+//! Both codes are stable (OPERATIONS.md, Commands and programs). The sentences may change with every release.
 
 use std::process::ExitCode;
 
@@ -14,24 +14,27 @@ use crate::clock::MomentError;
 use crate::configuration::ConfigurationError;
 use crate::database::OpenError;
 use crate::folder::FolderError;
+use crate::replica::TwinError;
 use crate::speech::{self, said};
 use crate::words_of_errors;
 
-/// Exit codes beside 0 and those of single commands.
+/// Exit codes of commands that did not succeed; a command that succeeded ends with 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// The command was refused: the state of the centre forbids it, a value is not valid, or a check failed.
     Refused = 1,
     /// The command line is not understood.
     Usage = 2,
-    /// What the command names does not exist.
+    /// The command refers to something that does not exist.
     NotFound = 3,
-    /// The database is away, or another process is in the way: the same command may succeed later.
+    /// The database cannot be reached, or another process uses what the command needs. The same command may succeed later.
     Away = 4,
-    /// Nothing is done yet: another person has to confirm it.
+    /// Nothing has been done yet, because another person has to confirm the act.
     Asked = 5,
-    /// An actor cannot be kept alive: `EX_SOFTWARE` of sysexits. A supervisor of processes starts us again.
+    /// An actor fails again and again (`EX_SOFTWARE` of sysexits). The service manager starts the program again.
     Escalated = 70,
+    /// Another program lives under this process's identity (`EX_CONFIG` of sysexits). Starting the program again does not help.
+    Twin = 78,
 }
 
 impl From<Exit> for ExitCode {
@@ -40,43 +43,43 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// An error of administration in words of the centre's own: with its times on the centre's clock.
+/// An error of administration in a sentence whose times are in the centre's zone.
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
 pub struct Worded {
-    /// The words.
+    /// The sentence.
     pub words: String,
-    /// The error that the words tell.
+    /// The error that the sentence describes.
     pub error: AdministrationError,
 }
 
-/// A command names something that the configuration does not have.
+/// Error: the command refers to something that the configuration does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("{words}")]
 pub struct NotConfigured {
-    /// The words: what was named, and what could be.
+    /// The sentence: the name in the command, and the names that the configuration has.
     pub words: String,
 }
 
-/// A command has no result for programs, and was given `--json`.
+/// Error: a command was given `--json`, but has no result for programs.
 #[derive(Debug, thiserror::Error)]
 #[error("{command} has no result for programs: leave out --json{instead}")]
 pub struct NotForPrograms {
-    /// The command.
+    /// Name of the command.
     pub command: &'static str,
-    /// What to do instead, after a semicolon; empty where there is nothing.
+    /// Advice after a semicolon; empty where there is none.
     pub instead: &'static str,
 }
 
-/// What a command that failed says.
+/// The failure of a command, as it is reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     exit: Exit,
     code: &'static str,
     parameters: Value,
-    /// In English, for programs.
+    /// The message in English, for programs.
     message: String,
-    /// In the language of whoever reads it.
+    /// The message in the user's language.
     words: String,
 }
 
@@ -95,7 +98,7 @@ struct Said<'a> {
 }
 
 impl Failure {
-    /// Makes the failure of a command's error.
+    /// Makes the failure from a command's error.
     pub fn of(error: &anyhow::Error) -> Failure {
         let (exit, code) = error.chain().find_map(kind).unwrap_or((Exit::Refused, "refused"));
         let parameters = error.chain().find_map(administered).map_or(Value::Null, AdministrationError::parameters);
@@ -103,26 +106,27 @@ impl Failure {
         Failure { exit, code, parameters, message: sentence(error), words }
     }
 
-    /// Makes the failure of a command line that is not understood. Help that was asked for is printed, and the program ends.
+    /// Makes the failure of a command line that is not understood. Where the user asked for help, the help is printed and the program
+    /// ends.
     pub fn of_command_line(error: clap::Error) -> Failure {
         if !error.use_stderr() {
             error.exit();
         }
         let message = error.render().to_string();
-        // Help is written in the language already.
+        // The text of help was set in the user's language before parsing (`usage`), so it is not translated here.
         let is_help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let words = if is_help { message.clone() } else { speech::sentences(&message) };
         let words = speech::with_options_named(&words, speech::words());
         Failure { exit: Exit::Usage, code: "command_line", parameters: Value::Null, words, message }
     }
 
-    /// Tells the failure on standard error, as one JSON object for programs, and returns the exit code.
+    /// Writes the failure to standard error, for programs as one JSON object, and returns the exit code.
     pub fn tell(&self, is_for_programs: bool) -> ExitCode {
         let Failure { exit, code, parameters, message, words } = self;
         let said = Said { code, exit_code: *exit as u8, message, parameters };
         match serde_json::to_string(&ForPrograms { error: said }) {
             Ok(json) if is_for_programs => eprintln!("{json}"),
-            // clap's own text names the program where it has to.
+            // clap's own text already contains the name of the program.
             _ if *exit == Exit::Usage => eprint!("{words}"),
             _ => eprintln!("xmserver: {}", words.trim_end().replace('\n', "\n  ")),
         }
@@ -130,12 +134,12 @@ impl Failure {
     }
 }
 
-/// Puts an error and its causes into one sentence. A cause that the sentence before it names already is not said again.
+/// Joins an error and its causes into one sentence. A cause is left out where the text before it contains it.
 pub fn sentence(error: &anyhow::Error) -> String {
     causes(error).join(": ")
 }
 
-/// Lists an error and its causes, but for those that are named before.
+/// Lists the texts of an error and its causes. A cause is left out where the texts before it contain it.
 fn causes(error: &anyhow::Error) -> Vec<String> {
     let words = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref() {
         Some(error) => words_of_errors::in_utc(error),
@@ -150,7 +154,7 @@ fn causes(error: &anyhow::Error) -> Vec<String> {
     causes
 }
 
-/// Joins sentences into one, each cause behind its effect.
+/// Joins sentences into one: each cause comes after its effect.
 fn joined(sentences: impl Iterator<Item = String>) -> String {
     sentences.reduce(|first, cause| said!("sentence-and-cause", sentence = first, cause = cause)).unwrap_or_default()
 }
@@ -177,6 +181,9 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str
     if let Some(fault) = cause.downcast_ref() {
         return Some(of_fault(fault));
     }
+    if cause.is::<TwinError>() {
+        return Some((Exit::Twin, "process_twin"));
+    }
     if cause.is::<ConfigurationError>() {
         return Some((Exit::Refused, "configuration"));
     }
@@ -202,7 +209,7 @@ fn kind(cause: &(dyn std::error::Error + 'static)) -> Option<(Exit, &'static str
 
 fn of_fault(fault: &Fault) -> (Exit, &'static str) {
     match fault {
-        // Trying again does not help: the credentials have to be mended.
+        // Trying again does not help: the operator has to correct the credentials.
         Fault::NotAdmitted { .. } => (Exit::Refused, "database_not_admitted"),
         fault if fault.is_passing() => (Exit::Away, "database_away"),
         _ => (Exit::Refused, "database_refused"),
@@ -240,7 +247,9 @@ mod tests {
         let away = Err::<(), _>(AdministrationError::Fault(Fault::Away("x".to_owned()))).context("list").unwrap_err();
         assert_eq!(of(away), (Exit::Away, "database_away"));
         let folder = std::path::PathBuf::from("/x");
-        let cases: [(anyhow::Error, _); 6] = [
+        let twin = TwinError { host: "h".to_owned(), data_folder: "/x".to_owned() };
+        let cases: [(anyhow::Error, _); 7] = [
+            (twin.into(), (Exit::Twin, "process_twin")),
             (OpenError::NotAnswering { folder: folder.clone(), seconds: 30 }.into(), (Exit::Away, "database_away")),
             (OpenError::CommandRuns { folder: folder.clone(), seconds: 120 }.into(), (Exit::Away, "database_in_use")),
             (FolderError::InUse { folder, process: "1".to_owned() }.into(), (Exit::Away, "data_folder_in_use")),

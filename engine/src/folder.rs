@@ -1,6 +1,6 @@
-//! The data folder: what lies where, who may read it, and that one process at a time uses it.
+//! The data folder: the files in it, their permissions, and a lock that keeps a second process off the folder.
 //!
-//! Files of keys appear whole or not at all: written beside their place, synced, then renamed.
+//! A folder of keys appears completely or not at all: its files are written to another folder and synced, then that folder is renamed.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Write};
@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use crate::configuration::Configuration;
 
-/// Pause between two tries to take the folder.
+/// Pause between two attempts to lock the folder.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Why the data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// Another process runs here.
+    /// Another process runs on this folder.
     #[error(
         "data folder {} is in use by another xmserver (process id {process}): stop that one, or give this one a data folder of its own",
         folder.display()
@@ -26,13 +26,13 @@ pub enum FolderError {
     InUse {
         /// The folder.
         folder: PathBuf,
-        /// Its process id, as far as it wrote that down.
+        /// Process id of the other process, as the lock file says.
         process: String,
     },
-    /// The folder is not there, and no database is configured.
+    /// The data folder does not exist, and no database is configured.
     #[error("there is no data folder {}: run `xmserver init` first", .0.display())]
     Missing(PathBuf),
-    /// The folder is not there. The configuration names a database, which may have its centre already.
+    /// The data folder does not exist, and the configuration names a database. That database may belong to a centre already.
     #[error(
         "there is no data folder {}: make the folder and copy the centre's keys/ into it (`cp -a`); only a centre \
          that nobody has made yet begins with `xmserver init`",
@@ -42,11 +42,11 @@ pub enum FolderError {
     /// The operating system refused.
     #[error("could not {what} {}: {source}", path.display())]
     Io {
-        /// The attempt.
+        /// The action that failed, such as `create`.
         what: &'static str,
-        /// Its object.
+        /// The path that the action concerned.
         path: PathBuf,
-        /// The cause.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }
@@ -56,23 +56,26 @@ fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> FolderE
     move |source| FolderError::Io { what, path, source }
 }
 
-/// The data folder of one server process.
+/// The data folder of one server process, and the folder of the centre's keys, which is in the data folder unless configured otherwise.
 #[derive(Clone, Debug)]
-pub struct DataFolder(PathBuf);
+pub struct DataFolder {
+    path: PathBuf,
+    keys: PathBuf,
+}
 
-/// The lock on a data folder, and the identity of this process, which it keeps across restarts. While the lock is held, no other process
-/// runs on the folder.
+/// The lock on a data folder, which keeps other processes off the folder. It has the identity of this process, which stays the same across
+/// restarts.
 #[derive(Debug)]
 pub struct FolderLock {
-    /// The name under which this process takes mailboxes and mails in hand.
+    /// Identity of this process in the database. It leases mailboxes and processes mails under this identity.
     pub process: Uuid,
-    // The kernel frees the lock however the process ends.
+    // The kernel releases the lock when the process ends, however it ends.
     _lock: File,
 }
 
 impl DataFolder {
-    /// Makes the folder where there is none. Only its owner may read it. With `passable`, other users may pass through it to their own
-    /// files below: the private PostgreSQL's user, where this process is root.
+    /// Makes the folder where it does not exist. Only the folder's owner may read it. With `passable`, other users may pass through to
+    /// their own files below it. Root needs this, because it runs the private PostgreSQL as another user.
     ///
     /// # Errors
     /// The operating system refuses.
@@ -82,47 +85,60 @@ impl DataFolder {
             DirBuilder::new().recursive(true).mode(mode).create(path).map_err(io("create", path))?;
             std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(io("protect", path))?;
         }
-        Ok(DataFolder(path.to_path_buf()))
+        Ok(DataFolder::at(path))
     }
 
-    /// Finds the configured folder.
+    fn at(path: &Path) -> DataFolder {
+        DataFolder { path: path.to_path_buf(), keys: path.join("keys") }
+    }
+
+    /// Uses the folder of keys that is configured.
+    #[must_use]
+    pub fn with_keys_of(mut self, configuration: &Configuration) -> DataFolder {
+        if let Some(keys) = &configuration.server.keys_folder {
+            self.keys.clone_from(keys);
+        }
+        self
+    }
+
+    /// Returns the configured folder, which must exist.
     ///
     /// # Errors
-    /// The folder is not there; where a database is configured, the error says so, since a second program of a centre needs no `init`.
+    /// The folder does not exist. The error says whether a database is configured: then the centre may exist already, and needs no `init`.
     pub fn of(configuration: &Configuration) -> Result<DataFolder, FolderError> {
         let found = DataFolder::open(&configuration.server.data_folder);
         match found {
             Err(FolderError::Missing(path)) if !configuration.is_embedded() => {
                 Err(FolderError::MissingBesideDatabase(path))
             }
-            found => found,
+            found => Ok(found?.with_keys_of(configuration)),
         }
     }
 
-    /// Finds the folder that `init` made.
+    /// Returns the folder that `init` made.
     ///
     /// # Errors
-    /// It is not there.
+    /// The folder does not exist.
     pub fn open(path: &Path) -> Result<DataFolder, FolderError> {
-        if path.is_dir() { Ok(DataFolder(path.to_path_buf())) } else { Err(FolderError::Missing(path.to_path_buf())) }
+        if path.is_dir() { Ok(DataFolder::at(path)) } else { Err(FolderError::Missing(path.to_path_buf())) }
     }
 
-    /// Returns its path.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Returns the folder of keys and certificates.
     pub fn keys(&self) -> PathBuf {
-        self.0.join("keys")
+        self.keys.clone()
     }
 
-    /// Locks the folder for this process, and reads or makes the process's identity.
+    /// Locks the folder for this process. Reads the process's identity, or makes one.
     ///
     /// # Errors
-    /// [`FolderError::InUse`]; the operating system refuses.
+    /// [`FolderError::InUse`]: another process has the lock. Or the operating system refuses.
     pub fn lock(&self) -> Result<FolderLock, FolderError> {
-        let path = self.0.join("process");
+        let path = self.path.join("process");
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -137,17 +153,17 @@ impl DataFolder {
                 TryLockError::WouldBlock => {
                     file.read_to_string(&mut text).map_err(io("read", &path))?;
                     let process = text.lines().nth(1).unwrap_or("unknown").trim().to_owned();
-                    FolderError::InUse { folder: self.0.clone(), process }
+                    FolderError::InUse { folder: self.path.clone(), process }
                 }
                 TryLockError::Error(source) => FolderError::Io { what: "lock", path, source },
             });
         }
         file.read_to_string(&mut text).map_err(io("read", &path))?;
         let known = text.lines().next().and_then(|name| name.trim().parse().ok());
-        // `known` is none at the first start, or where the first start crashed while it wrote the name. The database knows nothing
-        // under such a name, so a new one loses nothing.
+        // `known` is none at the first start, and after a crash while the first start wrote the identity. The database knows no such
+        // process yet, so a new identity loses nothing.
         let process: Uuid = known.unwrap_or_else(Uuid::new_v4);
-        // A known name is overwritten by itself, so that a crash here cannot lose it.
+        // A known identity is overwritten with the same octets, so that a crash during the write cannot lose it.
         let text = format!("{process}\n{}\n", std::process::id());
         file.write_all_at(text.as_bytes(), 0)
             .and_then(|()| file.set_len(text.len() as u64))
@@ -156,10 +172,10 @@ impl DataFolder {
         Ok(FolderLock { process, _lock: file })
     }
 
-    /// Locks the folder as [`DataFolder::lock`] does, and waits for that at most so long.
+    /// Locks the folder as [`DataFolder::lock`] does, and tries again for the time `longest`.
     ///
     /// # Errors
-    /// Those of [`DataFolder::lock`].
+    /// Fails as [`DataFolder::lock`] does.
     pub fn lock_within(&self, longest: Duration) -> Result<FolderLock, FolderError> {
         let began = Instant::now();
         loop {
@@ -170,13 +186,13 @@ impl DataFolder {
         }
     }
 
-    /// Says whether a process runs on this folder. Nothing is written, and processes that look at the same time count as none.
+    /// Says whether a process runs on this folder. The look writes nothing, and its shared lock does not disturb other looks.
     pub fn is_locked(&self) -> bool {
-        let Ok(file) = File::open(self.0.join("process")) else { return false };
+        let Ok(file) = File::open(self.path.join("process")) else { return false };
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
-    /// Writes a folder of secret files that appears whole or not at all. An existing one is never touched.
+    /// Writes a folder of secret files that appears whole or not at all. An existing folder is never changed.
     ///
     /// # Errors
     /// The operating system refuses; the folder exists.
@@ -193,18 +209,18 @@ impl DataFolder {
             file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io("write", &path))?;
         }
         sync_folder(&unfinished)?;
-        // A folder is not renamed onto one that holds files: what is there stays.
+        // The rename fails if the folder exists and has files, so these files are kept.
         std::fs::rename(&unfinished, folder).map_err(io("create", folder))?;
-        sync_folder(&self.0)
+        sync_folder(folder.parent().unwrap_or(&self.path))
     }
 }
 
-/// Makes the names within a folder as durable as their files.
+/// Syncs a folder, so that the names of its files survive a crash as the files do.
 fn sync_folder(path: &Path) -> Result<(), FolderError> {
     File::open(path).and_then(|folder| folder.sync_all()).map_err(io("sync", path))
 }
 
-/// Names what is wrong with the permissions of a file or folder that holds secrets, and advises a mode.
+/// Returns a sentence about a file or folder of secrets that has permission bits beyond `allowed`, with the mode to set; otherwise none.
 pub fn exposure(path: &Path, allowed: u32, advised: u32) -> Option<String> {
     let metadata = std::fs::metadata(path).ok()?;
     let mode = metadata.mode() & 0o777;

@@ -1,10 +1,11 @@
-//! Metrics that are read from the database, which are the same for every replica: read them with `max` across replicas.
+//! Metrics that are read from the database. They are the same for every replica, so queries in Prometheus must use `max` across the
+//! replicas.
 //!
-//! They are read at a scrape and kept for a while, so that many scrapers cost the database no more than one. While the database does not
-//! answer, they are left out: an old value would look like a good one.
+//! A scrape reads them and keeps the values for a while, so that many scrapers cause no more queries than one. While the database does not
+//! answer, the metrics are left out, because an old value would look like a current one.
 //!
-//! There are four groups, by cost. Each group is read by itself, so that a slow one hides no other; and to its end, so that no connection
-//! returns to the pool with a query in it.
+//! There are six groups, by cost and by subject. Each group is read separately, so that a slow group does not delay the others. A reading
+//! that has begun always runs to its end, so that no connection returns to the pool while it still has a query.
 
 use std::time::Duration;
 
@@ -12,7 +13,6 @@ use chrono::{DateTime, Utc};
 use diesel::sql_query;
 use diesel_async::RunQueryDsl;
 use prometheus::{Gauge, IntGauge, IntGaugeVec, Opts, Registry};
-use sdc::answer::receipt::HoldCode;
 use sdc::refusal::RefusalCode;
 use store::database::Database;
 use store::database::fault::Fault;
@@ -20,57 +20,82 @@ use store::elections::STATES;
 
 mod group;
 mod queries;
+mod reader;
+mod waiting;
 use group::Group;
-use queries::{BY_REASON, BY_STATE, BY_STATUS, ByReason, ByState, ByStatus, CHEAP, Cheap, DEAR, Dear};
+use queries::{
+    BY_REASON, BY_STATE, BY_STATUS, ByReason, ByState, ByStatus, CHEAP, Cheap, DEAR, Dear, VOUCHERS, Vouchers,
+};
 use queries::{HAS_STATIONS, STATUS_EXPECTED, There};
+use reader::ReaderGauges;
+use waiting::WaitingGauges;
 
-/// How long cheap gauges are kept.
+/// Time for which values of cheap gauges are kept.
 const KEPT: Duration = Duration::from_secs(5);
-/// How long gauges are kept that look at every agency: each agency takes a few looks into an index, and election night is watched by the
-/// minute.
+/// Time for which values of gauges that look at every agency are kept. Such a look costs a few index entries per agency, and on election
+/// night operators want values of the last minute.
 const KEPT_AGENCIES: Duration = Duration::from_secs(60);
-/// How long gauges are kept that look at every entry, at every certificate, or a week back.
+/// Time for which values of the expensive gauges are kept. These gauges look at all ledger entries, vouchers and certificates, and at a
+/// week of the journal.
 const KEPT_DEAR: Duration = Duration::from_secs(300);
-/// Longest that a scrape waits for a group.
+/// Longest time that a scrape waits for one group.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The gauges of the groups.
+/// The gauges, in six groups by cost and subject. The group `reader` exists only where the centre has a login that reads.
 pub struct DatabaseGauges {
     cheap: Group<CheapGauges>,
+    waiting: Group<WaitingGauges>,
     agencies: Group<AgencyGauges>,
     stations: Group<StationGauges>,
     dear: Group<DearGauges>,
+    reader: Option<Group<ReaderGauges>>,
 }
 
 impl DatabaseGauges {
-    /// Makes the gauges. `centre_expiry` is when the first of the centre's own certificates ends; nothing that was read is
-    /// kept for longer than `kept_max`.
+    /// Makes the gauges. `centre_expiry` is the time when the first of the centre's own certificates ends. Values are kept for at most
+    /// `kept_max`. `reader` is the login that reads for agencies, where the centre has one.
     ///
     /// # Errors
-    /// A name registered twice.
+    /// Two metrics have the same name.
     pub fn new(
-        database: &Database,
+        (database, reader): (&Database, Option<Database>),
         centre_expiry: Option<DateTime<Utc>>,
         kept_max: Duration,
     ) -> prometheus::Result<DatabaseGauges> {
         let kept = |kept: Duration| kept.min(kept_max);
         Ok(DatabaseGauges {
             cheap: Group::new(kept(KEPT), |registry| CheapGauges::new(database.clone(), centre_expiry, registry))?,
+            waiting: Group::new(kept(KEPT), |registry| WaitingGauges::new(database.clone(), registry))?,
             agencies: Group::new(kept(KEPT_AGENCIES), |registry| AgencyGauges::new(database.clone(), registry))?,
             stations: Group::new(kept(KEPT_AGENCIES), |registry| StationGauges::new(database.clone(), registry))?,
             dear: Group::new(kept(KEPT_DEAR), |registry| DearGauges::new(database.clone(), registry))?,
+            reader: reader
+                .map(|login| {
+                    Group::new(kept(KEPT_AGENCIES), |registry| ReaderGauges::new(database.clone(), login, registry))
+                })
+                .transpose()?,
         })
     }
 
-    /// Reads what is due and returns all that is known; of a group whose reading failed, nothing.
+    /// Reads the groups whose values are too old, and returns all values. A group whose reading failed is left out.
     pub async fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
-        let (cheap, agencies, stations, dear) = tokio::join!(
+        let of_reader = async {
+            match &self.reader {
+                // No scrape waits for a sign-in: what was found last is shown, and what is found now from the next scrape on.
+                Some(reader) => reader.gather(Duration::ZERO).await,
+                None => Vec::new(),
+            }
+        };
+        let groups: [Vec<_>; 6] = tokio::join!(
             self.cheap.gather(PATIENCE),
+            self.waiting.gather(PATIENCE),
             self.agencies.gather(PATIENCE),
             self.stations.gather(PATIENCE),
-            self.dear.gather(PATIENCE)
-        );
-        cheap.into_iter().chain(agencies).chain(stations).chain(dear).collect()
+            self.dear.gather(PATIENCE),
+            of_reader
+        )
+        .into();
+        groups.into_iter().flatten().collect()
     }
 }
 
@@ -92,20 +117,13 @@ fn labelled(registry: &Registry, name: &str, help: &str, label: &str) -> prometh
     Ok(gauges)
 }
 
-/// What a look at the outbox and at quarantine tells.
+/// Gauges of the outbox, the quarantine, held letters and everything that waits for operators.
 struct CheapGauges {
     database: Database,
     outbox_waiting: IntGauge,
     outbox_oldest: Gauge,
     outbox_failed: IntGauge,
     unanswered_oldest: Gauge,
-    flags_unexplained: IntGauge,
-    recharging_locked: IntGauge,
-    profile_changes_waiting: IntGauge,
-    messages_unread: IntGauge,
-    enrolments_locked: IntGauge,
-    letters_held: IntGaugeVec,
-    letters_held_oldest: Gauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
     centre_certificate_expiry: Gauge,
@@ -126,33 +144,6 @@ impl CheapGauges {
                 registry,
                 "xm_letters_unanswered_oldest_seconds",
                 "Age of the oldest letter among the answers queued first",
-            )?,
-            flags_unexplained: whole(
-                registry,
-                "xm_flags_unexplained",
-                "Flags of accepted letters that nobody has explained",
-            )?,
-            recharging_locked: whole(
-                registry,
-                "xm_recharging_locked",
-                "Agencies whose recharging is locked after five wrong codes",
-            )?,
-            profile_changes_waiting: whole(
-                registry,
-                "xm_profile_changes_waiting",
-                "Changes of profiles that wait for an operator",
-            )?,
-            enrolments_locked: whole(
-                registry,
-                "xm_enrolments_locked",
-                "Codes of enrolment that are locked after wrong ones",
-            )?,
-            messages_unread: whole(registry, "xm_messages_unread", "Messages of offices that nobody has looked at")?,
-            letters_held: labelled(registry, "xm_letters_held", "Letters held until people decide", "code")?,
-            letters_held_oldest: seconds(
-                registry,
-                "xm_letters_held_oldest_seconds",
-                "Since when the oldest held letter waits",
             )?,
             quarantine_open: labelled(
                 registry,
@@ -189,15 +180,7 @@ impl group::Read for CheapGauges {
         self.outbox_oldest.set(cheap.oldest);
         self.outbox_failed.set(cheap.failed);
         self.unanswered_oldest.set(cheap.unanswered);
-        self.flags_unexplained.set(cheap.flags);
-        self.recharging_locked.set(cheap.recharging_locked);
-        self.profile_changes_waiting.set(cheap.profile_changes_waiting);
-        self.messages_unread.set(cheap.messages_unread);
-        self.enrolments_locked.set(cheap.enrolments_locked);
-        self.letters_held.with_label_values(&[HoldCode::Check.as_str()]).set(cheap.held_by_check);
-        self.letters_held.with_label_values(&[HoldCode::Approval.as_str()]).set(cheap.held_for_approval);
-        self.letters_held_oldest.set(cheap.held_oldest);
-        // A reason without entries is taken off; a reason that may come begins at 0, so that its growth shows.
+        // The gauge of a reason without entries is removed. A reason that can occur starts at 0, so that its growth is visible.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();
         for code in RefusalCode::ALL {
@@ -212,13 +195,14 @@ impl group::Read for CheapGauges {
     }
 }
 
-/// What a look at every agency and account tells.
+/// Gauges that look at every agency and account.
 struct AgencyGauges {
     database: Database,
     agencies: IntGaugeVec,
     agencies_settled: IntGauge,
     accounts_owing: IntGauge,
     accounts_owed: IntGauge,
+    accounts_prepaid: IntGauge,
 }
 
 impl AgencyGauges {
@@ -232,6 +216,11 @@ impl AgencyGauges {
             )?,
             accounts_owing: whole(registry, "xm_accounts_owing", "Accounts of agencies below zero")?,
             accounts_owed: whole(registry, "xm_accounts_owed_minor_units", "Minor units by which they are below zero")?,
+            accounts_prepaid: whole(
+                registry,
+                "xm_accounts_prepaid_minor_units",
+                "Minor units that the other accounts of agencies hold",
+            )?,
             database,
         })
     }
@@ -248,11 +237,12 @@ impl group::Read for AgencyGauges {
         self.agencies_settled.set(expected.map_or(0, |expected| expected.settled));
         self.accounts_owing.set(by_status.iter().map(|of_status| of_status.owing).sum());
         self.accounts_owed.set(by_status.iter().map(|of_status| of_status.owed).sum());
+        self.accounts_prepaid.set(by_status.iter().map(|of_status| of_status.prepaid).sum());
         Ok(())
     }
 }
 
-/// What a look at every polling station tells, where the centre has the sample election.
+/// Gauges of polling stations by state, where the centre has the sample election.
 struct StationGauges {
     database: Database,
     stations: IntGaugeVec,
@@ -269,7 +259,7 @@ impl StationGauges {
 
 impl group::Read for StationGauges {
     async fn read(&self) -> Result<(), Fault> {
-        // One query at a time: writers must not lack connections meanwhile.
+        // This connection is not from the pool, so that the query takes no connection from the writers.
         let mut connection = self.database.connect_alone().await?;
         let There { is_there } = sql_query(HAS_STATIONS).get_result(&mut connection).await?;
         if !is_there {
@@ -277,7 +267,7 @@ impl group::Read for StationGauges {
         }
         let by_state: Vec<ByState> = sql_query(BY_STATE).load(&mut connection).await?;
         self.stations.reset();
-        // A state that may come begins at 0, so that its growth shows.
+        // A state that can occur starts at 0, so that its growth is visible.
         for ByState { election, .. } in &by_state {
             for state in STATES {
                 self.stations.with_label_values(&[election, state]).set(0);
@@ -290,10 +280,12 @@ impl group::Read for StationGauges {
     }
 }
 
-/// What a look at every entry, at every certificate, or a week back tells.
+/// The expensive gauges, which look at all ledger entries, vouchers and certificates, and at a week of the journal.
 struct DearGauges {
     database: Database,
     ledger_difference: IntGauge,
+    vouchers: IntGaugeVec,
+    vouchers_open: IntGauge,
     agencies_silent: IntGaugeVec,
     agencies_without_certificate: IntGauge,
     agencies_certificate_ending: IntGaugeVec,
@@ -306,6 +298,12 @@ impl DearGauges {
                 registry,
                 "xm_ledger_difference",
                 "Minor units by which balances and entries differ; 0 when all is well",
+            )?,
+            vouchers: labelled(registry, "xm_vouchers", "Vouchers whose codes are made, by state", "state")?,
+            vouchers_open: whole(
+                registry,
+                "xm_vouchers_open_minor_units",
+                "Minor units that the open vouchers are worth",
             )?,
             agencies_silent: labelled(
                 registry,
@@ -331,10 +329,15 @@ impl DearGauges {
 
 impl group::Read for DearGauges {
     async fn read(&self) -> Result<(), Fault> {
-        // One query at a time: it may take a minute, and writers must not lack connections meanwhile.
+        // The query may take a minute. Its connection is not from the pool, so that the query takes no connection from the writers.
         let mut connection = self.database.connect_alone().await?;
         let dear: Dear = sql_query(DEAR).get_result(&mut connection).await?;
+        let vouchers: Vouchers = sql_query(VOUCHERS).get_result(&mut connection).await?;
         self.ledger_difference.set(dear.difference);
+        for (state, number) in vouchers.by_state() {
+            self.vouchers.with_label_values(&[state]).set(number);
+        }
+        self.vouchers_open.set(vouchers.open_minor_units);
         self.agencies_silent.with_label_values(&["7d"]).set(dear.silent);
         self.agencies_without_certificate.set(dear.without_certificate);
         self.agencies_certificate_ending.with_label_values(&["14d"]).set(dear.ending);

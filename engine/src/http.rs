@@ -1,6 +1,6 @@
-//! What the process shows of itself: `GET /live`, `GET /ready`, `GET /metrics`. No sign-in, no personal data.
+//! Serves the process's state: `GET /live`, `GET /ready` and `GET /metrics`, without a sign-in and without personal data.
 //!
-//! Everything is bounded: connections, headers, times. A request costs the database one short query at most.
+//! Connections, headers and times are bounded. A request costs the database one short query at most.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -26,17 +26,18 @@ use crate::gauges::DatabaseGauges;
 use crate::ready::Readiness;
 use crate::ready::key_watch::KeyWatch;
 
-/// The commit that the program is built from, where the build is told; asking git would make a build depend on its folder.
+/// The commit that the program is built from, if the build sets the variable. The build does not ask git, because the result would depend
+/// on the build's folder.
 const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
-/// Connections served at a time; more wait to be accepted.
+/// Most connections that are served at the same time; further connections wait.
 const CONNECTIONS_MAX: usize = 32;
 const HEADERS_MAX: usize = 64;
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
-/// Longest life of a connection.
+/// Longest duration of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
-/// What the process shows.
+/// Everything that the HTTP server shows.
 pub struct Observed {
     registry: Registry,
     readiness: Readiness,
@@ -48,7 +49,7 @@ pub struct Observed {
     disk_size_bytes: IntGauge,
 }
 
-/// What [`Observed`] is made from.
+/// Parts of which [`Observed`] is made.
 pub struct ObservedParts {
     /// The metrics of the process.
     pub registry: Registry,
@@ -60,19 +61,19 @@ pub struct ObservedParts {
     pub gauges: DatabaseGauges,
     /// The keys that the program runs with.
     pub keys: KeyWatch,
-    /// Where data lies.
+    /// The data folder.
     pub data_folder: PathBuf,
-    /// Whether the private PostgreSQL lies there too.
+    /// Whether the private PostgreSQL is in the data folder too.
     pub is_embedded: bool,
-    /// Most bytes that the quarantine keeps, for each reason, of containers whose sender is not known.
+    /// Most bytes of containers from unknown senders that the quarantine keeps for each reason.
     pub quarantine_bytes_max: u64,
 }
 
 impl Observed {
-    /// Makes it, and registers its own metrics.
+    /// Makes what the HTTP server shows, and registers the metrics that only this server sets, such as the free space on the disk.
     ///
     /// # Errors
-    /// A name registered twice.
+    /// Two metrics have the same name.
     pub fn new(parts: ObservedParts) -> prometheus::Result<Observed> {
         let ObservedParts { registry, metrics, database, gauges, keys, data_folder, is_embedded, quarantine_bytes_max } =
             parts;
@@ -104,12 +105,12 @@ impl Observed {
         })
     }
 
-    /// Sets whether mail is being taken, which `/ready` tells.
+    /// Sets whether mail is being taken; `/ready` shows it.
     pub fn set_taking_mail(&self, is_taking_mail: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
     }
 
-    /// Sets that no mail will be taken any more.
+    /// Sets that the program is stopping, so that it takes no more mail.
     pub fn set_draining(&self) {
         self.readiness.set_draining();
     }
@@ -163,12 +164,12 @@ fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
 pub async fn serve(listener: TcpListener, observed: Arc<Observed>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        // The semaphore is never closed, so a place always comes.
+        // The semaphore is never closed, so this call always returns a permit in the end, and never an error.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _peer)) => stream,
             Err(error) => {
-                // Out of file descriptors, most likely: waiting frees some.
+                // Most likely no file descriptor is free; after the pause other connections have ended and freed some.
                 tracing::warn!(%error, "a connection to /metrics could not be accepted");
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 continue;
@@ -216,7 +217,7 @@ mod tests {
         let parts = ObservedParts {
             metrics: Metrics::new(&registry).unwrap(),
             registry,
-            gauges: DatabaseGauges::new(&database, None, Duration::MAX).unwrap(),
+            gauges: DatabaseGauges::new((&database, None), None, Duration::MAX).unwrap(),
             database,
             keys,
             data_folder: std::env::temp_dir(),
@@ -234,7 +235,7 @@ mod tests {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
-        // A refused request may end in a reset once the answer is read.
+        // After a refused request the server may reset the connection once the answer is read, so an error here means nothing.
         stream.read_to_end(&mut answer).await.unwrap_or_default();
         String::from_utf8(answer).unwrap()
     }
@@ -310,7 +311,9 @@ mod tests {
         assert!(oldest.parse::<f64>().unwrap() >= 3600.0, "{oldest}");
     }
 
-    /// Agencies by what becomes of their certificates: days until each begins and ends, and whether it is revoked.
+    /// Each case has an agency's status, its certificates, and what the metrics must count: an agency without a valid certificate, an
+    /// agency whose last certificate ends within 14 days, or neither. A certificate has the days until it begins, the days until it ends,
+    /// and whether it is revoked.
     #[tokio::test]
     async fn agencies_without_a_certificate_or_a_successor_are_told_of() {
         type Certificates = &'static [(i32, i32, bool)];
@@ -335,7 +338,7 @@ mod tests {
             ));
             for (at, (from, to, is_revoked)) in (0..).zip(certificates) {
                 let revoked = if *is_revoked { "now()" } else { "NULL" };
-                // Each certificate is of a key of its own: a revoked certificate has a revoked key.
+                // Each certificate belongs to a key of its own, because revoking a certificate revokes its key.
                 let hash = format!("decode(lpad('{}', 64, '0'), 'hex')", number * 10 + at);
                 fill.push_str(&format!(
                     "INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES ({hash}, {number});

@@ -1,6 +1,6 @@
-//! `xmserver init`: makes everything that a new centre needs, once, and overwrites nothing.
+//! `xmserver init`: makes everything that a new centre needs, and overwrites nothing.
 //!
-//! A second `init` with the same name completes what is missing and leaves what is there.
+//! A second `init` with the same name makes what is missing and keeps what exists.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -50,18 +50,18 @@ pub struct InitArguments {
     pub superviseur: String,
 }
 
-/// What `init` did.
+/// Result of `init`.
 pub struct Initialised {
-    /// Whether keys and certificates were made; otherwise they were there.
+    /// Whether this `init` made keys and certificates; false where they existed.
     pub made_keys: bool,
-    /// The first Superviseur's password, shown once; absent when there is one already.
+    /// Password of the first Superviseur, shown once; none where a Superviseur exists already.
     pub password: Option<OneTimePassword>,
 }
 
-/// Makes a centre, and tells what was made: as JSON for programs, in words for people.
+/// Makes a centre and prints the result: as JSON where `json` is set, else as text.
 ///
 /// # Errors
-/// See [`init`]; standard output cannot be written.
+/// See [`init`]; or standard output cannot be written.
 pub async fn run(configuration: &Configuration, arguments: &InitArguments, json: bool) -> anyhow::Result<ExitCode> {
     let done = init(configuration, arguments).await?;
     if json {
@@ -72,15 +72,15 @@ pub async fn run(configuration: &Configuration, arguments: &InitArguments, json:
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes data folder, database, server, keys and first Superviseur.
+/// Makes the data folder, the database, the server's row, the keys and the first Superviseur.
 ///
 /// # Errors
-/// Another server lives in the database, or a running one in the folder; a value is not valid; the operating system or the database
+/// The database belongs to another server, or a server runs on the folder; an argument is not valid; the operating system or the database
 /// refuses.
 pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> anyhow::Result<Initialised> {
     let arguments = &judged(arguments)?;
     let passable = configuration.is_embedded() && Uid::effective().is_root();
-    let folder = DataFolder::create(&configuration.server.data_folder, passable)?;
+    let folder = DataFolder::create(&configuration.server.data_folder, passable)?.with_keys_of(configuration);
     let _lock = folder.lock()?;
     let progress = ProgressBar::new_spinner().with_message(said!("init-progress-database"));
     progress.enable_steady_tick(Duration::from_millis(100));
@@ -92,7 +92,7 @@ pub async fn init(configuration: &Configuration, arguments: &InitArguments) -> a
     done
 }
 
-/// Checks what can be checked before anything is made, and writes zone and currency in their usual spelling.
+/// Checks the arguments before anything is made, and returns them with zone and currency in their usual spelling.
 fn judged(arguments: &InitArguments) -> anyhow::Result<InitArguments> {
     let plain = |text: &str, others: &[u8]| {
         let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
@@ -128,9 +128,9 @@ async fn fill(
     new.zone.clone_from(&arguments.zone);
     let made = connection
         .transaction(async |connection| {
-            // Another `init` waits here until this one has keys.
+            // `found` takes a lock: another `init` waits here until this transaction has recorded the keys.
             let Founder { operator, password } = mapping::found(connection, &account, &arguments.superviseur).await?;
-            // The server is named before anything is made, because that refuses a database of another centre.
+            // The server's name is recorded first, because this step refuses the database of another centre before anything else is made.
             let is_new = server::initialise(connection, &operator, &new).await?;
             progress.set_message(said!("init-progress-keys"));
             let made_keys = is_new && !folder.keys().exists();
@@ -138,7 +138,7 @@ async fn fill(
                 make_keys(folder, &arguments.name).await?;
             }
             if is_new {
-                // Keys that are there already are those of an `init` that did not end, or of a centre that begins anew.
+                // Keys may exist already, because an earlier `init` was interrupted or the centre begins again with a new database.
                 centre::keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
             }
             Ok::<_, anyhow::Error>((made_keys, password))
@@ -147,11 +147,12 @@ async fn fill(
     if let Err(error) = &made
         && let Some(AdministrationError::AccountUnmapped { .. }) = error.downcast_ref()
     {
-        // The audit line of the refused try was rolled back with the transaction: signing in again writes it, and fails as before.
+        // The audit line of the refused attempt was rolled back with the transaction. Signing in again fails in the same way, and writes
+        // the line.
         sign_in_as_system_account(&mut connection, &account).await?;
     }
     let (made_keys, password) = made?;
-    // A server that was there has its keys: they are never made again, or letters would be sealed for keys that nobody has.
+    // An existing server has its keys already. New keys would not open letters that offices have sealed for the old ones.
     if folder.keys().exists() {
         keys::confirm(&mut connection, &account, &keys::load(&folder.keys())?).await
     } else {
@@ -169,7 +170,7 @@ async fn make_keys(folder: &DataFolder, server_name: &str) -> anyhow::Result<()>
     Ok(folder.write_secrets(&folder.keys(), &files)?)
 }
 
-/// Returns the digits of a currency's minor unit in ISO 4217: two, but for those named here.
+/// Returns the digits of a currency's minor unit by ISO 4217: two, except for the currencies listed here.
 fn minor_digits(currency: &str) -> i16 {
     match currency {
         "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "VND" | "VUV"
@@ -179,10 +180,10 @@ fn minor_digits(currency: &str) -> i16 {
     }
 }
 
-/// Tells what was done, the password among it, once.
+/// Prints the result as text, with the password, which is shown only once.
 ///
 /// # Errors
-/// Nobody can read it: standard output is closed.
+/// Standard output is closed, so the password cannot be read.
 pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &Initialised) -> anyhow::Result<()> {
     use std::io::Write;
     let folder = configuration.server.data_folder.display();
@@ -225,10 +226,10 @@ pub fn report(configuration: &Configuration, arguments: &InitArguments, done: &I
     Ok(())
 }
 
-/// Tells what was done as JSON, the password among it, once.
+/// Prints the result as JSON, with the password, which is shown only once.
 ///
 /// # Errors
-/// Nobody can read it: standard output is closed.
+/// Standard output is closed, so the password cannot be read.
 pub fn report_json(configuration: &Configuration, arguments: &InitArguments, done: &Initialised) -> anyhow::Result<()> {
     let password = done.password.as_ref().map(OneTimePassword::reveal);
     show::json(&json!({

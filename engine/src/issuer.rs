@@ -1,5 +1,5 @@
-//! Issues certificates to offices with the key of the centre's authority, where that key lies in the folder of keys. Whoever keeps it
-//! elsewhere has offices go on with their own certificates: trust is the registered certificate, not a chain.
+//! Issues certificates to offices with the key of the centre's authority, if that key is in the folder of keys. A centre that keeps the
+//! key elsewhere issues no certificates, and its offices bring their own. The centre trusts registered certificates, not chains.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -19,13 +19,13 @@ use store::certificates::issuer::{CertificateIssuer, Issuing};
 use crate::authority::{AUTHORITY_CERTIFICATE, AUTHORITY_KEY};
 use crate::keys::LoadError;
 
-/// Bits of a serial number: random, so that none comes twice (RFC 5280, 4.1.2.2, admits 20 octets).
+/// Bits of a serial number, which is random so that no number occurs twice (RFC 5280, 4.1.2.2, admits 20 octets).
 const SERIAL_BITS: i32 = 120;
 /// Most characters of a common name (RFC 5280, appendix A.1).
 const NAME_CHARS_MAX: usize = 64;
-/// Subject key identifier (RFC 5280, 4.2.1.2).
+/// Object identifier of the extension for the subject key identifier (RFC 5280, 4.2.1.2).
 const SUBJECT_KEY_ID: &str = "2.5.29.14";
-/// X.509 v3, as it is written.
+/// Value of the version field of X.509 version 3 (RFC 5280, 4.1.2.1).
 const VERSION_3: i32 = 2;
 
 /// The centre's authority with its key.
@@ -35,10 +35,10 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Loads it from a folder of keys; nothing where its key does not lie there.
+    /// Loads the authority from a folder of keys; none where the authority's key is not in the folder.
     ///
     /// # Errors
-    /// A file cannot be read, or the pair does not fit.
+    /// A file cannot be read, or key and certificate do not belong together.
     pub fn load(folder: &Path) -> Result<Option<Authority>, LoadError> {
         let (key_path, certificate_path) = (folder.join(AUTHORITY_KEY), folder.join(AUTHORITY_CERTIFICATE));
         let key = match std::fs::read(&key_path) {
@@ -67,7 +67,7 @@ impl Authority {
             .collect();
         name.append_entry_by_nid(Nid::COMMONNAME, &common)?;
         let mut serial = BigNum::new()?;
-        // The highest bit is set: the number has as many octets as every other.
+        // The highest bit is set, so that all serial numbers have the same length.
         serial.rand(SERIAL_BITS, MsbOption::ONE, false)?;
         let brought = X509::from_der(issuing.brought.der())?;
         let key = brought.public_key()?;
@@ -85,7 +85,7 @@ impl Authority {
         builder.append_extension(BasicConstraints::new().critical().build()?)?;
         let mut usage = KeyUsage::new();
         usage.critical().digital_signature();
-        // Answers are encrypted for this key.
+        // The key usage admits encryption too, because answers are encrypted for this key.
         let usage = if key.id() == Id::RSA { usage.key_encipherment() } else { usage.key_agreement() };
         builder.append_extension(usage.build()?)?;
         builder.append_extension(key_id(issuing.brought.key_id())?)?;
@@ -99,10 +99,10 @@ impl Authority {
     }
 }
 
-/// Writes the key identifier of the certificate that was brought: letters go on naming the key as they did.
+/// Makes the extension with the key identifier of the office's own certificate, so that the office's letters refer to the key as before.
 fn key_id(id: &[u8]) -> Result<X509Extension, ErrorStack> {
     let length = u8::try_from(id.len()).unwrap_or(u8::MAX);
-    // An octet string of at most 64 octets, whose length has one octet.
+    // The value is a DER octet string; its length takes one octet, since key identifiers have at most 64 octets.
     let value: Vec<u8> = [0x04, length].into_iter().chain(id.iter().copied()).collect();
     let (object, value) = (Asn1Object::from_str(SUBJECT_KEY_ID)?, Asn1OctetString::new_from_bytes(&value)?);
     X509Extension::new_from_der(&object, false, &value)
@@ -140,7 +140,7 @@ mod tests {
         let authority = Authority::load(folder.path()).unwrap().unwrap();
         let (from, to) = (Utc::now().trunc_subsecs(0), Utc::now().trunc_subsecs(0) + TimeDelta::days(825));
         for stem in authority::CENTRE_PAIRS {
-            // Any certificates with a key identifier, one of each kind of key.
+            // The centre's certificates serve as examples: they have a key identifier, and one is of each kind of key.
             let pem = std::fs::read(folder.path().join(format!("{stem}.crt"))).unwrap();
             let brought = RegisteredCertificate::from_pem(&pem).unwrap();
             let (agency, installation) = (Matricule::try_from(42).unwrap(), "main");

@@ -1,5 +1,5 @@
-//! Loads the centre's keys: those in use, retired keys, which still open old mail, and next keys, which are not in use yet. The keys are
-//! compared with those that the database records, so that the keys of another centre never serve.
+//! Loads the centre's keys: keys in use, retired keys, which still open old mail, and next keys, which are not in use yet. The keys are
+//! compared with those in the database, so that the keys of another centre are never used.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,18 +17,18 @@ use store::people::SystemAccount;
 
 use crate::authority::{AUTHORITY_CERTIFICATE, CENTRE_PAIRS};
 
-/// Folders below the folder of keys, with pairs that open letters and are no longer, or not yet, in use.
+/// Folders below the folder of keys, with pairs that open letters: pairs no longer in use, and pairs not yet in use.
 const ASIDE: [(&str, KeyState); 2] = [("retired", KeyState::Retired), ("next", KeyState::Next)];
 
 /// The centre's keys.
 pub struct LoadedKeys {
-    /// Opens letters.
+    /// Keys that open letters.
     pub centre: Arc<CentreKeys>,
-    /// Signs answers.
+    /// Key that signs answers.
     pub signing: Arc<SigningKey>,
-    /// Certificates in use, by file.
+    /// Certificates in use, with the paths of their files.
     pub certificates: Vec<(PathBuf, RegisteredCertificate)>,
-    /// Each key once, as the database knows it.
+    /// Every key once, in the form in which the database records it.
     pub known_as: Vec<CentreKey>,
 }
 
@@ -47,7 +47,7 @@ pub enum LoadError {
         /// The cause.
         source: std::io::Error,
     },
-    /// A file holds something else.
+    /// The file does not hold a key or certificate that can be used.
     #[error("the key in {} cannot be used: {source}", path.display())]
     Unfit {
         /// The file.
@@ -60,7 +60,7 @@ pub enum LoadError {
 /// Loads every key below a folder of keys.
 ///
 /// # Errors
-/// A file that is missing, unreadable, or of no use.
+/// A file is missing, cannot be read, or cannot be used.
 pub fn load(folder: &Path) -> Result<LoadedKeys, LoadError> {
     let mut pairs = Vec::new();
     for stem in CENTRE_PAIRS {
@@ -92,11 +92,11 @@ pub fn load(folder: &Path) -> Result<LoadedKeys, LoadError> {
     Ok(LoadedKeys { centre: Arc::new(CentreKeys::new(keys)), signing: Arc::new(signing), certificates, known_as })
 }
 
-/// Confirms that the database belongs to the centre of these keys. A database from before keys were recorded records these, and the log
-/// says so.
+/// Confirms that the database belongs to the centre of these keys. If the database has no record of keys, because an older program made
+/// it, it records these keys, and the log says so.
 ///
 /// # Errors
-/// They are another centre's, or not all of this one's; a fault of the database.
+/// The keys are another centre's, or some of this centre's keys are missing; or the database fails.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
@@ -135,7 +135,7 @@ fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_path_buf(), source })
 }
 
-/// Names the pairs in a folder, where there is one.
+/// Lists the stems of the pairs in a folder; empty where the folder does not exist.
 fn stems(folder: &Path) -> Result<Vec<String>, LoadError> {
     if !folder.exists() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! The centre's program: configure, build, run, drain; and the commands of its operators.
+//! The centre's program: `xmserver run` configures, builds, runs and drains the centre. All other commands are for operators.
 
 pub mod acts;
 pub mod ask;
@@ -15,6 +15,7 @@ pub mod disk;
 pub mod failure;
 pub mod folder;
 pub mod gauges;
+pub mod housekeeping;
 pub mod http;
 pub mod init;
 pub mod issuer;
@@ -22,9 +23,12 @@ pub mod keys;
 pub mod logging;
 pub mod notices;
 pub mod operator;
+#[cfg(feature = "demo")]
+pub mod operators;
 pub mod reach;
 pub mod ready;
 pub mod reopen;
+pub mod replica;
 pub mod run;
 pub mod show;
 pub mod speech;

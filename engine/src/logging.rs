@@ -1,4 +1,5 @@
-//! Log lines: for people or for programs, on standard error. Fields carry letter ids and matricules, never a record's content.
+//! Log lines on standard error, as text for people or as JSON for programs. Fields contain letter ids and matricules, never a record's
+//! content.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
@@ -13,10 +14,10 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use crate::configuration::{LogFormat, ServerConfiguration};
 
-/// The crates of this program: the only ones that may tell more than warnings.
+/// Crates of this program: only they may log below the level of a warning.
 const OURS: [&str; 7] = ["xmserver", "engine", "actors", "agency", "mail", "sdc", "store"];
 
-/// Starts logging, panics included. The first call holds.
+/// Starts the logging of events and panics.
 ///
 /// # Errors
 /// Logging was started before.
@@ -41,15 +42,15 @@ where
     }
 }
 
-/// Says whether a line may be written at all, whatever level is asked for: from `debug` on, tokio-postgres tells the
-/// parameters of every statement, which are people's records, and lettre the sign-in at the relay.
+/// Says whether a line may be logged, whatever level is configured. From `debug` on, tokio-postgres logs the parameters of every
+/// statement, which are people's records, and lettre logs the credentials at the relay.
 fn may_tell(line: &Metadata<'_>) -> bool {
     let source = line.target().split("::").next().unwrap_or_default();
     OURS.contains(&source) || *line.level() <= Level::WARN
 }
 
-/// Logs where a panic was. The panic's message is logged only where it is a fixed text: a message that is made at run time may quote a
-/// record, as that of a slice outside a character does.
+/// Logs where a panic happened. The message is logged only where it is a fixed text, because a message made at run time may quote a
+/// record: a slice that cuts a character in two quotes the whole text.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let message =
         panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(withheld: it may quote a record)");

@@ -1,18 +1,19 @@
-//! `xmserver`: configure, build, run, drain. The work is in the library; here it is only begun.
+//! The program `xmserver`. Its work is in the library; this file only starts it.
 
 use std::process::ExitCode;
 
 use engine::failure::Failure;
 use engine::{speech, usage};
 
-// OpenSSL allocates hundreds of small things for every letter, and gets this allocator too: it is linked under the names
-// of malloc and free. It takes a fifth off the work for a letter, and a quarter off memory.
+// OpenSSL allocates hundreds of small blocks for every letter. It uses this allocator too, because the allocator is linked under the names
+// of malloc and free. This saves a fifth of the work for a letter, and a quarter of the memory.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// Begins.
+/// Starts the program.
 pub fn main() -> ExitCode {
-    // Before anything can make a TLS connection: two providers in one process would panic.
+    // The TLS provider is installed before any TLS connection is made, because TLS panics where a process has two providers and has chosen
+    // none.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         eprintln!("xmserver: another TLS provider was installed first");
         return ExitCode::FAILURE;

@@ -1,7 +1,8 @@
-//! `xmserver` as nemesis runs it: it dies or panics at named places on order, and may have a planted bug.
+//! `xmserver` as the test program nemesis runs it: it dies or panics at named places on order, and may have a planted bug.
 //!
-//! Orders come on standard input, a line each: `kill POINT N` and `panic POINT N` act when the point is passed for the Nth time from now
-//! on, `off POINT` takes that back; `hold BYTES` holds so much memory. The end of standard input is the end of nemesis and of this program.
+//! Orders come on standard input, one a line. `kill POINT N` and `panic POINT N` act when the program passes the place POINT for the Nth
+//! time after the order. `off POINT` cancels the order. `hold BYTES` allocates that much memory. At the end of standard input this program
+//! ends, because nemesis has ended.
 
 use std::io::BufRead;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use nix::unistd::Pid;
 mod program;
 
 fn main() -> ExitCode {
-    // Commands of operators are left alone.
+    // Only `run` obeys orders; commands of operators do not.
     if std::env::args().any(|argument| argument == "run") {
         std::thread::spawn(obey_all);
     }
@@ -53,7 +54,7 @@ fn obey(line: &str) -> Result<(), String> {
         }
         ["hold", bytes] => {
             let bytes = bytes.parse::<usize>().map_err(|error| error.to_string())?;
-            // The memory is written, so that it is really there, and held until the program ends.
+            // The memory is written, so that the system really allocates it, and never freed.
             std::mem::forget(std::hint::black_box(vec![1_u8; bytes]));
             Ok(())
         }
@@ -61,8 +62,8 @@ fn obey(line: &str) -> Result<(), String> {
     }
 }
 
-/// Dies as by a power cut: nothing is unwound, flushed or said.
+/// Ends the process as a power cut would: without unwinding, flushing or a message.
 fn die() {
-    // Nobody could do anything about an error.
+    // An error is ignored, because nothing could be done about it.
     kill(Pid::this(), Signal::SIGKILL).ok();
 }

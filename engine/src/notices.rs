@@ -1,5 +1,5 @@
-//! What the centre tells offices by itself, for as long as it is polled. What is queued leaves as answers do. Of several programs of a
-//! centre each looks, and one tells.
+//! Notices that the centre queues by itself, at intervals. They are sent as answers are. One replica queues them for all
+//! ([`Housekeeper`]); if two did, each notice would still be queued once.
 
 use std::time::Duration;
 
@@ -9,25 +9,33 @@ use store::database::Database;
 use store::database::fault::Fault;
 use store::letters::{messages, notices, telling};
 
+use crate::housekeeping::Housekeeper;
+
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Tells, at the start and every hour, offices whose certificate ends and of certificates that the centre is about to sign with, and sends
-/// again what offices do not say that they have seen; and every hour of tables as they become, since at the start letters that waited come
-/// first.
-pub async fn tell_hourly(database: Database) {
+/// Queues notices at the start and every hour: about certificates of offices that end soon, about certificates with which the centre will
+/// sign, and the notices that offices have not acknowledged. Table definitions are left out at the start, so that the letters that wait
+/// come first; they follow every hour, and a changed definition within a minute ([`tell_minutely`]).
+pub async fn tell_hourly(housekeeper: Housekeeper) {
     let mut hours = tokio::time::interval(HOUR);
     let mut is_start = true;
     loop {
         hours.tick().await;
-        match tell(&database, std::mem::take(&mut is_start)).await {
+        // A replica that takes the work over from another one does not begin: the definitions that changed in between must be told.
+        let is_first = std::mem::take(&mut is_start);
+        if !has_work(&housekeeper).await {
+            continue;
+        }
+        let database = &housekeeper.database;
+        match tell(database, is_first).await {
             Ok(0) => {}
             Ok(notices) => tracing::info!(notices, "offices are told of certificates and tables"),
             Err(fault) => {
                 tracing::warn!(%fault, "offices could not be told of certificates and tables; trying again in an hour");
             }
         }
-        match send_again(&database).await {
+        match send_again(database).await {
             Ok(0) => {}
             Ok(notices) => tracing::info!(notices, "what offices have not seen is sent again"),
             Err(fault) => {
@@ -37,18 +45,31 @@ pub async fn tell_hourly(database: Database) {
     }
 }
 
-/// Tells, minute by minute, what cannot wait for an hour: that an address was changed, and broadcasts that were interrupted.
-pub async fn tell_minutely(database: Database) {
+/// Queues, every minute, the notices that cannot wait for an hour: about changed profiles and about changed table definitions, without
+/// which letters of offices may be refused. It also continues broadcasts that were interrupted.
+pub async fn tell_minutely(housekeeper: Housekeeper) {
     let mut minutes = tokio::time::interval(MINUTE);
+    let mut watch = telling::Watch::default();
     loop {
         minutes.tick().await;
-        match tell_at_once(&database).await {
+        if !has_work(&housekeeper).await {
+            continue;
+        }
+        match tell_at_once(&housekeeper.database, &mut watch).await {
             Ok(0) => {}
-            Ok(notices) => tracing::info!(notices, "offices are told of their profiles, or of a broadcast"),
-            // What takes no letters is told of elsewhere, once.
+            Ok(notices) => tracing::info!(notices, "offices are told of their profiles, of tables, or of a broadcast"),
+            // The level is debug, because other parts of the program already report that the database cannot be reached.
             Err(fault) => tracing::debug!(%fault, "offices could not be told; trying again in a minute"),
         }
     }
+}
+
+/// Says whether this replica has the work. While the database cannot be reached, no replica has; other parts of the program report that.
+async fn has_work(housekeeper: &Housekeeper) -> bool {
+    housekeeper.has_work().await.unwrap_or_else(|fault| {
+        tracing::debug!(%fault, "it is not known which replica tells offices; trying again later");
+        false
+    })
 }
 
 async fn tell(database: &Database, is_start: bool) -> Result<usize, Fault> {
@@ -66,9 +87,9 @@ async fn send_again(database: &Database) -> Result<usize, Fault> {
     notices::send_again(&mut connection).await
 }
 
-async fn tell_at_once(database: &Database) -> Result<usize, Fault> {
+async fn tell_at_once(database: &Database, watch: &mut telling::Watch) -> Result<usize, Fault> {
     let mut connection = database.get().await?;
-    let mut told = profiles::tell(&mut connection).await?;
+    let mut told = profiles::tell(&mut connection).await? + watch.look(&mut connection).await?;
     while let Some(step) = messages::go_on(&mut connection, None).await? {
         if step.is_ended {
             told += usize::try_from(step.told).unwrap_or_default();

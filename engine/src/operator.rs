@@ -6,10 +6,10 @@ use std::path::Path;
 use nix::unistd::Uid;
 use store::people::SystemAccount;
 
-/// Returns the account as the kernel has it. Several people may work as root, or as the owner of the data folder: then it is the account
-/// of the person who signed in to the machine.
+/// Returns the account of this process as the kernel knows it. Where it is root, or the owner of the data folder, several people may use
+/// it; then the account of the person who signed in to the machine is returned.
 pub fn account(data_folder: &Path) -> SystemAccount {
-    // A folder that is not there counts as root's.
+    // Where the folder does not exist, root counts as its owner.
     let owner = std::fs::metadata(data_folder).map_or(0, |metadata| metadata.uid());
     SystemAccount::of_this_process(Uid::from_raw(owner))
 }

@@ -1,4 +1,4 @@
-//! Tries to reach mailboxes, the transfer folder and the relay, step by step: DNS, TCP, TLS, sign-in, mailbox.
+//! Tries the connections to mailboxes, transfer folder and relay, step by step: DNS, TCP, TLS, sign-in, mailbox.
 
 use std::path::Path;
 use std::time::Instant;
@@ -11,36 +11,36 @@ use serde::Serialize;
 
 use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguration};
 
-/// How one server was reached.
+/// Result of trying one connection.
 #[derive(Clone, Debug, Serialize)]
 pub struct Reached {
-    /// What was tried, such as `mailbox main`, or `relay`.
+    /// The server or folder that was tried, such as `mailbox main`, or `relay`.
     pub subject: String,
-    /// Steps that went well, in order.
+    /// Steps that succeeded, in order.
     pub passed: Vec<PassedStep>,
-    /// The step that failed, if one did.
+    /// The step that failed; none where all succeeded.
     pub failure: Option<FailedStep>,
 }
 
-/// A step that went well.
+/// A step that succeeded.
 #[derive(Clone, Debug, Serialize)]
 pub struct PassedStep {
-    /// Its name.
+    /// Name of the step, such as `TLS`.
     pub step: &'static str,
-    /// How long it took.
+    /// Duration of the step, in milliseconds.
     pub milliseconds: u64,
 }
 
 /// The step that failed.
 #[derive(Clone, Debug, Serialize)]
 pub struct FailedStep {
-    /// Its name, where it is known.
+    /// Name of the step; none where it is not known.
     pub step: Option<&'static str>,
-    /// What happened.
+    /// Sentence that says what went wrong.
     pub message: String,
 }
 
-/// Tries the mailboxes, the folder and the relay, or the one mailbox or folder that is named.
+/// Tries the mailboxes, the folder and the relay, or only the mailbox or folder named `only`.
 pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Reached> {
     let mut all = Vec::new();
     for mailbox in configuration.mailboxes.iter().filter(|mailbox| only.is_none_or(|name| mailbox.name == name)) {
@@ -61,7 +61,8 @@ pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Rea
     all
 }
 
-/// Says what to compare where a server refuses username and password; nothing where it knows neither.
+/// Returns advice to compare username and password, for a server that refused them; empty where the configuration
+/// names no username, or neither a file nor a variable with the password.
 fn compared(username: Option<&str>, file: Option<&Path>, variable: Option<&str>) -> String {
     let Some(username) = username else { return String::new() };
     let secret = match (file, variable) {
@@ -120,7 +121,7 @@ async fn relay_reached(relay: &RelayConfiguration) -> Reached {
             let step = failure.step.map(|step| step.as_str());
             let told = step.map(|step| format!("{step}: ")).unwrap_or_default();
             let mut message = format!("{}:{}: {told}{}", relay.smtp.host, relay.smtp.port(), failure.reply);
-            // RFC 4954, 6: credentials that are not valid.
+            // Code 535: the server refuses the credentials (RFC 4954, 6).
             if failure.step == Some(Step::SignIn) && failure.reply.starts_with("535") {
                 let smtp = &relay.smtp;
                 let (file, variable) = (smtp.password_file.as_deref(), smtp.password_env.as_deref());
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
     use crate::configuration::MailboxConfiguration;
 
-    /// Serves one connection: greets, and answers every line the same.
+    /// Serves one connection: sends a greeting, then the same answer to every line.
     fn server(greeting: &'static str, answer: &'static str) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! Whether letters can be taken now; and if not, why, in one sentence.
+//! Whether the program can take letters now, and if not, the reason in one sentence.
 
 pub mod key_watch;
 pub mod unready;
@@ -14,19 +14,20 @@ use crate::disk;
 use key_watch::KeyWatch;
 use unready::{Closed, Unready};
 
-/// Longest that readiness waits for the database.
+/// Longest time that the check waits for the database.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(2);
-/// With less room on the disk of the data folder, PostgreSQL may fail in the midst of a batch: it makes files of 16 MB each for its log.
+/// Least free space on the disk of the private PostgreSQL, in bytes. With less, PostgreSQL may fail in the middle of a batch, because it
+/// writes its log in files of 16 MB.
 pub const FREE_BYTES_MIN: u64 = 64 << 20;
 
-/// What readiness looks at.
+/// Everything that the check of readiness looks at.
 pub struct Readiness {
-    /// Why no mail is taken; `None` while it is taken.
+    /// Reason why no mail is taken; `None` while mail is taken.
     closed: Mutex<Option<Closed>>,
     metrics: Metrics,
     database: Database,
     keys: KeyWatch,
-    /// Folder of the private PostgreSQL, whose disk is looked at; `None` for a configured one, which has a disk of its own.
+    /// Folder of the private PostgreSQL, on whose disk the free space is checked; `None` where a database is configured.
     database_folder: Option<PathBuf>,
     free_bytes_min: u64,
 }
@@ -54,15 +55,15 @@ impl Readiness {
         };
     }
 
-    /// Sets that no mail will be taken any more.
+    /// Sets that the program is stopping, so that it takes no more mail.
     pub fn set_draining(&self) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Closed::Draining);
     }
 
-    /// Looks whether letters can be taken.
+    /// Checks whether letters can be taken.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why not.
     pub async fn look(&self) -> Result<(), Unready> {
         let room = self.database_folder.as_deref().and_then(disk::room);
         if let Some(room) = room.filter(|room| room.free_bytes < self.free_bytes_min) {
@@ -72,12 +73,13 @@ impl Readiness {
         if closed == Some(Closed::Draining) {
             return Err(Unready::NoMailTaken(Closed::Draining));
         }
-        // The database is asked before the gate: a database that is away closes the gate, and is what to mend.
+        // While the database cannot be reached, two reasons hold: no mail is taken (`closed`), and the database is away. The database is
+        // checked first, because it is what the operator must repair.
         let is_starting = closed == Some(Closed::Starting);
         match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
             Ok(Ok(())) => {}
             Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
-            // A program that starts is about to run the migrations, and to compare its keys.
+            // A starting program will soon run the migrations and compare its keys, so an older database is no obstacle yet.
             Ok(Err(MigrateError::DatabaseOlder { .. })) if is_starting => {}
             Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
             Ok(Err(MigrateError::Fault(fault))) if fault.is_not_admitted() => return Err(Unready::DatabaseRefuses),
@@ -166,7 +168,8 @@ mod tests {
         let mut readiness = Readiness::new(metrics, nowhere, keys, None);
         readiness.free_bytes_min = 0;
         assert_eq!(readiness.look().await, Err(Unready::DatabaseAway), "while the program waits for it to start");
-        // A database that goes away closes the gate as well; what is told is the database.
+        // Nothing answers at the database's address. The reason must be the database, whether the program has already stopped taking mail
+        // or not.
         for is_taking_mail in [true, false] {
             readiness.set_taking_mail(is_taking_mail);
             assert_eq!(readiness.look().await, Err(Unready::DatabaseAway));

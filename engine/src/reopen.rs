@@ -1,5 +1,5 @@
-//! Opens a container from quarantine as the decoder and the verifier would, without a mailbox and without actors, for an operator who has
-//! it tried again.
+//! Opens a container of the quarantine again, for an operator's new attempt. It decodes and verifies the container as the decoder and the
+//! verifier do, but without a mailbox and without actors.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use diesel_async::AsyncPgConnection;
 use mail::extract::{MailLimits, extract};
 use sdc::cms::{self, Opened};
 use sdc::document::Document;
+use sdc::enrolment::Enrolment;
 use sdc::keys::CentreKeys;
 use sdc::refusal::{Refusal, RefusalCode};
 use store::certificates::signers::Signers;
@@ -18,45 +19,45 @@ use store::letters::quarantine::QuarantineEntry;
 use store::letters::quarantine::retry::TakenUp;
 use store::settle::{Arrival, Claimed, Content, Source};
 
-/// Certificates that are kept while the containers of one mail are opened.
+/// Largest number of certificates that are kept in memory while the containers of one mail are opened.
 const SIGNERS_MAX: u64 = 100;
 
-/// Why nothing of an entry can be tried.
+/// The reason why no container of a quarantine entry can be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReopenError {
-    /// A mail that cannot be read, or holds nothing.
+    /// The mail cannot be read, or holds no container.
     #[error("nothing of quarantine entry {id} can be tried: {refusal}")]
     NoContainer {
-        /// Its number.
+        /// Number of the quarantine entry.
         id: i64,
-        /// What is wrong with the mail.
+        /// The fault of the mail, as a refusal.
         refusal: Refusal,
     },
-    /// A certificate that this program cannot read.
+    /// The registered certificate of the signer is stored in a form that this program cannot read.
     #[error("the certificate of the signer of quarantine entry {id} cannot be read: `xmserver check` names it")]
     SignerUnreadable {
-        /// Its number.
+        /// Number of the quarantine entry.
         id: i64,
     },
-    /// A transport that only a newer program knows.
+    /// The transport of the entry is unknown to this program, because a newer program has stored the entry.
     #[error(
         "the transport {transport} of quarantine entry {id} is not known to this program: retry it with the newer one"
     )]
     TransportUnknown {
-        /// Its number.
+        /// Number of the quarantine entry.
         id: i64,
-        /// The transport's name.
+        /// Name of the transport.
         transport: String,
     },
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
 
-/// Returns the containers of an entry, opened as far as they can be opened now.
+/// Returns the containers of a quarantine entry, opened with the keys and certificates that are known now.
 ///
 /// # Errors
-/// [`ReopenError`].
+/// [`ReopenError`]: no container can be tried.
 pub async fn arrivals(
     connection: &mut AsyncPgConnection,
     keys: &CentreKeys,
@@ -67,6 +68,7 @@ pub async fn arrivals(
     let signers = Signers::new(SIGNERS_MAX);
     let mut arrivals = Vec::new();
     for container in containers(taken_up)? {
+        let mut enrolment = None;
         let (rendered_bytes, content) = match open(&container, keys, limits) {
             Ok((opened, rendered_bytes)) => {
                 let signer = opened.signer().clone();
@@ -76,14 +78,22 @@ pub async fn arrivals(
                 }
                 let content = match found.get(&signer) {
                     Some(signer) => verify(opened, signer, limits),
-                    None => Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
+                    // The key is not registered, so this may be the first letter of an installation. Whether its enrolment code is valid is
+                    // decided when the letter is settled.
+                    None => Content::Stranger(match Enrolment::read(opened) {
+                        Ok(read) => {
+                            enrolment = Some(Arc::new(read));
+                            Refusal::new(RefusalCode::EnrolmentRefused)
+                        }
+                        Err(refusal) => refusal,
+                    }),
                 };
                 (rendered_bytes, content)
             }
             Err(refusal) => (container.len(), Content::Stranger(refusal)),
         };
         let (source, received_at) = (source(&taken_up.entry)?, taken_up.entry.received_at);
-        arrivals.push(arrival(source, received_at, container, rendered_bytes, content));
+        arrivals.push(Arrival { enrolment, ..arrival(source, received_at, container, rendered_bytes, content) });
     }
     Ok(arrivals)
 }

@@ -1,8 +1,8 @@
-//! `xmserver run`: builds the centre from its configuration, keeps it running, drains it when told to stop.
+//! `xmserver run`: builds the centre from its configuration, keeps it running, and drains it at a signal.
 //!
-//! There are three runtimes: that of the database outlives the actors, the actors' system carries the actors, and the main thread waits for
-//! signals. A first SIGTERM, SIGINT or SIGHUP drains, a second one stops at once. In both cases no letter is lost, because a letter that
-//! is not settled is still in its mailbox.
+//! The connections to the database use a tokio runtime of their own, which ends after the actors. The actors run in their own actor
+//! system, and the main thread waits for signals. The first SIGTERM, SIGINT or SIGHUP drains the centre; a second one stops it at once.
+//! Neither loses a letter, because a letter that is not settled is still in its mailbox.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -29,9 +29,8 @@ use store::certificates::issuer::CertificateIssuer;
 use store::database::fault::Fault;
 use store::database::{Database, MigrateError};
 use store::error::AdministrationError;
-use store::letters::outbox;
 use store::people::SystemAccount;
-use store::reading::staging;
+use store::replicas::Replica;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -40,27 +39,28 @@ use crate::database::{self, OpenDatabase, Purpose};
 use crate::failure::Exit;
 use crate::folder::{DataFolder, FolderLock};
 use crate::gauges::DatabaseGauges;
+use crate::housekeeping::Housekeeper;
 use crate::http::{self, Observed, ObservedParts};
 use crate::issuer::Authority;
 use crate::keys::{self, LoadedKeys};
 use crate::ready::key_watch::KeyWatch;
-use crate::{acts, notices, operator, summary};
+use crate::{acts, housekeeping, notices, operator, replica, summary};
 
-/// First and longest pause between two tries to reach the database at the start.
+/// First pause between two attempts to reach the database at the start; the pause grows up to [`START_PAUSE_MAX`].
 const START_PAUSE: Duration = Duration::from_secs(1);
 const START_PAUSE_MAX: Duration = Duration::from_secs(15);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Partitions are made for so many months ahead.
-const MONTHS_AHEAD: i32 = 2;
-/// Longest wait for the lock of the data folder: the former program may be ending, or another may look at the folder for a moment.
+/// Longest wait for the lock of the data folder, because the former process may still be ending or a command may be checking the folder.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-/// Pause between two looks at whether mail is taken.
+/// Niceness of the threads that read for agencies, see nice(2). A thread of niceness 0 that wants the same processor gets about nine times
+/// as much of it.
+const NICENESS_OF_READING: i32 = 10;
+/// Pause between two checks of whether the centre takes mail.
 const READINESS_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs the centre until it is told to stop. Returns the exit code: 0 after a stop, 70 after an escalation.
+/// Runs the centre until a signal stops it. Returns the exit code: 0 after a stop, 70 where a supervisor of the actors gave up.
 ///
 /// # Errors
-/// What keeps the centre from starting, in one sentence.
+/// One sentence that says why the centre cannot start.
 pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     sdc::keys::check_openssl_version()?;
     if !configuration.no_keys.is_empty() {
@@ -78,25 +78,29 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(configuration.server.http_address)
         .with_context(|| format!("server.http_address: cannot listen on {}", configuration.server.http_address))?;
     let runtime = database_runtime()?;
-    let database = database::connect(configuration)?;
+    let readers = reading_runtime()?;
+    let database = database::connect(configuration, Some(runtime.handle().clone()))?;
     let centre = Centre {
         configuration,
         lock,
         keys: Arc::new(keys),
         keys_folder: folder.keys(),
         database: database.clone(),
+        reading: database::connect_reader(configuration, Some(readers.handle().clone()))?,
         runtime: runtime.handle().clone(),
+        reading_runtime: readers.handle().clone(),
     };
     let shown = centre.show(listener)?;
     let open = runtime.block_on(OpenDatabase::open_beside(database, configuration, Purpose::Serve))?;
     let keeper = open.keep(runtime.handle());
     let code = actix_rt::System::new().block_on(centre.serve(shown));
+    readers.shutdown_timeout(Duration::from_secs(1));
     runtime.block_on(keeper.close());
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
 }
 
-/// Refuses a configuration without what only `run` needs.
+/// Refuses a configuration without a mailbox or folder, or without a relay: only `run` needs them.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
     if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
         bail!("no mailbox is configured: add a [[mailbox]] or a [folder] to the configuration, or no letter can come");
@@ -107,18 +111,30 @@ fn required(configuration: &Configuration) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Makes the runtime that carries the database's connections, and outlives every actor.
+/// Makes the runtime for the connections to the database; it ends after all actors.
 ///
 /// # Errors
-/// The system has no threads left.
+/// The system can start no more threads.
 pub fn database_runtime() -> anyhow::Result<Runtime> {
+    runtime("xm-database", || {}).context("the database's runtime could not be made")
+}
+
+/// Makes the runtime on which records are read and packed for agencies. Its threads give way to all others: on election night a ministry
+/// that is given a million rows may not slow the stations' letters.
+fn reading_runtime() -> anyhow::Result<Runtime> {
+    let give_way = || {
+        // Without the niceness, reading is only less polite.
+        if let Err(error) = rustix::process::nice(NICENESS_OF_READING) {
+            tracing::debug!(%error, "a thread that reads for agencies does not give way to others");
+        }
+    };
+    runtime("xm-reader", give_way).context("the runtime that reads for agencies could not be made")
+}
+
+/// Makes a runtime with a thread for each processor, and at least two. Each thread begins with `start`.
+fn runtime(name: &str, start: impl Fn() + Send + Sync + 'static) -> std::io::Result<Runtime> {
     let threads = std::thread::available_parallelism().map_or(2, usize::from).max(2);
-    Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("xm-database")
-        .enable_all()
-        .build()
-        .context("the database's runtime could not be made")
+    Builder::new_multi_thread().worker_threads(threads).thread_name(name).on_thread_start(start).enable_all().build()
 }
 
 struct Centre<'a> {
@@ -127,10 +143,13 @@ struct Centre<'a> {
     keys: Arc<LoadedKeys>,
     keys_folder: PathBuf,
     database: Database,
+    /// Connections of the login that reads for agencies; `None` where the centre has no such login.
+    reading: Option<Database>,
     runtime: Handle,
+    reading_runtime: Handle,
 }
 
-/// What the process shows of itself, and what serves it.
+/// Metrics of the process, their registry, and the state that the HTTP server shows.
 struct Shown {
     registry: Registry,
     metrics: Metrics,
@@ -145,11 +164,17 @@ impl Centre<'_> {
             server = self.prepare(&metrics) => server?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
         };
-        let parts = self.parts(&server, metrics)?;
-        self.keep_partitions();
+        let replica = replica::replica(self.configuration, &server.name, self.lock.process);
+        tokio::select! {
+            entered = self.enter(&replica) => entered?,
+            () = stops.told() => return Ok(ExitCode::SUCCESS),
+        }
+        let parts = self.parts(&server, replica, metrics)?;
+        let housekeeper = Housekeeper { database: self.database.clone(), process: parts.replica.process };
+        self.runtime.spawn(housekeeping::work_daily(housekeeper.clone(), self.configuration.own_addresses()));
         self.runtime.spawn(acts::tell(self.database.clone()));
-        self.runtime.spawn(notices::tell_hourly(self.database.clone()));
-        self.runtime.spawn(notices::tell_minutely(self.database.clone()));
+        self.runtime.spawn(notices::tell_hourly(housekeeper.clone()));
+        self.runtime.spawn(notices::tell_minutely(housekeeper));
         self.runtime.spawn(summary::tell_hourly(registry));
         let mut pipeline = Pipeline::start(parts);
         tracing::info!(
@@ -178,8 +203,8 @@ impl Centre<'_> {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Serves what the process shows of itself, from the first moment on: a PostgreSQL that recovers from a crash may take minutes to
-    /// start, and whether the process lives must be answered meanwhile.
+    /// Starts the HTTP server of metrics and health before anything else: PostgreSQL may take minutes to recover from a crash, and `/live`
+    /// must answer meanwhile.
     fn show(&self, listener: TcpListener) -> anyhow::Result<Shown> {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
@@ -190,7 +215,7 @@ impl Centre<'_> {
             registry: registry.clone(),
             metrics: metrics.clone(),
             database: self.database.clone(),
-            gauges: DatabaseGauges::new(&self.database, first_end, kept_max)?,
+            gauges: DatabaseGauges::new((&self.database, self.reading.clone()), first_end, kept_max)?,
             keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
             is_embedded: self.configuration.is_embedded(),
@@ -203,7 +228,7 @@ impl Centre<'_> {
         Ok(Shown { registry, metrics, observed })
     }
 
-    /// Brings the database up to this program, waiting for as long as it is away.
+    /// Migrates the database and reads the server's row. While the database cannot be reached, the call waits and tries again.
     async fn prepare(&self, metrics: &Metrics) -> anyhow::Result<Server> {
         let mut pause = START_PAUSE;
         loop {
@@ -214,7 +239,7 @@ impl Centre<'_> {
                 self.runtime.spawn(async move { prepared(&database, &account, &keys, &own_addresses).await }).await?;
             match prepared {
                 Err(Unprepared::Away(reason)) => {
-                    // One line for each time that the database is away, however long.
+                    // The log gets one line for each outage of the database, however long the outage lasts.
                     if pause == START_PAUSE {
                         tracing::warn!(reason, "the database is away; trying again until it answers");
                     }
@@ -228,7 +253,13 @@ impl Centre<'_> {
         }
     }
 
-    fn parts(&self, server: &Server, metrics: Metrics) -> anyhow::Result<PipelineParts> {
+    /// Enters this process among the replicas of the centre.
+    async fn enter(&self, replica: &Replica) -> anyhow::Result<()> {
+        let (database, replica) = (self.database.clone(), replica.clone());
+        self.runtime.spawn(async move { replica::enter(&database, &replica).await }).await?
+    }
+
+    fn parts(&self, server: &Server, replica: Replica, metrics: Metrics) -> anyhow::Result<PipelineParts> {
         let folder = self.configuration.folder.as_ref().map(|folder| (folder, self.transfer_folder(folder)));
         let mut sources =
             self.configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<PolledSource>>>()?;
@@ -242,14 +273,15 @@ impl Centre<'_> {
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
-            reading: database::connect_reader(self.configuration)?,
+            reading: self.reading.clone(),
+            reading_runtime: self.reading_runtime.clone(),
             keys: Arc::clone(&self.keys.centre),
             signing_key: Arc::clone(&self.keys.signing),
             issuer: self.issuer()?,
             sources,
             pushed: Vec::new(),
             couriers,
-            process: self.lock.process,
+            replica,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
             limits: self.configuration.limits.clone(),
             policy: Policy::default(),
@@ -257,7 +289,7 @@ impl Centre<'_> {
         })
     }
 
-    /// Takes the authority's key, where it is here.
+    /// Loads the centre's authority, where its key is in the folder of keys.
     fn issuer(&self) -> anyhow::Result<Option<Arc<dyn CertificateIssuer>>> {
         let authority = Authority::load(&self.keys_folder)?;
         if authority.is_none() {
@@ -269,7 +301,7 @@ impl Centre<'_> {
     }
 
     fn smtp(&self, relay: &RelayConfiguration, server: &Server) -> anyhow::Result<SmtpCourier> {
-        // The relay's connections live on the runtime of the database's.
+        // The relay's connections run on the runtime of the database's connections.
         let _guard = self.runtime.enter();
         let open = Relay::new(&relay.smtp).context("relay")?;
         Ok(SmtpCourier { relay: Arc::new(open), address: relay.address.clone(), server_name: server.name.clone() })
@@ -278,26 +310,6 @@ impl Centre<'_> {
     fn transfer_folder(&self, folder: &FolderConfiguration) -> TransferFolder {
         let quiet = Duration::from_secs(folder.quiet_seconds);
         TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
-    }
-
-    /// Every day: makes the partitions of the coming months, writes down the centre's own addresses, and forgets old parts of answers.
-    fn keep_partitions(&self) {
-        let database = self.database.clone();
-        let own_addresses = self.configuration.own_addresses();
-        self.runtime.spawn(async move {
-            loop {
-                tokio::time::sleep(DAY).await;
-                if let Err(fault) = recorded(&database, &own_addresses).await {
-                    tracing::warn!(%fault, "the centre's own addresses could not be written down; trying again tomorrow");
-                }
-                if let Err(fault) = database.ensure_partitions(MONTHS_AHEAD).await {
-                    tracing::warn!(%fault, "the coming months' partitions could not be made; trying again tomorrow");
-                }
-                if let Err(fault) = forgotten(&database).await {
-                    tracing::warn!(%fault, "old parts of answers could not be forgotten; trying again tomorrow");
-                }
-            }
-        });
     }
 
     async fn drain(&self, pipeline: Pipeline, stops: &mut Stops) {
@@ -347,8 +359,8 @@ impl From<AdministrationError> for Unprepared {
 }
 
 impl From<Fault> for Unprepared {
-    /// A program that the database does not admit is misconfigured, and ends at once. (A program that runs already goes on trying: its
-    /// password may be in the midst of a change.)
+    /// A refused login is a mistake in the configuration, so the program ends at once. A program that already runs tries again instead,
+    /// because its password may just be changing.
     fn from(fault: Fault) -> Unprepared {
         if fault.is_passing() && !fault.is_not_admitted() {
             Unprepared::Away(fault.to_string())
@@ -356,15 +368,6 @@ impl From<Fault> for Unprepared {
             Unprepared::Wrong(fault.into())
         }
     }
-}
-
-async fn recorded(database: &Database, own_addresses: &[String]) -> Result<(), Fault> {
-    centre::addresses::record(&mut *database.get().await?, own_addresses).await
-}
-
-async fn forgotten(database: &Database) -> Result<usize, Fault> {
-    let mut connection = database.get().await?;
-    Ok(outbox::forget_parts(&mut connection).await? + staging::forget(&mut connection).await?)
 }
 
 fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
@@ -378,8 +381,8 @@ fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
     })
 }
 
-/// Makes the transfer folder's `in` a source. A file with a letter's name is a document, whatever it holds, so the rule for mail without a
-/// container is never used.
+/// Makes the folder `in` of the transfer folder a source of letters. A file `*.sdc` is a document, whatever it holds, so the rule for mail
+/// without a container is never used.
 fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
     PolledSource {
         name: configured.name.clone(),
@@ -390,11 +393,12 @@ fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSou
     }
 }
 
-/// The signals that ask for a stop.
+/// The signals that stop the centre.
 struct Stops {
     terminate: Signal,
     interrupt: Signal,
-    /// A terminal that is closed, or a service manager that reloads; absent where the program was started with SIGHUP ignored (`nohup`).
+    /// SIGHUP, which a closed terminal or a reloading service manager sends; none where the program was started with SIGHUP ignored
+    /// (`nohup`).
     hangup: Option<Signal>,
 }
 
@@ -405,7 +409,7 @@ impl Stops {
         Ok(Stops { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, hangup })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal that stops the centre.
     async fn told(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
@@ -415,7 +419,7 @@ impl Stops {
     }
 }
 
-/// Says whether the program was started with SIGHUP ignored: bit 0 of the mask that proc(5) tells.
+/// Says whether the program was started with SIGHUP ignored: bit 0 of the mask `SigIgn` in /proc/self/status, proc(5).
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -1,4 +1,4 @@
-//! How things are shown: tables for people, JSON for programs, amounts with their currency, matricules with six digits.
+//! Output of commands: tables for people, JSON for programs, amounts with their currency, matricules with six digits.
 
 use std::io::{ErrorKind, Write};
 
@@ -9,12 +9,12 @@ use terminal_size::{Width, terminal_size_of};
 
 use crate::speech;
 
-/// Shows a list on one line.
+/// Returns the values of a list joined by commas; a dash for an empty list.
 pub fn joined_or_dash(values: &[String]) -> String {
     if values.is_empty() { "-".to_owned() } else { values.join(", ") }
 }
 
-/// Writes a text to standard output, once. A reader that has gone away (`| head`) is no error.
+/// Writes a whole text to standard output. It is no error where the reader has closed the pipe (`| head`).
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -22,7 +22,7 @@ pub fn text(text: &str) -> anyhow::Result<()> {
     part(text).map(drop)
 }
 
-/// Writes a part of something long to standard output. Returns whether the reader is still there.
+/// Writes a part of a longer text to standard output. Returns false where the reader has closed the pipe.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -45,18 +45,18 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     text(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
-/// On a terminal narrower than this no line of a table can be read: each row is stacked, a line for each column.
+/// Width below which a terminal is too narrow for the lines of a wide table; the table then has one line for each cell.
 const STACKED_BELOW: usize = 60;
-/// Narrowest that the last column is cut to, so that lines fit the terminal.
+/// Least width of the last column when it is cut to fit the terminal.
 const LAST_COLUMN_MIN: usize = 8;
 
-/// A table for people: columns as wide as their widest cell, the last one cut to what the terminal leaves it.
+/// A table for people. Each column is as wide as its widest cell; the last column is cut to the remaining width of the terminal.
 pub struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// Makes a table with its headings.
+    /// Makes an empty table with the headings.
     pub fn new(headings: &[&str]) -> Table {
         Table { rows: vec![headings.iter().map(|heading| speech::heading(heading).to_uppercase()).collect()] }
     }
@@ -68,11 +68,11 @@ impl Table {
 
     /// Adds a row of as many cells as there are headings.
     pub fn cells(&mut self, cells: Vec<String>) {
-        // Text from an office may hold anything: a control character would rule the operator's terminal.
+        // A cell may hold text from an office, whose control characters could control the operator's terminal.
         self.rows.push(cells.iter().map(|cell| plain(cell)).collect());
     }
 
-    /// Writes the table; a sentence instead where it has no rows.
+    /// Writes the table; where it has no rows, writes the sentence `nothing` instead.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -83,7 +83,7 @@ impl Table {
         text(&self.render(terminal_width()))
     }
 
-    /// Lays the table out: whole for a file or a program, cut or stacked for a terminal of that width.
+    /// Lays the table out. `terminal` is the width of the terminal, to which the table is cut or stacked; none for a file or a program.
     fn render(&self, terminal: Option<usize>) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
@@ -127,7 +127,7 @@ fn terminal_width() -> Option<usize> {
     terminal_size_of(std::io::stdout()).map(|(Width(columns), _)| usize::from(columns))
 }
 
-/// Shows facts, one a line.
+/// Writes pairs of a name and a value, such as the fields of one record, one pair on each line. The names are in the user's language.
 ///
 /// # Errors
 /// Standard output cannot be written.
@@ -138,27 +138,27 @@ pub fn facts(facts: &[(&str, String)]) -> anyhow::Result<()> {
     text(&names.iter().zip(facts).map(line).collect::<String>())
 }
 
-/// Labels before lines, each as wide as the widest of them is in the language spoken.
+/// Labels at the beginning of lines, all padded to the width of the widest label in the user's language.
 #[derive(Clone, Copy)]
 pub struct Labels {
     width: usize,
 }
 
 impl Labels {
-    /// Measures labels by the names of their messages.
+    /// Measures the labels, which are given by the names of their messages.
     pub fn new(labels: &[&str]) -> Labels {
         let width = labels.iter().map(|label| speech::words().text(label, []).chars().count()).max().unwrap_or(0);
         Labels { width }
     }
 
-    /// Writes a line behind its label. The text begins `gap` columns behind the widest label.
+    /// Returns a line: the label, then the text. The text begins `gap` columns after the widest label.
     pub fn line(self, label: &str, gap: usize, text: &str) -> String {
         let label = if label.is_empty() { String::new() } else { speech::words().text(label, []) };
         format!("{label:<width$}{text}", width = self.width + gap)
     }
 }
 
-/// Shows an amount of minor units: `12500 XAF`, `-3.50 EUR`.
+/// Returns an amount in the main unit with the currency: `12500 XAF`, `-3.50 EUR`.
 pub fn amount(minor_units: i64, server: &Server) -> String {
     let digits = usize::try_from(server.currency_digits).unwrap_or(0);
     let sign = if minor_units < 0 { "-" } else { "" };
@@ -168,10 +168,10 @@ pub fn amount(minor_units: i64, server: &Server) -> String {
     format!("{sign}{whole}{point}{fraction} {}", server.currency)
 }
 
-/// Reads an amount as a person writes it, in the currency's main unit, into minor units.
+/// Reads an amount that a person wrote in the currency's main unit, and returns it in minor units.
 ///
 /// # Errors
-/// What was expected, in words.
+/// A sentence that says what was expected.
 pub fn read_amount(written: &str, server: &Server) -> anyhow::Result<i64> {
     let digits = usize::try_from(server.currency_digits).unwrap_or(0);
     let (whole, fraction) = written.split_once('.').unwrap_or((written, ""));
@@ -191,12 +191,12 @@ pub fn read_amount(written: &str, server: &Server) -> anyhow::Result<i64> {
     format!("{whole}{fraction:0<digits$}").parse().map_err(|_too_large: std::num::ParseIntError| expected())
 }
 
-/// Takes out of a text the characters that would rule the operator's terminal, or show the text in another order.
+/// Replaces the characters of a text that could control the operator's terminal or change the order of writing.
 pub fn plain(text: &str) -> String {
     printable(text)
 }
 
-/// Shows a value that may be absent.
+/// Returns a value as text; a dash where it is absent.
 pub fn or_dash<T: ToString>(value: Option<T>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Takes so many octets, and then fails with this error.
+    /// A writer that takes this number of octets, and then fails with this error.
     struct Reader(usize, ErrorKind);
 
     impl Write for Reader {
@@ -272,11 +272,11 @@ mod tests {
         assert_eq!(table.render(Some(200)), whole);
         let stacked = format!("ID       1\nOUTCOME  accepted\nDETAIL   {}\n", "é".repeat(100));
         assert_eq!(table.render(Some(59)), stacked);
-        // What fits is not stacked, however narrow.
+        // A table that fits the terminal is not stacked, however narrow the terminal is.
         let mut narrow = Table::new(&["id", "town"]);
         narrow.row(["1".to_owned(), "Édéa".to_owned()]);
         assert_eq!(narrow.render(Some(20)), "ID  TOWN\n1   Édéa\n");
-        // The first column leaves the last one no room.
+        // The first column takes the whole width, so the rows are stacked.
         let mut wide = Table::new(&["a", "b"]);
         wide.row(["x".repeat(90), "yyyyyyyyy".to_owned()]);
         assert!(wide.render(Some(80)).starts_with("A  xxx"));

@@ -1,7 +1,7 @@
 //! What the program says to people, in their language: that of `--lang`, else that of their locale, else English.
 //!
-//! A program speaks to one person at one terminal, so the language is chosen once, before the command line is understood. Programs
-//! are spoken to in English: with `--json` nothing is translated, and lines of the log never are.
+//! A process speaks to one person at one terminal, so the language is chosen once, before the command line is parsed. Texts for programs
+//! are English: with `--json` nothing is translated, and lines of the log never are.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use words::{Catalogues, Language, Words};
 
 use crate::configuration::SYSTEM_FOLDER;
 
-/// clap's placeholder for the options of a command, where clap says how the command is used.
+/// clap's placeholder for a command's options, in the line that shows how the command is used.
 const OPTIONS: &str = "[OPTIONS]";
 
 static CATALOGUES: OnceLock<Catalogues> = OnceLock::new();
 static WORDS: OnceLock<Words> = OnceLock::new();
 
-/// Says a message of the catalogues: `said!("agency-changed", agency = matricule)`. Texts and numbers are parameters.
+/// Returns the text of a message of the catalogues: `said!("agency-changed", agency = matricule)`. Parameters are texts or numbers.
 macro_rules! said {
     ($name:literal $(, $parameter:ident = $value:expr)* $(,)?) => {
         $crate::speech::words().text($name, [$((stringify!($parameter), ::words::Value::from($value))),*])
@@ -25,7 +25,7 @@ macro_rules! said {
 }
 pub(crate) use said;
 
-/// Chooses the language by the command line and the environment. The first call holds.
+/// Chooses the language by the command line and the environment. Only the first call has an effect.
 pub fn begin(arguments: &[OsString]) {
     let folder = option(arguments, "--words").map_or_else(|| PathBuf::from(SYSTEM_FOLDER).join("words"), PathBuf::from);
     let catalogues = CATALOGUES.get_or_init(|| Catalogues::with_folder(&folder));
@@ -35,12 +35,12 @@ pub fn begin(arguments: &[OsString]) {
         return;
     }
     if let Some(words) = catalogues.words(&language) {
-        // A language that was chosen before stays.
+        // If a language was chosen before, it stays.
         WORDS.get_or_init(|| words);
     }
 }
 
-/// Finds the value of an option before the command line is understood, so that mistakes in the command line are told in the language too.
+/// Finds the value of an option before the command line is parsed, so that mistakes in the command line are reported in the language too.
 fn option<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     let before_values = arguments.iter().take_while(|word| *word != "--");
     let mut words = before_values.map(OsString::as_os_str);
@@ -64,7 +64,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Returns the words of the language chosen; those of English where none was.
+/// Returns the words of the chosen language; English words where none was chosen.
 pub fn words() -> &'static Words {
     WORDS.get().unwrap_or_else(|| Words::english())
 }
@@ -72,7 +72,7 @@ pub fn words() -> &'static Words {
 /// Reads the value of `--lang`: the tag of a language that has a catalogue.
 ///
 /// # Errors
-/// The language has no catalogue; the text names those that have one.
+/// The language has no catalogue; the error lists the languages that have one.
 pub fn read_language(text: &str) -> Result<String, String> {
     let catalogues = CATALOGUES.get_or_init(Catalogues::built_in);
     let is_spoken = text.parse().is_ok_and(|language| catalogues.words(&language).is_some());
@@ -82,17 +82,17 @@ pub fn read_language(text: &str) -> Result<String, String> {
     Err(format!("expected one of {}, found {text:?}", catalogues.languages().join(", ")))
 }
 
-/// Says sentences that are English where they arise: errors, and what `check` finds.
+/// Translates English sentences of the code: errors, and findings of `check`.
 pub fn sentences(english: &str) -> String {
     words().sentences(english)
 }
 
-/// Names the options of a command in a line of clap's that says how the command is used.
+/// Replaces the placeholder for options in clap's line that shows how a command is used.
 pub fn with_options_named(usage: &str, words: &Words) -> String {
     usage.replace(OPTIONS, &words.short("usage-", OPTIONS))
 }
 
-/// Says the heading of a column, or the name of a fact.
+/// Returns the heading of a column, or the name of a fact, in the user's language.
 pub fn heading(english: &str) -> String {
     words().short("heading-", english)
 }

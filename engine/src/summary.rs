@@ -1,6 +1,6 @@
-//! One line of the log for each hour, for those who read the log in the morning, and for archives of logs.
+//! Writes one line to the log every hour, which sums the hour up.
 //!
-//! The line is made of the program's own counters, so that it never disagrees with the dashboards.
+//! The line uses the program's own metrics, so that it agrees with the dashboards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use prometheus::Registry;
 use prometheus::proto::MetricFamily;
 
-/// Time between two lines.
+/// Time between two summary lines.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// Counters at one moment.
+/// Values of the counters at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     letters: BTreeMap<String, u64>,
@@ -21,7 +21,7 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Reads them.
+    /// Reads the counters from the registry.
     pub fn of(registry: &Registry) -> Totals {
         let mut totals = Totals::default();
         for family in registry.gather() {
@@ -36,7 +36,7 @@ impl Totals {
         totals
     }
 
-    /// Logs what has happened since an earlier moment.
+    /// Logs the differences between an earlier moment and this one.
     pub fn tell_since(&self, earlier: &Totals) {
         let (letters, answers) = (since(&self.letters, &earlier.letters), since(&self.answers, &earlier.answers));
         let of = |counts: &BTreeMap<String, u64>, outcome: &str| counts.get(outcome).copied().unwrap_or(0);
@@ -54,7 +54,7 @@ impl Totals {
     }
 }
 
-/// Logs what has happened, every hour, and for the hour under way when this is dropped.
+/// Logs the differences of each hour. When the future is dropped, it also logs the hour that has begun.
 pub async fn tell_hourly(registry: Registry) {
     let mut summary = Summary { earlier: Totals::of(&registry), registry };
     loop {
@@ -86,7 +86,7 @@ fn by_outcome(family: &MetricFamily) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
     for metric in family.get_metric() {
         let outcome = metric.get_label().iter().find(|label| label.name() == "outcome");
-        // Counters are whole numbers, kept by Prometheus' library as floating-point ones.
+        // The counters are whole numbers, although Prometheus' library keeps them as floating-point numbers.
         *counts.entry(outcome.map(|label| label.value().to_owned()).unwrap_or_default()).or_default() +=
             whole(metric.get_counter().get_value().round());
     }
@@ -107,7 +107,7 @@ fn since(now: &BTreeMap<String, u64>, earlier: &BTreeMap<String, u64>) -> BTreeM
     now.iter().map(|(outcome, count)| (outcome.clone(), count.saturating_sub(before(outcome)))).collect()
 }
 
-/// Words the refusals by code, the most frequent first: `3 rows_invalid, 1 conflict`.
+/// Returns the refusals by code, the most frequent first: `3 rows_invalid, 1 conflict`.
 fn refused(letters: &BTreeMap<String, u64>) -> String {
     let is_refusal = |(outcome, count): &(&String, &u64)| {
         !matches!(outcome.as_str(), "accepted" | "duplicate" | "held") && **count > 0

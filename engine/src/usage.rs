@@ -1,8 +1,8 @@
-//! The command line is read, explained and refused in the language of the person who types it.
+//! The command line is parsed, explained and refused in the user's language.
 //!
-//! clap says most of this, in English. Texts that clap lets be set are set: what commands and options are for, names of values, headings,
-//! the line that says how a command is used. Defaults and possible values, which clap lists behind an option, are written into the
-//! option's text. Errors of clap are said line by line (`failure`). In English nothing is touched.
+//! clap's own texts are English. Where clap lets a text be set, the text is set in the language: purposes of commands and options, names
+//! of values, headings, and the line that shows how a command is used. clap lists defaults and possible values after an option's text, so
+//! they are written into that text. Errors of clap are translated line by line (`failure`). In English nothing is changed.
 
 use std::ffi::OsString;
 
@@ -13,22 +13,22 @@ use words::Words;
 use crate::command::CommandLine;
 use crate::speech;
 
-/// Reads a command line.
+/// Parses a command line.
 ///
 /// # Errors
-/// It is not understood, or asks for help.
+/// The command line is not understood, or asks for help.
 pub fn read(arguments: Vec<OsString>) -> Result<CommandLine, clap::Error> {
     let mut command = in_language(CommandLine::command(), speech::words());
     let mut matches = command.try_get_matches_from_mut(arguments)?;
     CommandLine::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-/// Says everything of a command and the commands below it in a language.
+/// Sets all texts of a command and of its subcommands in a language.
 pub fn in_language(mut command: Command, words: &Words) -> Command {
     if words.is_plain_english() {
         return command;
     }
-    // The command is built first, so that the options and commands that clap adds are there.
+    // The command is built first, so that it has the options and commands that clap adds.
     command.build();
     localised(command, words)
 }
@@ -45,24 +45,24 @@ fn localised(command: Command, words: &Words) -> Command {
     command.help_template(template)
 }
 
-/// Says what clap or the code says of a command or an option.
+/// Translates a text of clap or of the code about a command or an option.
 fn said_of(english: &str, words: &Words) -> String {
     words.short("usage-", &words.short("help-", english))
 }
 
-/// Leaks a name: clap keeps names for as long as the program runs, and there are no more than options.
+/// Leaks a name, because clap needs names for the whole run of the program. Few names are leaked, at most one for each option or command.
 fn forever(name: String) -> &'static str {
     name.leak()
 }
 
-/// Says how a command is used, in clap's own line.
+/// Returns clap's line that shows how a command is used, with its heading in the language.
 fn usage(command: &Command, words: &Words) -> String {
     let english = command.clone().render_usage().ansi().to_string();
     let heading = words.short("usage-", "Usage:");
     speech::with_options_named(&english.replacen("Usage:", &heading, 1), words)
 }
 
-/// Lays a command's help out as clap does, with headings of the language.
+/// Returns a template that lays help out as clap does, with headings in the language.
 fn template(command: &Command, words: &Words) -> String {
     let styles = command.get_styles();
     let heading = |style: &clap::builder::styling::Style, english: &str| {
@@ -108,7 +108,7 @@ fn of_argument(arg: Arg, words: &Words) -> Arg {
     if names.is_empty() { arg } else { arg.value_names(names) }
 }
 
-/// Says which value an option has where it is not given.
+/// Returns the text that says an option's default; none where the option has no default to show.
 fn default(arg: &Arg, words: &Words) -> Option<String> {
     let quoted = |value: &OsString| {
         let value = value.to_string_lossy();
@@ -119,7 +119,7 @@ fn default(arg: &Arg, words: &Words) -> Option<String> {
     is_shown.then(|| words.text("usage-default", [("value", values.join(" ").into())]))
 }
 
-/// Says on one line which values an option takes.
+/// Returns one line with the possible values of an option; none where it takes any value.
 fn possible(arg: &Arg, words: &Words) -> Option<String> {
     let values = shown_values(arg);
     let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
@@ -133,7 +133,7 @@ fn shown_values(arg: &Arg) -> Vec<PossibleValue> {
     arg.get_possible_values().into_iter().filter(|value| !value.is_hide_set()).collect()
 }
 
-/// Lists the values of an option and what each means, as the long help does.
+/// Lists the possible values of an option with their meanings, as the long help does.
 fn listed(arg: &Arg, words: &Words) -> Option<String> {
     let values = shown_values(arg);
     if values.iter().all(|value| value.get_help().is_none()) {

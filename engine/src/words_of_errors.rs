@@ -1,4 +1,4 @@
-//! English sentences for the codes of [`AdministrationError`]: each names the subject, what was expected and what to do.
+//! English sentences for the codes of [`AdministrationError`]. Each sentence names the subject, what was expected and what to do.
 
 use chrono::{DateTime, Utc};
 use store::error::AdministrationError;
@@ -18,12 +18,12 @@ mod values;
 pub use certificates::concern;
 pub use tables::{change, warning};
 
-/// Words an error with its times in UTC, where the centre's zone is not at hand.
+/// Returns the sentence of an error, with times in UTC, for callers that do not know the centre's zone.
 pub fn in_utc(error: &AdministrationError) -> String {
     sentence(error, |time| time.format("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// Words an error with its times as `shown` writes them.
+/// Returns the sentence of an error, with times as `shown` writes them.
 pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> String) -> String {
     match error {
         AdministrationError::Fault(fault) => fault.to_string(),

@@ -1,8 +1,8 @@
-//! English sentences for the problems of a table: each names the column and what mends it.
+//! English sentences for the problems of a table. Each sentence names the column and what mends the problem.
 
 use store::tables::{Problem, ProblemCode};
 
-/// Words a problem.
+/// Returns the sentence of a problem.
 pub fn sentence(problem: &Problem) -> String {
     let p = |name: &str| problem.parameter(name);
     match problem.code() {
@@ -34,6 +34,10 @@ pub fn sentence(problem: &Problem) -> String {
         ProblemCode::ScopeNullable => {
             format!("scope column {} must be NOT NULL: a row without a code is nobody's", p("column"))
         }
+        ProblemCode::NotesTableMissing
+        | ProblemCode::NotesJoinEmpty
+        | ProblemCode::NotesJoinMissing
+        | ProblemCode::NotesJoinUnlike => format!("notes: {}", of_join(problem)),
         ProblemCode::MultilineNotText => format!("multiline column {} is {}, not a text", p("column"), p("type")),
         ProblemCode::ColumnMissing => format!("{} column {} does not exist", role(p("role")), p("column")),
         ProblemCode::ColumnMisspelt => {
@@ -102,7 +106,7 @@ fn of_columns(problem: &Problem) -> String {
     }
 }
 
-/// Words what has changed since the table was adopted.
+/// Returns the sentence of a difference between a table and its definition at adoption.
 fn of_drift(problem: &Problem) -> String {
     let p = |name: &str| problem.parameter(name);
     let column = p("column");
@@ -146,24 +150,35 @@ fn of_check(problem: &Problem) -> String {
             p("table"),
             p("key")
         ),
-        ProblemCode::CheckJoinUnlike => format!(
-            "column {} joins {} with {}: whole numbers, texts, dates and UUIDs are joined with their like",
-            p("column"),
-            p("type"),
-            p("other")
-        ),
         ProblemCode::CheckAllowance => {
             "an allowance has both, `percent` and the term that it is `of`, or neither".to_owned()
         }
         ProblemCode::CheckColumnMissing => format!("column {} does not exist", p("column")),
         ProblemCode::CheckColumnNotInteger => format!("column {} is {}, not an integer", p("column"), p("type")),
-        ProblemCode::CheckTableMissing => {
+        _ => of_join(problem),
+    }
+}
+
+/// Returns the sentence of a problem with another table to which a check or the marginal notes refer: the table is missing, or its columns
+/// cannot be joined.
+fn of_join(problem: &Problem) -> String {
+    let p = |name: &str| problem.parameter(name);
+    match problem.code() {
+        ProblemCode::CheckTableMissing | ProblemCode::NotesTableMissing => {
             format!("table {} does not exist in application {}: name it as letters do", p("table"), p("application"))
         }
-        ProblemCode::CheckJoinEmpty => format!("`on` must name the columns that join {}", p("table")),
-        ProblemCode::CheckJoinMissing => {
+        ProblemCode::CheckJoinEmpty | ProblemCode::NotesJoinEmpty => {
+            format!("`on` must name the columns that join {}", p("table"))
+        }
+        ProblemCode::CheckJoinMissing | ProblemCode::NotesJoinMissing => {
             format!("column {} must exist in both tables to join them", p("column"))
         }
+        ProblemCode::CheckJoinUnlike | ProblemCode::NotesJoinUnlike => format!(
+            "column {} joins {} with {}: whole numbers, texts, dates and UUIDs are joined with their like",
+            p("column"),
+            p("type"),
+            p("other")
+        ),
         _ => problem.to_string(),
     }
 }

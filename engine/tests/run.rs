@@ -1,4 +1,4 @@
-//! The running centre: one process per data folder, readiness, an ordered stop.
+//! Tests of the running centre: one process per data folder, readiness, and an orderly stop.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -15,7 +15,7 @@ use simulation::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, P
 use simulation::process::{self, Process};
 use tempfile::TempDir;
 
-/// Longest that anything here may take.
+/// Longest wait in these tests.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configured centre with a private PostgreSQL and a post office.
@@ -25,7 +25,7 @@ struct Centre {
     post_office: PostOffice,
 }
 
-/// A running `xmserver run`; killed when the test ends early.
+/// A running `xmserver run`, which is killed where the test fails.
 struct Running {
     process: Process,
     lines: Receiver<String>,
@@ -35,7 +35,7 @@ impl Centre {
     fn initialised() -> Centre {
         let accounts = Accounts::listed([("centre@example.org", "s3cr3t"), ("office@example.org", "0ff1ce")]);
         let post_office = PostOffice::start(PostOfficeSettings { accounts, ..PostOfficeSettings::default() }).unwrap();
-        // A folder that PostgreSQL's own user may pass, where the tests run as root.
+        // Where tests run as root, PostgreSQL's own user must be able to enter the folder.
         let everybody_passes = std::fs::Permissions::from_mode(0o711);
         let place = tempfile::Builder::new().prefix("xm-run-").permissions(everybody_passes).tempdir().unwrap();
         let http_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -49,7 +49,7 @@ impl Centre {
         self.configure_with("", "");
     }
 
-    /// Writes a configuration with further lines for the server and for the mailbox.
+    /// Writes a configuration with further lines in `[server]` and in `[mailbox.pop3]`.
     fn configure_with(&self, server: &str, pop3: &str) {
         let text = format!(
             "[server]\n{server}\nhttp_address = \"127.0.0.1:{}\"\n\
@@ -142,7 +142,8 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("no mailbox is configured"));
 
     centre.configure();
-    // Whoever may read the private PostgreSQL is told, whether the centre runs or not.
+    // What `check` says about the database, such as which user of the machine can read the private PostgreSQL. It must say the same
+    // whether the centre runs or not.
     let told_of_postgresql = || {
         let checked = centre.command(&["check"]).stdout(Stdio::piped()).output().unwrap();
         let told = String::from_utf8(checked.stdout).unwrap();
@@ -180,7 +181,7 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
     running.wait_for_line("stopped: everything in hand was settled");
     assert_eq!(running.wait_for_end().code(), Some(0));
 
-    // To the database the next process is the same one: it has kept its name.
+    // A restarted process keeps its identity in the database, because the identity is stored in the data folder.
     let mut running = centre.start();
     centre.wait_until_ready();
     assert_eq!(centre.process_name(), name);
@@ -191,11 +192,11 @@ fn a_centre_runs_alone_on_its_folder_and_drains_when_told() {
 #[test]
 fn a_second_signal_stops_at_once() {
     let centre = Centre::initialised();
-    // Nothing but the second signal ends it while the test waits.
+    // Both timeouts are an hour, so that only the second signal can end the process during the test.
     centre.configure_with("shutdown_seconds_max = 3600", "read_timeout_seconds = 3600");
     let mut running = centre.start();
     centre.wait_until_ready();
-    // A mailbox that answers late keeps its session, and with it the drain, waiting.
+    // A mailbox that answers late keeps its POP3 session open, and the drain waits for the session.
     let late = Fault::DelayReply(Protocol::Pop3, Duration::from_secs(3600));
     centre.post_office.faults().set(late.clone(), When::Always);
     eventually("a session waits", || centre.post_office.faults().struck(&late) > 0);
@@ -220,7 +221,8 @@ fn a_centre_stays_up_while_its_database_is_away() {
     assert_eq!(running.wait_for_end().code(), Some(0));
 }
 
-/// An office makes its key and a mail of its letter, and prints its fingerprint. `$1` is its folder, `$2` the centre's certificate.
+/// Script of an office: makes its key and a mail with its letter, and prints its fingerprint. `$1` is its folder, `$2` the centre's
+/// certificate.
 const OFFICE: &str = r#"set -e; cd "$1"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 800 -subj /CN=office \
         -keyout office.key -out office.crt 2>/dev/null
@@ -230,7 +232,7 @@ const OFFICE: &str = r#"set -e; cd "$1"
     printf 'From: office@example.org\r\nTo: centre@example.org\r\nSubject: SDC\r\n\r\n' > letter.mail
     sed 's/$/\r/' letter.pem >> letter.mail
     openssl x509 -in office.crt -noout -fingerprint -sha256 | cut -d= -f2"#;
-/// An office opens a receipt and verifies it. `$1` is its folder, `$2` the centre's certificate.
+/// Script of an office: opens a receipt and verifies it. `$1` is its folder, `$2` the centre's certificate.
 const RECEIPT: &str = r#"set -e; cd "$1"
     sed -n '/BEGIN CMS/,/END CMS/p' receipt.mail | tr -d '\r' > receipt.sdc
     openssl cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out receipt.signed
@@ -248,7 +250,8 @@ fn letter() -> serde_json::Value {
     })
 }
 
-/// What an office does with stock commands, and the centre with its own: a letter in, a row and a receipt out.
+/// The office uses only commands of the system, and the centre only commands of operators: a letter arrives, its row is in the table, and
+/// a receipt returns.
 #[test]
 fn a_letter_becomes_a_row_and_a_receipt() {
     let centre = Centre::initialised();
@@ -297,13 +300,13 @@ fn a_letter_becomes_a_row_and_a_receipt() {
 }
 
 impl Centre {
-    /// Returns the name that the process keeps across restarts.
+    /// Returns the identity that the process keeps across restarts.
     fn process_name(&self) -> String {
         let text = std::fs::read_to_string(self.place.path().join("data/process")).unwrap();
         text.lines().next().unwrap().to_owned()
     }
 
-    /// Returns the process id of the private PostgreSQL, where one runs.
+    /// Returns the process id of the private PostgreSQL; none where it does not run.
     fn postmaster(&self) -> Option<Pid> {
         let file = self.place.path().join("data/database/data/postmaster.pid");
         let text = std::fs::read_to_string(file).ok()?;
@@ -343,7 +346,7 @@ fn commands_wait_for_each_other_and_for_a_server_that_starts_or_stops() {
         }
     };
     all_succeed(at_once(8));
-    // A server starts while commands work, and commands begin while it starts.
+    // The test starts a server while commands run, and starts further commands while the server starts.
     let before = at_once(4);
     let mut running = centre.start();
     let meanwhile = at_once(4);

@@ -1,4 +1,4 @@
-//! A PostgreSQL for one scenario, which may be stopped and struck.
+//! A PostgreSQL for one scenario. The scenario may stop it or damage it.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -9,18 +9,21 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
+/// Name of the database that a new cluster has.
+const DATABASE: &str = "xmserver";
+
 /// A PostgreSQL in a folder of its own.
 pub struct OwnDatabase {
-    /// The server. Declared first: it ends before its folder goes.
+    /// The server. The field is declared before the folder, so that the server ends before its folder is removed.
     pub cluster: Cluster,
     folder: TempDir,
 }
 
 impl OwnDatabase {
-    /// Starts a PostgreSQL in a folder of its own, which PostgreSQL's own user may pass where tests run as root.
+    /// Starts a PostgreSQL in a folder of its own. Where tests run as root, PostgreSQL's own user may pass through the folder.
     ///
     /// # Errors
-    /// It does not start.
+    /// The PostgreSQL does not start.
     pub fn start(runtime: &Runtime) -> Result<OwnDatabase> {
         let folder =
             tempfile::Builder::new().prefix("xm-database-").permissions(Permissions::from_mode(0o711)).tempdir()?;
@@ -29,20 +32,26 @@ impl OwnDatabase {
         Ok(OwnDatabase { cluster, folder })
     }
 
-    /// Runs statements in a session of their own.
+    /// Returns the section of a configuration with which a centre uses this database, including the login that reads for agencies.
+    pub fn configured(&self) -> String {
+        let reader = self.cluster.reader_url_of(DATABASE);
+        format!("[database]\nurl = \"{}\"\nreader_url = \"{reader}\"\n", self.cluster.url())
+    }
+
+    /// Runs statements in a new database session.
     ///
     /// # Errors
-    /// PostgreSQL's own.
+    /// PostgreSQL refuses a statement.
     pub fn run(&self, runtime: &Runtime, statements: &str) -> Result<()> {
         runtime.block_on(async {
             let (client, connection) = tokio_postgres::connect(&self.cluster.url(), NoTls).await?;
-            // Ends when the client is dropped.
+            // The task ends when the client is dropped.
             tokio::spawn(connection);
             Ok(client.batch_execute(statements).await?)
         })
     }
 
-    /// Stops it and removes its folder.
+    /// Stops the PostgreSQL and removes its folder.
     ///
     /// # Errors
     /// The folder cannot be removed.

@@ -1,4 +1,4 @@
-//! `xmserver` as its users run it: a process on a data folder, told to stop by signals, asked by HTTP and by commands.
+//! `xmserver` as its users run it: a process with a data folder, which is controlled by signals, HTTP requests and commands.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -22,41 +22,42 @@ const PASSWORD_VARIABLE: &str = "MAILBOX_PASSWORD";
 const LOG_TAIL_LINES: usize = 40;
 /// Longest wait for anything that the engine does.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Longest wait for more of an answer over HTTP.
+/// Longest pause between two octets of an HTTP answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A data folder, and the process on it while there is one.
+/// A data folder with its configuration, and the engine's process while it runs.
 pub struct Engine {
     process: Option<Process>,
     http: SocketAddr,
     password: String,
     program: PathBuf,
-    /// Environment variables of `xmserver run`.
+    /// Environment variables for `xmserver run`.
     variables: Vec<(String, String)>,
-    /// The process's standard input, for orders what to do to itself; only the program built for nemesis listens.
+    /// Standard input of the process. A test writes orders to it, by which the process breaks itself. Only a program built with the feature
+    /// `nemesis` reads these orders.
     orders: Option<ChildStdin>,
     folder: TempDir,
 }
 
-/// Where a centre collects and sends.
+/// Mailboxes and relay of a centre.
 #[derive(Clone, Debug)]
 pub struct Posts<'a> {
-    /// Holds the mailboxes.
+    /// Mail server with the mailboxes.
     pub dovecot: &'a Dovecot,
-    /// Addresses of the mailboxes, each with the same password.
+    /// Addresses of the mailboxes. All have the same password.
     pub mailboxes: &'a [String],
-    /// That password.
+    /// Password of every mailbox.
     pub password: &'a str,
-    /// Takes the answers.
+    /// Address of the relay to which answers are sent.
     pub relay: SocketAddr,
-    /// The centre's own address.
+    /// E-mail address of the centre.
     pub address: &'a str,
-    /// Further lines of the configuration file, with their sections.
+    /// Further sections of the configuration file.
     pub further: &'a str,
 }
 
 impl Engine {
-    /// Makes a folder that PostgreSQL's own user may pass, where tests run as root, and configures a centre in it.
+    /// Makes a folder and configures a centre in it. Where tests run as root, PostgreSQL's own user may pass through the folder.
     ///
     /// # Errors
     /// The disk is full; no port is free.
@@ -64,7 +65,8 @@ impl Engine {
         Engine::of(xmserver()?, posts.password, |http| configuration(posts, http))
     }
 
-    /// Makes such a folder for a given program. `configuration` gets the address at which the program answers over HTTP.
+    /// Makes a folder like [`Engine::configured`], for a given program. `configuration` receives the address at which the program answers
+    /// HTTP requests, and returns the text of the configuration file.
     ///
     /// # Errors
     /// The disk is full; no port is free.
@@ -90,7 +92,7 @@ impl Engine {
     /// Makes another engine with the same configuration and keys, as on a second machine.
     ///
     /// # Errors
-    /// This one has no keys yet; the disk is full.
+    /// This engine has no keys yet; the disk is full.
     pub fn twin(&self) -> Result<Engine> {
         let text = fs::read_to_string(self.data().join("xmserver.toml"))?;
         let mut twin =
@@ -106,7 +108,7 @@ impl Engine {
         Ok(twin)
     }
 
-    /// Sets an environment variable of `xmserver run`, from the next start on.
+    /// Sets an environment variable for `xmserver run`. It takes effect at the next start.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.variables.push((variable.to_owned(), value.to_owned()));
     }
@@ -116,20 +118,20 @@ impl Engine {
         self.folder.path().join("data")
     }
 
-    /// Returns a folder for whatever else belongs to this centre.
+    /// Returns the temporary folder of this engine. Tests may put other files into it.
     pub fn place(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Returns where it answers HTTP.
+    /// Returns the address at which the engine answers HTTP requests.
     pub fn http_address(&self) -> SocketAddr {
         self.http
     }
 
-    /// Returns the process id.
+    /// Returns the process id of the engine.
     ///
     /// # Errors
-    /// It does not run.
+    /// The engine does not run.
     pub fn process_id(&self) -> Result<u32> {
         Ok(self.process.as_ref().context("the engine does not run")?.id())
     }
@@ -147,7 +149,7 @@ impl Engine {
     /// Runs a command of operators and returns what it prints.
     ///
     /// # Errors
-    /// The command says no; the error has its words.
+    /// The command fails; the error has what the command printed.
     pub fn operate(&self, arguments: &[&str]) -> Result<String> {
         let output = self.command(self.program.as_os_str()).args(self.place_of_data()).args(arguments).output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -155,10 +157,10 @@ impl Engine {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// Runs a command that may say no, and returns its exit code and what it told.
+    /// Runs a command that may fail, and returns its exit code and standard output.
     ///
     /// # Errors
-    /// It cannot be run, or tells what is no text.
+    /// The command cannot be run, or prints what is not UTF-8.
     pub fn ask(&self, arguments: &[&str]) -> Result<(Option<i32>, String)> {
         let output = self.command(self.program.as_os_str()).args(self.place_of_data()).args(arguments).output()?;
         Ok((output.status.code(), String::from_utf8(output.stdout)?))
@@ -167,15 +169,16 @@ impl Engine {
     /// Starts `xmserver run`.
     ///
     /// # Errors
-    /// It runs already, or cannot be started.
+    /// The engine runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
-        self.start_through(&[])
+        // A test may itself run under `nohup`, which its processes inherit.
+        self.start_through(&["env", "--default-signal=HUP"])
     }
 
-    /// Starts `xmserver run` through a launcher: a command that prepares something, and then becomes the command in its last words.
+    /// Starts `xmserver run` through a launcher: a command that prepares something and then executes the command in its last arguments.
     ///
     /// # Errors
-    /// It runs already, or cannot be started.
+    /// The engine runs already, or cannot be started.
     pub fn start_through(&mut self, launcher: &[&str]) -> Result<()> {
         ensure!(self.process.is_none(), "the engine runs already");
         let log = File::options().create(true).append(true).open(self.log_path())?;
@@ -189,25 +192,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives an order. A program that has just died takes none, which is no error.
+    /// Sends an order to the engine. If the process has just died, the order is lost, and this is no error.
     pub fn tell(&mut self, order: &str) {
         if let Some(orders) = &mut self.orders {
             writeln!(orders, "{order}").ok();
         }
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the engine.
     ///
     /// # Errors
-    /// It does not run.
+    /// The engine does not run.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         Ok(self.process.as_ref().context("the engine does not run")?.signal(signal)?)
     }
 
-    /// Tells with what status the program has ended by itself, where it has; the engine may then be started again.
+    /// Returns the exit status if the process has ended by itself, otherwise `None`. After that, the engine may be started again.
     ///
     /// # Errors
-    /// The operating system's own.
+    /// The operating system fails.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let status = self.process.as_mut().map(Process::ended).transpose()?.flatten();
         if status.is_some() {
@@ -216,20 +219,20 @@ impl Engine {
         Ok(status)
     }
 
-    /// Says whether it was started and has not been stopped or found ended since.
+    /// Says whether the engine was started, and since then neither stopped nor found to have ended.
     pub fn is_started(&self) -> bool {
         self.process.is_some()
     }
 
-    /// Returns the path of its log.
+    /// Returns the path of the engine's log.
     pub fn log_path(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
-    /// Waits until it takes mail.
+    /// Waits until the engine is ready for mail.
     ///
     /// # Errors
-    /// It ends, or does not in time; the error has the end of its log.
+    /// The engine ends, or is not ready in time; the error has the end of its log.
     pub fn wait_until_ready(&mut self) -> Result<()> {
         self.wait_until("the engine is ready", |engine| Ok(engine.get("/ready").starts_with("HTTP/1.1 200")))
     }
@@ -237,7 +240,7 @@ impl Engine {
     /// Waits until a condition holds while the engine runs.
     ///
     /// # Errors
-    /// It ends, or the condition does not hold in time; the error has the end of its log.
+    /// The engine ends, or the condition does not hold in time; the error has the end of its log.
     pub fn wait_until(&mut self, what: &str, mut condition: impl FnMut(&Engine) -> Result<bool>) -> Result<()> {
         let waited = wait_within(PATIENCE, what, || {
             self.check()?;
@@ -246,10 +249,10 @@ impl Engine {
         waited.with_context(|| self.log_tail())
     }
 
-    /// Fails when it has ended by itself.
+    /// Fails where the engine has ended by itself.
     ///
     /// # Errors
-    /// It has.
+    /// The engine has ended; the error has the end of its log.
     pub fn check(&mut self) -> Result<()> {
         match self.process.as_mut().map(Process::ended).transpose()?.flatten() {
             Some(status) => bail!("the engine ended with {status}\n{}", self.log_tail()),
@@ -257,38 +260,38 @@ impl Engine {
         }
     }
 
-    /// Returns an answer over HTTP with its status and body; empty while the engine does not listen.
+    /// Returns the whole answer to an HTTP GET, with status and body; empty while the engine does not listen.
     pub fn get(&self, path: &str) -> String {
         process::get(self.http, path, ANSWER_PATIENCE)
     }
 
-    /// Returns the sum of a metric over its labels; 0 while there is none.
+    /// Returns the sum of a metric over its labels; 0 while the metric is not shown.
     pub fn metric(&self, name: &str) -> f64 {
         let text = self.get("/metrics");
         let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
         text.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 
-    /// Kills the engine as a power cut would.
+    /// Kills the engine without warning, as a power cut would.
     ///
     /// # Errors
-    /// It does not run.
+    /// The engine does not run.
     pub fn kill(&mut self) -> Result<()> {
         Ok(self.process.take().context("the engine does not run")?.kill()?)
     }
 
-    /// Tells the engine to drain and waits for its end.
+    /// Sends SIGTERM and waits for the engine's end. On SIGTERM the engine finishes the work that it has begun.
     ///
     /// # Errors
-    /// It does not end in time, or badly.
+    /// The engine does not end in time, or with a failure.
     pub fn stop(&mut self) -> Result<()> {
         self.stop_by(Signal::SIGTERM)
     }
 
-    /// Stops it by the signal of a terminal that is closed.
+    /// Sends SIGHUP, which a closing terminal sends, and waits for the engine's end.
     ///
     /// # Errors
-    /// It does not end in time, or badly.
+    /// The engine does not end in time, or with a failure.
     pub fn hang_up(&mut self) -> Result<()> {
         self.stop_by(Signal::SIGHUP)
     }
@@ -309,7 +312,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Returns the last lines of its log.
+    /// Returns the last lines of the engine's log.
     pub fn log_tail(&self) -> String {
         let text = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();

@@ -1,10 +1,9 @@
-//! What running programs show of themselves, as long as somebody looks: which metrics have moved, and whether an idle
-//! program says that it has nothing in hand.
+//! Metrics of running programs, as a test observes them: which metrics have changed, and whether an idle program shows unfinished work.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Gauges of work in hand, or of what is wrong: 0 in an idle program where all is well.
-const IN_HAND: [&str; 9] = [
+/// Gauges of unfinished work and of faults. Each is 0 in an idle program without faults.
+const IN_HAND: [&str; 10] = [
     "xm_actor_mailbox_depth",
     "xm_ledger_difference",
     "xm_letters_unanswered_oldest_seconds",
@@ -14,9 +13,10 @@ const IN_HAND: [&str; 9] = [
     "xm_mails_unfetchable",
     "xm_outbox_oldest_seconds",
     "xm_outbox_waiting",
+    "xm_reads_waiting",
 ];
-/// Gauges of a state, which an idle program has too. Every other gauge is of work in hand. A new one must be named here or above.
-const STATES: [&str; 32] = [
+/// Gauges of a state, which may be above 0 even in an idle program. A new gauge must be added here or to [`IN_HAND`].
+const STATES: [&str; 40] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -25,11 +25,14 @@ const STATES: [&str; 32] = [
     "process_virtual_memory_bytes",
     "xm_accounts_owed_minor_units",
     "xm_accounts_owing",
+    "xm_accounts_prepaid_minor_units",
     "xm_agencies",
     "xm_agencies_certificate_ending",
     "xm_agencies_settled",
     "xm_agencies_silent",
     "xm_agencies_without_certificate",
+    "xm_approvals_waiting",
+    "xm_approvals_waiting_oldest_seconds",
     "xm_build_info",
     "xm_centre_certificate_expiry_seconds",
     "xm_data_folder_free_bytes",
@@ -38,6 +41,7 @@ const STATES: [&str; 32] = [
     "xm_database_up",
     "xm_enrolments_locked",
     "xm_flags_unexplained",
+    "xm_flags_unexplained_oldest_seconds",
     "xm_letters_held",
     "xm_letters_held_oldest_seconds",
     "xm_mailbox_up",
@@ -47,13 +51,17 @@ const STATES: [&str; 32] = [
     "xm_quarantine_bytes",
     "xm_quarantine_bytes_max",
     "xm_quarantine_open",
+    "xm_reader_up",
     "xm_recharging_locked",
+    "xm_results_held_oldest_seconds",
     "xm_stations",
+    "xm_vouchers",
+    "xm_vouchers_open_minor_units",
 ];
-/// The gauge that only the program with the mailbox's lease shows.
+/// Gauge that only the program with the mailbox's lease shows.
 const OF_ONE_PROGRAM: &str = "xm_mailbox_mails";
 
-/// Values by series, written as `name{labels}`, in the text format of Prometheus.
+/// Returns the values of a scrape by series, written as `name{labels}`. `text` is in the text format of Prometheus.
 pub fn values(text: &str) -> BTreeMap<&str, f64> {
     let lines = text.lines().filter(|line| line.starts_with("xm_") || line.starts_with("process_"));
     lines
@@ -62,7 +70,7 @@ pub fn values(text: &str) -> BTreeMap<&str, f64> {
         .collect()
 }
 
-/// Says what an idle program shows wrongly: work in hand where there is none, or letters that came and were not counted when they went.
+/// Lists the wrong values that an idle program shows: unfinished work, or an actor that has finished fewer letters than it received.
 pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
     let mut lies = Vec::new();
     let gauges = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge"));
@@ -97,15 +105,15 @@ pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
     lies
 }
 
-/// Every value that was seen of each metric, by program and series.
+/// All values seen so far of each metric, by program and series.
 #[derive(Debug, Default)]
 pub struct Moves(BTreeMap<String, BTreeMap<(usize, String), BTreeSet<String>>>);
 
 impl Moves {
-    /// Looks at what one of several programs shows.
+    /// Records the values in one scrape of one program. `program` is the program's index.
     pub fn look(&mut self, program: usize, text: &str) {
         let mut family = String::new();
-        // The head of the HTTP answer stands before the first family.
+        // The first lines are the head of the HTTP answer and belong to no metric.
         let is_of = |family: &str, line: &str| !family.is_empty() && line.starts_with(family);
         for line in text.lines() {
             if let Some((name, _kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
@@ -117,13 +125,13 @@ impl Moves {
         }
     }
 
-    /// Returns the metrics none of whose series was ever seen to change.
+    /// Returns the metrics none of whose series has ever changed.
     pub fn still(&self) -> BTreeSet<&str> {
         let is_still = |series: &BTreeMap<_, BTreeSet<String>>| series.values().all(|values| values.len() < 2);
         self.0.iter().filter(|(_, series)| is_still(series)).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Returns all metrics that were seen.
+    /// Returns the names of all metrics that were seen.
     pub fn metrics(&self) -> BTreeSet<&str> {
         self.0.keys().map(String::as_str).collect()
     }
@@ -133,7 +141,7 @@ impl Moves {
 mod tests {
     use super::*;
 
-    /// An idle program.
+    /// Returns the metrics of an idle program.
     fn quiet() -> String {
         let mut text = String::from("# HELP xm_mails_in_hand x\n");
         for name in IN_HAND {

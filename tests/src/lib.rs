@@ -1,4 +1,4 @@
-//! What the scenarios stand on: real servers, and the engine as a process, started for one test.
+//! What the scenarios are built on: real servers, and the engine as a process, started for one test.
 
 pub mod database;
 pub mod engine;

@@ -1,8 +1,8 @@
-//! Nemesis: traffic, one fault after another in the middle of it, and in the end the demo's oracle, which knows what was sent and compares
-//! rows, books, journal, receipts and quarantine with it.
+//! Nemesis sends letters to a running centre and makes one fault after another happen meanwhile. From time to time, and at the end, the
+//! demo's oracle compares rows, accounts, journal, receipts and quarantine with the letters that were sent.
 //!
-//! Everything is drawn from a seed, so a run can be repeated: the same faults in the same order, at the same places.
-//! What is not repeated is the very moment of a random kill; the kills at named places make up for that.
+//! Everything is drawn from a seed, so a second run with the same seed has the same faults in the same order. Only the exact moment of a
+//! random kill may differ; the kills at named places in the program do not depend on time.
 
 pub mod fault;
 pub mod offices;
@@ -27,18 +27,18 @@ use fault::Fault;
 use strike::strike;
 use world::World;
 
-/// Longest wait for the centre's mailbox to be empty, and for all answers.
+/// Longest wait until the centre's mailbox is empty, and longest wait until all letters are answered.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Longest wait for answers that only the relay can still have: mailbox and outbox are empty.
+/// Longest wait for missing answers while mailbox and outbox are empty, so that only the mail relay can still have the answers.
 const RELAY_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
-/// Most faults told when something is wrong.
+/// Number of the latest faults that are printed when the run fails.
 const HISTORY_MAX: usize = 30;
-/// Keeps the randomness of the letters apart from that of the faults.
+/// This number changes the seed for the letters, so that the letters and the faults are drawn independently.
 const LETTERS: u64 = 0x5DC;
-/// Keeps the randomness of the transfer folder apart from both.
+/// This number changes the seed for the transfer folder, so that its removal is drawn independently of the letters and the faults.
 const FOLDER: u64 = 0xF01D;
-/// The transfer folder is pulled out in one cycle of so many, in the midst of whatever other fault.
+/// On average, the transfer folder is taken away in one of so many cycles, in addition to the fault of the cycle.
 const PULLED_OUT_IN: usize = 4;
 
 /// What a run is.
@@ -73,53 +73,55 @@ pub struct Plan {
     pub engine: Option<PathBuf>,
 }
 
-/// What a run found.
+/// The results of a run.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// Cycles done.
+    /// Number of cycles that were run.
     pub cycles: u64,
-    /// The seed.
+    /// Seed of the run.
     pub seed: u64,
-    /// Engines killed, at any moment and at named places.
+    /// Number of engines that were killed, at random moments or at named places.
     pub kills: usize,
-    /// Actors that panicked.
+    /// Number of panics that nemesis caused in actors.
     pub panics: usize,
-    /// Cycles in which the transfer folder was pulled out.
+    /// Number of cycles in which the transfer folder was taken away.
     pub pulled_out: u64,
-    /// Engines that ended by themselves because actors panicked too often, to be started again.
+    /// Number of times that an engine ended by itself, because its actors panicked too often, and was started again.
     pub escalations: u64,
-    /// Letters of verified senders without a receipt.
+    /// Number of letters from verified senders that have no receipt.
     pub unanswered: u64,
-    /// What the oracle found last.
+    /// Findings of the last check by the oracle.
     #[serde(flatten)]
     pub findings: Findings,
-    /// Cycles by fault.
+    /// Number of cycles with each kind of fault.
     pub faults_by_kind: BTreeMap<&'static str, u64>,
-    /// Cycles whose fault found nothing to strike.
+    /// Number of cycles, by kind of fault, in which the fault could not happen, for example because no engine came to the place of the
+    /// kill.
     pub missed_by_kind: BTreeMap<&'static str, u64>,
-    /// The cycle after which a promise was found broken.
+    /// The cycle after which a check found a broken promise; `None` where every check passed.
     pub broken_after_cycle: Option<u64>,
-    /// Seconds in all, without the start.
+    /// Duration of the cycles in seconds, without the start of the servers.
     pub seconds: f64,
 }
 
 impl Report {
-    /// Says whether every promise was kept.
+    /// Says whether the centre kept every promise: no check failed, and every letter is answered.
     pub fn is_sound(&self) -> bool {
         self.broken_after_cycle.is_none() && self.findings.is_sound() && self.unanswered == 0
     }
 }
 
-/// Runs the cycles. Ends at the first check that finds a promise broken.
+/// Runs the cycles of the plan. Ends early at the first check that finds a broken promise.
 ///
 /// # Errors
-/// A server or nemesis itself fails; the error tells where the logs are.
+/// A server or nemesis itself fails. The place of the logs is printed before.
 pub fn run(plan: &Plan) -> Result<Report> {
     let program = match &plan.engine {
         Some(program) => program.as_path(),
         None => xmserver_nemesis()?,
     };
-    let mut world = World::start(program, plan.engines, plan.seed ^ LETTERS, plan.plant.as_deref())?;
+    let letters = (plan.cycles + plan.panics) * plan.mails as u64;
+    let mut world = World::start(program, plan.engines, (plan.seed ^ LETTERS, letters), plan.plant.as_deref())?;
     println!("nemesis: seed {}, {} cycles, {} panics", plan.seed, plan.cycles, plan.panics);
     let mut run = Run {
         world: &mut world,
@@ -132,7 +134,7 @@ pub fn run(plan: &Plan) -> Result<Report> {
     if done.is_err() || !report.is_sound() {
         println!("the last faults:\n  {}", Vec::from(history).join("\n  "));
         report.findings.faults.iter().for_each(|fault| println!("  - {fault}"));
-        // A planted bug is known, so its logs are not kept.
+        // A planted bug is expected to fail the run, so nobody needs the logs.
         if plan.plant.is_none() {
             println!("logs are kept in {}", world.keep_logs()?.display());
         }
@@ -189,6 +191,7 @@ impl Run<'_> {
         let toll = strike(self.world, fault, self.plan.mails)?;
         self.world.offices.transfer.put_back()?;
         self.settle()?;
+        self.world.operate()?;
         self.world.pop3.mend();
         self.world.smtp.mend();
         let report = &mut self.report;
@@ -206,8 +209,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until every mail is fetched, settled and deleted. So no letter meets the faults of two cycles: a letter that is
-    /// in hand alone at three deaths is poison by design, whoever is to blame.
+    /// Waits until every mail is fetched, settled and deleted, so that no letter is present during the faults of two cycles. This matters
+    /// because the centre treats a letter as poison if it was the only letter in progress at three crashes, even if the letter did not
+    /// cause them.
     fn settle(&mut self) -> Result<()> {
         let world = &mut *self.world;
         wait_within(PATIENCE, "the centre's mailbox is empty", || {
@@ -218,14 +222,15 @@ impl Run<'_> {
         })
     }
 
-    /// Waits until everybody is answered, or nothing is on its way that could answer; then asks the oracle.
+    /// Waits until every letter is answered, or until nothing has changed for [`RELAY_PATIENCE`]; then the oracle checks the database.
     fn check(&mut self) -> Result<()> {
         let began = Instant::now();
         let mut moved = (Instant::now(), (u64::MAX, 0));
         while !self.world.offices.is_answered() && began.elapsed() < PATIENCE {
             pass_time(LOOK * 5);
             self.settle()?;
-            let state = (self.world.offices.record.unanswered, self.world.postfix.queued());
+            self.world.operate()?;
+            let state = (self.world.offices.record.unanswered(), self.world.postfix.queued());
             if state != moved.1 || self.world.ask("SELECT count(*) FROM xm.outbox WHERE failed_at IS NULL")? > 0 {
                 moved = (Instant::now(), state);
             } else if state.1 > 0 && moved.0.elapsed() > RELAY_PATIENCE / 4 {
@@ -238,7 +243,7 @@ impl Run<'_> {
         let findings = self.world.judge()?;
         println!(
             "checked after cycle {}: {} letters, {} accepted, {} refused, {} lost, {} doubled, {} wrong, {} difference, \
-             {} unanswered, {} innocent",
+             {} unanswered, {} innocent, {} read wrongly",
             self.report.cycles,
             findings.letters_sent,
             findings.accepted,
@@ -249,6 +254,7 @@ impl Run<'_> {
             findings.ledger_difference,
             findings.receipts_missing,
             findings.quarantined_innocent,
+            findings.reads_wrong,
         );
         self.report.unanswered = findings.receipts_missing;
         self.report.findings = findings;

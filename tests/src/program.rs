@@ -8,19 +8,19 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 
-/// Folders with sources of the program.
+/// Folders with the program's sources.
 const SOURCES: [&str; 3] = ["engine", "actors", "schema"];
 
-/// Returns the path of `xmserver`, beside the running test. Tests of the whole workspace find it built; those of this
-/// crate alone have it built where it is missing or older than its sources.
+/// Returns the path of `xmserver`, which is beside the running test. It is built if it is missing or older than its sources, as when only
+/// the tests of this crate are built.
 pub fn xmserver() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let found = PROGRAM.get_or_init(|| find("xmserver", &[]).map_err(|error| format!("{error:#}")));
     found.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-/// Returns the path of `xmserver-nemesis`: the same program with places to die at and bugs to find. Built where it is
-/// missing or older than its sources.
+/// Returns the path of `xmserver-nemesis`: the same program, with failpoints and planted bugs. It is built if it is missing or older than
+/// its sources.
 pub fn xmserver_nemesis() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = || find("xmserver-nemesis", &["--features", "nemesis"]).map_err(|error| format!("{error:#}"));
@@ -29,7 +29,7 @@ pub fn xmserver_nemesis() -> Result<&'static Path> {
 
 fn find(name: &str, features: &[&str]) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
-    // Tests lie one folder deeper than programs.
+    // Test binaries are one folder deeper than programs.
     let folder = this.parent().context("a test has a folder")?;
     let folder = if folder.ends_with("deps") { folder.parent().context("deps has a folder")? } else { folder };
     let program = folder.join(name);

@@ -1,5 +1,5 @@
-//! A line between two programs that can be slow and can break: in the middle of a line, in the middle of a mail, or just
-//! around the final dot of DATA, where nobody knows whether the mail was taken (RFC 1047).
+//! A proxy between a client and a server that can delay data and break connections: in the middle of a line, in the middle of a mail, or
+//! around the final dot of DATA. In the last case the client does not know whether the server accepted the mail (RFC 1047).
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,31 +13,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
 const CHUNK_BYTES: usize = 4096;
-/// What ends a mail in DATA.
+/// The octets that end a mail in DATA.
 const FINAL_DOT: &[u8] = b"\r\n.\r\n";
-/// How long a held line stays silent, unless one of its ends goes first.
+/// Longest time for which a broken connection stays open and silent. It ends earlier if client or server disconnects.
 const HOLD_MAX: Duration = Duration::from_secs(5);
 
-/// A break to come. It strikes the first connection that gets so far; connections before and after are whole.
+/// A planned break. It breaks the first connection that gets to this point. Connections before and after it are not disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
-    /// After so many bytes towards the client.
+    /// Break after a number of bytes towards the client.
     Answer {
-        /// How many pass.
+        /// Number of bytes that still pass.
         after_bytes: usize,
     },
-    /// After so many bytes towards the server.
+    /// Break after a number of bytes towards the server.
     Request {
-        /// How many pass.
+        /// Number of bytes that still pass.
         after_bytes: usize,
     },
-    /// Before a final dot: the server never sees it.
+    /// Break before a final dot, so that the server does not receive it.
     BeforeDot,
-    /// After a final dot: the client never sees what the server says to it.
+    /// Break after a final dot, so that the client does not receive the server's answer to it.
     AfterDot,
 }
 
-/// A listening line to one server. Ends with its runtime.
+/// A proxy that listens for connections to one server. It ends with its runtime.
 pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -46,7 +46,7 @@ pub struct Proxy {
 struct Shared {
     server: SocketAddr,
     delay_ms: AtomicU64,
-    /// Whether a broken line stays open and silent for a while, for somebody to die on.
+    /// Whether a broken connection stays open and silent for a while, so that a program can be killed meanwhile.
     holds: AtomicBool,
     next: Mutex<Option<Break>>,
     has_broken: AtomicBool,
@@ -73,29 +73,30 @@ impl Proxy {
         Ok(Proxy { address, shared })
     }
 
-    /// Tells where to connect to.
+    /// Returns the address to connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Holds every chunk back for so long, from now on.
+    /// Delays every chunk by this time, from now on.
     pub fn delay(&self, delay: Duration) {
         self.shared.delay_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Plans a break. With `holds` the line falls silent there, and breaks a while later or when the client goes.
+    /// Plans a break. With `holds`, the connection becomes silent at this point, and is closed a while later or when the client
+    /// disconnects.
     pub fn plan(&self, planned: Break, holds: bool) {
         self.shared.has_broken.store(false, Ordering::Relaxed);
         self.shared.holds.store(holds, Ordering::Relaxed);
         *self.shared.next() = Some(planned);
     }
 
-    /// Says whether the planned break has come.
+    /// Says whether the planned break has happened.
     pub fn has_broken(&self) -> bool {
         self.shared.has_broken.load(Ordering::Acquire)
     }
 
-    /// Takes back the break that is planned, and the delay.
+    /// Cancels the planned break and the delay.
     pub fn mend(&self) {
         *self.shared.next() = None;
         self.delay(Duration::ZERO);
@@ -121,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// Returns how many of these bytes may pass before the planned break, where it is due among them.
+    /// Returns how many of these bytes pass before the planned break; `None` if the break is not due within these bytes.
     fn passing(&self, bytes: usize, is_request: bool) -> Option<usize> {
         let mut next = self.next();
         let ((Some(Break::Answer { after_bytes }), false) | (Some(Break::Request { after_bytes }), true)) =
@@ -138,7 +139,7 @@ impl Shared {
         Some(passing)
     }
 
-    /// Takes a break around the final dot, where that is the one planned.
+    /// Says whether this break around the final dot is the planned one. If so, it is no longer planned.
     fn takes(&self, wanted: Break) -> bool {
         self.next().take_if(|next| *next == wanted).is_some()
     }
@@ -148,13 +149,13 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            // A server that is down refuses: so does the line.
+            // If the server is down, the proxy closes the client's connection too.
             let Ok(server) = TcpStream::connect(shared.server).await else { return };
             let _no_nagle = (client.set_nodelay(true), server.set_nodelay(true));
             let (from_client, to_client) = client.into_split();
             let (from_server, to_server) = server.into_split();
             let is_after_dot = AtomicBool::new(false);
-            // When one direction ends, the other is dropped, and both connections with it.
+            // When one direction ends, the other is dropped, and both connections are closed.
             tokio::select! {
                 () = requests(&shared, from_client, to_server, &is_after_dot) => {}
                 () = answers(&shared, from_server, to_client, &is_after_dot) => {}
@@ -165,7 +166,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn requests(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHalf, is_after_dot: &AtomicBool) {
     let mut chunk = [0; CHUNK_BYTES];
-    // The end of what has passed is kept: a final dot may come in two chunks.
+    // The last octets that passed are kept, because a final dot may arrive in two chunks.
     let mut seen: Vec<u8> = Vec::new();
     while let Ok(bytes @ 1..) = from.read(&mut chunk).await {
         shared.delay().await;
@@ -175,7 +176,7 @@ async fn requests(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHa
         let mut passing = shared.passing(bytes, true);
         if let Some(at) = dot {
             if shared.takes(Break::BeforeDot) {
-                // The line of the dot does not pass; where it comes in two chunks, its end does not.
+                // The line with the dot does not pass. If it arrives in two chunks, only its second part is stopped.
                 passing = Some((at + 2).saturating_sub(before));
             } else if shared.takes(Break::AfterDot) {
                 is_after_dot.store(true, Ordering::Release);
@@ -212,7 +213,7 @@ async fn answers(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHal
 mod tests {
     use super::*;
 
-    /// A server that greets, and says how many bytes it got before its client went.
+    /// A server that greets, and returns how many bytes it received before its client disconnected.
     async fn served(listener: TcpListener) -> usize {
         let (mut client, _) = listener.accept().await.unwrap();
         client.write_all(b"+OK greetings\r\n").await.unwrap();
@@ -226,7 +227,7 @@ mod tests {
         got.len()
     }
 
-    /// Sends a mail over a line with a break, and returns what either end got.
+    /// Sends a mail through a proxy with a planned break. Returns how many bytes server and client received.
     async fn bytes_that_pass(planned: Option<Break>) -> (usize, usize) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Proxy::start(listener.local_addr().unwrap(), &Handle::current()).unwrap();
@@ -237,7 +238,7 @@ mod tests {
         let mut client = TcpStream::connect(proxy.address()).await.unwrap();
         let mut chunk = [0; 100];
         let mut got = client.read(&mut chunk).await.unwrap();
-        // The final dot comes in two chunks, as networks may cut it.
+        // The final dot is sent in two chunks, as may happen on a network.
         for part in [&b"DATA\r\nSubject: x\r\n\r\nwords\r"[..], b"\n.\r\n"] {
             client.write_all(part).await.ok();
             tokio::time::sleep(Duration::from_millis(20)).await;

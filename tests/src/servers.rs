@@ -1,8 +1,9 @@
-//! Real mail servers and a Prometheus, started for one test on free loopback ports in a folder of their own.
+//! Real mail servers and a Prometheus, started for one test on free loopback ports in a new folder.
 //!
-//! Each is ready when its start returns, keeps its ports over stops and restarts, and is gone, with its folder, when
-//! dropped or when the test's process dies. Nothing waits a fixed time: starts and stops wait for a condition and give up
-//! at a deadline with the server's own log in the error. This module knows nothing of the product's crates.
+//! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. It is removed together with its
+//! folder when it is dropped; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops
+//! wait for a condition. At a deadline they fail with an error that contains the server's log. The module does not depend on the product's
+//! crates.
 
 mod certificate;
 mod daemon;
@@ -21,17 +22,17 @@ pub use dovecot::{Account, Dovecot, DovecotSettings};
 pub use postfix::Postfix;
 pub use prometheus::{Prometheus, promtool};
 
-/// Longest wait for a server to start or stop; a start takes a fraction of a second on an idle machine.
+/// Longest wait for a server to start or stop. On an idle machine, a start takes a fraction of a second.
 pub const DEADLINE: Duration = Duration::from_secs(20);
-/// Pause between two looks at a condition.
+/// Pause between two tests of a condition.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Waits until a condition holds. Errs after [`DEADLINE`], naming what was waited for.
+/// Waits until a condition holds. Fails after [`DEADLINE`] with an error that contains `what`.
 pub fn wait_until(what: &str, condition: impl FnMut() -> Result<bool>) -> Result<()> {
     wait_within(DEADLINE, what, condition)
 }
 
-/// Waits until a condition holds. Errs after `longest`, naming what was waited for.
+/// Waits until a condition holds. Fails after `longest` with an error that contains `what`.
 pub fn wait_within(longest: Duration, what: &str, mut condition: impl FnMut() -> Result<bool>) -> Result<()> {
     let started = Instant::now();
     while !condition()? {
@@ -43,7 +44,7 @@ pub fn wait_within(longest: Duration, what: &str, mut condition: impl FnMut() ->
     Ok(())
 }
 
-/// Lets time pass: between two looks at a condition, or where a length of time is itself what is tested.
+/// Lets time pass: between two tests of a condition, or where a length of time is what is tested.
 #[allow(clippy::disallowed_methods, reason = "the one place that lets time pass")]
 pub fn pass_time(time: Duration) {
     std::thread::sleep(time);

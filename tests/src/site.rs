@@ -1,4 +1,4 @@
-//! A centre at its place: founded between the mailboxes and the relay that it uses, which are its own.
+//! A centre that is set up with mailboxes and a relay for itself alone.
 
 use anyhow::Result;
 
@@ -6,30 +6,38 @@ use crate::engine::{Engine, Posts};
 use crate::servers::{Account, Dovecot, Postfix};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, found};
 
-/// A centre with mailboxes and a relay of its own.
+/// A centre with mailboxes and a relay for itself alone.
 pub struct Site {
-    /// The centre, which is not started yet. Declared first: it ends before its servers do.
+    /// The centre, which is not started yet. The field is declared first, so that the centre ends before its servers.
     pub engine: Engine,
-    /// The relay, which delivers into the mailboxes.
+    /// The relay. It delivers into the mailboxes.
     pub postfix: Postfix,
     /// The mailboxes.
     pub dovecot: Dovecot,
 }
 
 impl Site {
-    /// Starts the servers, with a mailbox for the centre and one for each of these addresses, and founds the centre between them.
-    /// `further` are lines of its configuration with their sections.
+    /// Starts the servers, with a mailbox for the centre and one for each of these addresses, and sets up the centre. `further` has more
+    /// sections of the centre's configuration.
     ///
     /// # Errors
-    /// A server does not start; a command of the centre says no.
+    /// A server does not start; a command of the centre fails.
     pub fn found(addresses: &[String], further: &str) -> Result<Site> {
-        let all = addresses.iter().map(String::as_str).chain([CENTRE_ADDRESS]);
+        Site::with_mailboxes(&[CENTRE_ADDRESS.to_owned()], addresses, further)
+    }
+
+    /// Does what [`Site::found`] does, for a centre that has these mailboxes.
+    ///
+    /// # Errors
+    /// Those of [`Site::found`].
+    pub fn with_mailboxes(mailboxes: &[String], addresses: &[String], further: &str) -> Result<Site> {
+        let all = addresses.iter().chain(mailboxes).map(String::as_str);
         let accounts: Vec<Account> = all.map(|address| Account::new(address, PASSWORD)).collect();
         let dovecot = Dovecot::start(&accounts)?;
         let postfix = Postfix::start(&dovecot)?;
         let engine = Engine::configured(&Posts {
             dovecot: &dovecot,
-            mailboxes: &[CENTRE_ADDRESS.to_owned()],
+            mailboxes,
             password: PASSWORD,
             relay: postfix.smtp_address(),
             address: CENTRE_ADDRESS,
@@ -39,10 +47,10 @@ impl Site {
         Ok(Site { engine, postfix, dovecot })
     }
 
-    /// Starts the centre, and returns when it takes mail.
+    /// Starts the centre, and returns when it is ready for mail.
     ///
     /// # Errors
-    /// It does not come up; the error has the end of its log.
+    /// The centre does not become ready; the error has the end of its log.
     pub fn open(&mut self) -> Result<()> {
         self.engine.start()?;
         self.engine.wait_until_ready()

@@ -1,9 +1,9 @@
-//! How large a scenario is: small in the suite, as large as the environment asks for otherwise.
+//! The size of a scenario: small in the test suite, otherwise as large as an environment variable says.
 
-/// Returns the number that an environment variable asks for, or the suite's own.
+/// Returns the number in an environment variable, or `usual` if the variable is not set.
 ///
 /// # Panics
-/// The variable holds no number.
+/// The variable does not contain a number.
 #[expect(clippy::disallowed_methods, clippy::panic, reason = "sizes are no configuration; a wrong one ends the test")]
 pub fn asked_for(variable: &str, usual: u64) -> u64 {
     match std::env::var(variable) {

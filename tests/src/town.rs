@@ -1,4 +1,4 @@
-//! A few offices with real keys and maildrops, known to a centre by the commands of operators.
+//! A few offices with real keys and mailboxes. They are registered at a centre by operators' commands.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -13,6 +13,7 @@ use mail::smtp::Outgoing;
 use sdc::answer::receipt::{Receipt, Verdict};
 use sdc::keys::RegisteredCertificate;
 use sdc::letter::{self, Matricule, Mode};
+use sdc::request::{Certified, Import, Request, Selection};
 use simulation::dice::Dice;
 use simulation::office::{MemoryRegister, Office};
 use simulation::records::Register;
@@ -20,24 +21,24 @@ use store::certificates::CertificateFields;
 
 use crate::engine::Engine;
 
-/// The server's name.
+/// Name of the server.
 pub const SERVER: &str = "centre-x";
-/// The centre's mailbox and address.
+/// Mail address of the centre, which is also the name of its mailbox.
 pub const CENTRE_ADDRESS: &str = "centre@example.org";
-/// The password of every mailbox.
+/// Password of every mailbox.
 pub const PASSWORD: &str = "maildrop";
-/// What a row costs, in minor units.
+/// Price of a row, in minor units.
 pub const PRICE: i64 = 100;
 
-/// Returns the address of an office.
+/// Returns the e-mail address of an office.
 pub fn address(number: u32) -> String {
     format!("office-{number}@example.org")
 }
 
-/// Makes a centre out of a configured folder: database, tables, tariff.
+/// Makes a centre in a configured folder: database, tables and a tariff.
 ///
 /// # Errors
-/// A command says no.
+/// A command fails; the error has what the command printed.
 pub fn found(engine: &Engine) -> Result<()> {
     engine.operate(&["init", "--name", SERVER, "--mode", "test"])?;
     engine.operate(&["sample", "restore", "ecr"])?;
@@ -45,10 +46,10 @@ pub fn found(engine: &Engine) -> Result<()> {
     Ok(())
 }
 
-/// Makes an agency known, with its scope and the certificate in a file.
+/// Adds an agency, grants its scope and registers the certificate in the file `certificate`.
 ///
 /// # Errors
-/// A command says no.
+/// A command fails; the error has what the command printed.
 pub fn enrol(engine: &Engine, number: u32, certificate: &str, fingerprint: &str) -> Result<()> {
     let (matricule, email, code) = (number.to_string(), address(number), format!("C{number}"));
     engine.operate(&["agency", "add", "--matricule", &matricule, "--name", "Mairie", "--email", &email])?;
@@ -57,22 +58,38 @@ pub fn enrol(engine: &Engine, number: u32, certificate: &str, fingerprint: &str)
     Ok(())
 }
 
-/// An office that works, and everything that it sent.
+/// Allows every agency to import and certify its own birth records, and sets a price for both.
+///
+/// # Errors
+/// A command fails; the error has what the command printed.
+pub fn let_read(engine: &Engine) -> Result<()> {
+    for arguments in [
+        &["plan", "edit", "standard", "--table", "ecr.ActeNaissance", "--may-read", "own", "--may-certify", "own"][..],
+        &["tariff", "set", "import", "--per-act", "2"],
+        &["tariff", "set", "certify", "--per-act", "50"],
+    ] {
+        engine.operate(arguments)?;
+    }
+    Ok(())
+}
+
+/// An office with the letters that it has sent and the receipts for them.
 pub struct Resident {
-    /// Its program.
+    /// The part of the office that seals letters and verifies answers.
     pub office: Office,
     register: Register,
+    scope: String,
     dice: Dice,
-    /// Letters sent and their receipts, by digest.
+    /// Receipts of the sent letters, by the letter's digest; `None` while the receipt has not arrived.
     pub letters: HashMap<sdc::digest::Digest, Option<Receipt>>,
     seen: HashSet<Vec<u8>>,
 }
 
 impl Resident {
-    /// Opens an office and enrols it.
+    /// Makes an office with a key, and registers it at the centre.
     ///
     /// # Errors
-    /// A key cannot be made; a command says no.
+    /// A key cannot be made; a command fails.
     pub fn settle(engine: &Engine, number: u32) -> Result<Resident> {
         let identity = Identity::generate(&format!("office {number}"), Algorithm::P256)?;
         let fields = CertificateFields::from(identity.certificate());
@@ -81,6 +98,18 @@ impl Resident {
         let file = file.to_str().context("the temporary folder's name is no text")?;
         let fingerprint: Vec<String> = fields.fingerprint.iter().map(|octet| format!("{octet:02x}")).collect();
         enrol(engine, number, file, &fingerprint.concat())?;
+        Resident::open(engine, number, identity)
+    }
+
+    /// Opens an office that the centre does not know.
+    ///
+    /// # Errors
+    /// A key cannot be made; the centre's certificate cannot be read.
+    pub fn newcomer(engine: &Engine, number: u32) -> Result<Resident> {
+        Resident::open(engine, number, Identity::generate(&format!("office {number}"), Algorithm::P256)?)
+    }
+
+    fn open(engine: &Engine, number: u32, identity: Identity) -> Result<Resident> {
         let certificate = |name: &str| -> Result<RegisteredCertificate> {
             Ok(RegisteredCertificate::from_pem(&fs::read(engine.data().join("keys").join(name))?)?)
         };
@@ -95,16 +124,17 @@ impl Resident {
         Ok(Resident {
             office: Office::new(sender, &address(number), identity, Arc::new(centre), MemoryRegister::new(1)),
             register: Register::new(&format!("C{number}")),
+            scope: format!("C{number}"),
             dice: Dice::of(1, u64::from(number)),
             letters: HashMap::new(),
             seen: HashSet::new(),
         })
     }
 
-    /// Writes down a birth and packs it.
+    /// Makes a letter with one birth, and returns it with its mail.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn write(&mut self) -> Result<(Packed, Outgoing)> {
         let records = self.register.births(1, &mut self.dice);
         let packed = self.office.pack(records)?;
@@ -113,10 +143,45 @@ impl Resident {
         Ok((packed, mail))
     }
 
-    /// Reads those mails from the office's maildrop that it has not read yet; every answer must be one that it believes.
+    /// Packs a request of any service into a letter, and returns the letter's mail.
     ///
     /// # Errors
-    /// An answer is not the centre's, or contradicts an earlier one.
+    /// OpenSSL fails.
+    pub fn ask(&mut self, request: Request) -> Result<Outgoing> {
+        let packed = self.office.ask(request)?;
+        self.letters.insert(packed.digest, None);
+        Ok(self.office.mail(&packed))
+    }
+
+    /// Makes the mail of a letter that imports all births which the office has sent.
+    ///
+    /// # Errors
+    /// OpenSSL fails.
+    pub fn import(&mut self) -> Result<Outgoing> {
+        let selection =
+            Selection { application: "ecr".to_owned(), table: "ActeNaissance".to_owned(), changed_since: None };
+        self.ask(Request::Import(Import::Table { selection, estimate: false }))
+    }
+
+    /// Makes the mail of a letter that asks to certify one birth record. No office has sent this record, so the centre will not find it.
+    ///
+    /// # Errors
+    /// OpenSSL fails.
+    pub fn certify(&mut self) -> Result<Outgoing> {
+        self.ask(Request::Certify(Certified {
+            application: "ecr".to_owned(),
+            table: "ActeNaissance".to_owned(),
+            key: ["CentreCode", "AnneeRegistre", "NumeroActe"].map(str::to_owned).to_vec(),
+            keys: vec![vec![self.scope.clone().into()], vec![1900.into()], vec![1.into()]],
+            columns: Vec::new(),
+            values: Vec::new(),
+        }))
+    }
+
+    /// Reads the new mails in the office's mailbox. The office must be able to verify every answer in them.
+    ///
+    /// # Errors
+    /// An answer was not signed by the centre, or contradicts an earlier answer.
     pub fn read(&mut self, mails: Vec<Vec<u8>>) -> Result<()> {
         for mail in mails {
             if !self.seen.insert(mail.clone()) {

@@ -1,4 +1,4 @@
-//! A transfer folder, and whoever carries files to it and away: the gateway, or a person with a memory stick.
+//! A transfer folder, and its use by a gateway, or by a person with a memory stick, that brings letters and takes answers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use tempfile::TempDir;
 
-/// The folder in a place of its own.
+/// A transfer folder in a temporary place.
 pub struct Transfer {
     place: TempDir,
 }
@@ -24,12 +24,12 @@ impl Transfer {
         Ok(Transfer { place })
     }
 
-    /// Returns where a centre finds the folder.
+    /// Returns the path at which the centre expects the folder.
     pub fn path(&self) -> PathBuf {
         self.place.path().join("stick")
     }
 
-    /// Returns the lines of a configuration that name the folder.
+    /// Returns the section of a configuration for this folder.
     pub fn configuration(&self) -> String {
         format!("[folder]\npath = \"{}\"\npoll_interval_seconds = 1\nquiet_seconds = 0\n", self.path().display())
     }
@@ -38,13 +38,13 @@ impl Transfer {
         self.place.path().join("away")
     }
 
-    /// Returns where the folder is now.
+    /// Returns the path at which the folder is now.
     fn now(&self) -> PathBuf {
         let path = self.path();
         if path.exists() { path } else { self.away() }
     }
 
-    /// Pulls the folder out: the centre finds nothing there.
+    /// Moves the folder away, so that the centre does not find it.
     ///
     /// # Errors
     /// The file system's own.
@@ -52,7 +52,7 @@ impl Transfer {
         Ok(fs::rename(self.path(), self.away())?)
     }
 
-    /// Puts the folder back, where it was pulled out.
+    /// Moves the folder back, if it was moved away.
     ///
     /// # Errors
     /// The file system's own.
@@ -74,7 +74,7 @@ impl Transfer {
         Ok(fs::rename(&part, letters.join(format!("{name}.sdc")))?)
     }
 
-    /// Counts the letters that the centre has not settled.
+    /// Counts the letters in the folder that the centre has not settled yet.
     ///
     /// # Errors
     /// The file system's own.
@@ -82,7 +82,7 @@ impl Transfer {
         Ok(fs::read_dir(self.now().join("in"))?.count())
     }
 
-    /// Takes the answers to an agency away, by their names.
+    /// Removes the answers to an agency from the folder, and returns them with their names.
     ///
     /// # Errors
     /// The file system's own.
@@ -104,7 +104,7 @@ impl Transfer {
         Ok(answers)
     }
 
-    /// Says whether anything lies in the folder that is neither letter nor answer.
+    /// Says whether the folder contains a file that is neither a letter nor an answer.
     ///
     /// # Errors
     /// The file system's own.

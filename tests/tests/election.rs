@@ -1,5 +1,5 @@
-//! A polling station's result on its way, by the real program between real servers: the lists are loaded by two people, the result is
-//! held and released by two, corrected with the consent of two, and counted.
+//! The path of a polling station's result, with the real program and real servers. Two people load the lists. The result is held, and two
+//! people release it. Later two people confirm a correction, and the sums include it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -29,7 +29,7 @@ struct World {
     seen: HashSet<Vec<u8>>,
 }
 
-/// The columns of a table with one value in each row, in columns.
+/// Makes the records of a table from rows. A letter lists its values by column, so the rows are transposed.
 fn table(name: &str, columns: &[&str], rows: &[&[Value]]) -> TableRecords {
     TableRecords {
         table: name.to_owned(),
@@ -38,7 +38,7 @@ fn table(name: &str, columns: &[&str], rows: &[&[Value]]) -> TableRecords {
     }
 }
 
-/// The result of station B1, with so many signatures: 120 votes for A, 80 for B.
+/// Makes the result of station B1 with 120 votes for A and 80 for B. `signatures` is the number of signatures.
 fn result(signatures: u32) -> Records {
     let columns = [
         "Numero",
@@ -77,7 +77,7 @@ fn result(signatures: u32) -> Records {
     }
 }
 
-/// Ten votes of A are B's.
+/// Makes a correction that moves ten votes from A to B.
 fn correction() -> Corrections {
     let to = |candidate: &str, votes: u32| Correction {
         table: "VoixCandidat".to_owned(),
@@ -117,7 +117,7 @@ impl World {
         self.database.run(&self.runtime, statements).unwrap();
     }
 
-    /// Makes the account that runs the tests another user's: this machine has no second person for them.
+    /// Registers the system account that runs the test as another user. One account must play two people, because the machine has only one.
     fn become_user(&self, user: &str) {
         let account = &self.account;
         self.run(&format!(
@@ -127,13 +127,13 @@ impl World {
         ));
     }
 
-    /// Does what one person does, and returns what is told to programs.
+    /// Runs a command that one person may run alone, and returns its JSON.
     fn done(&self, arguments: &[&str]) -> Value {
         let told = self.site.engine.operate(&[arguments, &["--json"]].concat()).unwrap();
         serde_json::from_str(&told).unwrap()
     }
 
-    /// Asks for what needs two people, and returns the number under which another one confirms it.
+    /// Runs a command that needs two people, and returns the number of the approval, for the other person to confirm.
     fn asked(&self, arguments: &[&str]) -> String {
         let (code, told) = self.site.engine.ask(&[arguments, &["--json"]].concat()).unwrap();
         assert_eq!(code, Some(5), "{arguments:?}: {told}");
@@ -141,7 +141,7 @@ impl World {
         told["approval"]["id"].to_string()
     }
 
-    /// Loads a list by two people.
+    /// Loads a list: one user requests it, and another confirms it.
     fn load(&self, table: &str, text: &str) -> Value {
         let file = self.site.engine.place().join("list.csv");
         std::fs::write(&file, text).unwrap();
@@ -153,7 +153,7 @@ impl World {
         loaded
     }
 
-    /// Waits for the next receipt.
+    /// Waits for the next receipt of the office.
     fn receipt(&mut self) -> Receipt {
         let World { site: Site { engine, dovecot, .. }, resident, seen, .. } = self;
         let mut receipt = None;
@@ -196,7 +196,7 @@ fn a_result_is_held_released_corrected_and_counted() {
     let missing = world.site.engine.operate(&["election", "missing", "--area", "Wouri", "--csv"]).unwrap();
     assert!(missing.starts_with("election,bureau,") && missing.contains("\"B1\",\"École A\""), "{missing}");
 
-    // More signatures than voters: held.
+    // The result has more signatures than registered voters, so the centre holds it.
     let packed = world.resident.office.pack(result(400)).unwrap();
     let mail = world.resident.office.mail(&packed);
     world.site.dovecot.deliver(CENTRE_ADDRESS, &mail.render().unwrap()).unwrap();
@@ -218,7 +218,7 @@ fn a_result_is_held_released_corrected_and_counted() {
     assert!(receipt.flags.iter().any(|flag| flag.check == "signatures_within_reference"), "{:?}", receipt.flags);
     assert_eq!(world.states(), states(&[("missing", 1), ("flagged", 1)]));
 
-    // Ten votes were misread.
+    // The station has misread ten votes, so the office corrects its result.
     world.site.engine.operate(&["tariff", "set", "correct", "--per-act", "0"]).unwrap();
     let packed = world.resident.office.correct(correction()).unwrap();
     let mail = world.resident.office.mail(&packed);

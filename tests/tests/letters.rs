@@ -1,5 +1,5 @@
-//! The main job on real servers: letters made by stock openssl and sent through Postfix lie in Dovecot, become rows in
-//! PostgreSQL and receipts in the offices' maildrops, which stock openssl opens and verifies.
+//! The main task on real servers. Standard openssl makes letters, and Postfix delivers them to Dovecot. They become rows in PostgreSQL and
+//! receipts in the offices' mailboxes, which standard openssl decrypts and verifies.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -27,26 +27,27 @@ use serde_json::{Value, json};
 use simulation::office::MemoryRegister;
 use uuid::Uuid;
 
-/// Makes a key and a self-signed certificate, and tells its fingerprint: `$1` folder, `$2` days, then how to make the key.
+/// Script: makes a key and a self-signed certificate, and prints the certificate's fingerprint. `$1` folder, `$2` days, then the arguments
+/// that choose the kind of key.
 const KEY: &str = r#"set -e; cd "$1"; days="$2"; shift 2
     openssl req -x509 "$@" -nodes -days "$days" -subj /CN=office -keyout office.key -out office.crt 2>/dev/null
     openssl x509 -in office.crt -noout -fingerprint -sha256 | cut -d= -f2"#;
-/// Signs a letter: `$1` folder.
+/// Script: signs a letter. `$1` folder.
 const SIGN: &str = r#"set -e; cd "$1"
     openssl cms -sign -binary -nodetach -nocerts -keyid -nosmimecap -in letter.json \
         -signer office.crt -inkey office.key -outform DER -out letter.signed"#;
-/// Puts an envelope around it: `$1` folder, `$2` the centre's certificate, `$3` the cipher.
+/// Script: encrypts the signed letter. `$1` folder, `$2` the centre's certificate, `$3` the cipher.
 const ENVELOPE: &str = r#"set -e; cd "$1"
     openssl cms -encrypt -binary "-$3" -keyid -in letter.signed -outform PEM -out letter.sdc "$2""#;
-/// Sends the letter as an attachment: `$1` folder, `$2` host:port, `$3` from, `$4` to.
+/// Script: sends the letter as an attachment. `$1` folder, `$2` host:port, `$3` sender, `$4` recipient.
 const SEND: &str = r#"swaks --server "$2" --from "$3" --to "$4" --header "Subject: registre" --body "Ci-joint." \
     --attach-type application/octet-stream --attach-name letter.sdc --attach @"$1/letter.sdc" --timeout 20"#;
-/// Opens and verifies a receipt: `$1` folder, `$2` the centre's signing certificate.
+/// Script: decrypts and verifies a receipt. `$1` folder, `$2` the centre's signing certificate.
 const OPEN: &str = r#"set -e; cd "$1"
     openssl cms -decrypt -binary -inform PEM -in receipt.sdc -recip office.crt -inkey office.key -out receipt.signed
     openssl cms -verify -binary -inform DER -in receipt.signed -nointern -certfile "$2" -noverify -out receipt.octets"#;
 
-/// Prints what the receipt's envelope is: `$1` folder.
+/// Script: prints the structure of a receipt's envelope. `$1` folder.
 const PRINT: &str = r#"openssl cms -cmsout -print -noout -inform PEM -in "$1/receipt.sdc""#;
 const GCM: &str = "aes-256-gcm";
 const CBC: &str = "aes-256-cbc";
@@ -60,7 +61,7 @@ fn shell(script: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Makes the letter of this number with one birth.
+/// Makes a letter of an agency with one birth. `number` is the matricule.
 fn letter(number: u32, sequence: u32) -> Value {
     json!({
         "sdc": 1, "id": Uuid::now_v7(), "from": { "agency": number, "installation": "main" }, "to": SERVER,
@@ -73,7 +74,7 @@ fn letter(number: u32, sequence: u32) -> Value {
     })
 }
 
-/// Containers of the answers in an office's maildrop.
+/// Returns the containers of the answers in an office's mailbox.
 fn answers(dovecot: &Dovecot, number: u32) -> Vec<Vec<u8>> {
     let mails = dovecot.mails(&address(number)).unwrap();
     mails.iter().flat_map(|mail| extract(mail, &MailLimits::default()).unwrap().containers).collect()
@@ -117,7 +118,7 @@ impl Office {
         shell(SEND, &[self.at(), &postfix.smtp_address().to_string(), &address(self.number), CENTRE_ADDRESS]);
     }
 
-    /// Opens and verifies the answers in its maildrop with stock commands, and returns each with the cipher that it came in.
+    /// Decrypts and verifies the answers in the office's mailbox with standard commands. Returns each with the cipher of its envelope.
     fn read(&self, engine: &Engine, dovecot: &Dovecot) -> Vec<(Answer, &'static str)> {
         let signer = engine.data().join("keys/centre-p256.crt");
         let read = |answer: Vec<u8>| {
@@ -132,7 +133,7 @@ impl Office {
         answers(dovecot, self.number).into_iter().map(read).collect()
     }
 
-    /// Opens and verifies one of them, and returns the octets that were signed.
+    /// Decrypts and verifies one answer, and returns its signed octets.
     fn verify(&self, answer: &[u8], signer: &Path) -> Vec<u8> {
         fs::write(self.folder.join("receipt.sdc"), answer).unwrap();
         shell(OPEN, &[self.at(), signer.to_str().unwrap()]);
@@ -163,8 +164,8 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     let one_each = |dovecot: &Dovecot| numbers.iter().all(|number| answers(dovecot, *number).len() == 1);
     engine.wait_until("every office has its receipt", |_| Ok(one_each(&dovecot))).unwrap();
 
-    // The same file once more, and the same signed letter in a new envelope: no effect, and no second receipt within
-    // the hour.
+    // Each office sends the same file again, and then the same signed letter in a new envelope. These mails have no effect, and no second
+    // receipt is sent within the hour.
     for office in &offices {
         office.send(&postfix);
         office.envelop(GCM);
@@ -174,7 +175,7 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     engine.wait_until("copies are known as such", |engine| Ok(engine.metric(duplicates) == 6.0)).unwrap();
     assert!(one_each(&dovecot));
 
-    // Another letter under the same number: refused, and told.
+    // Another letter with a used sequence number is refused, and the office gets an answer with the refusal.
     let office = &offices[0];
     office.seal(&letter(42, 1), GCM);
     office.send(&postfix);
@@ -206,7 +207,7 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     engine.hang_up().unwrap();
 }
 
-/// What the receipts in an office's maildrop say, by the number of its letter, and the ciphers that they came in.
+/// Returns, for each receipt in an office's mailbox, the letter's sequence number, the cipher of the answer, and the refusal.
 fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'static str, Option<RefusalCode>)> {
     let said = |(Answer { receipt, .. }, cipher)| {
         (receipt.sequence.unwrap(), cipher, receipt.refusal.map(|refusal| refusal.code))
@@ -216,7 +217,8 @@ fn ciphers(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u64, &'s
     all
 }
 
-/// Older software knows CBC alone. An agency with `cbc_allowed` writes and is answered in CBC, every other one in GCM.
+/// Older software supports only AES-256-CBC. An agency with `cbc_allowed` may use it and gets its answers in this cipher. All other
+/// agencies get answers in GCM.
 #[test]
 fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     let numbers = [42, 43, 44];
@@ -245,7 +247,7 @@ fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     }
     assert_eq!(ciphers(&engine, &dovecot, &offices[1]), [(1, GCM, refused), (2, GCM, None)]);
 
-    // Leave may be taken back: what comes after that is refused, in the cipher that everybody must know.
+    // The operator withdraws the permission. A later letter in CBC is refused, and its receipt is encrypted with GCM.
     engine.operate(&["agency", "edit", "42", "--cbc", "no"]).unwrap();
     offices[0].seal(&letter(42, 3), CBC);
     offices[0].send(&postfix);
@@ -254,7 +256,7 @@ fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     engine.hang_up().unwrap();
 }
 
-/// What the receipts in an office's maildrop say: attempt and verdict, in the order of their attempts.
+/// Returns attempt and verdict of each receipt in an office's mailbox, in the order of the attempts.
 fn told(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u16, Verdict)> {
     let said = |(Answer { receipt, .. }, _)| (receipt.attempt, receipt.verdict);
     let mut all: Vec<_> = office.read(engine, dovecot).into_iter().map(said).collect();
@@ -262,14 +264,14 @@ fn told(engine: &Engine, dovecot: &Dovecot, office: &Office) -> Vec<(u16, Verdic
     all
 }
 
-/// Open entries of quarantine with a reason.
+/// Returns the open entries of quarantine that have this reason.
 fn quarantined(engine: &Engine, reason: &str) -> Vec<Value> {
     let listed = engine.operate(&["quarantine", "list", "--reason", reason, "--json"]).unwrap();
     serde_json::from_str(&listed).unwrap()
 }
 
-/// The cause is mended at the centre, and nobody has to send anything again: neither the office that was refused, nor the one whose
-/// certificate was not registered yet.
+/// An operator removes the cause at the centre and has the letters tried again, so the offices need not send them again. One office was
+/// suspended, and the certificate of the other was not registered yet.
 #[test]
 fn an_operator_has_letters_tried_again() {
     let Site { dovecot, postfix, mut engine } = Site::found(&[42, 43].map(address), "").unwrap();
@@ -293,16 +295,16 @@ fn an_operator_has_letters_tried_again() {
         .unwrap();
     let entry = |engine: &Engine, reason: &str| quarantined(engine, reason)[0]["id"].to_string();
 
-    // Nothing is mended yet.
+    // The causes still exist, so both retries change nothing.
     let (first, second) = (entry(&engine, "agency_suspended"), entry(&engine, "unknown_signer"));
     let refused = engine.operate(&["quarantine", "retry", &first, "--reason", "trying"]).unwrap();
     assert!(refused.contains("is refused by attempt 2 too, refused: agency_suspended"), "{refused}");
-    // An answer that waits would give way to that of the next attempt.
+    // The test waits for the receipt of attempt 2, because a receipt that is still queued would be replaced by that of the next attempt.
     engine.wait_until("the second refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
     let stays = engine.operate(&["quarantine", "retry", &second, "--reason", "trying"]).unwrap_err().to_string();
     assert!(stays.contains("stays as it is: no certificate of this key is registered"), "{stays}");
     let shown = engine.operate(&["quarantine", "show", &second]).unwrap();
-    // Nothing in the mail says whose letter it is.
+    // The mail does not mention the agency, so the advice has a placeholder for the matricule.
     let advice =
         format!("`xmserver cert register MATRICULE FILE`, then `xmserver quarantine retry {second} --reason …`");
     assert!(shown.contains("if an agency confirms the certificate as its own") && shown.contains(&advice), "{shown}");
@@ -328,7 +330,7 @@ fn an_operator_has_letters_tried_again() {
     engine.hang_up().unwrap();
 }
 
-/// The office's own program, over the key and the certificate that stock commands made.
+/// Returns the office's own program, with the key and the certificate that the standard commands made.
 fn program(office: &Office) -> simulation::office::Office {
     let read = |path: PathBuf| fs::read(path).unwrap();
     let [key, certificate] = ["office.key", "office.crt"].map(|name| read(office.folder.join(name)));
@@ -347,7 +349,7 @@ fn program(office: &Office) -> simulation::office::Office {
     simulation::office::Office::new(sender, &address(office.number), identity, Arc::new(centre), register)
 }
 
-/// Checks that a notice says of an office's certificate that it ends within twenty days.
+/// Checks that a notice is about the office's certificate, and that its end is within twenty days.
 fn assert_ends(notice: &Notice, office: &Office) {
     let pem = fs::read(office.folder.join("office.crt")).unwrap();
     let own = RegisteredCertificate::from_pem(&pem).unwrap();
@@ -356,7 +358,7 @@ fn assert_ends(notice: &Notice, office: &Office) {
     assert_eq!((*ends, *days), (own.validity().1, 20));
 }
 
-/// By mail, read with stock commands; and by the transfer folder, read by an office's program.
+/// An office that sends by mail gets the notice by mail. An office that sends by the transfer folder gets the notice there.
 #[test]
 fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
     let transfer = Transfer::make().unwrap();
@@ -378,7 +380,7 @@ fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
         })
         .unwrap();
 
-    // It looks at its start, and then every hour.
+    // The program looks for certificates that end soon when it starts, and then every hour.
     engine.stop().unwrap();
     engine.start().unwrap();
     engine
@@ -410,6 +412,9 @@ fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
     let Received::Noticed(noticed) = program.receive(&files[1].1).unwrap() else { panic!("an answer") };
     assert!(noticed.is_news);
     assert_ends(&noticed.notice, &by_folder);
-    assert_eq!(engine.operate(&["answer", "list"]).unwrap(), "no answer waits\n");
+    // The exporter notes that an answer is sent once the relay, or the folder, has taken it: a moment after it can be seen there.
+    engine
+        .wait_until("no answer waits", |engine| Ok(engine.operate(&["answer", "list"])? == "no answer waits\n"))
+        .unwrap();
     engine.stop().unwrap();
 }

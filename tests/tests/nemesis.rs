@@ -1,4 +1,4 @@
-//! A short nemesis in the suite, and the proof that it sees what it is there to see: bugs planted into the engine are caught.
+//! Runs a short nemesis, and proves that it finds bugs: bugs are planted into the engine, and the nemesis must catch them.
 //!
 //! `make nemesis ARGS="--cycles 1000 --seed 1"` is the long version.
 
@@ -9,9 +9,10 @@ use store::planted::Bug;
 
 /// The seed of the short run.
 const SEED: u64 = 1;
-/// A seed that begins with a kill just before the charge, another between rows and commit, and a cut: what the bugs wait for.
+/// A seed whose first strikes trigger the planted bugs: a kill just before the charge, another kill between rows and commit, and a broken
+/// connection.
 const SEED_OF_BUGS: u64 = 2634;
-/// Within so many cycles a planted bug must be caught.
+/// Number of cycles within which a planted bug must be caught.
 const CAUGHT_WITHIN: u64 = 100;
 
 fn plan(cycles: u64) -> Plan {
@@ -26,14 +27,14 @@ fn catch(bug: Bug) -> Report {
     report
 }
 
-/// One test: the worlds would otherwise stand side by side and take each other's time.
+/// All of this is one test. Several tests would run their worlds at the same time and slow each other down.
 #[test]
 fn every_letter_has_one_effect_whatever_is_struck_and_planted_bugs_are_caught() {
     let report = nemesis::run(&Plan { panics: 5, ..plan(15) }).unwrap();
     assert!(report.is_sound(), "{report:?}");
     assert!(report.kills > 0 && report.panics > 0, "{report:?}");
     assert_eq!(report.cycles, 20);
-    // Letters did come and were settled: what was never sent cannot be lost.
+    // Many letters must have been settled, otherwise the result would prove nothing.
     assert!(report.findings.accepted > 200 && report.findings.refused > 40, "{report:?}");
 
     let report = catch(Bug::DeleteBeforeCommit);

@@ -1,5 +1,5 @@
-//! Outages on the way: the database, the mail servers and the engine itself stop and come back in the middle of traffic.
-//! Mail waits, then flows without anyone's help, and every letter has exactly one effect.
+//! Outages during traffic: the database, the mail servers and the engine itself stop and start again. Mail waits and is then delivered
+//! without anyone's help, and every letter has exactly one effect.
 //!
 //! `XM_OUTAGE_SECONDS=20 cargo test --workspace --test outages` is the long version.
 
@@ -18,13 +18,13 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 const OFFICES: [u32; 3] = [1, 2, 3];
-/// Letters that each office sends before, during and after each outage.
+/// Number of letters that each office sends before, during and after each outage.
 const LETTERS: usize = 5;
-/// Pause between two flushes of Postfix's queue while answers are waited for: what failed to be delivered at the wrong moment
-/// would stay in it for five minutes.
+/// Pause between two flushes of Postfix's queue while the test waits for answers. Without a flush, a mail whose delivery failed may stay in
+/// the queue for five minutes.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How long a server is away.
+/// Returns how long a server is stopped.
 fn outage() -> Duration {
     Duration::from_secs(asked_for("XM_OUTAGE_SECONDS", 2))
 }
@@ -52,7 +52,7 @@ impl World {
         World { runtime, relay, residents, site, database }
     }
 
-    /// Every office sends some letters, the first of them twice.
+    /// Makes every office send some letters, the first of them twice.
     fn send(&mut self) {
         for resident in &mut self.residents {
             let mails: Vec<_> = (0..LETTERS).map(|_| resident.write().unwrap().1).collect();
@@ -69,7 +69,8 @@ impl World {
         self.residents.iter().all(Resident::is_answered)
     }
 
-    /// Waits, and flushes Postfix's queue now and then: a mail that met a server that was away would lie there for minutes.
+    /// Waits for a condition, and flushes Postfix's queue regularly. Without a flush, a mail whose delivery failed would stay in the queue
+    /// for minutes.
     fn wait_while_flushing(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> bool) -> anyhow::Result<()> {
         let mut flushed = Instant::now();
         wait_within(Duration::from_secs(120), what, || {
@@ -92,9 +93,9 @@ impl World {
         );
     }
 
-    /// Compares journal, books and quarantine with what was sent.
+    /// Compares journal, accounts and quarantine with what was sent.
     fn assert_exactly_once(&mut self) {
-        // The second mail of a letter has no answer of its own to wait for: it may still lie in Postfix's queue.
+        // The second mail of a letter gets no answer of its own, so the test cannot wait for one. The mail may still be in Postfix's queue.
         let is_settled =
             |world: &mut World| world.site.postfix.queued() == 0 && world.site.dovecot.count(CENTRE_ADDRESS) == 0;
         self.wait_while_flushing("every mail is delivered, settled and deleted", is_settled).unwrap();
@@ -107,7 +108,7 @@ impl World {
         let journal = list(&["journal", "list", "--limit", "10000", "--json"]);
         let count = |outcome: &str| journal.iter().filter(|line| line["outcome"] == outcome).count();
         assert_eq!(count("accepted"), letters);
-        // A mail fetched again after a cut is a duplicate once more.
+        // A mail that is fetched again after a broken connection counts as one more duplicate.
         assert!(count("duplicate") >= letters / LETTERS, "{}", count("duplicate"));
         assert!(list(&["quarantine", "list", "--json"]).is_empty());
         for (resident, number) in self.residents.iter().zip(OFFICES) {
@@ -118,7 +119,7 @@ impl World {
     }
 }
 
-/// Lets an outage last: there is no condition to wait for, since nothing may happen.
+/// Waits for the length of an outage. There is no condition to wait for, since nothing may happen meanwhile.
 #[expect(clippy::disallowed_methods, reason = "the outage's length is what is tested")]
 fn last(outage: Duration) {
     std::thread::sleep(outage);

@@ -1,9 +1,10 @@
-//! A newcomer copies the commands of README.md, then those of FORMAT.md's worked example, and reads both receipts.
+//! A newcomer copies the commands of README.md, then those of FORMAT.md's worked example, and reads what the centre answers: both receipts,
+//! papers certified, and records read back.
 //!
 //! The blocks are run as they stand, in one shell, with nothing replaced but what belongs to the machine: the data folder
 //! and the two ports of the trial's mail server.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,14 +13,17 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use scenarios::program::xmserver;
+use sdc::answer::part::{Part, PartContent};
 use sdc::answer::receipt::{Receipt, Verdict};
+use sdc::answer::results::Found;
 use sdc::digest::Digest;
-use sdc::payload::{PayloadLimits, read_answer};
+use sdc::payload::{PayloadLimits, read_answer, read_part};
+use serde_json::json;
 
-/// Ends what the commands have left running in the background, and waits for it, however the shell ends.
+/// Shell commands that end the background processes of the shell, and wait for their end, in whatever way the shell exits.
 const PRELUDE: &str = "set -eu\ntrap 'status=$?; kill $(jobs -p) 2>/dev/null || true; wait; exit $status' EXIT\n";
 
-/// Returns the blocks of a section that are commands, in their order.
+/// Returns the blocks of commands in a section, in order.
 fn commands(document: &str, section: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(document);
     let text = fs::read_to_string(path).unwrap();
@@ -28,7 +32,7 @@ fn commands(document: &str, section: &str) -> Vec<String> {
     section.split("```sh\n").skip(1).map(|block| block.split_once("```").unwrap().0.to_owned()).collect()
 }
 
-/// A place for one newcomer: home, centre, and ports that nobody else has.
+/// The surroundings of one newcomer: a home, a centre, and ports that nobody else uses.
 struct Newcomer {
     home: tempfile::TempDir,
     ports: [u16; 3],
@@ -36,16 +40,16 @@ struct Newcomer {
 
 impl Newcomer {
     fn new() -> Newcomer {
-        // A folder that PostgreSQL's own user may pass, where the tests run as root.
+        // Where tests run as root, PostgreSQL's own user must be able to pass through this folder.
         let everybody_passes = fs::Permissions::from_mode(0o711);
         let home = tempfile::Builder::new().prefix("xm-readme-").permissions(everybody_passes).tempdir().unwrap();
-        // The ports are held until all are known, so that they differ.
+        // Each port stays bound until all are chosen, so that they differ.
         let held = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let ports = [0, 1, 2].map(|at: usize| held[at].local_addr().unwrap().port());
         Newcomer { home, ports }
     }
 
-    /// Runs commands in one shell, whose PATH leads to the program that was built.
+    /// Runs commands in one shell. Its PATH has the folder of the program that was built.
     fn copies(&self, commands: &str) -> String {
         let data = self.home.path().join("centre");
         let data = data.to_str().unwrap();
@@ -70,12 +74,23 @@ impl Newcomer {
         said
     }
 
-    /// Reads the receipt that a newcomer has in the end, and checks that it is about the letter beside it.
-    fn receipt(&self, folder: &str) -> Receipt {
-        let read = |name: &str| fs::read(self.home.path().join(folder).join(name)).unwrap();
-        let answer = read_answer(&read("receipt.json"), &PayloadLimits::default()).unwrap();
-        assert_eq!(answer.receipt.digest, Digest::of(&read("letter.json")).to_string());
+    fn read(&self, file: &str) -> Vec<u8> {
+        fs::read(self.home.path().join(file)).unwrap()
+    }
+
+    /// Reads a receipt that a newcomer has in the end, and checks that it is about the letter beside it.
+    fn receipt(&self, receipt: &str, letter: &str) -> Receipt {
+        let answer = read_answer(&self.read(receipt), &PayloadLimits::default()).unwrap();
+        assert_eq!(answer.receipt.digest, Digest::of(&self.read(letter)).to_string());
         answer.receipt
+    }
+
+    /// Reads what was read for a letter: its only part.
+    fn part(&self, part: &str, letter: &str) -> PartContent {
+        let Part { head, content } = read_part(&self.read(part), &PayloadLimits::default()).unwrap();
+        assert_eq!(head.answers.digest, Digest::of(&self.read(letter)).to_string());
+        assert_eq!((head.part, head.last, head.from.as_str()), (1, true, "centre-x"));
+        content
     }
 }
 
@@ -93,10 +108,44 @@ fn a_newcomer_reads_the_receipt_of_a_first_letter_by_copying_commands() {
     ));
 
     assert!(said.contains(r#""verdict":"accepted","rows":[{"table":"ActeNaissance","new":1"#), "{said}");
-    assert_eq!(said.matches(r#""outcome": "accepted""#).count(), 2, "{said}");
-    let [first, second] = ["office", "by-hand"].map(|folder| newcomer.receipt(folder));
+    assert_eq!(said.matches(r#""outcome": "accepted""#).count(), 4, "{said}");
+    let of = |folder: &str| newcomer.receipt(&format!("{folder}/receipt.json"), &format!("{folder}/letter.json"));
+    let [first, second] = ["office", "by-hand"].map(of);
     assert_eq!((first.verdict, second.verdict), (Verdict::Accepted, Verdict::Accepted));
-    // The numbers that FORMAT.md shows are those of an office that has sent README's letter before.
+    // The numbers in FORMAT.md assume that the office has already sent README's letter.
     assert_eq!((second.rows[0].new, second.highest_sequence), (2, 2));
     assert_eq!((second.account.cost, second.account.balance), (200, -300));
+    papers_are_certified_and_records_read_back(&newcomer, &said);
+}
+
+/// What the commands have shown is what FORMAT.md says beside them, and what was read is what the newcomer had sent before.
+fn papers_are_certified_and_records_read_back(newcomer: &Newcomer, said: &str) {
+    let shown: Vec<String> = commands("FORMAT.md", "Worked example")
+        .concat()
+        .lines()
+        .filter_map(|line| Some(line.split_once(".json     # … ")?.1.strip_suffix(" …").unwrap().to_owned()))
+        .collect();
+    assert_eq!(shown.len(), 2, "{shown:?}");
+    for answer in shown {
+        assert!(said.contains(&answer), "{answer}: {said}");
+    }
+    let papers = newcomer.receipt("by-hand/papers-receipt.json", "by-hand/papers.json");
+    let lost = newcomer.receipt("by-hand/lost-receipt.json", "by-hand/lost.json");
+    for (receipt, sequence, acts) in [(papers, 3, 3), (lost, 4, 2)] {
+        assert_eq!((receipt.verdict, receipt.highest_sequence), (Verdict::Accepted, sequence));
+        assert_eq!(receipt.read.map(|read| (read.acts, read.parts)), Some((acts, 1)));
+        assert_eq!((receipt.account.cost, receipt.account.balance), (0, -300), "no tariff, no price");
+    }
+    let PartContent::Results(results) = newcomer.part("by-hand/papers-certified.json", "by-hand/papers.json") else {
+        panic!("no results")
+    };
+    let outcomes: Vec<Found> = results.results.iter().map(|result| result.outcome).collect();
+    assert_eq!(outcomes, [Found::Match, Found::Differs, Found::NotFound]);
+    assert!(results.results.iter().all(|result| result.record.is_none()), "the plan gives the verdict alone");
+    let PartContent::Rows(rows) = newcomer.part("by-hand/lost-records.json", "by-hand/lost.json") else {
+        panic!("no rows")
+    };
+    assert_eq!(rows.columns, ["NumeroActe", "NomEnfant", "DateNaissance"]);
+    let told = [json!([118, 119]), json!(["Ngo Biyong", "Épée"]), json!(["2026-11-01", "2026-10-30"])];
+    assert_eq!(json!(rows.values), json!(told));
 }

@@ -1,5 +1,5 @@
-//! A flood of mail that is no SDC, and of SDCs of strangers: no answer, a bound on disk, counted by reason, and letters
-//! of known offices pass through it.
+//! A flood of mails without a container, and of containers that no registered key signed. They get no answer, use limited space on disk,
+//! and are counted by reason. Letters of known offices are still settled meanwhile.
 //!
 //! `XM_STRANGERS=100000 cargo test --release --workspace --test strangers -- --nocapture` is the long version.
 
@@ -15,11 +15,11 @@ use simulation::forgery;
 use simulation::records::Register;
 
 const OFFICE: u32 = 7;
-/// Where an answer to a stranger would go: a maildrop of somebody whom nobody registered.
+/// Mailbox to which an answer to a stranger would be sent. Nobody has registered this address.
 const STRANGER: &str = "stranger@example.org";
-/// Letters of the known office among the flood.
+/// Number of letters of the known office within the flood.
 const GOOD: usize = 20;
-/// Bytes that the quarantine may keep of strangers.
+/// Number of bytes that quarantine may store of strangers' containers.
 const KEPT_BYTES_MAX: u64 = 1 << 20;
 
 #[test]
@@ -29,7 +29,7 @@ fn strangers_get_no_answer_and_fill_no_disk() {
     let Site { dovecot, postfix: _postfix, mut engine } = Site::found(&addresses, &limit).unwrap();
     let mut resident = Resident::settle(&engine, OFFICE).unwrap();
 
-    // Letters in the office's name, signed by a key that nobody registered.
+    // Letters in the name of the office, signed with a key that is not registered.
     let forger = Identity::generate("office 7", Algorithm::P256).unwrap();
     let letters = usize::try_from(asked_for("XM_STRANGERS", 3000)).unwrap();
     let mut forged = 0;

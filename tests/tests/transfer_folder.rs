@@ -1,4 +1,4 @@
-//! A centre that has neither mailbox nor relay: letters come and answers go by the transfer folder.
+//! A centre with neither mailbox nor relay: letters and answers are exchanged through the transfer folder.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -25,7 +25,7 @@ fn centre(transfer: &Transfer) -> Engine {
     engine
 }
 
-/// Waits for the answer of this name, and returns what it says of its letter.
+/// Waits for the answer with this name, and returns the verdict on its letter.
 fn verdict(transfer: &Transfer, office: &mut Resident, name: &str) -> Verdict {
     let mut found = Vec::new();
     wait_within(PATIENCE, "the office is answered", || {
@@ -64,7 +64,7 @@ fn letters_come_and_answers_go_as_files_and_no_mail_is_needed() {
     wait_until_taken(&transfer);
     assert!(!transfer.has_litter().unwrap());
 
-    // The same letter again is no other letter, and what is no letter is kept and answered by nobody.
+    // The same letter under another name is a duplicate. A file that is no letter goes to quarantine and gets no answer.
     transfer.send("first-again", &packed.document).unwrap();
     transfer.send("prose", b"Bonjour.\n").unwrap();
     wait_until_taken(&transfer);

@@ -1,9 +1,10 @@
-//! Breakers: mails over which sessions break. A breaker is fetched in a session of its own, after that of the other mail, ever more
-//! seldom, and logged.
+//! A breaker is a mail over which sessions with the server break. Each breaker is fetched in a session of its own, after the session of the
+//! other mail. The pause between two tries grows, and every break is logged.
 //!
-//! A server that hangs up over one mail, or never ends it, must not keep the mail behind it from being fetched. The first break costs a
-//! whole session, since nothing shows before it that a mail is a breaker. Breakers are remembered in memory only: another process, or
-//! this one after a restart, loses one session to each breaker. A breaker that is a suspect too is fetched in its own session only.
+//! Some servers close the connection over one mail, or never finish sending it. The mail behind the breaker must still be fetched. The
+//! first break costs a whole session, since nothing shows beforehand that a mail is a breaker. Breakers are remembered in memory only:
+//! another process, or this one after a restart, loses one session to each breaker. A breaker that is also a suspect is fetched in its own
+//! session only.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -13,14 +14,14 @@ use crate::transport::Candidate;
 /// Breaks in a row after which a mail counts as unfetchable.
 pub const BREAKS_MAX: u32 = 3;
 
-/// Longest pause between two tries of a breaker. It is bounded because trouble of the mail server itself may make breakers of many mails,
-/// and such trouble ends some day.
+/// Longest pause between two tries of a breaker. The pause is bounded because trouble of the mail server itself can make breakers of many
+/// mails, and ends one day.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
-/// How long a breaker's session waits for the breaker at the first try. Each further try waits twice as long as the one before.
+/// How long the session of a breaker waits for that mail at the first try. The wait doubles with each further try.
 const PATIENCE_MIN: Duration = Duration::from_secs(2);
-/// How long a breaker's session waits at most. While a server hangs over a breaker, other mail of its mailbox is not listed. A server that
-/// is only slow ends the mail within the long waits.
+/// Longest time that the session of a breaker waits for that mail. While a server hangs over a breaker, other mail of its mailbox is not
+/// listed. A server that is only slow finishes sending the mail within this time.
 const PATIENCE_MAX: Duration = Duration::from_secs(60);
 
 /// The mails of one mailbox over which sessions broke.
@@ -28,18 +29,19 @@ const PATIENCE_MAX: Duration = Duration::from_secs(60);
 pub struct Breakers(HashMap<Box<str>, Breaker>);
 
 struct Breaker {
-    /// How many sessions in a row broke over the mail.
+    /// Number of sessions in a row that broke over the mail.
     breaks: u32,
-    /// When the mail is tried again.
+    /// Moment of the next try.
     due: Instant,
 }
 
 impl Breakers {
-    /// Remembers that the session broke over a mail; returns how many sessions in a row have. `interval` is the pause between polls.
+    /// Remembers that the session broke over a mail. Returns how many sessions in a row have broken over it. `interval` is the pause
+    /// between polls.
     pub fn broke(&mut self, listed: &Candidate, interval: Duration, now: Instant) -> u32 {
         let breaker = self.0.entry(listed.hint()).or_insert(Breaker { breaks: 0, due: now });
         breaker.breaks = breaker.breaks.saturating_add(1);
-        // The first retry comes at once: most connections break by chance.
+        // The first retry follows without a pause: most connections break by chance.
         let pause = match breaker.breaks {
             1 => Duration::ZERO,
             breaks => interval.saturating_mul(1 << (breaks - 1).min(16)).min(PAUSE_MAX.max(interval)),
@@ -55,7 +57,7 @@ impl Breakers {
         }
     }
 
-    /// Says whether a mail that is remembered by this hint is a breaker.
+    /// Says whether a mail with this hint (the token, or what replaces a missing token) is a breaker.
     pub fn has(&self, hint: &str) -> bool {
         self.0.contains_key(hint)
     }
@@ -70,17 +72,17 @@ impl Breakers {
         self.0.values().any(|breaker| breaker.due <= now)
     }
 
-    /// Picks the breaker to try: of those that are due the one with the fewest breaks.
+    /// Picks the breaker to try next. Of the breakers that are due, the one with the fewest breaks is picked.
     pub fn pick<'l>(&self, mails: &'l [Candidate], now: Instant) -> Option<&'l Candidate> {
         let due = |listed: &&Candidate| self.0.get(&*listed.hint()).is_some_and(|breaker| breaker.due <= now);
         let breaks = |listed: &&Candidate| self.0.get(&*listed.hint()).map_or(0, |breaker| breaker.breaks);
         let least = mails.iter().filter(due).min_by_key(breaks)?;
-        // Mails without a token may share a hint: they are picked in turn.
+        // Mails without a token may share a hint. Each try picks the next of the mails that share it.
         let alike: Vec<&Candidate> = mails.iter().filter(|listed| listed.hint() == least.hint()).collect();
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
-    /// Returns how long to wait for a breaker; none for other mail, for which the source's own deadlines hold.
+    /// Returns how long to wait for a breaker, or `None` for a mail that is no breaker: for that mail the source's own deadlines hold.
     pub fn patience(&self, listed: &Candidate) -> Option<Duration> {
         let breaker = self.0.get(&*listed.hint())?;
         Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))
@@ -91,7 +93,7 @@ impl Breakers {
         self.0.len()
     }
 
-    /// Counts the mails that cannot be fetched.
+    /// Counts the breakers that broke so many sessions in a row that they count as unfetchable.
     pub fn unfetchable(&self) -> usize {
         self.0.values().filter(|breaker| breaker.breaks >= BREAKS_MAX).count()
     }

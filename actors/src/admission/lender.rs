@@ -1,8 +1,8 @@
-//! Admission of pushed mail, one mail at a time. A mail gets permits, a lane, and a line of `xm.in_hand` that names it; then it goes to the
-//! actors, and its sender is answered by its fate. The rules are those of mail that a source lists.
+//! Admission of pushed mail, one mail at a time, by the same rules as for mail that a source lists. Each mail gets permits, a lane, and a
+//! line in `xm.in_hand` with its token. Then the actors process the mail, and the sender gets an answer that depends on the mail's fate.
 //!
-//! The sender holds the only copy that counts until it is told that its mail is settled. In all other cases (another fate, a crash of
-//! this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
+//! The sender's copy is the only one that counts until the sender has the answer that its mail is settled. In all other cases (another
+//! fate, a crash of this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,11 +27,13 @@ use crate::custody::Fate;
 use crate::metrics::ActorMetrics;
 use crate::room::{Claimant, Permits};
 
-/// Longest time that a sender is kept waiting for a database that is away, before it is told to come again.
+/// Longest time that a sender waits while the database cannot be reached. After this time the sender gets the answer to send the mail again
+/// later.
 const HOLD_MAX: Duration = Duration::from_secs(120);
-/// Longest wait of a mail for room that settled mail of the same claim gives back, or for a permit of the slow lane.
+/// Longest time that a mail waits for a permit of the slow lane, or, if its agency already uses as many permits as it may, until mail of
+/// that agency is settled and gives permits back.
 const ROOM_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Time between two tries to get that room.
+/// Pause between two tries to book a mail's permits to the agency that it claims.
 const ROOM_WAIT_STEP: Duration = Duration::from_millis(10);
 
 /// A mail that somebody pushes.
@@ -39,7 +41,7 @@ const ROOM_WAIT_STEP: Duration = Duration::from_millis(10);
 pub struct PushedMail {
     /// The mail, or the first part of a mail that is too large.
     pub mail: Vec<u8>,
-    /// The whole size of a mail that is too large; none where `mail` is whole.
+    /// Whole size in bytes of a mail that is too large; `None` where `mail` is the whole mail.
     pub over_size_bytes: Option<u64>,
 }
 
@@ -50,16 +52,17 @@ pub struct Lender(Arc<LenderParts>);
 struct LenderParts {
     admission: Admission,
     metrics: ActorMetrics,
-    /// Names this life of the actor, so that mail which an earlier life left in hand is told from mail which this life has in hand.
+    /// Identifier of this life of the actor. Each row of `xm.in_hand` contains the identifier of the life that wrote it. So mail which an
+    /// earlier life did not finish can be distinguished from mail that this life is processing.
     life: Uuid,
     next_line: AtomicI64,
-    /// Tokens of suspects, with how often each failed alone.
+    /// Tokens of suspects, with the number of times that each failed alone.
     suspects: Mutex<HashMap<String, i16>>,
-    /// How many senders wait for the fate of a mail.
+    /// Number of senders that wait for the fate of their mail.
     lent: watch::Sender<usize>,
 }
 
-/// Counts a sender for as long as it waits.
+/// Counts a waiting sender in `lent`, until this value is dropped.
 struct Counted(Arc<LenderParts>);
 
 impl Drop for Counted {
@@ -68,19 +71,20 @@ impl Drop for Counted {
     }
 }
 
-/// What a mail was given on its admission.
+/// Permits and lane that a mail was given on its admission.
 struct Admitted {
     permits: Permits,
     lane: Lane,
 }
 
 impl Lender {
-    /// Begins a life of a [`crate::push_intake::PushIntake`]: mail that an earlier life left in hand becomes suspect.
+    /// Begins a life of a [`crate::push_intake::PushIntake`]. Mail that an earlier life did not finish becomes suspect.
     ///
     /// # Errors
     /// A fault of the database.
     pub async fn begin(mut admission: Admission, metrics: ActorMetrics) -> Result<Lender, Fault> {
-        // Each process has a lease and mail in hand of its own: several processes take pushed mail under one name of the source.
+        // Each process has its own lease and its own lines in `xm.in_hand`, because several processes take pushed mail for the same source
+        // name.
         admission.key = format!("{}@{}", admission.name, admission.process).into();
         let life = Uuid::now_v7();
         admission.take_lease().await?;
@@ -91,8 +95,8 @@ impl Lender {
         Ok(Lender(Arc::new(LenderParts { admission, metrics, life, next_line, suspects: Mutex::new(suspects), lent })))
     }
 
-    /// Lends a mail and waits for its fate. Only `Settled` and `Left` may be told to the sender as done: after every other fate the
-    /// sender keeps the mail. A caller that stops waiting changes nothing of the mail's fate.
+    /// Lends a mail to the actors and waits for its fate. The sender may discard its mail only after `Settled` and `Left`; after every
+    /// other fate the sender keeps the mail. A caller that stops waiting changes nothing about the mail's fate.
     pub async fn lend(&self, pushed: PushedMail) -> Fate {
         point("push_intake::lend");
         let lending = Arc::clone(&self.0);
@@ -100,13 +104,13 @@ impl Lender {
         let _counted = Counted(Arc::clone(&lending));
         let runtime = lending.admission.tasks.runtime.clone();
         let task = runtime.spawn(async move { lending.lend(pushed).await });
-        // Where the task panicked, the sender still has the mail.
+        // If the task panicked, the sender gets `Returned` and keeps the mail.
         task.await.unwrap_or(Fate::Returned)
     }
 
     /// Waits until no sender waits for a fate.
     pub(crate) async fn idle(&self) {
-        // The sender lives in `self`, so this wait cannot fail.
+        // `wait_for` fails only if the channel's `watch::Sender` is gone. It cannot be gone, since `self` owns it.
         drop(self.0.lent.subscribe().wait_for(|lent| *lent == 0).await);
     }
 }
@@ -149,14 +153,15 @@ impl LenderParts {
         if fate == Fate::Suspect {
             self.suspects().insert(token.to_owned(), 0);
         }
-        // The fate is true also where the line cannot be struck out; the next life then takes the mail for a suspect.
+        // The fate is returned even if the mail's row cannot be deleted from `xm.in_hand`. The row is then left over, so that the next life
+        // of the actor treats the mail as a suspect; that is careful, and loses nothing.
         if let Err(fault) = self.admission.strike_out(self.life, vec![line], suspects).await {
             tracing::debug!(mailbox = &*self.admission.name, %fault, "a mail that came back stays written down");
         }
         Ok(fate)
     }
 
-    /// Tries a suspect with nothing else in hand in the whole process. The attempt is committed to the database first.
+    /// Tries a suspect while the whole process works on no other mail. The attempt is committed to the database first.
     async fn lend_alone(
         &self,
         token: &str,
@@ -171,7 +176,7 @@ impl LenderParts {
             admission.attempt(token.to_owned(), Vec::new()).await?;
             self.suspects().insert(token.to_owned(), attempts + 1);
         }
-        // The mail goes into the last lane: the decoder sends back a mail whose lane has become worse, and no lane is worse than this one.
+        // The mail gets the last lane: the decoder returns a mail whose lane has become worse since its admission, and no lane is worse.
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {
@@ -203,13 +208,15 @@ impl LenderParts {
         let fetched = self.admission.fetched(token, content, (claim, admitted.lane), state, share);
         let spread = u32::try_from(self.next_line.load(Ordering::Relaxed) & 0xFFFF).unwrap_or_default();
         self.admission.decoders.hand_on(fetched, spread);
-        // A report comes whatever happens to the mail: its last share reports when it is dropped.
+        // A report always arrives: every message with a part of the mail holds a `Share`, and the last share that is dropped sends the
+        // report.
         let fate = fates.recv().await.map_or(Fate::Returned, |report| report.fate);
         point("push_intake::reported");
         fate
     }
 
-    /// Takes permits for a mail in its lane and counts them with its claim; none where there is no room for it soon.
+    /// Takes permits for a mail in its lane and books them to the agency that the mail claims. Returns `None` if no permits become free
+    /// within `ROOM_WAIT_MAX`.
     async fn admit(&self, pushed: &PushedMail, claim: Option<Matricule>) -> Option<Admitted> {
         let admission = &self.admission;
         let (mut own, mails) = admission.hands.take(&[pushed.mail.len() as u64]).await;
@@ -237,7 +244,8 @@ impl LenderParts {
 
     async fn slow_place(&self, claimant: Claimant) -> Option<(Permits, Option<BeingTried>)> {
         let claims = &self.admission.claims;
-        // Only one mail of an agency is tried at a time. The sender of this one is told to come again.
+        // In the slow lane, only one mail that claims a given agency is processed at a time. If there is one already, this mail is not
+        // admitted, and its sender is asked to send it again later.
         if claimant.is_some_and(|matricule| claims.is_tried(matricule)) {
             return None;
         }

@@ -1,10 +1,11 @@
-//! Mails that are lent, from one session to the next. A session may end while some of its mails are still in hand; these are carried
-//! over. Otherwise a flood that is settled slowly would keep all later mail of its mailbox from being listed.
+//! Keeps the mails that are lent to the actors, from one session to the next. A session may end while some of its mails are still being
+//! processed; these mails are carried over to the next session. Otherwise a flood that is settled slowly would keep all later mail of its
+//! mailbox from being listed.
 //!
-//! A later session knows such a mail by its token (its unique id), and does not fetch it while it is lent. Once the mail is settled, a
-//! later session fetches it again and deletes it if it is the same octet for octet. The token alone is not enough: a server may have
-//! given it to another mail, which would be lost. A carried mail that is forgotten (by a crash, or because its token has changed) is
-//! fetched as new, and settling recognises the letter.
+//! A later session recognises a carried mail by its token (its unique id), and does not fetch it while it is lent. Once the mail is
+//! settled, a later session fetches it again and deletes it if it is equal octet for octet. The token alone is not enough: a server may
+//! have given it to another mail, and deleting that mail would lose it. A carried mail that is forgotten (by a crash, or because its token
+//! has changed) is fetched as new, and settling recognises the letter.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -24,46 +25,46 @@ pub struct LentMail {
     pub listed: Candidate,
     /// The agency that the mail claims.
     pub claim: Option<Matricule>,
-    /// The lane in which it was lent.
+    /// Lane in which the mail was lent.
     pub lane: Lane,
-    /// Digest of the mail's octets; none where its source gave none of them.
+    /// Digest of the mail's octets; `None` where the source refused to give any of them.
     digest: Option<u64>,
-    /// The line of `xm.in_hand` that names the mail; none for a suspect that is tried alone.
+    /// Number of the line in `xm.in_hand` that contains the mail's token; `None` for a suspect that is tried alone.
     batch: Option<i64>,
 }
 
-/// What became of a mail that was lent.
+/// A mail that the actors have finished with, and its number.
 pub struct Returned {
     /// The mail.
     pub mail: LentMail,
-    /// The mail's number in its session; none where an earlier session has lent it.
+    /// Number of the mail in this session; `None` where an earlier session has lent the mail.
     pub number: Option<u32>,
 }
 
-/// The mails of one source that are lent (see the module). It lives as long as its poller's life.
+/// The mails of one source that are lent. The value lives as long as one life of its poller.
 pub struct Lending {
-    /// Number of the session. A mail's ticket is this number and the mail's own number in the session.
+    /// Number of the session. A mail's ticket consists of this number and the mail's own number in the session.
     session: u32,
     sender: UnboundedSender<Report>,
     reports: UnboundedReceiver<Report>,
     lent: HashMap<u64, LentMail>,
-    /// How many mails that claim an agency are lent, by lane.
+    /// Number of lent mails, by claimed agency and lane.
     claims: Tally<(Matricule, Lane)>,
     /// Tokens of mails that are lent.
     ids: Tally<Box<str>>,
-    /// Digests of mails that are settled and not deleted yet, by token: they were settled after their session had ended, or their source
-    /// refused to delete them.
+    /// Digests, by token, of mails that are settled and not deleted yet. Either they were settled after their session had ended, or their
+    /// source refused to delete them.
     settled: HashMap<Box<str>, u64>,
-    /// Token and digest of the mails that this session may delete, by number.
+    /// Token and digest, by mail number, of the mails that this session may delete.
     marked: HashMap<u32, (Box<str>, u64)>,
-    /// Tokens of mails that were not the same when they were fetched a second time: some servers write into a mail once it was read. A
-    /// session waits for such a mail as long as for one without a token.
+    /// Tokens of mails whose octets had changed when they were fetched a second time: some servers write into a mail once it has been read.
+    /// A session waits for such a mail as long as for a mail without a token.
     changing: HashSet<Box<str>>,
-    /// Lines of `xm.in_hand`, by batch, with how many of their mails are still lent.
+    /// For each row of `xm.in_hand`, by its batch number: how many of the row's mails are still lent.
     batches: BTreeMap<i64, usize>,
-    /// The line of the window that is being fetched.
+    /// Batch number of the row in `xm.in_hand` that lists the mails which are being fetched together now.
     batch: Option<i64>,
-    /// Mails that came back as suspects, and are not suspects in the database yet.
+    /// Tokens of mails that became suspects and are not yet recorded as suspects in the database.
     pub suspects: Vec<String>,
     digests: RandomState,
 }
@@ -97,7 +98,8 @@ impl Lending {
         self.marked.clear();
     }
 
-    /// Begins a window, whose mails the line `batch` of `xm.in_hand` names.
+    /// Begins a window, that is, a group of mails that are fetched together. The row `batch` of `xm.in_hand` contains the tokens of these
+    /// mails.
     pub fn begin_batch(&mut self, batch: i64) {
         self.batches.insert(batch, 0);
         self.batch = Some(batch);
@@ -107,7 +109,7 @@ impl Lending {
         (u64::from(self.session) << 32) | u64::from(number)
     }
 
-    /// Returns the number of the mail with this ticket; none where another session gave the ticket.
+    /// Returns the number of the mail with this ticket, or `None` where the ticket is of another session.
     fn number(&self, ticket: u64) -> Option<u32> {
         let number = ticket ^ (u64::from(self.session) << 32);
         u32::try_from(number).ok()
@@ -136,7 +138,7 @@ impl Lending {
         (ticket, self.sender.clone())
     }
 
-    /// Returns the digest of a mail's octets or, of an over-size mail, of its size and its fetched part.
+    /// Returns the digest of a mail's octets. For an over-size mail the digest is of its size and of the part that was fetched.
     fn digest(&self, outcome: &FetchOutcome) -> Option<u64> {
         match outcome {
             FetchOutcome::Mail(octets) => Some(self.digests.hash_one((octets, 0_u64))),
@@ -146,17 +148,17 @@ impl Lending {
         }
     }
 
-    /// Waits for the next report. The channel never closes, since a sender is kept here.
+    /// Waits for the next report. The channel never closes, since this structure keeps a sender.
     pub async fn next_report(&mut self) -> Option<Report> {
         self.reports.recv().await
     }
 
-    /// Returns the next report that has come already.
+    /// Returns the next report if it has already arrived.
     pub fn try_report(&mut self) -> Option<Report> {
         self.reports.try_recv().ok()
     }
 
-    /// Takes back a mail that was reported; none where the mail was forgotten meanwhile.
+    /// Removes a mail whose fate was reported from the lent mails and returns it, or returns `None` if the mail has been forgotten.
     pub fn take_back(&mut self, ticket: u64) -> Option<Returned> {
         let mail = self.lent.remove(&ticket)?;
         if let Some(matricule) = mail.claim {
@@ -176,7 +178,7 @@ impl Lending {
         let Some(token) = &mail.listed.token else { return };
         match mail.digest {
             Some(digest) => drop(self.settled.insert(token.clone(), digest)),
-            // Without a digest the mail cannot be recognised: it is fetched as new, and its session waits for its fate.
+            // Without a digest a later session cannot recognise the mail: it is fetched as new, and its session waits for its fate.
             None => drop(self.changing.insert(token.clone())),
         }
     }
@@ -199,8 +201,8 @@ impl Lending {
         !self.settled.is_empty() && listed.token.as_ref().is_some_and(|token| self.settled.contains_key(token))
     }
 
-    /// Says whether a mail that was fetched again is the one that was settled, octet for octet. In either case the settled one is
-    /// forgotten: a mail that is listed once more is fetched as new.
+    /// Says whether a mail that was fetched again equals the settled mail octet for octet. In both cases the record of the settled mail is
+    /// removed: if the mail is listed once more, it is fetched as new.
     pub fn take_settled(&mut self, listed: &Candidate, outcome: &FetchOutcome) -> bool {
         let Some((token, digest)) = listed.token.as_ref().and_then(|token| self.settled.remove_entry(token)) else {
             return false;
@@ -214,7 +216,7 @@ impl Lending {
         is_same
     }
 
-    /// Says whether a mail is not to be fetched as new, because a mail with its token is lent, or settled and not deleted yet.
+    /// Says whether a mail must not be fetched as new, because a mail with its token is lent, or is settled and not deleted yet.
     pub fn has(&self, listed: &Candidate) -> bool {
         let is_lent = listed.token.as_ref().is_some_and(|token| self.ids.has(token));
         is_lent || self.is_settled(listed) || self.is_lent(listed.number)
@@ -230,23 +232,28 @@ impl Lending {
         self.lent.is_empty()
     }
 
-    /// Says whether mail that is settled waits for its deletion.
-    pub fn has_settled(&self) -> bool {
-        !self.settled.is_empty()
+    /// Returns the number of mails that are lent.
+    pub fn lent_mails(&self) -> usize {
+        self.lent.len()
     }
 
-    /// Says whether mail that claims this agency is lent in a better lane than this. The decoder may be about to defer it, and later
+    /// Returns the number of mails that are settled and not deleted yet.
+    pub fn settled_mails(&self) -> usize {
+        self.settled.len()
+    }
+
+    /// Says whether mail that claims this agency is lent in a lane better than `lane`. The decoder may still defer that mail, and later
     /// mail of the agency must not overtake it.
     pub fn has_better(&self, matricule: Matricule, lane: Lane) -> bool {
         LANES.into_iter().take_while(|better| *better < lane).any(|better| self.claims.has(&(matricule, better)))
     }
 
-    /// Says whether a mail is lent that no later session would know again.
+    /// Says whether a mail is lent that no later session could recognise.
     pub fn has_without_id(&self) -> bool {
         self.lent.values().any(|mail| is_unknown_later(&mail.listed, &self.changing))
     }
 
-    /// Forgets lent mails that no later session would know again; returns how many.
+    /// Forgets the lent mails that no later session could recognise. Returns their number.
     pub fn forget_without_id(&mut self) -> usize {
         let changing = std::mem::take(&mut self.changing);
         let forgotten = self.forget(|_, mail| is_unknown_later(&mail.listed, &changing)).len();
@@ -276,19 +283,19 @@ impl Lending {
         }
     }
 
-    /// Returns the lines of which every mail has come back.
+    /// Returns the lines of `xm.in_hand` whose mails have all been reported.
     pub fn batches_done(&self) -> Vec<i64> {
         self.batches.iter().filter(|(_, lent)| **lent == 0).map(|(batch, _)| *batch).collect()
     }
 
-    /// Forgets lines that were struck out, and the first `suspects` suspects, which the database has by now.
+    /// Forgets lines that were deleted from `xm.in_hand`, and the first `suspects` suspects, which are now recorded in the database.
     pub fn struck_out(&mut self, batches: &[i64], suspects: usize) {
         self.batches.retain(|batch, _| !batches.contains(batch));
         self.suspects.drain(..suspects);
     }
 }
 
-/// Says whether a later session would not know a mail again.
+/// Says whether a later session could not recognise a mail.
 fn is_unknown_later(listed: &Candidate, changing: &HashSet<Box<str>>) -> bool {
     listed.token.as_ref().is_none_or(|token| changing.contains(token))
 }
@@ -324,10 +331,12 @@ mod tests {
             let returned = lending.take_back(ticket).unwrap();
             assert_eq!(returned.number, None, "another mail has its number now");
             lending.settled(&returned.mail);
-            assert!(lending.has(&listed(1, "a")) && lending.is_settled(&listed(1, "a")) && lending.has_settled());
+            assert!(
+                lending.has(&listed(1, "a")) && lending.is_settled(&listed(1, "a")) && lending.settled_mails() == 1
+            );
             assert!(!lending.take_settled(&listed(1, "b"), &mail("one")));
             assert_eq!(lending.take_settled(&listed(1, "a"), &mail(octets)), is_same);
-            assert!(!lending.has(&listed(1, "a")) && !lending.has_settled());
+            assert!(!lending.has(&listed(1, "a")) && lending.settled_mails() == 0);
             lend(&mut lending, 9, "a");
             assert_eq!(lending.has_without_id(), !is_same, "its session waits for one that changes");
         }

@@ -12,51 +12,52 @@ use super::withheld::Withheld;
 use crate::tally::Tally;
 use crate::transport::Candidate;
 
-/// What a poller remembers between sessions. The memory is only an optimisation: forgetting it costs a second fetch.
+/// What a poller remembers between sessions. The memory is only an optimisation: if it is lost, mail is fetched a second time.
 #[derive(Default)]
 pub struct Memory {
-    /// Mails without a container that stay in the mailbox by its rule: their sizes by token. The size is compared, since a server may give
-    /// the token to another mail.
+    /// Sizes in bytes, by token, of mails that contain no SDC container (no letter) and that the rule `no_container` of their mailbox
+    /// leaves where they are. The size is compared because a server may give the token to another mail.
     left: HashMap<Box<str>, u64>,
     /// Deferred mails by token, with their claims.
     deferred: HashMap<Box<str>, Option<Matricule>>,
     /// How many deferred mails claim each agency.
     deferred_claims: Tally<Matricule>,
-    /// Suspects that were settled alone, or are gone, and are not cleared in the database yet.
+    /// Tokens of suspects that were settled alone or are no longer in the mailbox, and are not yet cleared in the database.
     pub absolved: Vec<String>,
-    /// Suspects whose last attempt does not count, since a fault or a stop ended it, and is not taken back in the database yet.
+    /// Tokens of suspects whose last attempt does not count, since a fault or a stop ended it. The database still counts the attempt.
     pub returned: Vec<String>,
-    /// No suspect is tried before this moment: the last one waited in vain for nothing else to be in hand.
+    /// No suspect is tried before this moment. It is set after a suspect, which may be processed only alone, waited in vain for the other
+    /// mail to be finished.
     pub suspects_wait_until: Option<Instant>,
-    /// Number of the next line of `xm.in_hand` in this life.
+    /// Batch number that the next row of `xm.in_hand` gets in this life of the poller.
     pub next_batch: i64,
-    /// Mails with letters that wait, for their table or for a fault to be mended.
+    /// Mails with withheld letters: letters that wait until their table takes rows, or until a fault is mended.
     pub withheld: Withheld,
     /// Mails over which sessions broke.
     pub breakers: Breakers,
-    /// The true sizes of mails that are larger than their server lists them, by hint.
+    /// True sizes in bytes, by hint, of mails that are larger than their server lists them.
     pub true_bytes: HashMap<Box<str>, u64>,
-    /// The complaints of the last session, which have been logged.
+    /// The complaints of the last session. They have been logged.
     pub told: Complaints,
 }
 
-/// What is wrong with a source, as far as one session shows it; each complaint is logged in one line, and only when it changes.
+/// Faults of a source that one session has seen. Each complaint is logged in one line, and only when it changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Complaints {
-    /// Mails that the server lists and does not give.
+    /// Number of mails that the server lists and refuses to send.
     pub refused: usize,
-    /// The server's words for the first of the refused mails.
+    /// Text of the server's refusal of the first refused mail.
     pub refused_words: Option<String>,
-    /// Settled mails that the server refuses to delete.
+    /// Number of settled mails that the server refuses to delete.
     pub undeleted: usize,
-    /// Malformed lines of the server's listings.
+    /// Number of malformed lines in the server's listings.
     pub odd_lines: usize,
     /// The first of the malformed lines.
     pub odd_line: Option<String>,
 }
 
 impl Complaints {
-    /// Logs what differs from the session before.
+    /// Logs the complaints that differ from those of the session before.
     pub fn tell(&self, before: &Complaints, parts: &Admission) {
         let (mailbox, noun) = (&*parts.name, parts.facts.noun);
         if self.refused > 0 && self.refused != before.refused {
@@ -79,8 +80,7 @@ impl Complaints {
 }
 
 impl Memory {
-    /// Takes attempts back that do not count. The database may be what failed, so those that remain are taken back before the next
-    /// attempt.
+    /// Takes back the attempts that do not count. If the database fails, the remaining attempts are taken back before the next attempt.
     pub async fn take_attempts_back(&mut self, parts: &Admission) -> Result<(), PollError> {
         if !self.returned.is_empty() {
             parts.take_attempts_back(self.returned.clone()).await?;
@@ -89,30 +89,31 @@ impl Memory {
         Ok(())
     }
 
-    /// Remembers that a mail stays in the mailbox. A mail without a token is fetched again.
+    /// Remembers that a mail without a letter stays in the mailbox, so that it is not fetched again. A mail without a token cannot be
+    /// remembered and is fetched again.
     pub fn leave(&mut self, listed: &Candidate) {
         if let Some(token) = &listed.token {
             self.left.insert(token.clone(), listed.size_bytes);
         }
     }
 
-    /// Says whether a mail stays in the mailbox by its rule.
+    /// Says whether a mail was fetched before, contained no letter, and was left in the mailbox by [`Memory::leave`].
     pub fn has_left(&self, listed: &Candidate) -> bool {
         listed.token.as_ref().and_then(|token| self.left.get(token)) == Some(&listed.size_bytes)
     }
 
-    /// Returns how many bytes a mail likely has: as listed, or more where an earlier fetch found it larger.
+    /// Returns the likely size of a mail in bytes: the listed size, or a larger size that an earlier fetch has found.
     pub fn likely_bytes(&self, listed: &Candidate) -> u64 {
         let found = if self.true_bytes.is_empty() { None } else { self.true_bytes.get(&*listed.hint()) };
         found.copied().unwrap_or(0).max(listed.size_bytes)
     }
 
-    /// Returns the deferred mail's claim; nothing where it is not deferred.
+    /// Returns the claim of a deferred mail, or `None` where the mail is not deferred.
     pub fn deferred_claim(&self, listed: &Candidate) -> Option<Option<Matricule>> {
         self.deferred.get(listed.token.as_ref()?).copied()
     }
 
-    /// Returns what a deferred mail claims.
+    /// Returns the agency that a deferred mail claims.
     pub fn claim(&self, listed: &Candidate) -> Option<Matricule> {
         self.deferred_claim(listed).flatten()
     }
@@ -132,12 +133,12 @@ impl Memory {
         self.deferred.insert(token.clone(), claim);
     }
 
-    /// Says whether a mail is withheld.
+    /// Returns whether a mail is withheld or just listed.
     pub fn state(&self, listed: &Candidate) -> MailState {
         if self.withheld.has(listed) { MailState::Withheld } else { MailState::Listed }
     }
 
-    /// Forgets that a mail is deferred, since it is in hand.
+    /// Forgets that a mail is deferred, since it is now lent to the actors.
     pub fn forget(&mut self, listed: &Candidate) {
         if let Some(token) = &listed.token {
             self.forget_id(token);
@@ -149,7 +150,7 @@ impl Memory {
         self.deferred_claims.remove(&matricule);
     }
 
-    /// Forgets mails that are no longer listed; breakers only where the listing is whole.
+    /// Forgets mails that are no longer listed. Breakers are forgotten only where the listing is whole.
     pub fn forget_all_but(&mut self, mails: &[Candidate], is_whole: bool) {
         if is_whole {
             self.breakers.forget_all_but(mails);

@@ -1,5 +1,5 @@
-//! The state of one session with a source: which mails were lent, which came back, and which are to be deleted. It knows of the
-//! protocol no more than [`Session`] says. `mailbox_poller::session` opens and closes the session.
+//! The state of one session with a source: which mails were lent, which of them have been reported, and which are to be deleted. The state
+//! knows no more about the protocol than [`Session`] offers. `mailbox_poller::session` opens and closes the session.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -22,8 +22,9 @@ use crate::metrics::ActorMetrics;
 use crate::room::Permits;
 use crate::transport::{Candidate, FetchOutcome, Fetching, Session, Taken, TransportFault};
 
-/// Longest time that a session waits, all in all, for room that settled mail of the same claim gives back. An office that alone sends much
-/// thus has its mail taken as fast as it is settled. Of a flood that is settled slowly, the rest is left once this time is used up.
+/// An agency may use only a part of the permits for mail in processing. This is the longest time, in total, that a session waits until mail
+/// of an agency is settled and gives permits back. With this wait, an office that alone sends much has its mail fetched as fast as it is
+/// settled. Of a flood that is settled slowly, the rest stays in the source once this time is used up.
 const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Which mails a session fetches.
@@ -37,47 +38,50 @@ pub enum Turn {
 
 /// One session of a poller.
 pub struct Poll<'a> {
-    /// What the poller was built with.
+    /// The source's settings, and what this poller shares with other actors.
     pub parts: &'a Admission,
-    /// How much is taken at a time.
+    /// Limits of a window and of a session: number of mails, bytes, and time.
     pub turns: Turns,
-    /// Counts what is lent.
+    /// Metrics of the poller, which count the mail that is lent.
     metrics: &'a ActorMetrics,
-    /// This life of the poller.
+    /// Identifier of this life of the poller.
     pub life: Uuid,
     /// When the session began.
     pub started: Instant,
     lease_taken: Instant,
-    /// Mails that are lent, by this session and those before.
+    /// Mails lent by this session and by earlier ones.
     pub lending: &'a mut Lending,
     /// Numbers of mails that are settled and not deleted yet.
     pub to_delete: Vec<u32>,
     deleted: usize,
-    /// Whether nothing was left out of the listing, so that a mail which is not listed is gone.
+    /// Whether the listing is complete, so that a mail that is not listed no longer exists.
     pub is_listed_whole: bool,
-    /// Tokens of the suspects, as of the session's begin.
+    /// Tokens of the suspects when the session began.
     pub suspected: HashSet<Box<str>>,
-    /// Mails with the fate `Left`, to be remembered.
+    /// Mails with the fate `Left`. `remember_given_back` moves them into the poller's memory, which lasts beyond this session.
     pub left: Vec<Candidate>,
-    /// Mails with the fate `Deferred`, to be remembered.
+    /// Mails with the fate `Deferred`. `remember_given_back` moves them into the poller's memory, which lasts beyond this session.
     pub given_back: Vec<LentMail>,
-    /// Mails with the fate `Withheld`, to be remembered.
+    /// Mails with the fate `Withheld`. `remember_given_back` moves them into the poller's memory, which lasts beyond this session.
     pub withheld: Vec<LentMail>,
-    /// Fates of the mails that this session lent last, by their numbers.
+    /// Fates reported for mails of this session, by mail number. The map is emptied before a withheld letter is tried, so that it then
+    /// shows the result of this try.
     pub tried: HashMap<u32, Fate>,
-    /// Agencies of which this session left a mail for want of room: their later mail must not overtake it.
+    /// Agencies of which this session left a mail in the source, because no permits were free for it. Mail of these agencies that arrived
+    /// after it must not overtake it.
     pub held_up: HashSet<Matricule>,
-    /// How many mails of such agencies were fetched, and then left in the source.
+    /// Number of mails that were fetched and then left in the source, because an earlier mail of their agency has to wait.
     pub mails_held_up: usize,
-    /// Whether there was no room for a single mail, so that this session fetches none any more.
+    /// Whether no permits were free even for one small mail. If so, this session fetches no more mail.
     pub is_full: bool,
-    /// How long this session may still wait for room that settled mail of the same claim gives back.
+    /// How much longer this session may wait until mail of an agency that uses its whole part of the permits is settled and gives permits
+    /// back.
     pub room_wait_left: Duration,
     /// Whether a mail was lent.
     has_lent: bool,
-    /// Whether a mail that this session left in its source can be fetched at once.
+    /// Whether the session left a mail in its source that can be fetched again without a pause.
     pub has_given_back: bool,
-    /// What is wrong with the source.
+    /// Faults of the source that this session has seen.
     pub complaints: Complaints,
 }
 
@@ -119,7 +123,8 @@ impl<'a> Poll<'a> {
     /// Waits for the next mail. If the session breaks over it, the mail is remembered as a breaker.
     pub async fn next(&self, fetching: &mut Fetching<'_>, memory: &mut Memory) -> Result<Option<Taken>, PollError> {
         let under_way = fetching.under_way();
-        // Only a breaker has a patience, and only the session of a breaker asks for one.
+        // `patience` returns a value only for a breaker (a mail over which an earlier session broke). A breaker is fetched only in a
+        // session of its own, so all other sessions use the source's own deadlines.
         let patience = under_way.and_then(|listed| memory.breakers.patience(listed));
         let next = match patience {
             None => fetching.next().await,
@@ -135,7 +140,8 @@ impl<'a> Poll<'a> {
             (Err(error), Some(listed)) => {
                 let breaks = memory.breakers.broke(listed, self.turns.interval, Instant::now());
                 let (mailbox, mail) = (&*self.parts.name, listed.hint());
-                // A breaker's session does not look at `withheld`, so a withheld mail that becomes a breaker is forgotten there.
+                // Withheld mails are tried only in sessions for ordinary mail, and a breaker is fetched in a session of its own. So a
+                // withheld mail that has become a breaker is removed from `withheld`.
                 memory.withheld.forget(&mail);
                 match breaks {
                     1 => {
@@ -152,7 +158,7 @@ impl<'a> Poll<'a> {
         }
     }
 
-    /// Deletes settled mail and closes the session. Nothing is deleted before the close has been answered.
+    /// Marks settled mail for deletion and closes the session. The server deletes nothing before it has answered the close.
     pub async fn delete_and_close(&mut self, mut session: Box<dyn Session>) -> Result<(), PollError> {
         self.delete_settled(&mut *session).await?;
         point("mailbox_poller::quit");
@@ -161,9 +167,9 @@ impl<'a> Poll<'a> {
         Ok(())
     }
 
-    /// Says when the source is worth another look: at once where a mail was deleted, is in hand, or can be fetched again. A poll that
-    /// deleted nothing gained nothing, so mail that returns each time must not bring the next poll at once. Deferred mail may: each time
-    /// that a mail is deferred, its lane has become worse.
+    /// Returns when to poll the source next. The next poll follows without a pause if a mail was deleted, is still lent, or can be fetched
+    /// again. Mail that is returned every time must not cause an immediate poll, because a poll that deleted nothing made no progress. A
+    /// deferred mail may cause an immediate poll: each time a mail is deferred, its lane has become worse.
     pub fn next_poll(&self) -> NextPoll {
         if self.deleted > 0 || self.has_given_back || (self.has_lent && !self.lending.is_empty()) {
             NextPoll::AtOnce
@@ -194,13 +200,13 @@ impl<'a> Poll<'a> {
         self.parts.decoders.hand_on(fetched, number);
     }
 
-    /// Counts a mail that its source lists and does not give. The mail stays where it is.
+    /// Counts a mail that its source lists and refuses to send. The mail stays in the source.
     pub fn refuse(&mut self, words: String) {
         self.complaints.refused += 1;
         self.complaints.refused_words.get_or_insert(words);
     }
 
-    /// Logs what is wrong with the source, where that has changed, and shows how many mails cannot be fetched or deleted.
+    /// Logs the faults of the source that have changed, and sets the metric of mails that cannot be fetched or deleted.
     pub fn tell(&mut self, memory: &mut Memory, turn: Turn) {
         if turn == Turn::Others {
             self.complaints.tell(&memory.told, self.parts);
@@ -229,25 +235,27 @@ impl<'a> Poll<'a> {
         Ok(())
     }
 
-    /// Keeps the source's lease.
+    /// Renews the source's lease when a third of its time has passed.
     pub async fn renew_lease(&mut self) -> Result<(), PollError> {
         if self.lease_taken.elapsed() > LEASE_HOLD / 3 {
-            // A lost lease is harmless: settling recognises a letter that another poller fetches as well.
+            // The loss of the lease is harmless: if another poller fetches a letter as well, settling recognises it.
             self.parts.take_lease().await?;
             self.lease_taken = Instant::now();
         }
         Ok(())
     }
 
-    /// Says whether nothing more may be fetched.
+    /// Says whether the process may not fetch any more mail, because it drains or the gate is closed.
     pub fn is_stopped(&self) -> bool {
         !self.parts.may_fetch()
     }
 
-    /// Says whether the session must end, after it has asked for so many mails; sooner where only mail is left that may wait.
+    /// Says whether the session must end after it has requested `asked` mails. `may_wait` says that the next mail to fetch is large or
+    /// deferred; the session then ends after a shorter time.
     pub fn must_end(&self, asked: usize, may_wait: bool) -> bool {
         let turns = self.turns;
-        // Mail that may wait gets a fifth of a session's time: the next session is needed to see new mail of the offices.
+        // Once large or deferred mail is fetched, the session ends after a fifth of its usual time. Mail that offices have sent meanwhile
+        // is not listed before the next session.
         let time_max = if may_wait { turns.session_time_max / 5 } else { turns.session_time_max };
         let is_over_time = asked > 0 && self.started.elapsed() > time_max;
         self.is_stopped() || asked >= turns.session_mails_max || is_over_time

@@ -1,4 +1,4 @@
-//! How a poll ends: what it found, or why it failed.
+//! The result of a poll: when to poll next, or the error.
 
 use std::time::Duration;
 
@@ -6,43 +6,46 @@ use store::database::fault::Fault;
 
 use crate::transport::TransportFault;
 
-/// Longest wait at the end of a session for mail in hand. Mail that takes longer is carried over, so that the next session sees what has
-/// come since.
+/// Longest wait at the end of a session for mail that is still lent. Mail that takes longer is carried over, so that the next session can
+/// list the mail that has arrived since.
 pub const CARRIED_AFTER: Duration = Duration::from_secs(1);
-/// Longest wait for mail in hand that a later session would not know again, or after which no session follows. Mail that takes longer is
-/// fetched again as new.
+/// Longest wait for lent mail that a later session cannot recognise (its token is missing or unreliable), or that is lent by the last
+/// session before a stop. Mail that takes longer is fetched again as new.
 pub const SETTLE_WAIT_MAX: Duration = Duration::from_secs(120);
 
-/// What a poll found.
+/// Result of a poll that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Polled {
-    /// When the source is worth another look.
+    /// When to poll the source next.
     pub next: NextPoll,
-    /// Whether the source was not looked into, since another process has its lease.
+    /// Whether the source was not polled, because another process has its lease.
     pub is_elsewhere: bool,
 }
 
-/// When a source is worth another look.
+/// When to poll a source next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextPoll {
-    /// At once: the source is evidently not empty.
+    /// Without a pause: the source probably has more mail.
     AtOnce,
-    /// After a short pause: mail of the source is in hand or found no room, and only time need pass.
+    /// After a short pause: mail of the source is being processed, or no permits were free for it. Nothing is wrong, so the source need not
+    /// wait for the whole polling interval.
     Soon,
-    /// At the source's next turn in the polling interval.
+    /// After a second: another process still has the lease that falls to this one.
+    Asking,
+    /// At the source's usual moment in the next polling interval.
     InTurn,
 }
 
 /// Why a poll failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
-    /// The source or the way to it.
+    /// The source failed, or the connection to it.
     #[error(transparent)]
     Source(#[from] TransportFault),
-    /// The database.
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] Fault),
-    /// Letters in hand did not come back in time.
+    /// Letters that are lent were not settled in time.
     #[error(
         "{0} mails in hand were not settled within {seconds} s; they stay where they are and come again",
         seconds = SETTLE_WAIT_MAX.as_secs()
@@ -51,7 +54,7 @@ pub enum PollError {
 }
 
 impl PollError {
-    /// Names the step that failed, as on metrics.
+    /// Returns the name of the step that failed, as the metrics show it.
     pub fn step(&self) -> &'static str {
         match self {
             PollError::Source(fault) => fault.step,

@@ -1,18 +1,25 @@
-//! What admission reads and writes in the database: the source's lease, the lines of mail in hand, and the suspects.
+//! Database records of admission: the source's lease, the rows of `xm.in_hand` (mail that the actors are processing), and the suspects.
 
 use std::future::Future;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use store::database::Connection;
 use store::database::fault::Fault;
 use store::letters::in_hand::{self, Suspect};
-use store::letters::leases;
+use store::letters::leases::{self, Lease};
 use uuid::Uuid;
 
 use super::source::Admission;
 
-/// How long a lease lasts unless renewed.
+/// Duration of a lease that is not renewed.
 pub const LEASE_HOLD: Duration = Duration::from_secs(30);
+
+/// Returns the name of a source's lease. Names of mailboxes and of folders are unique together. The prefix `mailbox:` is kept because the
+/// previous version of this program uses it for its leases.
+pub fn lease_of(key: &str) -> String {
+    format!("mailbox:{key}")
+}
 
 impl Admission {
     async fn call<T, F>(&self, ask: impl FnOnce(Connection) -> F + Send + 'static) -> Result<T, Fault>
@@ -28,21 +35,28 @@ impl Admission {
         outcome
     }
 
-    /// Takes or renews the source's lease; says whether this process has it. Mailboxes and folders share one space of names. The prefix
-    /// `mailbox:` of a lease's name is the one that the previous version of this program uses.
-    pub async fn take_lease(&self) -> Result<bool, Fault> {
-        let (lease, process) = (format!("mailbox:{}", self.key), self.process);
-        let token = self.call(async move |mut c| leases::take(&mut c, &lease, process, LEASE_HOLD).await).await?;
-        Ok(token.is_some())
+    /// Takes or renews the source's lease. If another replica that the lease falls to asks for it, this process begins to give it up.
+    pub async fn take_lease(&self) -> Result<Lease, Fault> {
+        let (name, process, falls_here) = (lease_of(&self.key), self.process, self.falls_here());
+        let lease =
+            self.call(async move |mut c| leases::take(&mut c, &name, process, LEASE_HOLD, falls_here).await).await?;
+        let is_wanted = matches!(lease, Lease::Held { is_wanted: true, .. });
+        self.gives_up.store(is_wanted && !falls_here, Ordering::Relaxed);
+        Ok(lease)
+    }
+
+    /// Says whether the source's lease falls to this process.
+    pub fn falls_here(&self) -> bool {
+        self.replicas.falls_here(&lease_of(&self.key))
     }
 
     /// Gives the lease up.
     pub async fn release_lease(&self) -> Result<(), Fault> {
-        let (lease, process) = (format!("mailbox:{}", self.key), self.process);
+        let (lease, process) = (lease_of(&self.key), self.process);
         self.call(async move |mut c| leases::release(&mut c, &lease, process).await).await
     }
 
-    /// Makes suspects of the mail that earlier lives left in hand, and lists all suspects.
+    /// Makes suspects of the mail that earlier lives did not finish, and lists all suspects.
     pub async fn suspects(&self, life: Uuid) -> Result<Vec<Suspect>, Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| {
@@ -52,13 +66,13 @@ impl Admission {
         .await
     }
 
-    /// Writes the mails that are about to be lent into `xm.in_hand`, as one line.
+    /// Writes the tokens of mails that are about to be lent into one row of `xm.in_hand`.
     pub async fn record(&self, life: Uuid, batch: i64, tokens: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::record(&mut c, &key, life, batch, &tokens).await).await
     }
 
-    /// Writes down the suspects, then strikes out the lines of the batches in `xm.in_hand`: all mails of these have come back.
+    /// Records the suspects, then deletes the rows of these batches from `xm.in_hand`, since all mails of these rows have been reported.
     pub async fn strike_out(&self, life: Uuid, batches: Vec<i64>, suspects: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| {
@@ -70,19 +84,19 @@ impl Admission {
         .await
     }
 
-    /// Commits that a suspect is about to be tried alone, and clears those that were settled.
+    /// Commits that a suspect is about to be tried alone, and clears the suspects that were settled.
     pub async fn attempt(&self, token: String, settled: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::attempt(&mut c, &key, &token, &settled).await).await
     }
 
-    /// Takes back attempts that a fault or a stop ended.
+    /// Takes back the attempts of suspects that a fault or a stop of the process ended, so that these attempts do not count.
     pub async fn take_attempts_back(&self, tokens: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::take_attempts_back(&mut c, &key, &tokens).await).await
     }
 
-    /// Clears suspects that were settled or are gone.
+    /// Clears suspects that were settled or are no longer in their mailbox.
     pub async fn clear(&self, tokens: Vec<String>) -> Result<(), Fault> {
         let key = self.key.clone();
         self.call(async move |mut c| in_hand::clear(&mut c, &key, &tokens).await).await

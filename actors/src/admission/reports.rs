@@ -1,4 +1,4 @@
-//! The fates of lent mails, reported to the session that is open, whichever session has lent them.
+//! The fates of lent mails. They are reported to the session that is open, even if an earlier session has lent the mail.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::custody::{Fate, Report};
 use crate::transport::{Candidate, Session, Taken};
 
 impl Poll<'_> {
-    /// Takes the reports that have come, and remembers which mails stay in the source.
+    /// Handles the reports that have arrived, and remembers which mails stay in the source.
     pub fn take_back(&mut self, memory: &mut Memory) {
         while let Some(report) = self.lending.try_report() {
             self.take_report(report);
@@ -44,7 +44,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Moves mails that came back to the poller's memory: as left, deferred or withheld.
+    /// Moves the mails that stay in the source to the poller's memory, as left, deferred or withheld.
     pub fn remember_given_back(&mut self, memory: &mut Memory) {
         self.left.drain(..).for_each(|listed| memory.leave(&listed));
         self.has_given_back |= !self.given_back.is_empty();
@@ -56,7 +56,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Waits for the next report; says whether there was one.
+    /// Waits for the next report. Returns whether one has arrived.
     pub async fn next_report(&mut self) -> bool {
         let report = self.lending.next_report().await;
         report.map(|report| self.take_report(report)).is_some()
@@ -71,8 +71,8 @@ impl Poll<'_> {
         self.tried.get(&number).copied()
     }
 
-    /// Waits for the next report, for `wait_max` at most, and keeps the source's lease meanwhile: a process that took the lease over would
-    /// make suspects of the mail in hand. Callers judge by what is still lent whether a report has come.
+    /// Waits for the next report, for `wait_max` at most, and renews the source's lease meanwhile: without the lease, another process would
+    /// take the source over and treat the lent mail as suspect. Nothing is returned: the caller looks at the mails that are still lent.
     async fn next_report_within(&mut self, wait_max: Duration) {
         drop(timeout(wait_max.min(LEASE_HOLD / 3), self.next_report()).await);
         if let Err(error) = self.renew_lease().await {
@@ -80,8 +80,8 @@ impl Poll<'_> {
         }
     }
 
-    /// Waits for the mails that are lent: for `wait_max` at most, or up to [`SETTLE_WAIT_MAX`] for mails that a later session would not
-    /// know again. Returns how many of the latter mails did not come back and were forgotten: they are fetched again as new.
+    /// Waits until the lent mails are reported, for `wait_max` at most, or up to [`SETTLE_WAIT_MAX`] for mails that a later session could
+    /// not recognise. Returns how many unrecognisable mails were not reported in time. These are forgotten, and fetched again as new.
     pub async fn wait_for_lent(&mut self, wait_max: Duration) -> usize {
         let began = Instant::now();
         loop {
@@ -93,9 +93,9 @@ impl Poll<'_> {
         }
     }
 
-    /// Fetches the mails that were settled after their session had ended, and deletes those that are still the same; returns their
-    /// numbers. Each mail is dropped before the next comes, so none needs room. One window is fetched in every session, and more while a
-    /// fifth of the session's time is not over.
+    /// Fetches again the mails that were settled after their session had ended, and deletes those that have not changed. Returns the
+    /// numbers of the deleted mails. Each mail is dropped before the next is fetched, so no permits are needed. The function always fetches
+    /// one window (a group of mails), and fetches further ones until a fifth of the session's time is over.
     pub async fn delete_carried(
         &mut self,
         session: &mut dyn Session,
@@ -122,11 +122,13 @@ impl Poll<'_> {
         Ok(gone)
     }
 
-    /// Strikes out the lines of `xm.in_hand` of which every mail has come back. Other lines stay, under this life's name.
+    /// Deletes the rows of `xm.in_hand` whose mails have all been reported. The rows with mails that are still lent stay, with the
+    /// identifier of this life of the poller.
     pub async fn finish(&mut self, memory: &mut Memory) -> Result<(), PollError> {
         self.remember_given_back(memory);
         let suspects = self.lending.suspects.clone();
-        // A line of which a mail is still in hand stays: it names the suspects if the program dies now.
+        // A row with a mail that is still lent stays. If the program dies now, the next life finds the row and treats its mails as
+        // suspects.
         let batches = self.lending.batches_done();
         if batches.is_empty() && suspects.is_empty() {
             return Ok(());

@@ -1,6 +1,8 @@
-//! What all mail of one source passes, polled or pushed: the source's rules, the room, the lanes and the gate.
+//! All mail of one source, polled or pushed, passes the structure [`Admission`]. It holds the source's rules, the limits of the mail in
+//! processing, the claims that decide the lanes, and the gate that stops fetching.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
@@ -17,6 +19,7 @@ use crate::gate::Gate;
 use crate::messages::Fetched;
 use crate::metrics::Metrics;
 use crate::provenance::Provenance;
+use crate::replicas::Replicas;
 use crate::room::{Claimant, Hands};
 use crate::stop::Stop;
 use crate::transport::{NoContainer, TransportFacts};
@@ -24,71 +27,81 @@ use crate::transport::{NoContainer, TransportFacts};
 /// What is known of a mail before it is lent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// Nothing but what the source lists.
+    /// Only what the source lists is known.
     Listed,
-    /// An earlier fetch of the mail withheld one of its letters. The mail's other letters are settled; found again now, they count as
-    /// settled before, not as duplicates that an office sent.
+    /// An earlier fetch of this mail settled all of its letters but one, which was withheld. When the settled letters are found again, they
+    /// count as settled before, not as duplicates that an office sent.
     Withheld,
-    /// The mail has failed alone too often.
+    /// The mail has failed too often when it was tried alone.
     Poison,
 }
 
-/// What all mail of one source passes.
+/// What admission needs for the mail of one source.
 #[derive(Clone)]
 pub struct Admission {
-    /// The source's configured name, in one space of names for mailboxes and folders.
+    /// Configured name of the source. Names of mailboxes and of folders are unique together.
     pub name: Arc<str>,
-    /// The source's name in leases, lines of mail in hand and suspects: `name`, and the process too where each process has mail of its own.
+    /// Name of the source in leases, in `xm.in_hand` and in the table of suspects. It is `name`, with the process appended where each
+    /// process has its own mail.
     pub key: Arc<str>,
-    /// What its transport is.
+    /// Facts about the source's transport.
     pub facts: TransportFacts,
-    /// Largest mail taken whole.
+    /// Size in bytes of the largest mail that is fetched whole.
     pub mail_bytes_max: u64,
-    /// What to do with mail that holds no container.
+    /// What to do with mail that contains no SDC container, and so no letter: leave it in the source, put it into quarantine, or delete it.
     pub no_container: NoContainer,
-    /// The database, with leases, mail in hand and suspects.
+    /// The database, with the leases, `xm.in_hand` and the suspects.
     pub tasks: DatabaseTasks,
-    /// This process, by the name that it keeps across restarts, so that after a restart it has its lease again at once.
+    /// Identifier of this process. It is kept across restarts, so that a restarted process owns its leases again without waiting.
     pub process: Uuid,
-    /// Where mail goes.
+    /// The replicas of the centre, which share the leases.
+    pub replicas: Replicas,
+    /// Whether this process is giving the source's lease up to the replica that it falls to. It fetches no more mail then.
+    pub gives_up: Arc<AtomicBool>,
+    /// The decoders that get the mail.
     pub decoders: Decoders,
-    /// How much may be in hand.
+    /// Limits of the mail that the actors process at a time.
     pub hands: Hands,
-    /// Known and failed claims.
+    /// The known agencies, and the agencies that mail claimed falsely in the last minute.
     pub claims: Arc<Claims>,
-    /// Whether mail may be taken.
+    /// The gate. While it is closed, for example because the database cannot be reached, no mail is fetched.
     pub gate: Gate,
-    /// Told when the process is to drain.
+    /// The signal that the process drains.
     pub drain: Stop,
-    /// Where mail is counted.
+    /// Metrics that count the mail.
     pub metrics: Arc<Metrics>,
 }
 
-/// How much of a listing source is taken at a time.
+/// How much of a polled source is fetched at a time.
 #[derive(Clone, Copy, Debug)]
 pub struct Turns {
-    /// Pause between looks at an empty source.
+    /// Pause between two polls of an empty source.
     pub interval: Duration,
-    /// The moment of each interval at which this source is polled.
+    /// Moment within the polling interval at which this source is polled, so that not all sources are polled at the same time.
     pub phase: Duration,
-    /// Mails asked for at a time.
+    /// Most mails in one window. The mails of a window are requested from the source together.
     pub window_mails: usize,
-    /// Bytes asked for at a time; a single mail may be larger.
+    /// Most bytes in one window. A single mail may be larger.
     pub window_bytes_max: u64,
-    /// A session ends after so many mails, so that their deletion takes effect.
+    /// Most mails per session. The session then ends, so that the deletion of its mails takes effect.
     pub session_mails_max: usize,
-    /// A session ends after this time, so that mail that came since is listed.
+    /// Longest time of a session. The next session lists the mail that has arrived since.
     pub session_time_max: Duration,
 }
 
 impl Admission {
-    /// Says whether mail may be taken now.
+    /// Says whether mail may be fetched now: the gate is open, the process does not drain, and the lease is not being given up.
     pub fn may_fetch(&self) -> bool {
-        !self.drain.is_told() && self.gate.is_open()
+        !self.drain.is_told() && self.gate.is_open() && !self.gives_up()
     }
 
-    /// Returns the agency with which a mail's room is counted: the one that the mail claims, if it is known. Other mail is counted
-    /// together, as none.
+    /// Says whether this process is giving the source's lease up.
+    pub fn gives_up(&self) -> bool {
+        self.gives_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns the agency to which a mail's permits are booked: the agency that the mail claims, if it is known. All other mail is booked
+    /// together, under `None`.
     pub(crate) fn claimant(&self, claim: Option<Matricule>) -> Claimant {
         claim.filter(|matricule| self.claims.knows(*matricule))
     }

@@ -1,5 +1,5 @@
-//! Suspects: mails that were in hand when code panicked, hung or was killed. Each is tried with nothing else in hand, and becomes poison
-//! after three failures.
+//! A suspect is a mail that was being processed when code panicked, hung or was killed. Each suspect is tried while the process works on no
+//! other mail, and becomes poison after three failures.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,11 +16,12 @@ use super::source::MailState;
 use crate::claims::Lane;
 use crate::transport::{Candidate, FetchOutcome, Session};
 
-/// Pause before the next try of a suspect, where other mail was in hand for too long, so that other mail goes on undisturbed.
+/// Pause before the next try of a suspect. A suspect is tried only while no other mail is processed; if the other mail takes too long to be
+/// finished, it is processed freely during this pause.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
 
 impl Poll<'_> {
-    /// Tries each suspect with nothing else in hand in the whole process. The attempt is committed to the database first.
+    /// Tries each suspect while the whole process works on no other mail. The attempt is committed to the database first.
     pub async fn try_suspects(
         &mut self,
         session: &mut dyn Session,
@@ -31,12 +32,13 @@ impl Poll<'_> {
         if suspects.is_empty() {
             return Ok(());
         }
-        // Of several mails with one hint the first is tried: an innocent one is settled and deleted, and the next is then the first.
+        // Where several mails have the same hint, the first is tried. If it is harmless, it is settled and deleted, and the next mail
+        // becomes the first.
         let by_hint: HashMap<Box<str>, &Candidate> = mails.iter().rev().map(|listed| (listed.hint(), listed)).collect();
-        // Only a whole listing with a token for every mail shows that a suspect is gone: a server may have given a token yesterday and
-        // none today, and a folder lists no file that is still being written.
+        // A suspect that is not listed counts as deleted only if the listing is whole and gives a token for every mail. A server may give a
+        // mail a token on one day and none on the next, and a folder does not list a file that is still being written.
         let has_every_id = self.is_listed_whole && mails.iter().all(|listed| listed.token.is_some());
-        // Also suspects that are not tried now are not fetched beside other mail.
+        // Even suspects that are not tried in this session must not be fetched together with other mail.
         self.suspected = suspects.iter().map(|suspect| suspect.token.as_str().into()).collect();
         self.wait_for_own(memory).await;
         for suspect in suspects {
@@ -50,8 +52,8 @@ impl Poll<'_> {
                 break;
             }
             self.renew_lease().await?;
-            // The turn is held until the suspect's fate is known. So a server that hangs over a suspect holds up suspects of other
-            // mailboxes, and no other mail.
+            // This lock is kept until the suspect's fate is known. So a server that hangs over a suspect delays suspects of other
+            // mailboxes, but no other mail.
             let Ok(_turn) = timeout(TURN_WAIT_MAX, self.parts.hands.take_suspect()).await else { break };
             if self.try_alone(session, listed, &suspect, memory).await? {
                 memory.absolved.push(suspect.token);
@@ -62,7 +64,8 @@ impl Poll<'_> {
         Ok(())
     }
 
-    /// Waits for the mails that earlier sessions of this mailbox have lent: a suspect must be alone. Other mailboxes go on meanwhile.
+    /// Waits until the mails that earlier sessions of this mailbox have lent are reported, since a suspect must be alone. The pollers of
+    /// other mailboxes keep fetching meanwhile.
     async fn wait_for_own(&mut self, memory: &mut Memory) {
         let deadline = tokio::time::Instant::now() + ALONE_WAIT_MAX;
         let may_try = memory.suspects_wait_until.is_none_or(|until| Instant::now() >= until);
@@ -85,10 +88,11 @@ impl Poll<'_> {
     ) -> Result<bool, PollError> {
         let is_poison = suspect.attempts >= ATTEMPTS_MAX;
         let listed = std::slice::from_ref(listed);
-        // The suspect is fetched before all other mail is stopped: a server that hangs over it must not stop the others.
+        // The suspect is fetched before all other mail is stopped, because a server that hangs over the suspect must not stop the other
+        // mail.
         let mut fetching = session.fetch(listed, self.parts.mail_bytes_max).await?;
         let Some(taken) = self.next(&mut fetching, memory).await? else { return Ok(false) };
-        // A mail that its source refuses needs no room.
+        // A mail that its source refuses to send is not processed, so the process need not be emptied of other mail for it.
         if let FetchOutcome::Refused(words) = taken.outcome {
             self.refuse(words);
             return Ok(false);
@@ -99,17 +103,18 @@ impl Poll<'_> {
             return Ok(false);
         };
         if self.lending.take_settled(&taken.listed, &taken.outcome) {
-            // The suspect was settled after its session had ended.
+            // The suspect was settled after its session had ended, so it only has to be deleted.
             self.to_delete.push(taken.listed.number);
             return Ok(true);
         }
-        // The attempt is counted only now: a connection that is cut before, or a mail that is refused, is not the letter's fault.
+        // The attempt is counted only after the mail has been fetched. If the connection is cut or the server refuses the mail, the mail
+        // was not opened, and nothing is known about its harm.
         if !is_poison {
             self.parts.attempt(suspect.token.clone(), memory.absolved.clone()).await?;
             memory.absolved.clear();
             point("mailbox_poller::alone");
         }
-        // The mail goes into the last lane: the decoder sends back a mail whose lane has become worse, and no lane is worse than this one.
+        // The mail gets the last lane: the decoder returns a mail whose lane has become worse since it was fetched, and no lane is worse.
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;

@@ -1,5 +1,5 @@
-//! Mail is fetched in windows: first mail of a letter's ordinary size, then large mail, then deferred mail. (Withheld letters come
-//! after all of these: `withheld_tries`.)
+//! Mail is fetched in windows, that is, in groups of mails that are requested together: first mail of a letter's ordinary size, then large
+//! mail, then deferred mail. Withheld letters are fetched after all of these, in `withheld_tries`.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -21,30 +21,31 @@ use crate::transport::{Candidate, FetchOutcome, Session, Taken};
 /// encoding, so no letter waits behind strangers' mail that takes a hundred times as long.
 const LARGE_MAIL_BYTES: u64 = 512 << 10;
 
-/// A mail may be larger than its likely size by so much, beside an eighth of that size, without further room.
+/// Permits for a mail are taken by its likely size, before it is fetched. The fetched mail may be larger by an eighth of that size plus
+/// this number of bytes, before further permits are needed.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
-/// A window of deferred mail is smaller than others by this factor.
+/// Factor by which a window of deferred mail is smaller than other windows.
 const DEFERRED_PARTS: usize = 4;
 
-/// Longest wait of a window for permits of the slow lane.
+/// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Longest wait of a window of the last lane while the slow lane is busy.
+/// Longest time that a poller waits, before it fetches deferred mail of the last lane, until the slow lane is no longer busy.
 const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Time between two looks whether the slow lane is still busy.
+/// Pause between two checks whether the slow lane is still busy.
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// What is taken for a deferred mail before the mail is fetched.
+/// What is taken for a deferred mail (a mail that was not opened because its claim is doubtful) before it is fetched again.
 struct Deferred {
     /// A permit of the slow lane.
     place: Option<Permits>,
-    /// The mark that mail with its claim is being tried.
+    /// Marks that a mail with this claim is being processed, so that no other mail with the same claim is fetched meanwhile.
     tried: Option<BeingTried>,
 }
 
 impl Poll<'_> {
-    /// Fetches the mail that is no suspect: first what may be a letter of ordinary size, then large mail, then deferred mail.
+    /// Fetches all mail except the suspects: first mail of a letter's ordinary size, then large mail, then deferred mail.
     pub async fn fetch_rest(
         &mut self,
         session: &mut dyn Session,
@@ -62,7 +63,8 @@ impl Poll<'_> {
             |listed: &Candidate| memory.has_left(listed) || memory.withheld.has(listed) || self.lending.has(listed);
         let wanted =
             |listed: &&Candidate| !fetched_alone.contains(&listed.number) && !stays(listed) && !is_suspected(listed);
-        // A deferred mail whose lane is the fast one by now is fetched with the fresh mail.
+        // A deferred mail whose claim is no longer doubtful is in the fast lane now, and is fetched together with mail that was never
+        // deferred.
         let waits = |listed: &Candidate| {
             memory.deferred_claim(listed).is_some_and(|claim| self.parts.claims.lane(claim) != Lane::Fast)
         };
@@ -72,7 +74,7 @@ impl Poll<'_> {
             let is_large = memory.likely_bytes(&listed) > LARGE_MAIL_BYTES;
             if is_large { large.push(listed) } else { small.push_back(listed) }
         }
-        // Smaller mail goes first: it keeps the rest waiting for least.
+        // The smaller of the large mails are fetched first: this keeps the sum of all waiting times smallest.
         large.sort_by_key(|listed| memory.likely_bytes(listed));
         let mut large = VecDeque::from(large);
         let mut asked = 0;
@@ -88,7 +90,8 @@ impl Poll<'_> {
         self.fetch_deferred(session, deferred, asked, memory).await
     }
 
-    /// Fetches deferred mail, sorted by what is known of its claims, and sorted anew as more becomes known.
+    /// Fetches deferred mail, the claims of best rank first. The ranks change as letters are verified or refused, so the mail that is left
+    /// is sorted again from time to time.
     async fn fetch_deferred(
         &mut self,
         session: &mut dyn Session,
@@ -98,7 +101,8 @@ impl Poll<'_> {
     ) -> Result<(), PollError> {
         let mut deferred = self.in_order(deferred, memory);
         let mut until_sorted = self.turns.window_mails;
-        // One window of deferred mail is fetched in every session: a letter of an office may be in it.
+        // At least one window of deferred mail is fetched in every session, however short the time: a genuine letter of an office may be in
+        // it.
         let mut is_first = true;
         while let Some(first) = deferred.front() {
             let has_waited = self.wait_for_slow_lane(first, memory).await;
@@ -110,7 +114,7 @@ impl Poll<'_> {
                 deferred = self.in_order(deferred, memory);
                 until_sorted = self.turns.window_mails;
             }
-            // Windows are small here: what one window proves changes which mail is best to fetch next.
+            // Windows are small here, because the results of one window change which mail is best to fetch next.
             let before = deferred.len();
             let window = self.next_window(&mut deferred, self.turns.window_mails.div_ceil(DEFERRED_PARTS), memory);
             until_sorted = until_sorted.saturating_sub(before - deferred.len());
@@ -126,7 +130,7 @@ impl Poll<'_> {
         Ok(())
     }
 
-    /// Sorts deferred mail by the ranks of its claims; mail of one rank stays in the order of its source.
+    /// Sorts deferred mail by the ranks of its claims. Mails of one rank keep the order of their source.
     fn in_order(&self, deferred: impl Into<VecDeque<Candidate>>, memory: &Memory) -> VecDeque<Candidate> {
         let deferred = deferred.into();
         let ranks = self.parts.claims.ranks(deferred.iter().map(|listed| memory.claim(listed)));
@@ -135,8 +139,8 @@ impl Poll<'_> {
         ranked.into_iter().map(|(_, listed)| listed).collect()
     }
 
-    /// Waits while the slow lane is busy with mail of any mailbox, if the mail to be fetched next is of the last lane. Returns whether it
-    /// has waited.
+    /// If the next mail (`first`) is in the last lane, waits while the slow lane is busy with mail of any mailbox. Returns whether this
+    /// function has waited.
     async fn wait_for_slow_lane(&self, first: &Candidate, memory: &Memory) -> bool {
         let claims = &self.parts.claims;
         let is_last = claims.lane(memory.claim(first)) == Lane::Last;
@@ -149,8 +153,8 @@ impl Poll<'_> {
         has_waited
     }
 
-    /// Fetches a window of these mails and removes it from them; returns how many were fetched. Where there is no room for a single
-    /// mail, all are removed: the next session lists them again.
+    /// Fetches one window from the front of `mails` and removes it. Returns the number of mails fetched. If no permits are free for a
+    /// single mail, all of `mails` is removed: the next session lists the mails again.
     async fn fetch_first(
         &mut self,
         session: &mut dyn Session,
@@ -163,8 +167,8 @@ impl Poll<'_> {
         }
         let held_up_before = self.mails_held_up;
         let fetched = self.fetch_window(session, &window, false, memory).await?;
-        // There was no room, or every mail fetched was of an agency that is held up. The next session knows the claims of these mails,
-        // and does not fetch them only to leave them.
+        // Nothing could be lent: either no permits were free, or every fetched mail belongs to an agency of which an earlier mail already
+        // waits. The remaining mails are dropped: the next session knows their claims, and does not fetch them in vain.
         if self.mails_held_up - held_up_before == fetched {
             mails.clear();
             return Ok(fetched);
@@ -173,8 +177,8 @@ impl Poll<'_> {
         Ok(fetched)
     }
 
-    /// Takes a window out of these mails: one mail at least, and further ones while the window has no more bytes than it may. Leaves out
-    /// deferred mail of which it is known that its claim holds its part of the room: that mail would be fetched only to be left.
+    /// Takes one window out of `mails`: at least one mail, and further mails up to the window's limit of bytes. A deferred mail is skipped
+    /// if the agency that it claims already uses all permits that one agency may use: it could not be lent after the fetch.
     fn next_window(&mut self, mails: &mut VecDeque<Candidate>, mails_max: usize, memory: &Memory) -> Vec<Candidate> {
         let mut window = Vec::new();
         let mut window_bytes = 0;
@@ -182,7 +186,7 @@ impl Poll<'_> {
         while window.len() < mails_max
             && let Some(listed) = mails.pop_front()
         {
-            // Room is counted in kilobytes.
+            // Permits are counted in whole kilobytes, so the size is rounded up.
             let bytes = self.bytes_in_hand(&listed, memory).next_multiple_of(1024);
             if !window.is_empty() && window_bytes + bytes > self.turns.window_bytes_max {
                 mails.push_front(listed);
@@ -204,8 +208,8 @@ impl Poll<'_> {
         window
     }
 
-    /// Fetches the first of these mails, as many as there is room for. Deferred mails are fetched only where there are permits of the slow
-    /// lane for all of them. Returns how many were fetched.
+    /// Fetches as many of the first mails of `window` as permits are free for. Deferred mails are fetched only if permits of the slow lane
+    /// are free for all of them. Returns the number of mails fetched.
     pub async fn fetch_window(
         &mut self,
         session: &mut dyn Session,
@@ -213,7 +217,7 @@ impl Poll<'_> {
         is_deferred: bool,
         memory: &mut Memory,
     ) -> Result<usize, PollError> {
-        // The claims are marked first: pollers of other mailboxes then choose other agencies while this one waits for permits.
+        // The claims are marked first, so that pollers of other mailboxes choose other agencies while this poller waits for permits.
         let claims = window.iter().filter(|_| is_deferred).map(|listed| memory.claim(listed));
         let mut tried: VecDeque<_> = claims.map(|claim| Some(self.parts.claims.trying(claim?))).collect();
         self.renew_lease().await?;
@@ -224,14 +228,15 @@ impl Poll<'_> {
         let (mut permits, fetched) = self.parts.hands.take(&sizes).await;
         let window = window.get(..fetched).unwrap_or(window);
         if window.is_empty() {
-            // A large mail may find no room while a small one would: only without any room the session is full.
+            // No permits were free for the first mail. If this is because the mail is large, a small mail may still be fetched: the session
+            // is full only if there are no permits at all.
             self.is_full = !self.parts.hands.has_room();
             return Ok(0);
         }
         let mut slow = None;
         if is_deferred {
-            // Permits of the slow lane come last: `Hands::take_all` takes all permits in the same order, so the two cannot deadlock. They
-            // are taken before the mails are fetched: a mail without a permit would be fetched only to be left.
+            // The permits of the slow lane are taken last. `Hands::take_all` takes all permits in the same order, so the two cannot
+            // deadlock. The permits are taken before the mails are fetched, because a mail without a permit would be fetched in vain.
             let places = self.parts.hands.take_slow(u32::try_from(fetched).unwrap_or(u32::MAX));
             slow = timeout(SLOW_PLACES_WAIT_MAX, places).await.ok();
             if slow.is_none() {
@@ -264,12 +269,12 @@ impl Poll<'_> {
         memory.likely_bytes(listed).min(self.parts.mail_bytes_max).max(1)
     }
 
-    /// Takes further room for a mail that is larger than its server listed it. Where there is no further room, the mail stays in its
-    /// mailbox, and its true size is remembered. This never waits: a window that waited would hold its own room meanwhile.
+    /// Takes further permits for a mail that is larger than its server listed it. If none are free, the mail stays in its mailbox, and its
+    /// true size is remembered. This function never waits, because the permits that the window already has would be blocked meanwhile.
     fn with_room(&mut self, taken: &Taken, own: Permits, memory: &mut Memory) -> Option<Permits> {
         let FetchOutcome::Mail(mail) = &taken.outcome else { return Some(own) };
         let (bytes, likely) = (mail.len() as u64, self.bytes_in_hand(&taken.listed, memory));
-        // Some servers count the end of a line as one octet.
+        // Some servers list a mail with one octet for each end of line, and send it with two (CR LF). This difference is tolerated.
         if bytes <= likely + likely / 8 + SIZE_ERROR_BYTES {
             return Some(own);
         }
@@ -281,7 +286,7 @@ impl Poll<'_> {
         None
     }
 
-    /// Picks the lane of a mail that was just fetched, and lends it or leaves it.
+    /// Picks the lane of a mail that was just fetched. Then lends the mail, or leaves it in its source.
     async fn place(&mut self, taken: Taken, own: Permits, deferred: Option<Deferred>, memory: &mut Memory) {
         let listed = taken.listed.clone();
         let (lane, claim) = match taken.outcome {
@@ -293,8 +298,9 @@ impl Poll<'_> {
             FetchOutcome::Refused(words) => return self.refuse(words),
         };
         let (claimant, state) = (self.parts.claimant(claim), memory.state(&listed));
-        // Letters of one agency keep their order: earlier mail with this claim may be deferred, held up, or lent in a better lane than
-        // this one and so about to be deferred. A withheld mail came before all of those, so it overtakes none.
+        // Letters of one agency keep their order. A mail must not be lent while an earlier mail with its claim is deferred, is held up, or
+        // is lent in a better lane (from which the decoder may still defer it). A withheld mail arrived before all of these mails, so it
+        // overtakes none of them.
         let is_overtaking = state == MailState::Listed
             && claim.is_some_and(|matricule| {
                 let is_late = memory.has_deferred(matricule) && memory.deferred_claim(&listed).is_none();
@@ -307,7 +313,8 @@ impl Poll<'_> {
             return memory.defer(&listed, claim);
         }
         if state == MailState::Listed && memory.withheld.holds_up(claim, Instant::now()) {
-            // Withheld letters of this agency are tried in this session; this mail is fetched again behind them.
+            // This session will still try withheld letters of this agency, which arrived earlier. So this mail stays in the source and is
+            // fetched again after them.
             self.has_given_back = true;
             return;
         }
@@ -321,7 +328,8 @@ impl Poll<'_> {
                 memory.forget(&listed);
                 self.lend(taken, own, lane, state);
             }
-            // The mail stays in its mailbox, and later mail of its agency is held up behind it.
+            // There are no permits for this mail, so it stays in its mailbox. Mail of its agency that arrived after it must not overtake
+            // it.
             None if state == MailState::Listed => {
                 self.mails_held_up += usize::from(lane == Lane::Fast);
                 self.held_up.extend(claimant.filter(|_| lane == Lane::Fast));
@@ -331,8 +339,8 @@ impl Poll<'_> {
         }
     }
 
-    /// Counts a mail's room with its claim. Where the claim holds its part already, a fast mail waits a little for other mail with the
-    /// claim to be settled.
+    /// Books a mail's permits to the agency that it claims. If mail of this agency already uses all permits that one agency may use, a mail
+    /// of the fast lane waits a little until some of that mail is settled. Returns `None` if the permits stay used.
     async fn claim(&mut self, own: Permits, claimant: Claimant, lane: Lane) -> Option<Permits> {
         let mut own = own;
         loop {
@@ -349,7 +357,7 @@ impl Poll<'_> {
         }
     }
 
-    /// Exchanges a mail's permits for those of the slow lane, if that lane has a place.
+    /// Exchanges a mail's permits for those of the slow lane. Returns `None` if no permit of the slow lane is free.
     fn slow_place(
         &self,
         own: Permits,
@@ -360,8 +368,8 @@ impl Poll<'_> {
         let claims = &self.parts.claims;
         let (place, tried) = match (deferred, claim.filter(|matricule| claims.knows(*matricule))) {
             (Some(deferred), _) => (deferred.place, deferred.tried),
-            // Mail of the last lane that names a known agency is deferred. So is mail of an agency of which another mail is being tried:
-            // one is tried at a time.
+            // A mail of the last lane that claims a known agency is deferred. A mail is also deferred while another mail of its agency is
+            // being tried, since only one mail of an agency is tried at a time.
             (None, Some(matricule)) if lane == Lane::Last || claims.is_tried(matricule) => (None, None),
             (None, known) => {
                 let place = self.parts.hands.try_take_slow();

@@ -1,11 +1,11 @@
-//! Withheld letters: sound letters that wait, because one of their tables takes no rows now, or because of a fault that is not their
-//! own. They stay in the mailbox. If every poll fetched them again, before all other mail, ten thousand of them on the eve of an
-//! election would fill each session.
+//! A withheld letter is a sound letter that has to wait, because one of its tables takes no rows now, or because of a fault that the letter
+//! did not cause. Its mail stays in the mailbox. If every poll fetched the withheld letters again before all other mail, ten thousand of
+//! them on the eve of an election would fill each session.
 //!
-//! So the withheld letters of an office are left alone for a pause, which grows each time. After the pause, and behind all other mail,
-//! the office's first withheld letter is tried (`withheld_tries`); each session tries a few offices. Once one letter is settled, all
-//! letters of its office are fetched again, in their order. If the first letter is withheld again, another one of the office is
-//! tried, which may wait for something else.
+//! Therefore an office's withheld letters are not fetched during a pause, which grows each time. After the pause, and after all other mail,
+//! the office's first withheld letter is tried (`withheld_tries`). Each session tries the letters of a few offices. Once one letter is
+//! settled, all letters of its office are fetched again, in their order. If the first letter is withheld again, another letter of the
+//! office is tried, because it may wait for something else.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,24 +15,25 @@ use sdc::letter::Matricule;
 
 use crate::transport::Candidate;
 
-/// First pause of an office's withheld letters. It doubles each time that they are tried and withheld again.
+/// First pause of an office's withheld letters. The pause doubles each time a letter of the office is tried and withheld again.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of an office's withheld letters.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// How many offices have a letter tried at a time. As long as one of these letters is settled, the next offices have their turn.
+/// Number of offices of which one letter each is tried. As long as at least one of these letters is settled, the same number of further
+/// offices follows.
 const OFFICES_TRIED: usize = 16;
 /// Withheld letters by the claims of their mails: the letters of one office are tried in their order.
 #[derive(Debug, Default)]
 pub struct Withheld {
-    /// Sizes and claims of withheld mails, by token. The size tells whether a server has given the token to another mail.
+    /// Sizes in bytes and claims of withheld mails, by token. A changed size shows that the server has given the token to another mail.
     mails: HashMap<Arc<str>, (u64, Option<Matricule>)>,
     /// Offices that have withheld letters.
     offices: HashMap<Option<Matricule>, Wait>,
-    /// The same offices, sorted by the end of their pauses: a session looks only at those that are due.
+    /// The keys of `offices`, sorted by the end of their pauses, so that a session looks only at the offices that are due.
     turns: BTreeSet<(Instant, Option<Matricule>)>,
-    /// Offices that this session tries before other due offices, since it has found later mail of theirs.
+    /// Offices that this session tries before other due offices, since the session has found later mail of these offices.
     chosen: BTreeSet<Option<Matricule>>,
-    /// Counts the mails and offices that were looked at.
+    /// In tests: how many mails and offices the methods have visited, to check that the work does not grow with all withheld letters.
     #[cfg(test)]
     looked_at: usize,
 }
@@ -42,7 +43,7 @@ struct Wait {
     mails: HashSet<Arc<str>>,
     pause: Duration,
     until: Instant,
-    /// Token of the mail that was tried last beside the first.
+    /// Token of the last withheld mail that was tried in addition to the office's first.
     other_tried: Option<Box<str>>,
 }
 
@@ -52,17 +53,18 @@ pub(super) struct Places<'l>(HashMap<&'l str, &'l Candidate>);
 impl<'l> Places<'l> {
     /// Puts a session's mails into a map by token.
     pub(super) fn of(mails: &'l [Candidate]) -> Places<'l> {
-        // Of several mails with one token the first is kept.
+        // Where several mails have the same token, the first is kept.
         Places(mails.iter().rev().filter_map(|listed| Some((listed.token.as_deref()?, listed))).collect())
     }
 }
 
 impl Withheld {
-    /// Remembers that a mail is withheld, also where it was before. A mail without a token is fetched as if it were new.
+    /// Remembers that a mail is withheld, even if it was withheld before. A mail without a token is not remembered: it is fetched as new.
     pub fn add(&mut self, listed: &Candidate, claim: Option<Matricule>, now: Instant) {
         let Some(token) = &listed.token else { return };
         let token: Arc<str> = Arc::from(&**token);
-        // Forgetting an office's last mail forgets the office's pause, so a mail that is tried again is not forgotten here.
+        // If the last mail of an office is forgotten, the office's pause is forgotten with it. So a mail that is already in the map is
+        // removed only if its claim has changed.
         if self.mails.get(&token).is_some_and(|(_, before)| *before != claim) {
             self.forget(&token);
         }
@@ -70,7 +72,8 @@ impl Withheld {
         let first = Wait { mails: HashSet::new(), pause: PAUSE_MIN, until: now, other_tried: None };
         let wait = self.offices.entry(claim).or_insert(first);
         wait.mails.insert(token);
-        // The pause grows once for all letters that are tried together.
+        // Several letters of one office may be withheld in the same session. Only the first lengthens the pause: after it, `until` is in
+        // the future.
         if now >= wait.until {
             let pause = wait.pause;
             wait.pause = (pause * 2).min(PAUSE_MAX);
@@ -102,9 +105,9 @@ impl Withheld {
         self.chosen.clear();
     }
 
-    /// Says whether a later mail of an office is held up behind the office's withheld letters, which this session tries: it must not
-    /// overtake them. Only as many due offices are chosen as one session can try. Mail of other due offices is not held up: it may be
-    /// for another table, and would be fetched in vain until the office is chosen. Mail without a claim belongs to no one office.
+    /// Says whether a mail of an office must wait because this session tries the office's withheld letters first. Only as many due offices
+    /// are chosen as one session can try. Mail of other due offices does not wait: it may be for a table that takes rows, and if it waited,
+    /// each session would fetch it in vain until its office is chosen. Mail without a claim belongs to no single office.
     pub fn holds_up(&mut self, claim: Option<Matricule>, now: Instant) -> bool {
         if self.chosen.contains(&claim) {
             return true;
@@ -117,7 +120,7 @@ impl Withheld {
         is_chosen
     }
 
-    /// Lets all letters of an office be fetched again, since one of them is settled.
+    /// Allows all letters of an office to be fetched again, since one of them is settled.
     pub(super) fn release(&mut self, claim: Option<Matricule>) {
         let Some(wait) = self.offices.remove(&claim) else { return };
         self.turns.remove(&(wait.until, claim));
@@ -130,7 +133,7 @@ impl Withheld {
         }
     }
 
-    /// Forgets that a mail is withheld: it is fetched as others are.
+    /// Forgets that a mail is withheld, so that it is fetched like any other mail.
     pub fn forget(&mut self, token: &str) {
         let Some((_, claim)) = self.mails.remove(token) else { return };
         let Some(wait) = self.offices.get_mut(&claim) else { return };
@@ -151,8 +154,8 @@ impl Withheld {
         gone.iter().for_each(|token| self.forget(token));
     }
 
-    /// Returns, for some due offices, the first withheld mail of each that may be tried: chosen offices first, then those that have been
-    /// due for longest. An office of which no mail may be tried now gets another pause, so that it holds up no mail meanwhile.
+    /// Returns the first withheld mail of some due offices. Offices in `chosen` are first, then those that have been due for longest. An
+    /// office of which no mail may be tried now gets another pause, so that it does not hold up other mail.
     pub(super) fn firsts(
         &mut self,
         places: &Places<'_>,
@@ -191,7 +194,7 @@ impl Withheld {
         own
     }
 
-    /// Returns another withheld mail of an office, beside its first: each time the next one.
+    /// Returns a withheld mail of an office other than its first. Each call returns the next one.
     pub(super) fn another(&mut self, places: &Places<'_>, claim: Option<Matricule>) -> Option<Candidate> {
         let own = self.own(places, claim);
         let own = own.get(1..)?;

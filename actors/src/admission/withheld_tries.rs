@@ -1,5 +1,5 @@
-//! Withheld letters are tried again, behind all other mail of a session: one letter each of a few offices, and of more offices as long
-//! as some letter of these is settled.
+//! Withheld letters are tried again after all other mail of a session. One letter of each of a few offices is tried. As long as at least
+//! one of these letters is settled, letters of further offices are tried.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::transport::{Candidate, Session};
 const FATES_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl Poll<'_> {
-    /// Tries withheld letters of offices that are due, until none is due or none of those tried is settled.
+    /// Tries withheld letters of the offices that are due. It ends when no office is due, or when none of the tried letters was settled.
     pub async fn try_withheld(
         &mut self,
         session: &mut dyn Session,
@@ -45,13 +45,13 @@ impl Poll<'_> {
         Ok(())
     }
 
-    /// Says whether a mail may be tried beside others: it is not in hand, not about to be deleted, and no suspect.
+    /// Says whether a mail may be tried together with others: it is not lent, not about to be deleted, and no suspect.
     fn may_try(&self, listed: &Candidate) -> bool {
         let is_taken = self.lending.has(listed) || self.to_delete.contains(&listed.number);
         !is_taken && !self.suspected.contains(&listed.hint())
     }
 
-    /// Tries one letter of each of some offices, and waits for its fate. Returns the offices whose letter is withheld still.
+    /// Tries one letter of each of some offices, and waits for the fates. Returns the offices whose letter is still withheld.
     async fn try_some(
         &mut self,
         session: &mut dyn Session,
@@ -79,7 +79,7 @@ impl Poll<'_> {
                     self.has_given_back = true;
                     continue;
                 }
-                // There was no room for this mail, so it was not tried.
+                // No permits were free for this mail, so it was not fetched and not tried. Its pause stays as it is.
                 None if at >= fetched || !self.lending.is_lent(listed.number) => {}
                 Some(_) | None => memory.withheld.add(listed, *claim, now),
             }

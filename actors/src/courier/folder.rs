@@ -1,8 +1,9 @@
-//! Answers leave as files in the transfer folder's `out`, each under a name of its own: written as `.part`, synced, renamed, and the
-//! folder synced. So a reader finds an answer whole or not at all, and an answer that is taken survives the machine's end.
+//! Writes answers as files into the transfer folder's `out`. Each file has a unique name. It is written as `.part`, synced and renamed, and
+//! then the folder is synced. So a reader finds an answer whole or not at all, and an answer that was taken survives a crash of the
+//! machine.
 //!
-//! While the disk is full or gone no answer is taken, and the answers wait for it. What is wrong with one agency's folder holds up no
-//! answers of other agencies. An answer that is sent again replaces its file.
+//! While the disk is full or missing, no answer is taken, and the answers wait. A fault of one agency's folder delays no answers of other
+//! agencies. An answer that is sent again replaces its file.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -22,10 +23,10 @@ use uuid::Uuid;
 use super::{Again, Courier, NotTaken, Sealed};
 use crate::transfer_folder::{OUT, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
 
-/// Mode of an agency's folder: open to owner and group, less the process's umask. The user of the gateway that fetches the answers is in
-/// the group.
+/// Mode of an agency's folder: full access for owner and group, minus the process's umask. The group contains the user of the gateway that
+/// fetches the answers.
 const FOLDER_MODE: u32 = 0o770;
-/// Mode of an answer's file, for the same reason.
+/// Mode of an answer's file: the gateway that fetches the answers reads it as a member of the group.
 const FILE_MODE: u32 = 0o660;
 
 impl Courier for TransferFolder {
@@ -65,12 +66,12 @@ impl From<Trouble> for NotTaken {
     }
 }
 
-/// Where an answer goes.
+/// Folder and names of an answer's file.
 struct Place {
     /// The agency's folder.
     agency: String,
     file: String,
-    /// The file's name while it is written. Each try has another name: an earlier try, over a disk that hung, may still be writing.
+    /// Name of the file while it is written. Each try uses another name, because an earlier try on a disk that hung may still be writing.
     part: String,
 }
 
@@ -83,7 +84,7 @@ impl Place {
             (None, Some(notice)) => format!("{}-notice-{}", notice.installation, notice.number),
             (None, None) => answer.name(),
         };
-        // An installation's name holds no part of a path; should the database say otherwise, it is not followed.
+        // An installation's name contains no path separators. If the database contains one nevertheless, it is replaced.
         let stem = stem.replace(['/', '\\', '\0'], "_");
         let file = format!("{stem}{SUFFIX}");
         Place {
@@ -101,7 +102,8 @@ fn put(folder: &TransferFolder, place: &Place, document: &[u8]) -> Result<(), Tr
     put_below(&out, place, document).map_err(|errno| told_of(folder, &out, place, document, errno))
 }
 
-/// Tells whether an error is of the answer's own folder or of the disk: of the disk where `out` itself does not take the answer either.
+/// Says whether an error is a fault of the agency's own folder or of the disk. It is a fault of the disk if `out` itself does not take the
+/// answer either.
 fn told_of(folder: &TransferFolder, out: &OwnedFd, place: &Place, document: &[u8], errno: Errno) -> Trouble {
     let disk = if is_of_disk(errno) { try_disk(out, place, document) } else { Ok(()) };
     match disk {
@@ -123,14 +125,15 @@ fn put_below(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno>
         renameat(own.as_fd(), part.as_os_str(), own.as_fd(), place.file.as_str())
     });
     if let Err(errno) = written {
-        // A `.part` file that is left behind would take room on a full disk. It need not be there at all, so an error is ignored.
+        // A `.part` file that stays would take room on a full disk. The file may not exist, so an error is ignored.
         unlinkat(own.as_fd(), part.as_os_str(), UnlinkatFlags::NoRemoveDir).ok();
         return Err(errno);
     }
     sync(&own)
 }
 
-/// Tries whether `out` itself takes an answer that the agency's own folder does not: that folder may have a quota or medium of its own.
+/// Tries whether `out` itself takes an answer that the agency's own folder refuses. The agency's folder may have a quota or a disk of its
+/// own.
 fn try_disk(out: &OwnedFd, place: &Place, document: &[u8]) -> Result<(), Errno> {
     let tried = write(out, &place.part, document);
     unlinkat(out.as_fd(), place.part.as_str(), UnlinkatFlags::NoRemoveDir).ok();
@@ -159,7 +162,8 @@ fn write(own: &OwnedFd, name: &str, document: &[u8]) -> Result<(), Errno> {
     let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     let (first, rest) = document.split_at(document.len() / 2);
     file.write_all(first).map_err(errno)?;
-    // A fault is made in the midst of the file: also a disk that becomes full, or a process that dies, leaves a part of it written.
+    // The test fault is raised in the middle of the file, because a disk that becomes full, or a process that dies, also leaves a part of
+    // the file written.
     if is_made_to_fail("exporter::write") {
         return Err(Errno::ENOSPC);
     }

@@ -1,4 +1,4 @@
-//! Answers leave in mails, through one relay: its yes after the final dot is the only proof that a mail is taken.
+//! Sends answers in mails through one relay. Only the relay's positive reply after the final dot proves that a mail is taken.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use sdc::digest::Digest;
 
 use super::{Again, Courier, NotTaken, Sealed};
 
-/// Most answers in one mail (SPEC 4: several per mail where they wait together).
+/// Largest number of answers in one mail (SPEC 4: answers that wait together share a mail).
 const ANSWERS_PER_MAIL_MAX: usize = 8;
 
 /// Sends answers to the registered addresses of their agencies.
@@ -26,8 +26,8 @@ impl SmtpCourier {
     fn outgoing(&self, sealed: &[Sealed]) -> Outgoing {
         let names: Vec<String> =
             sealed.iter().map(|Sealed { answer, .. }| format!("{}.{:06}", answer.name(), answer.agency)).collect();
-        // The Message-ID is made of the answers: a gateway may throw away a mail whose Message-ID it has seen, so the same answers have the
-        // same one and other answers another.
+        // The Message-ID is derived from the answers, because a gateway may discard a mail whose Message-ID it has seen. The same answers
+        // get the same Message-ID, and other answers get another.
         let identity = match names.as_slice() {
             [alone] => alone.clone(),
             together => Digest::of(together.join(" ").as_bytes()).to_string(),

@@ -1,4 +1,4 @@
-//! The fate of mails in hand.
+//! Tests of the fates of lent mails.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

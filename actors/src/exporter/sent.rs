@@ -1,5 +1,6 @@
-//! The result of a round of mails, and what is logged of it. That the courier is away is logged apart from what the courier says of single
-//! mails, since the former is no answer's fault. (A mail is the answers that travel together; by the transfer folder, a file.)
+//! The result of a round of mails, and the log lines about it. An unreachable courier is logged separately from a courier's refusals of
+//! single mails, since it is not caused by an answer. A mail is a group of answers that travel together; with the transfer folder it is a
+//! file.
 
 use std::time::Instant;
 
@@ -11,10 +12,10 @@ use crate::outage::Outage;
 /// Whether a mail has shown that the courier can be reached.
 #[derive(Debug, Default)]
 pub enum Asked {
-    /// The courier was not asked: another mail found it away before, or the mail had no answer to send.
+    /// The courier was not used: an earlier mail of the round could not reach it, or this mail had no answer to send.
     #[default]
     Not,
-    /// The courier was reached, whatever it said of the mail.
+    /// The courier was reached. It may have taken or refused the mail.
     Reached,
     /// The courier was not reached.
     Away(Failure),
@@ -25,22 +26,22 @@ pub enum Asked {
 pub struct Mailed {
     /// Answers that the courier took.
     pub sent: Vec<LeasedAnswer>,
-    /// Answers that were not tried, since the courier was not reached by this mail or by one before it.
+    /// Answers that were not tried, because this mail or an earlier one could not reach the courier.
     pub untried: Vec<LeasedAnswer>,
-    /// What the mail has shown of the courier.
+    /// Whether the mail has reached the courier.
     pub courier: Asked,
     /// Why the courier did not take the mail.
     pub refused: Option<Failure>,
 }
 
-/// Why answers of a mail, or of several, were not sent.
+/// Why answers were not sent.
 #[derive(Debug)]
 pub struct Failure {
-    /// Why the first of them was not taken.
+    /// Why the first answer was not taken.
     pub words: NotTaken,
     /// How many answers were not sent.
     pub answers: usize,
-    /// The agency of the first.
+    /// Agency of the first answer.
     pub agency: Option<i32>,
 }
 
@@ -56,7 +57,7 @@ impl Failure {
 /// The result of a round.
 #[derive(Debug, Default)]
 pub struct Sent {
-    /// Answers that the round began with.
+    /// Number of answers at the beginning of the round.
     pub answers: usize,
     /// Answers that the courier took.
     pub sent: Vec<LeasedAnswer>,
@@ -68,7 +69,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Begins a round of so many answers.
+    /// Begins a round of `answers` answers.
     pub fn of(answers: usize) -> Sent {
         Sent { answers, ..Sent::default() }
     }
@@ -85,19 +86,19 @@ impl Sent {
         }
     }
 
-    /// Says whether the courier is away: it could not be reached, and took no mail. A courier that lets in fewer connections than are tried
-    /// is not away: it takes some mails, and the next round begins at once.
+    /// Says whether the courier is away: a mail could not reach it, and it took no mail. A courier that accepts only some of the
+    /// connections is not away: it takes some mails, and the next round begins without a pause.
     pub fn is_away(&self) -> bool {
         self.away.is_some() && self.sent.is_empty()
     }
 
-    /// Says whether some mail of the round reached the courier, and none found the courier away.
+    /// Says whether some mail of the round reached the courier, and no mail failed to reach it.
     pub fn is_reached(&self) -> bool {
         self.was_reached && self.away.is_none()
     }
 
-    /// Logs a courier that is away: once, then now and then, and when that is over. Logs mails that the courier does not take: in one line
-    /// for a round, however many answers wait.
+    /// Logs an unreachable courier: when the outage begins, at intervals during it, and when it ends. Logs refused mails in one line per
+    /// round, however many answers wait.
     pub fn tell(&self, courier: &str, outage: &mut Outage, now: Instant) {
         let waiting = self.untried.len();
         if let Some(Failure { words: failure, answers, .. }) = &self.away
@@ -164,7 +165,7 @@ mod tests {
         Mailed { sent: vec![answer(2)], courier: Asked::Reached, ..Mailed::default() }
     }
 
-    /// Returns the lines of the log of rounds that follow each other.
+    /// Returns the log lines of successive rounds.
     fn told(rounds: Vec<Vec<Mailed>>) -> Vec<String> {
         let lines = LogLines::default();
         let (mut outage, mut now) = (Outage::default(), Instant::now());

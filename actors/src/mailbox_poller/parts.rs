@@ -10,13 +10,13 @@ use crate::transport::Transport;
 /// What a poller is built with.
 #[derive(Clone)]
 pub struct MailboxPollerParts {
-    /// The source, with what its mail passes.
+    /// The source's settings, and the limits and rules that decide which of its mail is fetched.
     pub source: Admission,
-    /// How the source is reached.
+    /// The transport that reaches the source.
     pub transport: Arc<dyn Transport>,
-    /// How much is taken at a time, and when.
+    /// How much is fetched at a time, and when the source is polled.
     pub turns: Turns,
-    /// Held for reading by every poller until it has ended its last session and given its lease back, so that draining
-    /// can wait for that.
+    /// Lock that every poller holds for reading until it has ended its last session and given its lease back. Draining takes the lock for
+    /// writing, and so waits for all pollers.
     pub polling: Arc<RwLock<()>>,
 }

@@ -1,10 +1,11 @@
-//! One poll: a session for the mail of the source and, where a breaker is due, another session for that breaker alone. A session lists
-//! the mail, tries suspects alone, fetches the other mail in windows, deletes settled mail, and closes. Mail that is not settled soon is
-//! carried over (`admission::lending`).
+//! One poll consists of a session for the mail of the source and, where a breaker is due, another session for that breaker alone. A session
+//! lists the mail, tries suspects alone, fetches the other mail in windows, deletes settled mail, and closes. Mail that is not settled soon
+//! is carried over to the next session (`admission::lending`).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use store::letters::in_hand::Suspect;
+use store::letters::leases::Lease;
 use store::planted::point;
 use uuid::Uuid;
 
@@ -25,15 +26,17 @@ pub async fn poll(
     lending: &mut Lending,
 ) -> Result<Polled, PollError> {
     let source = &parts.source;
-    if !source.take_lease().await? {
-        return Ok(Polled { next: NextPoll::InTurn, is_elsewhere: true });
+    if source.take_lease().await? == Lease::Elsewhere {
+        let next = if source.falls_here() { NextPoll::Asking } else { NextPoll::InTurn };
+        return Ok(Polled { next, is_elsewhere: true });
     }
     memory.take_attempts_back(source).await?;
     let polled = hold_session(parts, parts.begin(metrics, life, lending), memory, Turn::Others).await?;
     if memory.breakers.has_due(Instant::now()) && source.may_fetch() {
         match hold_session(parts, parts.begin(metrics, life, lending), memory, Turn::Breaker).await {
             Ok(_) => {}
-            // A breaker that broke its session again has been logged, and the poll has done its work.
+            // This session was for the breaker alone, and has broken again. The breaker has already been logged, and the other mail was
+            // fetched in the session before. So the poll has not failed.
             Err(PollError::Source(fault)) => {
                 tracing::debug!(mailbox = &*source.name, %fault, "it was for one mail alone");
             }
@@ -43,8 +46,12 @@ pub async fn poll(
     Ok(polled)
 }
 
-/// Waits, when the process drains, for the mail that earlier sessions have lent, and deletes it. Mail that comes back soon is deleted
-/// first: the process may not be given the time for the rest.
+/// Waits, when the process drains, for the mail that earlier sessions have lent, and deletes it in two rounds. The first round is short, as
+/// the process may not be given the time for the second. Mail whose letter is settled and that is not deleted would come again as a
+/// duplicate.
+///
+/// # Errors
+/// Those of the last round.
 pub async fn end(
     parts: &MailboxPollerParts,
     metrics: &ActorMetrics,
@@ -52,14 +59,37 @@ pub async fn end(
     memory: &mut Memory,
     lending: &mut Lending,
 ) -> Result<(), PollError> {
+    point("mailbox_poller::drains");
+    let mut ended = Ok(());
     for wait_max in [CARRIED_AFTER, SETTLE_WAIT_MAX] {
-        let mut poll = parts.begin(metrics, life, lending);
-        poll.wait_for_lent(wait_max).await;
-        poll.finish(memory).await?;
-        if lending.has_settled() {
-            self::poll(parts, metrics, life, memory, lending).await?;
+        ended = end_round(parts, metrics, life, (&mut *memory, &mut *lending), wait_max).await;
+        if lending.is_empty() && lending.settled_mails() == 0 {
+            break;
         }
-        if lending.is_empty() {
+    }
+    ended
+}
+
+/// Waits for lent mail for `wait_max` at most, then holds sessions until all settled mail is deleted. A session deletes what was settled
+/// before it began, and a bounded number of mails, so one session may not be enough. A session that deletes none is the last.
+async fn end_round(
+    parts: &MailboxPollerParts,
+    metrics: &ActorMetrics,
+    life: Uuid,
+    (memory, lending): (&mut Memory, &mut Lending),
+    wait_max: Duration,
+) -> Result<(), PollError> {
+    let mut poll = parts.begin(metrics, life, lending);
+    poll.wait_for_lent(wait_max).await;
+    poll.finish(memory).await?;
+    let mut settled = lending.settled_mails();
+    while settled > 0 {
+        let lent = lending.lent_mails();
+        self::poll(parts, metrics, life, memory, lending).await?;
+        // Mail that was settled during the session has become settled mail of the next one.
+        let before = settled + lent - lending.lent_mails();
+        settled = lending.settled_mails();
+        if settled >= before {
             break;
         }
     }
@@ -87,7 +117,7 @@ async fn hold_session(
     point("mailbox_poller::listed");
     poll.is_listed_whole = listing.left_out == 0;
     memory.forget_all_but(&listing.candidates, poll.is_listed_whole);
-    // Reports are taken before it is decided which mail to fetch: mail that has come back may have to stay.
+    // Reports are handled before the mails to fetch are chosen, because a mail that was just reported may have to stay in the source.
     poll.take_back(memory);
     if poll.is_listed_whole {
         poll.lending.forget_all_but(&listing.candidates);
@@ -103,7 +133,8 @@ async fn hold_session(
     });
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
     let fetched = fetch(&mut poll, &mut *session, mails, suspects, turn, memory).await;
-    // Whatever became of the session: mail that was lent comes back first, or is carried over, and only then its line is struck out.
+    // This happens even if the session failed. First, the lent mail is reported or carried over. Only then are the rows of `xm.in_hand`
+    // deleted whose mails have all been reported.
     let unsettled = poll.wait_for_lent(CARRIED_AFTER).await;
     let ended = match fetched {
         Ok(()) => poll.delete_and_close(session).await,
@@ -118,7 +149,7 @@ async fn hold_session(
     Ok(Polled { next: poll.next_poll(), is_elsewhere: false })
 }
 
-/// Fetches the mail that a session may fetch. Settled mail of earlier sessions is deleted first, whatever becomes of the rest.
+/// Fetches the mail that this session may fetch. Settled mail of earlier sessions is deleted first, even if the fetch then fails.
 async fn fetch(
     poll: &mut Poll<'_>,
     session: &mut dyn Session,

@@ -1,7 +1,8 @@
-//! What an actor shows of itself: the letters that it has received, has now and has handled, its faults and its time.
+//! Metrics of one actor: the letters that it has received, has now and has handled, its faults and its time.
 //!
-//! While a letter is with an actor, a [`Stay`] travels with it: it is counted when it begins, and by its outcome when it ends, whatever
-//! ends it. So `received_total` is at any moment the sum of `handled_total` and `mailbox_depth`, and several instances of one actor add up.
+//! While a letter is with an actor, a [`Stay`] travels with the letter. The stay is counted when it begins, and again with its outcome when
+//! it ends for any reason. So `received_total` always equals the sum of `handled_total` and `mailbox_depth`, and the numbers of several
+//! instances of one actor add up.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -15,18 +16,18 @@ use super::families::{counters, gauges, registered};
 const SECONDS_BUCKETS: [f64; 12] =
     [0.000_05, 0.000_1, 0.000_2, 0.000_4, 0.000_8, 0.001_6, 0.003_2, 0.006_4, 0.012_8, 0.051_2, 0.204_8, 1.0];
 
-/// What became of a letter with an actor.
+/// Outcome of a letter's stay with an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handled {
-    /// The letter went on, or is settled.
+    /// The letter was handed on, or it is settled.
     Ok,
     /// The letter is refused.
     Refused,
-    /// The letter's mail stays unopened until mail of better lanes has been taken, or the letter is withheld.
+    /// The letter's mail stays unopened until mail of better lanes has been fetched, or the letter is withheld.
     Deferred,
-    /// The letter's mail returns to its source because of a fault outside the letter, or because the actor is rebuilt.
+    /// The letter's mail is returned to its source because of a fault outside the letter, or because the actor is rebuilt.
     Fault,
-    /// The code that held the letter panicked.
+    /// Code that was handling the letter panicked.
     Panic,
 }
 
@@ -34,7 +35,7 @@ impl Handled {
     /// Every outcome, in the order of the declaration.
     pub const ALL: [Handled; 5] = [Handled::Ok, Handled::Refused, Handled::Deferred, Handled::Fault, Handled::Panic];
 
-    /// Returns the word used on metrics.
+    /// Returns the value of the label on metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Handled::Ok => "ok",
@@ -85,7 +86,7 @@ impl ActorFamilies {
         })
     }
 
-    /// Returns the series of one actor. Each is shown from now on, at first with 0.
+    /// Returns the series of one actor. Each series is shown from now on, beginning with 0.
     pub fn actor(&self, name: &'static str) -> ActorMetrics {
         ActorMetrics(Arc::new(ActorSeries {
             name,
@@ -107,7 +108,7 @@ pub struct ActorMetrics(Arc<ActorSeries>);
 struct ActorSeries {
     name: &'static str,
     received: IntCounter,
-    /// In the order of [`Handled::ALL`].
+    /// Counters of the handled letters, in the order of [`Handled::ALL`].
     handled: [IntCounter; Handled::ALL.len()],
     handle_seconds: Histogram,
     wait_seconds: Histogram,
@@ -128,7 +129,7 @@ impl ActorMetrics {
         self.0.name
     }
 
-    /// Returns how many letters the actor has taken, how many it has handled with this outcome, and how many it has now.
+    /// Returns how many letters the actor has received, how many it has handled with the outcome `handled`, and how many it has now.
     pub fn counts(&self, handled: Handled) -> (u64, u64, i64) {
         (self.0.received.get(), self.0.handled[handled as usize].get(), self.0.mailbox_depth.get())
     }
@@ -138,22 +139,22 @@ impl ActorMetrics {
         self.0.restarts.inc();
     }
 
-    /// Counts a fault of the database that this actor met, whatever number of letters it sends back.
+    /// Counts one fault of the database, however many letters the actor returns because of it.
     pub fn fault(&self) {
         self.0.faults.inc();
     }
 
-    /// Notes for how long a handler held the actor's thread.
+    /// Records how long a handler ran on the actor's thread.
     pub fn handled_in(&self, time: Duration) {
         self.0.handle_seconds.observe(time.as_secs_f64());
     }
 
-    /// Notes for how long work for the actor took elsewhere.
+    /// Records how long work for the actor ran outside the actor.
     pub fn waited(&self, time: Duration) {
         self.0.wait_seconds.observe(time.as_secs_f64());
     }
 
-    /// Runs work on the actor's thread; notes for how long it held the thread, and for how long it waited in between.
+    /// Runs work on the actor's thread. Records how long it ran on the thread, and how long it waited in between.
     pub async fn timed<F: Future>(&self, work: F) -> F::Output {
         let began = Instant::now();
         let mut on_thread = Duration::ZERO;
@@ -171,7 +172,8 @@ impl ActorMetrics {
     }
 }
 
-/// Letters with an actor. Letters whose stay is dropped without an outcome are counted as a panic during unwinding, else as a fault.
+/// Letters that are with an actor. If a stay is dropped before its letters have an outcome, they are counted as a panic during unwinding,
+/// and as a fault otherwise.
 #[derive(Debug)]
 pub struct Stay {
     actor: ActorMetrics,
@@ -179,7 +181,7 @@ pub struct Stay {
 }
 
 impl Stay {
-    /// Begins the stay of so many letters.
+    /// Begins the stay of `letters` letters.
     pub fn begin(actor: &ActorMetrics, letters: usize) -> Stay {
         let letters = letters as u64;
         actor.0.received.inc_by(letters);
@@ -187,7 +189,7 @@ impl Stay {
         Stay { actor: actor.clone(), letters }
     }
 
-    /// Ends the stay of so many letters, at most of those that are left.
+    /// Ends the stay of `letters` letters, or of all that remain if there are fewer.
     pub fn end(&mut self, handled: Handled, letters: usize) {
         let letters = (letters as u64).min(self.letters);
         self.letters -= letters;
@@ -198,7 +200,7 @@ impl Stay {
 
 impl Drop for Stay {
     fn drop(&mut self) {
-        // During unwinding a stay is dropped only by the code that held these letters and panicked.
+        // During unwinding, only the code that handled these letters and panicked drops their stay.
         let handled = if std::thread::panicking() { Handled::Panic } else { Handled::Fault };
         self.end(handled, usize::MAX);
     }

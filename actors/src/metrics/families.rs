@@ -18,7 +18,7 @@ pub(super) fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str
     registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
 }
 
-/// Registers what was made.
+/// Registers a metric.
 pub(super) fn registered<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> prometheus::Result<C> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)

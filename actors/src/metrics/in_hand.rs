@@ -1,4 +1,5 @@
-//! Mail in hand, read from [`Hands`] at each scrape. A gauge that is kept beside what it counts goes wrong some day.
+//! Gauges of the mail that the actors are processing, read from [`Hands`] at each scrape. If the gauges were counted separately, they would
+//! differ from [`Hands`] after some error.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use prometheus::{Gauge, IntGauge};
 
 use crate::room::Hands;
 
-/// Shows the hands of the pipeline that runs.
+/// Collector of the gauges. It reads the [`Hands`] of the running pipeline.
 #[derive(Clone)]
 pub(super) struct InHand {
     hands: Arc<ArcSwapOption<Hands>>,
@@ -18,7 +19,7 @@ pub(super) struct InHand {
 }
 
 impl InHand {
-    /// Makes the gauges; there are no hands yet.
+    /// Makes the gauges. They show nothing until `show` is called.
     pub fn new() -> prometheus::Result<InHand> {
         Ok(InHand {
             hands: Arc::default(),
@@ -30,7 +31,7 @@ impl InHand {
         })
     }
 
-    /// Shows these hands from now on.
+    /// Reads the gauges from `hands` from now on.
     pub fn show(&self, hands: &Hands) {
         self.hands.store(Some(Arc::new(hands.clone())));
     }

@@ -1,4 +1,4 @@
-//! The actors of a pipeline, each with what it needs, and what runs beside them.
+//! Starts the actors of a pipeline, each with its parts, and the tasks that run beside them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix::Arbiter;
 use reader::{ReadLimits, Reader};
 use store::certificates::signers::{self, Signers};
+use store::replicas::Replica;
 use store::settle::Settler;
 use tokio::sync::RwLock;
 
@@ -13,11 +14,13 @@ use super::limits::Limits;
 use super::parts::PipelineParts;
 use super::supervisor::Supervisor;
 use crate::admission::decoders::{Decoder, Decoders};
+use crate::admission::records::lease_of;
 use crate::admission::source::{Admission, Turns};
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
 use crate::claims::Claims;
 use crate::courier::Courier;
+use crate::database_tasks::DatabaseTasks;
 use crate::exporter::{Exporter, ExporterParts};
 use crate::gate::Gate;
 use crate::mailbox_poller::{MailboxPoller, MailboxPollerParts};
@@ -25,24 +28,25 @@ use crate::metrics::Metrics;
 use crate::push_intake::{PushIntake, PushIntakeParts};
 use crate::record_reader::{RecordReader, RecordReaderParts};
 use crate::refusal_log::RefusalLog;
+use crate::replicas::Replicas;
 use crate::room::Hands;
 use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
 use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
-use crate::supervision::Link;
+use crate::supervision::{Escalation, Link};
 use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
 use crate::transport::{NoContainer, TransportFacts};
 
-/// The room for mail in hand holds so many windows at least, so that one window is settled while the next is fetched.
+/// A window may use at most one `WINDOWS_MIN`th of the permits for kilobytes, so that one window is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
-/// Letters that wait to be read for take one part in so many of the room for mail in hand.
+/// Number of letters that may wait in the record reader: at most one `READS_WAITING_PARTS`th of the mails that may be processed at a time.
 const READS_WAITING_PARTS: usize = 8;
-/// Pause after a reading that failed.
+/// Pause after a failed reading of the set of known agencies.
 const KNOWN_AGENCIES_RETRY: Duration = Duration::from_secs(5);
 /// Pause between two readings of the set of known agencies.
 const KNOWN_AGENCIES_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What actors of a pipeline share.
+/// Parts that several actors of a pipeline share.
 pub(super) struct Shared {
     pub(super) hands: Hands,
     pub(super) gate: Gate,
@@ -53,6 +57,7 @@ pub(super) struct Shared {
     pub(super) refusals: RefusalLog,
     pub(super) draining: Stop,
     pub(super) polling: Arc<RwLock<()>>,
+    pub(super) replicas: Replicas,
     pub(super) supervisor: Supervisor,
 }
 
@@ -66,7 +71,7 @@ pub(super) fn start_exporters(
         let link = Link::new(parts.metrics.actor("exporter"));
         let exporter = ExporterParts {
             tasks: parts.tasks.clone(),
-            process: parts.process,
+            process: parts.replica.process,
             courier: Arc::clone(courier),
             key: Arc::clone(&parts.signing_key),
             signers: Arc::clone(&shared.signers),
@@ -125,7 +130,7 @@ pub(super) fn start_writers(
     TableWriters::new(writers)
 }
 
-/// Starts the reader. What it reads is packed on threads apart, which the system shares out.
+/// Starts the record reader. Its thread only distributes the work; records are read and packed on threads of the database runtime.
 pub(super) fn start_reader(
     parts: &PipelineParts,
     shared: &Shared,
@@ -137,9 +142,10 @@ pub(super) fn start_reader(
     let settler = Arc::clone(&shared.settler);
     let reader = RecordReaderParts {
         reader: Arc::new(Reader::new(database, login, settler, ReadLimits::default())),
-        tasks: parts.tasks.clone(),
+        tasks: DatabaseTasks { runtime: parts.reading_runtime.clone(), ..parts.tasks.clone() },
         gate: shared.gate.clone(),
         writers: writers.clone(),
+        metrics: parts.metrics.reads.clone(),
         workers: parts.limits.readers,
         waiting_max: parts.limits.mails_in_hand_max as usize / READS_WAITING_PARTS,
     };
@@ -150,7 +156,7 @@ pub(super) fn start_reader(
     link
 }
 
-/// Starts a decoder and a verifier on each crypto thread: a letter stays on its core between them.
+/// Starts a decoder and a verifier on each crypto thread, so that both process a letter on the same core.
 pub(super) fn start_decoders(
     parts: &PipelineParts,
     shared: &Shared,
@@ -190,7 +196,7 @@ pub(super) fn start_decoders(
         decoders.push(decoder_link);
         arbiters.push(arbiter);
     }
-    // A mail that a decoder does not take, since it is being rebuilt, is dropped and so returns to its source.
+    // A decoder that is being rebuilt accepts no mail. The mail is dropped, and thereby returned to its source.
     Decoders::new(decoders.into_iter().map(|link| -> Decoder {
         Box::new(move |mail| {
             link.hand_on(mail);
@@ -198,7 +204,7 @@ pub(super) fn start_decoders(
     }))
 }
 
-/// Starts the actors that bring mail: a poller for each source that lists, a push intake for each that is pushed to.
+/// Starts the actors that receive mail: a poller for each source that lists its mail, and a push intake for each source that is pushed to.
 pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &Decoders, arbiters: &mut Vec<Arbiter>) {
     let arbiter = Arbiter::new();
     let count = u32::try_from(parts.sources.len()).unwrap_or(u32::MAX).max(1);
@@ -230,7 +236,7 @@ pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &D
 }
 
 impl Shared {
-    /// Makes the admission of one source, and begins its counters.
+    /// Makes the admission of one source, and starts the mailbox's counters at 0.
     fn admission(
         &self,
         parts: &PipelineParts,
@@ -246,7 +252,9 @@ impl Shared {
             mail_bytes_max: parts.mail_limits.mail_bytes_max as u64,
             no_container,
             tasks: parts.tasks.clone(),
-            process: parts.process,
+            process: parts.replica.process,
+            replicas: self.replicas.clone(),
+            gives_up: Arc::default(),
             decoders: decoders.clone(),
             hands: self.hands.clone(),
             claims: Arc::clone(&self.claims),
@@ -257,12 +265,13 @@ impl Shared {
     }
 }
 
-/// Returns how much of a source is taken at a time, and when; `at` counts the sources from 1.
+/// Returns how much mail of a source is fetched at a time, and when the source is polled. `at` numbers the sources from 1.
 fn turns(limits: &Limits, interval: Duration, at: u32, count: u32) -> Turns {
     Turns {
         interval,
         phase: interval * (at - 1) / count,
-        // There is room for a window of each source: the others go on while some mail servers hang in the midst of a window.
+        // The permits for mails and kilobytes are divided by the number of sources, so that each source can have one window. So the other
+        // sources continue while some mail servers hang in the middle of a window.
         window_mails: limits.window_mails.min((limits.mails_in_hand_max / count) as usize).max(1),
         window_bytes_max: u64::from(limits.kilobytes_in_hand_max) * 1024 / u64::from(count.max(WINDOWS_MIN)),
         session_mails_max: limits.session_mails_max,
@@ -270,14 +279,14 @@ fn turns(limits: &Limits, interval: Duration, at: u32, count: u32) -> Turns {
     }
 }
 
-/// Returns the longest session of one source; `at` counts the sources from 1. Sessions take from half of the time to all of it, so that
-/// they end one after another, and some bring mail while others sign in anew.
+/// Returns the longest session time of one source. `at` numbers the sources from 1. The times run from half of `time_max` to all of it, so
+/// that the sessions end one after another, and some sources deliver mail while others sign in again.
 fn staggered(time_max: Duration, at: u32, count: u32) -> Duration {
     time_max * (count + at) / (2 * count)
 }
 
-/// Starts what runs beside the actors: the gate's keeper, the clock of the refusals' log and the reading of the set of known
-/// agencies.
+/// Starts the tasks that run beside the actors: one watches the gate, one logs at the end of each minute how many refusals were not logged,
+/// and one reads the set of known agencies.
 pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
     let (refusals, ending) = (shared.refusals.clone(), shared.supervisor.ending.clone());
     parts.tasks.runtime.spawn(async move {
@@ -290,6 +299,20 @@ pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
     let (database, metrics) = (parts.tasks.database.clone(), Arc::clone(&shared.metrics));
     let (gate, ending) = (shared.gate.clone(), shared.supervisor.ending.clone());
     parts.tasks.runtime.spawn(async move { gate.keep(&database, &metrics, &ending).await });
+
+    let (database, replicas) = (parts.tasks.database.clone(), shared.replicas.clone());
+    let replica = Replica {
+        leases: parts.sources.iter().map(|source| lease_of(&source.name)).collect(),
+        ..parts.replica.clone()
+    };
+    let (draining, ending) = (shared.draining.clone(), shared.supervisor.ending.clone());
+    let escalate = shared.supervisor.escalate.clone();
+    parts.tasks.runtime.spawn(async move {
+        if let Some(twin) = replicas.keep(&database, &replica, &draining, &ending).await {
+            // The channel is closed only when the pipeline, and with it the process, has ended.
+            drop(escalate.send(Escalation::Twin(twin)));
+        }
+    });
 
     let (database, claims) = (parts.tasks.database.clone(), Arc::clone(&shared.claims));
     let (gate, ending) = (shared.gate.clone(), shared.supervisor.ending.clone());
@@ -304,7 +327,7 @@ pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
                 Err(fault) => {
                     gate.fault(&fault);
                     if fault.is_away() {
-                        // The next reading waits for the gate, which opens when the database answers.
+                        // The next reading follows at once, but first waits for the gate, which opens when the database answers.
                         Duration::ZERO
                     } else {
                         tracing::warn!(%fault, "the agencies cannot be read: no mail is fetched before they have been, once");

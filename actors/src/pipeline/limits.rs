@@ -1,52 +1,52 @@
-//! What bounds memory, disk and load, as it is configured under `[limits]`; so the names have their units in them.
+//! Limits of memory, disk and load. The configuration's section `[limits]` uses these names, so each name carries its unit.
 
 use sdc::document::DocumentLimits;
 use sdc::payload::PayloadLimits;
 use serde::{Deserialize, Serialize};
 use store::settle::SettlingSettings;
 
-/// `[limits]`: what bounds memory, disk and load.
+/// The configuration's section `[limits]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Threads that decrypt and verify; 0 means one per processor.
     pub crypto_threads: usize,
-    /// Batches settled side by side.
+    /// Table writers, each of which settles one batch at a time.
     pub writers: usize,
-    /// Letters read for side by side.
+    /// Letters whose requested records are read at the same time.
     pub readers: usize,
-    /// Mails in hand.
+    /// Most mails that are processed at a time.
     pub mails_in_hand_max: u32,
-    /// Kilobytes in hand.
+    /// Most kilobytes (1 024 bytes) of mail that is processed at a time.
     pub kilobytes_in_hand_max: u32,
-    /// Mails of the slow lane in hand.
+    /// Most mails of the slow lane that are processed at a time.
     pub slow_mails_max: u32,
-    /// Bytes of payloads that have been read and are not settled; in memory they are some ten times as large.
+    /// Most bytes of payloads that have been read and are not settled. In memory, such a payload takes about ten times as much.
     pub unpacked_bytes_max: u32,
-    /// Mails asked for at a time, per mailbox.
+    /// Most mails requested at a time, per mailbox.
     pub window_mails: usize,
-    /// Mails per session with a mailbox.
+    /// Most mails per session with a mailbox.
     pub session_mails_max: usize,
-    /// Seconds per session with a mailbox.
+    /// Longest session with a mailbox, in seconds.
     pub session_seconds_max: u64,
-    /// Letters per transaction.
+    /// Most letters per transaction.
     pub batch_letters_max: usize,
-    /// Longest wait of a letter for others.
+    /// Longest time that a letter waits for others to join its batch.
     pub batch_wait_milliseconds: u64,
-    /// Certificates kept in memory.
+    /// Most certificates kept in memory.
     pub signers_cached_max: u64,
-    /// Answers leased from the outbox at a time.
+    /// Most answers leased from the outbox at a time.
     #[serde(alias = "answers_claimed_max")]
     pub answers_leased_max: i64,
-    /// Answers being sent at a time.
+    /// Most mails being sent at a time.
     pub sending_max: usize,
-    /// Largest container that is opened; an agency's own limit is mostly lower.
+    /// Size in bytes of the largest container that is opened. An agency's own limit is usually lower.
     pub document_bytes_max: usize,
-    /// Largest letter once it is decompressed.
+    /// Size in bytes of a letter's largest payload after decompression.
     pub payload_bytes_max: usize,
-    /// Most rows of a letter, all tables together: it is written whole, and letters of others wait meanwhile.
+    /// Most rows of a letter, in all its tables. One transaction writes all these rows, and letters of other agencies wait meanwhile.
     pub letter_rows_max: usize,
-    /// Bytes kept of containers whose sender nobody vouches for.
+    /// Most bytes that the quarantine keeps of containers without a verified signer.
     pub quarantine_bytes_max: u64,
 }
 
@@ -59,12 +59,12 @@ impl Limits {
         }
     }
 
-    /// Returns what bounds a document.
+    /// Returns the limits of a document.
     pub fn of_documents(&self) -> DocumentLimits {
         DocumentLimits { document_bytes_max: self.document_bytes_max, ..DocumentLimits::default() }
     }
 
-    /// Returns what bounds what a letter says.
+    /// Returns the limits of a payload.
     pub fn of_payloads(&self) -> PayloadLimits {
         PayloadLimits {
             decompressed_bytes_max: self.payload_bytes_max,
@@ -73,7 +73,7 @@ impl Limits {
         }
     }
 
-    /// Returns what settling is told.
+    /// Returns the settings of the settling transaction.
     pub fn of_settling(&self) -> SettlingSettings {
         SettlingSettings { stranger_bytes_max: self.quarantine_bytes_max, ..SettlingSettings::default() }
     }
@@ -109,7 +109,7 @@ impl Default for Limits {
 mod tests {
     use super::*;
 
-    /// What is configured nowhere is what each part has of its own.
+    /// Each crate has its own default limits, which must equal those of the configuration.
     #[test]
     fn unconfigured_limits_are_those_of_the_parts() {
         assert_eq!(Limits::default().document_bytes_max, DocumentLimits::default().document_bytes_max);

@@ -7,7 +7,8 @@ use mail::extract::MailLimits;
 use sdc::keys::{CentreKeys, SigningKey};
 use store::certificates::issuer::CertificateIssuer;
 use store::database::Database;
-use uuid::Uuid;
+use store::replicas::Replica;
+use tokio::runtime::Handle;
 
 use super::limits::Limits;
 use crate::courier::Courier;
@@ -17,29 +18,29 @@ use crate::supervision::Policy;
 use crate::transport::pushed::Pushed;
 use crate::transport::{NoContainer, Transport};
 
-/// A source that lists what it has: a mailbox, the transfer folder.
+/// A source that lists its mail: a mailbox, or the transfer folder.
 #[derive(Clone)]
 pub struct PolledSource {
-    /// Its configured name.
+    /// Name of the source, as configured.
     pub name: String,
-    /// How it is reached.
+    /// Protocol that reaches the source.
     pub transport: Arc<dyn Transport>,
-    /// Largest mail fetched whole.
+    /// Size in bytes of the largest mail that is fetched whole.
     pub mail_bytes_max: u64,
     /// What to do with mail that holds no container.
     pub no_container: NoContainer,
-    /// Pause between polls while it is empty.
+    /// Time from one poll to the next while the source is empty.
     pub interval: Duration,
 }
 
-/// A source that is pushed to.
+/// A source to which mail is pushed.
 #[derive(Clone)]
 pub struct PushedSource {
-    /// Its configured name.
+    /// Name of the source, as configured.
     pub name: String,
-    /// How mail comes.
+    /// Protocol by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
-    /// What to do with mail that holds no container. It cannot be left: no place is its own.
+    /// What to do with mail that holds no container. `leave` is impossible: a pushed mail has no mailbox in which it could stay.
     pub no_container: NoContainer,
 }
 
@@ -47,28 +48,31 @@ pub struct PushedSource {
 pub struct PipelineParts {
     /// The database, and the runtime on which work with it runs.
     pub tasks: DatabaseTasks,
-    /// The login that reads for agencies; absent where the centre has none, and then offers nothing to read.
+    /// Database login for reading an agency's records; `None` where the centre has no such login, and therefore offers neither import nor
+    /// certify.
     pub reading: Option<Database>,
-    /// Opens letters.
+    /// Runtime on which records are read and packed: one of its own, so that reading does not slow writing.
+    pub reading_runtime: Handle,
+    /// Keys that open letters.
     pub keys: Arc<CentreKeys>,
-    /// Signs answers.
+    /// Key that signs answers.
     pub signing_key: Arc<SigningKey>,
-    /// Issues certificates to offices; without, those that they bring are kept.
+    /// Issuer of certificates for offices; `None` where offices keep the self-signed certificates that they send.
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
-    /// Where letters come from: what is polled.
+    /// Sources that are polled.
     pub sources: Vec<PolledSource>,
-    /// Where letters come from: what is pushed to.
+    /// Sources to which mail is pushed.
     pub pushed: Vec<PushedSource>,
-    /// How answers leave, one for each transport.
+    /// Couriers that carry answers, one for each transport.
     pub couriers: Vec<Arc<dyn Courier>>,
-    /// This process, by the name that it keeps across restarts.
-    pub process: Uuid,
+    /// This process among the replicas of the centre. Its identity is kept across restarts.
+    pub replica: Replica,
     /// Limits of a mail.
     pub mail_limits: MailLimits,
-    /// What bounds memory, disk and load.
+    /// Limits of memory, disk and load.
     pub limits: Limits,
-    /// How its actors are supervised.
+    /// How the actors are supervised.
     pub policy: Policy,
-    /// Where it shows itself.
+    /// Metrics of the actors and of the flow.
     pub metrics: Metrics,
 }

@@ -12,11 +12,11 @@ use crate::database_tasks::{DatabaseTasks, Undone};
 use crate::stop::Stop;
 use crate::supervision::{Escalation, Guard, Heartbeat, Link, Policy, supervise};
 
-/// Longest wait for the database when a mail is set aside. The process ends then, whatever the database says.
+/// Longest wait for the database when the token of a mail is recorded before the process ends.
 const SET_ASIDE_MAX: Duration = Duration::from_secs(5);
 const NOT_SET_ASIDE: &str = "the mail could not be set aside: it is tried again, alone";
 
-/// Keeps every actor of a pipeline alive, and tells when one cannot be kept alive.
+/// Keeps every actor of a pipeline alive, and reports an actor that cannot be kept alive.
 #[derive(Clone)]
 pub(super) struct Supervisor {
     pub(super) policy: Policy,
@@ -48,13 +48,13 @@ impl Supervisor {
                 if let Escalation::Hung { mail: Some(mail), .. } = &escalation {
                     supervisor.set_aside(mail.clone()).await;
                 }
-                // The channel is closed only when the pipeline is gone, and the process with it.
+                // The channel is closed only when the pipeline, and with it the process, has ended.
                 drop(supervisor.escalate.send(escalation));
             }
         });
     }
 
-    /// Writes into the database, before the process ends, over which mail its thread hangs.
+    /// Records in the database, before the process ends, which mail made its thread hang.
     async fn set_aside(&self, mail: MailName) {
         let (database, process, name) = (self.tasks.database.clone(), self.process, mail.clone());
         let writing = async move {

@@ -1,27 +1,27 @@
-//! Holdings: what the mails of each claim take of the room. No claim holds more than what is free beside it. So the mails of one claim
-//! that floods stop at half of the room, those of a second at half of the rest, and mail of a further claim finds room. It is the rule by
-//! which queues share a buffer (Choudhury and Hahne, Dynamic queue length thresholds, 1998): no part is kept free for claims that send
-//! nothing.
+//! A holding is the number of permits (for mails and kilobytes) that the mails of one claim use. No claim may use more permits than then
+//! remain free. So the mails of a claim that floods stop at half of all permits, the mails of a second flood stop at half of the rest, and
+//! mail of a further claim still finds permits. Queues that share a buffer use the same rule (Choudhury and Hahne, Dynamic queue length
+//! thresholds, 1998). No part is reserved for claims that send nothing.
 //!
-//! A claim is never believed. Forged mail takes of the part of the office that it names, until the claim fails (`claims`).
+//! A claim is never believed. Forged mail uses the part of the office that it claims to come from, until the claim fails (`claims`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sdc::letter::Matricule;
 
-/// Whose holding a mail counts with: the known agency that it claims, or all other mail together.
+/// Agency to which a mail's permits are booked: the known agency that the mail claims, or `None` for all other mail together.
 pub type Claimant = Option<Matricule>;
 
-/// Places and kilobytes.
+/// A number of permits: for mails, and for kilobytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) mails: usize,
     pub(super) kilobytes: usize,
 }
 
-/// What each claim holds. Permits that a window has taken for mails that are not fetched yet count as free, since their claims are not
-/// known. A mail that waits for room holds none, so that a large mail that waits takes no part from other claims.
+/// Permits used by each claim. Permits that a window has taken for mails that are not fetched yet count as free, since their claims are not
+/// known. A mail that waits for permits uses none, so that a large mail that waits takes none from other claims.
 #[derive(Clone, Debug)]
 pub(super) struct Holdings {
     room: Size,
@@ -36,12 +36,12 @@ struct AllHeld {
 
 #[derive(Debug, Default)]
 struct Holding {
-    /// Number of mails in hand; `size` may be less where a mail is in the slow lane.
+    /// Number of mails that are lent. `size` may count fewer, because mails in the slow lane have no permit for a mail.
     lent: usize,
     size: Size,
 }
 
-/// What one mail holds, until it is dropped.
+/// Permits used by one mail, until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
     holdings: Holdings,
@@ -63,12 +63,12 @@ impl Drop for Held {
 }
 
 impl Holdings {
-    /// Begins with an empty room of this size.
+    /// Begins with all permits free: `room` is how many permits exist.
     pub(super) fn of(room: Size) -> Holdings {
         Holdings { room, held: Arc::default() }
     }
 
-    /// Says whether a claim may hold so much more. A claim may always hold one mail.
+    /// Says whether a claim may use `more` permits. A claim may always have one mail.
     pub(super) fn may_hold(&self, claimant: Claimant, more: Size) -> bool {
         self.may_grow(&self.locked(), claimant, more)
     }
@@ -79,7 +79,7 @@ impl Holdings {
         own.mails + all.mails <= self.room.mails && own.kilobytes + all.kilobytes <= self.room.kilobytes
     }
 
-    /// Counts a mail with its claim, if the claim may hold it.
+    /// Books a mail to its claim. Returns `None` if the claim may not use that many permits.
     pub(super) fn hold(&self, claimant: Claimant, size: Size) -> Option<Held> {
         let mut held = self.locked();
         if !self.may_grow(&held, claimant, size) {

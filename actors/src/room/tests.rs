@@ -1,4 +1,4 @@
-//! The room for mails in hand.
+//! Tests of the permits for mail that is being processed.
 
 use proptest::prelude::*;
 
@@ -53,8 +53,8 @@ async fn who_waits_for_much_room_lets_others_pass_in_the_end() {
     let waiting = hands.clone();
     let large = tokio::spawn(async move { waiting.take(&[10 << 10]).await.1 });
     tokio::task::yield_now().await;
-    // Each small window waits behind the large one, as long as that one waits. None gives up sooner than the large one ends one of its two
-    // waits.
+    // `take` waits for permits twice, each time for a bounded time, and a small mail waits behind the large one. So a small `take` may give
+    // up while the large one still waits, but after a few rounds one succeeds.
     let mut rounds = 1;
     while hands.take(&[1]).await.1 == 0 {
         rounds += 1;
@@ -67,7 +67,8 @@ fn claimant(number: u32) -> Claimant {
     (number > 0).then(|| number.try_into().unwrap())
 }
 
-/// Takes room for one mail, and counts it against the agency that the mail claims; number 0 claims none. Returns none without room.
+/// Takes permits for one mail, and books them to the agency that the mail claims. `number` 0 stands for a mail without a claim. Returns
+/// `None` if no permits are free, or the agency may not use them.
 fn claim(hands: &Hands, number: u32, bytes: u64) -> Option<Permits> {
     hands.try_take(bytes).and_then(|own| hands.claim(own, claimant(number)).ok())
 }
@@ -128,7 +129,8 @@ async fn what_waits_for_room_or_is_taken_for_mails_to_come_takes_no_part_from_a_
 }
 
 proptest! {
-    /// Whatever mail comes and goes: a claim with more than one mail held no more than what was free when it took the last one.
+    /// Mails take and give back permits in any order. It must never happen that a claim with more than one mail uses more permits than were
+    /// free when it took its last mail.
     #[test]
     fn no_claim_grows_beyond_what_is_free(
         steps in proptest::collection::vec((0u32..6, 0u64..40_000, any::<bool>()), 1..300),

@@ -1,4 +1,4 @@
-//! A disk that hangs is reported, and holds up nothing but its own threads.
+//! A disk that hangs is reported, and blocks only its own threads.
 
 use std::sync::mpsc::channel;
 
@@ -19,7 +19,7 @@ async fn a_disk_that_hangs_is_left_behind_and_keeps_no_more_than_its_own_threads
         let hung = folder.on_disk(IN, move |_| Ok(held.recv().is_ok())).await;
         assert!(matches!(hung, Err(Trouble::Hangs(..))), "{hung:?}");
         assert_eq!(folder.0.letters_at_once.available_permits(), free);
-        // While there is a turn left, other work goes on.
+        // While fewer than the allowed pieces of work hang, other work can run.
         assert_eq!(folder.on_disk(IN, |_| Ok(7)).await.is_ok(), free > 0);
         assert!(folder.on_disk(OUT, |_| Ok(7)).await.is_ok(), "answers do not wait for letters");
     }

@@ -1,8 +1,8 @@
-//! Which files their writers have left alone by now. Only this process's listings and the monotonic clock are believed: a file's times
-//! are set by its writer, who may keep those of the original, and on a mount they are of another machine's clock.
+//! Decides which files are no longer being written. Only this process's listings and the monotonic clock are used. The times of a file
+//! prove nothing: its writer may copy them from the original, and on a mounted folder they come from another machine's clock.
 //!
-//! A file that looks whole must have been the same for the quiet time. A file that is empty, or has no `-----END` line near its end, must
-//! have been the same for far longer: a copy that stalls leaves such a file.
+//! A file that looks whole must have been unchanged for the quiet time. A file that is empty, or has no `-----END` line near its end, must
+//! have been unchanged for far longer, because a copy that stalls leaves such a file.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -15,20 +15,20 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{FileStat, Mode};
 
-/// A whole document ends with a line that begins so; lines of other programs may follow.
+/// First bytes of the line that ends a whole document. Lines of other programs may follow.
 const END: &[u8] = b"-----END";
-/// A file's `-----END` line is looked for in so many bytes before its end. A file that has it further ahead counts as unfinished.
+/// Number of bytes at the end of a file in which the `-----END` line is searched. A file with this line further ahead counts as unfinished.
 const TAIL_BYTES: i64 = 64 << 10;
 
-/// How long a file that does not look whole must have been left alone.
+/// How long a file that does not look whole must have been unchanged before it is taken.
 const UNFINISHED_QUIET: Duration = Duration::from_secs(15 * 60);
 
-/// How long a file must have been left alone by its writer, as two listings see it.
+/// How long a file must have been unchanged between two listings before it is taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Quiet {
-    /// A file that looks whole. Zero where every writer renames: then no file is waited for.
+    /// Time for a file that looks whole. Zero if every writer renames its files: then no file has to wait.
     pub whole: Duration,
-    /// A file that is empty, or has no `-----END` line.
+    /// Time for a file that is empty or has no `-----END` line.
     pub unfinished: Duration,
 }
 
@@ -38,13 +38,13 @@ impl From<Duration> for Quiet {
     }
 }
 
-/// What changes when a file is written to.
+/// Values that change when a file is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Version {
     pub size_bytes: u64,
-    /// When the file was written, as its writer may say, in seconds and nanoseconds.
+    /// Modification time, which the writer can set, in seconds and nanoseconds.
     pub written: (i64, i64),
-    /// When the file's status changed last, as the file system says.
+    /// Time of the last status change, which the file system sets, in seconds and nanoseconds.
     pub changed: (i64, i64),
 }
 
@@ -64,7 +64,7 @@ struct Watched {
     is_whole: Option<bool>,
 }
 
-/// What earlier listings found of the files. It is kept of as many files as one listing looks at.
+/// What earlier listings found about the files. It covers as many files as one listing examines.
 pub(crate) struct Watch {
     quiet: Quiet,
     files: HashMap<OsString, Watched>,
@@ -78,17 +78,17 @@ pub(crate) struct Looked<'w> {
 }
 
 impl Watch {
-    /// Knows of no file yet.
+    /// Makes a watch that knows no file yet.
     pub(crate) fn new(quiet: Quiet) -> Watch {
         Watch { quiet, files: HashMap::new(), beyond: (0, 0) }
     }
 
-    /// Begins a listing. Files that it does not look at are forgotten once it ends.
+    /// Begins a listing. Files that the listing does not examine are forgotten when it ends.
     pub(crate) fn begin(&mut self) -> Looked<'_> {
         Looked { watch: self, files: HashMap::new() }
     }
 
-    /// Logs how many entries a listing does not look at, when that begins and when it ends.
+    /// Logs how many entries a listing does not examine, when this begins and when it ends.
     pub(crate) fn tell_beyond(&mut self, path: &Path, files: usize, odd: usize) {
         let (path, before) = (path.display(), std::mem::replace(&mut self.beyond, (files, odd)));
         let is_beyond = |(files, odd)| files > 0 || odd > 0;
@@ -107,7 +107,8 @@ impl Watch {
 }
 
 impl Looked<'_> {
-    /// Says whether a file has been left alone for long enough. `look` says whether the file is whole, where there is time for a look.
+    /// Says whether a file has been unchanged for long enough. `look` says whether the file is whole, or returns `None` if there is no time
+    /// to examine the file.
     pub fn is_ready(
         &mut self,
         name: &OsStr,
@@ -136,7 +137,7 @@ impl Looked<'_> {
     }
 }
 
-/// Says whether a file has an `-----END` line near its end. A file that cannot be read counts as whole: fetching it then tells why.
+/// Says whether a file has an `-----END` line near its end. A file that cannot be read counts as whole: fetching it then shows the error.
 pub(crate) fn is_whole(letters: &OwnedFd, name: &OsStr) -> bool {
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let Ok(file) = openat(letters.as_fd(), name, flags, Mode::empty()) else { return true };

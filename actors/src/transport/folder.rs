@@ -1,13 +1,13 @@
-//! The transfer folder's `in`: each `*.sdc` file is a document, settled by unlinking it and syncing the folder.
+//! The transfer folder's `in`. Each `*.sdc` file is a document. A settled document is deleted: its file is unlinked and the folder synced.
 //!
-//! A file is listed once two listings have found it unchanged, far enough apart (`transfer_folder::watch`). A writer that writes under
-//! another name and renames loses nothing. A writer that writes in place and pauses for longer than the quiet time loses: the half that it
-//! has written is taken for the letter, and what it writes after the file is unlinked is gone. Only regular files under one name are read;
-//! all other entries of a letter's name are logged and stay.
+//! A file is listed once two listings, far enough apart, have found it unchanged (`transfer_folder::watch`). A writer that writes under
+//! another name and then renames loses nothing. A writer that writes in place and pauses for longer than the quiet time loses data: the
+//! half that it has written is taken for the letter, and what it writes after the file is unlinked is lost. Only regular files with a
+//! single hard link are read. All other entries whose names are those of letters are logged and stay.
 //!
-//! A settled file is removed in three steps: it is renamed to a name that no other file has, read again, and unlinked if it is octet for
-//! octet what was settled. So a file that was written to until then, or another that got its name meanwhile, is never lost: it is listed
-//! again under its new name. Where the disk is too full for the new name, the file is unlinked under its own name.
+//! A settled file is removed in three steps. It is renamed to a unique name, read again, and unlinked if it equals the settled file octet
+//! for octet. So no data is lost if somebody wrote to the file until then, or if another file was given its name: such a file is listed
+//! again under its new name. If the disk is too full for the new name, the file is unlinked under its own name.
 
 use std::collections::{BinaryHeap, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -35,15 +35,15 @@ use super::{
 use crate::transfer_folder::watch::{self, Version};
 use crate::transfer_folder::{IN, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
 
-/// Most files listed at a time; later sessions list the others.
+/// Most files in one listing. Later sessions list the other files.
 const FILES_MAX: usize = 100_000;
-/// Most entries listed that are no regular files: each is asked for, refused and logged.
+/// Most entries in one listing that are no regular files. Each of them is requested, refused and logged.
 const ODD_MAX: usize = 100;
-/// Longest time that a listing looks whether files are whole; the next listing looks at the rest.
+/// Longest time that one listing spends to examine whether files are whole. The next listing examines the rest.
 const LOOKS_TIME_MAX: Duration = Duration::from_secs(5);
-/// A name up to this length, that of a UIDL (RFC 1939, section 7), is a token as it stands.
+/// A name of at most this length, the maximum of a UIDL (RFC 1939, section 7), is used as a token unchanged.
 const TOKEN_BYTES_MAX: usize = 70;
-/// How the name begins to which a settled file is renamed before it is read again.
+/// Prefix of the name to which a settled file is renamed before it is read again.
 const SETTLED_PREFIX: &str = ".xm-";
 
 impl Transport for TransferFolder {
@@ -73,7 +73,7 @@ impl From<Trouble> for TransportFault {
     }
 }
 
-/// What was read of a file, and up to which size it was read whole.
+/// Digest of a file's contents, and the size up to which files were read whole.
 #[derive(Clone, Copy)]
 struct Seen {
     digest: Digest,
@@ -83,9 +83,9 @@ struct Seen {
 struct FolderSession {
     folder: TransferFolder,
     letters: Arc<OwnedFd>,
-    /// Names by number.
+    /// Names of the listed files, by number.
     files: HashMap<u32, OsString>,
-    /// What was read of each file, by number.
+    /// What was read of each fetched file, by number.
     fetched: HashMap<u32, Seen>,
 }
 
@@ -167,7 +167,8 @@ impl FetchOutcomes for Reading<'_> {
     }
 }
 
-/// A file that was found. The order is that of the last change: a sender can set a file's time of writing, and not that of its change.
+/// A file that was found. Files are ordered by their last status change, because a sender can set a file's modification time but not the
+/// time of its status change.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
     changed: (i64, i64),
@@ -175,7 +176,7 @@ struct Found {
     version: Version,
 }
 
-/// What an entry of the folder is.
+/// Kind of an entry in the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// A file to be read.
@@ -185,14 +186,14 @@ enum Kind {
 }
 
 impl Kind {
-    /// Tells an entry's kind by its status, and by whether this program may read it.
+    /// Returns an entry's kind, given its status and whether this program may read it.
     fn of(stat: &FileStat, access: Result<(), Errno>) -> Kind {
         let is_letter = is_regular(stat) && stat.st_nlink <= 1 && access.is_ok();
         if is_letter { Kind::Letter } else { Kind::Odd }
     }
 }
 
-/// The first `most` of the files that are found, and how many are beyond.
+/// The first `most` of the files that are found, and the number of further files.
 struct First {
     found: BinaryHeap<Found>,
     most: usize,
@@ -222,18 +223,19 @@ fn token(name: &OsStr) -> Box<str> {
     plain.map_or_else(|| format!("~{}", Digest::of(octets)).into(), Into::into)
 }
 
-/// Says whether a file of this name is to be taken: `*.sdc`, also in capitals as memory sticks write it. Hidden files are other programs'.
+/// Says whether a file with this name is a letter: `*.sdc`, or the same in capitals as memory sticks write it. Hidden files belong to other
+/// programs.
 fn is_letter(name: &[u8]) -> bool {
     let ends = name.len() > SUFFIX.len()
         && name.get(name.len() - SUFFIX.len()..).is_some_and(|end| end.eq_ignore_ascii_case(SUFFIX.as_bytes()));
     ends && (name.first() != Some(&b'.') || name.starts_with(SETTLED_PREFIX.as_bytes()))
 }
 
-/// Lists the files that may be taken now, in the order in which they came, and behind them entries that are no regular files. Returns
-/// as well how many entries are there and not listed.
+/// Lists the files that may be fetched now, in the order of their arrival, and after them the entries that are no regular files. Also
+/// returns the number of entries that exist and are not listed.
 ///
 /// # Errors
-/// Trouble of the folder; the listing before this one still hangs.
+/// Trouble of the folder, or an earlier listing that still hangs.
 fn list(folder: &TransferFolder, letters: &OwnedFd) -> Result<(Vec<Listed>, usize), Trouble> {
     let Some(mut watch) = folder.watch() else {
         return Err(Trouble::Busy(folder.path().to_owned()));
@@ -269,11 +271,11 @@ impl From<Found> for Listed {
     }
 }
 
-/// Finds the letters, and the odd entries.
+/// Finds the letters, and the entries that are no regular files.
 fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Trouble> {
     let trouble = |errno| folder.trouble(IN, errno);
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    // The folder is opened anew, since a descriptor reads a folder's entries once.
+    // The folder is opened anew, because a descriptor returns the entries of a folder only once.
     let mut entries = Dir::openat(letters.as_fd(), ".", flags, Mode::empty()).map_err(trouble)?;
     let (mut files, mut odd) = (First::new(FILES_MAX), First::new(ODD_MAX));
     for entry in entries.iter() {
@@ -284,7 +286,7 @@ fn find(folder: &TransferFolder, letters: &OwnedFd) -> Result<(First, First), Tr
         }
         let stat = match fstatat(letters.as_fd(), name, AtFlags::AT_SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            // The file has just been taken away.
+            // The file has been removed since the folder was read.
             Err(Errno::ENOENT) => continue,
             Err(errno) if is_of_disk(errno) => return Err(trouble(errno)),
             Err(_) => continue,
@@ -308,11 +310,11 @@ fn is_regular(stat: &FileStat) -> bool {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG
 }
 
-/// Reads a file, or the head of one that is too large.
+/// Reads a file, or only the head of a file that is too large.
 fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<FetchOutcome, Trouble> {
     let shown = || name.to_string_lossy().escape_debug().to_string();
     let refused = |why: String| Trouble::File(shown(), why);
-    // The file is opened without waiting: if a pipe has got the name meanwhile, opening it would wait for a writer.
+    // The file is opened in non-blocking mode. If the name now belongs to a pipe, a blocking open would wait for a writer.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file = match openat(letters.as_fd(), name, flags, Mode::empty()) {
         Ok(file) => file,
@@ -335,7 +337,7 @@ fn read(letters: &OwnedFd, name: &OsStr, bytes_max: u64) -> Result<FetchOutcome,
     Ok(FetchOutcome::OverSize { head: octets, size_bytes: size_bytes.max(found).min(SIZE_BYTES_MAX) })
 }
 
-/// Returns the digest of a file's octets or, of an over-size file, of its head and its size.
+/// Returns the digest of a file's octets. For an over-size file the digest is of its head and its size.
 fn digest(outcome: &FetchOutcome) -> Option<Digest> {
     match outcome {
         FetchOutcome::Mail(octets) => Some(Digest::of(octets)),
@@ -353,10 +355,10 @@ fn remove_all(letters: &OwnedFd, files: Vec<(u32, OsString, Seen)>) -> Vec<u32> 
     files.into_iter().filter_map(refused).collect()
 }
 
-/// Removes a file if it is what was settled. A file that is something else by now stays, under another name.
+/// Removes a file if it equals the settled file. If its contents have changed, it stays under another name.
 ///
 /// # Errors
-/// The file stays, though it may be what was settled.
+/// The file stays, although it may equal the settled file.
 fn remove(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
     let aside = OsString::from(format!("{SETTLED_PREFIX}{}{SUFFIX}", Uuid::now_v7().simple()));
     match renameat(letters.as_fd(), name, letters.as_fd(), aside.as_os_str()) {
@@ -373,7 +375,7 @@ fn unlink_in_place(letters: &OwnedFd, name: &OsStr, settled: Seen, errno: Errno)
 }
 
 fn unlink_settled(letters: &OwnedFd, name: &OsStr, settled: Seen) -> Result<(), Errno> {
-    // A file that cannot be read cannot be compared.
+    // A file that cannot be read cannot be compared, so it stays.
     let found = read(letters, name, settled.bytes_max).map_err(|_told_when_listed| Errno::EACCES)?;
     if digest(&found) == Some(settled.digest) {
         unlinkat(letters.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;

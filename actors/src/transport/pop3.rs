@@ -1,4 +1,4 @@
-//! A mailbox by POP3: DELE marks, and a QUIT that was answered deletes.
+//! A mailbox accessed by POP3. DELE marks a mail, and the mail is deleted when the server has answered QUIT.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;

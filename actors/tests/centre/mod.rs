@@ -42,22 +42,23 @@ use uuid::Uuid;
 
 pub const CENTRE_ADDRESS: &str = "centre@example.org";
 pub const OFFICE_ADDRESS: &str = "office42@example.org";
-/// The table of marginal notes.
+/// Name of the table of marginal notes.
 pub const NOTES: &str = "MentionMarginale";
 
-/// Longest wait for anything: far beyond what a loaded machine takes.
+/// Longest wait for any condition, far more than a loaded machine needs.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Pause between two looks.
+/// Pause between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(2);
-/// Counts letters whose records are in the tables.
+/// SQL that counts the letters whose records are in the tables.
 pub const SETTLED: &str = "SELECT count(*) FROM xm.letters WHERE verdict = 'accepted'";
-/// Counts what is in quarantine.
+/// SQL that counts the entries of the quarantine.
 pub const QUARANTINED: &str = "SELECT count(*) FROM xm.quarantine";
-/// Counts what was rejected before the last letter was accepted, as the journal has it: however long a test takes to look.
+/// SQL that counts the containers rejected before the last letter was accepted. The order is read from the journal, so the count does not
+/// depend on the moment at which a test reads it.
 pub const REJECTED_BEFORE: &str = "SELECT count(*) FROM xm.journal
     WHERE outcome <> 'accepted' AND id < (SELECT max(id) FROM xm.journal WHERE outcome = 'accepted')";
 
-/// Supervises with short pauses.
+/// Returns a policy of supervision with short pauses.
 pub fn quick() -> Policy {
     Policy {
         backoff_min: Duration::from_millis(5),
@@ -72,7 +73,7 @@ pub struct World {
     pub runtime: Runtime,
     pub database: Database,
     pub post_office: PostOffice,
-    /// How long a poller waits for a silent mail server.
+    /// Seconds after which a poller gives up a mail server that sends nothing.
     pub read_timeout_seconds: u64,
     centre: SigningKey,
     office: SigningKey,
@@ -93,7 +94,7 @@ pub struct Running {
     ended: Receiver<Result<bool, Escalation>>,
     thread: Option<JoinHandle<()>>,
     metrics: Metrics,
-    /// The name of the process, as leases and claims have it.
+    /// Identifier of the process in leases, both of mailboxes and of answers.
     pub process: Uuid,
 }
 
@@ -101,12 +102,12 @@ fn key(name: &str) -> SigningKey {
     Identity::generate(name, Algorithm::P256).unwrap().key().clone()
 }
 
-/// Waits for a condition.
+/// Waits until a condition holds; fails the test after 120 s.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(120);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}: not so");
-        // The pipeline that is waited for needs the processors.
+        // The pipeline needs the processors to fulfil the condition, so the waiting thread sleeps between its checks.
         std::thread::park_timeout(LOOK);
     }
 }
@@ -124,7 +125,7 @@ async fn register(
     recharges::recharge(connection, operator, matricule, 1_000_000, "start").await.unwrap();
 }
 
-/// Makes marginal notes, numbered from one on.
+/// Makes marginal notes of a centre. Their column `Numero` counts from `first`.
 fn marginal_notes(table: &str, code: &str, first: u64, notes: usize) -> TableRecords {
     let columns =
         ["Numero", "Status", "CentreCode", "ActeUid", "TypeMention", "DateMention", "Texte", "Reference", "Officier"];
@@ -178,7 +179,7 @@ impl World {
         World { runtime, database, post_office, read_timeout_seconds: 5, centre, office, sequence: 0 }
     }
 
-    /// Registers another office, as the first one is.
+    /// Registers another office, with the same rights and credit as the first one.
     pub fn neighbour(&self, number: u32) -> Neighbour {
         let (matricule, code) = (Matricule::try_from(number).unwrap(), format!("CE-{number:03}"));
         let key = key(&code);
@@ -199,7 +200,7 @@ impl World {
         (letter, mail)
     }
 
-    /// Delivers so many letters, each of them the next.
+    /// Delivers the next `letters` letters, each in its own mail.
     pub fn deliver_letters(&mut self, letters: usize) {
         for _ in 0..letters {
             let (_, mail) = self.next_mail();
@@ -228,7 +229,7 @@ impl World {
         self.sealed(&letter, &neighbour.key)
     }
 
-    /// Seals a letter anew and wraps it in a mail.
+    /// Seals a letter and wraps it in a mail. Each call seals the letter again, with another result.
     pub fn mail(&self, letter: &Letter) -> Vec<u8> {
         self.sealed(letter, &self.office)
     }
@@ -237,7 +238,7 @@ impl World {
         self.bent(letter, key, |_| {})
     }
 
-    /// Makes a mail of a letter whose signed structure is bent before it is encrypted.
+    /// Makes the next letter, lets `bend` alter its signed structure before encryption, and returns the mail.
     pub fn bent_mail(&mut self, bend: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         let (letter, _) = self.next_mail();
         self.bent(&letter, &self.office, bend)
@@ -259,7 +260,7 @@ impl World {
         outgoing.render().unwrap()
     }
 
-    /// Makes a batch of one voucher, as two people would, and returns its code.
+    /// Makes a batch of one voucher, as one operator who requests it and another who decides would, and returns the voucher's code.
     pub fn voucher(&self, amount: i64) -> VoucherCode {
         self.sql(&format!(
             "INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by)
@@ -292,7 +293,7 @@ impl World {
         self.start_on(&[&self.post_office], policy, limits)
     }
 
-    /// Starts one that polls a mailbox of the centre at each of several post offices.
+    /// Starts a pipeline that polls one mailbox of the centre at each of several post offices.
     pub fn start_on(&self, post_offices: &[&PostOffice], policy: Policy, limits: Limits) -> Running {
         let mailbox = |(number, post_office): (usize, &&PostOffice)| {
             let mut mailbox = MailboxSettings::new("127.0.0.1", CENTRE_ADDRESS);
@@ -322,6 +323,7 @@ impl World {
         let process = Uuid::now_v7();
         let parts = PipelineParts {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.handle().clone() },
+            reading_runtime: self.runtime.handle().clone(),
             reading: Some(self.runtime.block_on(async { TestCluster::shared().await.reader_of(&self.database).await })),
             keys: Arc::new(CentreKeys::new(vec![self.centre.clone()])),
             signing_key: Arc::new(self.centre.clone()),
@@ -329,7 +331,7 @@ impl World {
             sources,
             pushed: Vec::new(),
             couriers: vec![Arc::new(courier)],
-            process,
+            replica: testing::replica(process),
             mail_limits: mail::extract::MailLimits::default(),
             limits,
             policy,
@@ -347,7 +349,7 @@ impl World {
                 let outcome = match escalation {
                     None => Ok(pipeline.drain(Duration::from_secs(20)).await),
                     Some(escalation) => {
-                        // The process would end here, and its threads with it.
+                        // In production the process, and with it its threads, would end here.
                         pipeline.stop();
                         Err(escalation)
                     }
@@ -388,7 +390,7 @@ impl World {
         }
     }
 
-    /// Waits until the centre's mailbox holds so many mails.
+    /// Waits until the centre's mailbox contains `expected` mails.
     pub fn wait_for_mails(&self, expected: usize) {
         wait_until(&format!("{expected} mails in the mailbox"), || self.post_office.count(CENTRE_ADDRESS) == expected);
     }
@@ -398,7 +400,7 @@ impl World {
         self.open(self.post_office.take(OFFICE_ADDRESS))
     }
 
-    /// Opens the answers in these mails.
+    /// Opens mails and returns their answers. A part of an answer, or a notice, fails the test.
     pub fn open(&self, mails: Vec<Mail>) -> Vec<Answer> {
         let answer = |letter| match letter {
             CentreLetter::Answer(answer) => answer,
@@ -408,7 +410,7 @@ impl World {
         self.open_all(mails).into_iter().map(answer).collect()
     }
 
-    /// Opens whatever the centre has written in these mails.
+    /// Opens mails and returns the letters of the centre in them: answers, parts and notices.
     pub fn open_all(&self, mails: Vec<Mail>) -> Vec<CentreLetter> {
         let keys = CentreKeys::new(vec![self.office.clone()]);
         let mut letters = Vec::new();
@@ -426,17 +428,17 @@ impl World {
 }
 
 impl Running {
-    /// Returns how many letters an actor is done with by this outcome.
+    /// Returns how many letters an actor has handled with the outcome `handled`.
     pub fn handled(&self, actor: &'static str, handled: Handled) -> u64 {
         self.metrics.actor(actor).counts(handled).1
     }
 
-    /// Returns the metrics, which outlive what they are of.
+    /// Returns the metrics, which stay readable after the pipeline has ended.
     pub fn metrics(&self) -> Metrics {
         self.metrics.clone()
     }
 
-    /// Returns how many polls of a mailbox ended so.
+    /// Returns how many polls of a mailbox ended with this outcome.
     pub fn polls(&self, mailbox: &str, outcome: &str) -> u64 {
         self.metrics.polls.with_label_values(&[mailbox, outcome]).get()
     }
@@ -446,7 +448,7 @@ impl Running {
         self.metrics.unfetchable.with_label_values(&[mailbox]).get()
     }
 
-    /// Drains, and returns whether everything came back in time.
+    /// Drains the pipeline. Returns whether all lent mail was reported before the deadline.
     pub fn drain(mut self) -> bool {
         self.drain.take().unwrap().send(()).expect("the pipeline listens");
         let outcome = self.ended.recv_timeout(PATIENCE).expect("the pipeline drains");
@@ -454,7 +456,7 @@ impl Running {
         outcome.expect("no escalation")
     }
 
-    /// Waits until an actor can no longer be kept alive, with which the process would end. The actors that live are stopped.
+    /// Waits until the supervisor gives an actor up, stops the other actors, and returns the reason.
     pub fn escalation(mut self) -> Escalation {
         let outcome = self.ended.recv_timeout(PATIENCE).expect("the pipeline escalates");
         drop(self.thread.take().unwrap().join());

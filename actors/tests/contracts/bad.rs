@@ -11,18 +11,18 @@ use actors::transport::{Candidate, Fetching, Listing, Session, Transport, Transp
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-/// What is bad about a folder.
+/// The fault of a bad folder.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Vice {
-    /// It deletes what it has given out, before anything of it is committed.
+    /// The folder deletes what it has lent before any of it is committed.
     Hasty,
-    /// It refuses to delete anything, as a folder of another user does.
+    /// The folder refuses to delete anything, like a folder of another user.
     Stubborn,
-    /// It leaves everything out of its listings, as a folder does whose files are still written.
+    /// The folder leaves everything out of its listings, like a folder whose files are still being written.
     Reticent,
 }
 
-/// A transfer folder that has its vice while `is_bad` is set.
+/// A transfer folder that has its fault while `is_bad` is set.
 pub struct BadFolder {
     folder: TransferFolder,
     vice: Vice,
@@ -30,7 +30,7 @@ pub struct BadFolder {
 }
 
 impl BadFolder {
-    /// Makes folders with this vice, which all of them have while `is_bad` is set.
+    /// Makes folders with the fault `vice`. All of them have it while `is_bad` is set.
     pub fn with(vice: Vice, is_bad: &Arc<AtomicBool>) -> impl Fn(TransferFolder) -> Arc<BadFolder> + 'static {
         let is_bad = Arc::clone(is_bad);
         move |folder| Arc::new(BadFolder { folder, vice, is_bad: Arc::clone(&is_bad) })
@@ -119,7 +119,7 @@ impl actors::transport::FetchOutcomes for Given {
     }
 }
 
-/// Says that an answer is taken, whatever the disk says.
+/// A courier that reports an answer as taken even if the disk refuses it.
 pub struct Careless(TransferFolder);
 
 impl Careless {

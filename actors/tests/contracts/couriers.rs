@@ -1,5 +1,5 @@
-//! The contract of couriers. An answer that a courier says it has taken reaches its office whole, whatever happens next; one that it
-//! did not take may be carried again, and the office has it once.
+//! Tests of the contract of couriers. An answer that a courier reports as taken reaches its office whole, whatever happens next. An answer
+//! that the courier did not take may be carried again, and then the office has it once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,20 +24,20 @@ use super::transports::{Breach, World};
 
 const OFFICE: &str = "office42@example.org";
 
-/// What an office sees, and what happens between it and the courier.
+/// The office's view of what arrives, and the faults between the courier and the office.
 pub trait CourierStand {
     fn courier(&self) -> Arc<dyn Courier>;
-    /// Returns everything that has arrived, whole or not, by the key that tells one answer from another at the office.
+    /// Returns every answer that has arrived, whole or not, by the key with which the office distinguishes answers.
     fn arrived(&self) -> BTreeMap<String, String>;
     fn cut(&self);
     fn mend(&self);
-    /// Fills the disk on which answers are kept.
+    /// Fills the disk on which answers are stored.
     fn fill(&self);
-    /// Makes room again.
+    /// Frees room on the disk.
     fn make_room(&self);
-    /// Breaks the next try in the midst, when a part of the answer is written: ends the courier, or its connection.
+    /// Breaks the next try in the middle, when a part of the answer is written: ends the courier, or cuts its connection.
     fn end_the_next_in_the_midst(&self);
-    /// Names what an unfinished try has left behind.
+    /// Returns the names of what an unfinished try has left.
     fn begun(&self) -> Vec<String>;
 }
 
@@ -53,12 +53,12 @@ const CLAUSES: [(&str, Clause); 6] = [
     ("two at once", two_at_once),
 ];
 
-/// Holds a courier to its contract. Each clause has a stand of its own.
+/// Checks that a courier keeps its contract. Each clause is checked with a new courier.
 pub fn hold(world: &World, stand: &dyn Fn() -> Box<dyn CourierStand>) -> Result<(), Breach> {
     CLAUSES.iter().try_for_each(|(clause, _)| hold_to(clause, world, stand))
 }
 
-/// Holds a courier to one clause.
+/// Checks one clause of a courier's contract.
 pub fn hold_to(clause: &'static str, world: &World, stand: &dyn Fn() -> Box<dyn CourierStand>) -> Result<(), Breach> {
     let (_, check) = CLAUSES.into_iter().find(|(name, _)| *name == clause).unwrap();
     let stand = stand();
@@ -67,7 +67,7 @@ pub fn hold_to(clause: &'static str, world: &World, stand: &dyn Fn() -> Box<dyn 
     outcome.map_err(|how| Breach { clause, how })
 }
 
-/// Makes an answer whose document is known by its number.
+/// Makes an answer whose document contains its number.
 fn answer(number: i64) -> Sealed {
     let answer = LeasedAnswer {
         id: number,
@@ -119,7 +119,7 @@ fn takes(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2, 3])
 }
 
-/// An answer that is carried twice is one answer to its office.
+/// If an answer is carried twice, its office has it once.
 fn again(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     for _ in 0..2 {
@@ -128,7 +128,7 @@ fn again(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1])
 }
 
-/// A courier that cannot be reached takes nothing, says so, and takes everything once it is back.
+/// A courier that cannot be reached takes nothing and reports this. It takes everything once it can be reached again.
 fn cut(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     stand.cut();
@@ -144,7 +144,7 @@ fn cut(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2])
 }
 
-/// With a full disk an answer is to be carried later: it is not given up, nothing of it stands there, and it arrives once there is room.
+/// If the disk is full, an answer is carried later. It is not given up, no part of it is stored, and it arrives once there is room.
 fn full(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     carry(world, &courier, 1).map_err(|refused| refused.to_string())?;
@@ -159,12 +159,12 @@ fn full(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2])
 }
 
-/// A `carry` that is dropped or ended in the middle leaves the answer whole or not at all, and the answer can be carried again.
+/// If a `carry` is dropped or ended in the middle, the answer is stored whole or not at all, and can be carried again.
 fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     {
         let answers = [answer(1)];
-        // Polled once, and left.
+        // The future is polled once and then dropped.
         let _is_done = world.runtime.block_on(async { courier.carry(&answers).now_or_never() });
     }
     let arrived = stand.arrived();
@@ -177,13 +177,13 @@ fn left_in_the_middle(world: &World, stand: &dyn CourierStand) -> Result<(), Str
     let ended = catch_unwind(AssertUnwindSafe(|| carry(world, &courier, 2)));
     ensure(!matches!(ended, Ok(Ok(()))), || "it takes an answer of which it was kept from writing the end".to_owned())?;
     has_arrived(stand, &[1])?;
-    // Another process takes its place.
+    // Another process replaces the one that ended.
     let courier = stand.courier();
     carry(world, &courier, 2).map_err(|refused| refused.to_string())?;
     has_arrived(stand, &[1, 2])
 }
 
-/// Two couriers in two processes carry some of the answers both.
+/// Two couriers in two processes carry answers, and both carry some of the same answers.
 fn two_at_once(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let carriers: Vec<_> = (0..2u128)
         .map(|process| {
@@ -204,7 +204,7 @@ fn two_at_once(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1, 2, 3, 4, 5, 6])
 }
 
-/// The relay of the in-memory post office.
+/// A courier that uses the relay of the in-memory post office.
 pub struct SmtpCourierStand {
     post_office: PostOffice,
     courier: Arc<SmtpCourier>,
@@ -267,7 +267,7 @@ impl CourierStand for SmtpCourierStand {
     }
 }
 
-/// The stand of a transfer folder, or of a bad courier over one. Each process has a courier of its own, made by `process`.
+/// A courier to a transfer folder, or a bad courier to one. Each process has a courier of its own, made by `process`.
 pub struct FolderCourierStand {
     place: TempDir,
     process: Box<dyn Fn() -> Arc<dyn Courier>>,
@@ -302,7 +302,7 @@ fn files(place: &Path) -> BTreeMap<String, String> {
     found
 }
 
-/// Says whether an office looks at a file of this name: a file that is still being written has another name.
+/// Says whether an office reads a file with this name. A file that is still being written has another name.
 fn is_answer(path: &str) -> bool {
     path.ends_with(SUFFIX)
 }
@@ -331,7 +331,7 @@ impl CourierStand for FolderCourierStand {
     }
 
     fn fill(&self) {
-        // A file system of a few kilobytes would need rights that not everybody has who runs tests.
+        // The full disk is only simulated: to make a small file system needs rights that not everybody has who runs tests.
         fail::cfg("exporter::write", "return").unwrap();
     }
 

@@ -1,5 +1,5 @@
-//! What every transport and every courier owes, executed for each: those of the product, a pushed one that lives in memory, and some
-//! that break a promise on purpose, each of which must fail.
+//! Executes the contracts of transports and couriers for each of them: those of the product, a pushed one in memory, and some that break a
+//! promise on purpose. Each of the latter must fail.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The sources that are held to the contract: a mailbox at the in-memory post office, a transfer folder in a temporary place, and a
-//! source that is pushed to, in memory.
+//! The sources whose contract is checked: a mailbox at the in-memory post office, a transfer folder in a temporary directory, and a pushed
+//! source in memory.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -25,7 +25,7 @@ use tokio::sync::{Notify, watch};
 use super::transports::{Stand, Way, World};
 
 const ADDRESS: &str = "centre@example.org";
-/// How long a sender waits before it comes again.
+/// How long a sender waits before it sends the mail again.
 const SENDER_PAUSE: Duration = Duration::from_millis(10);
 
 /// How long an impatient sender waits for an answer. The answer takes longer, since it needs several statements of the database.
@@ -67,7 +67,7 @@ impl Stand for Pop3Stand {
     }
 }
 
-/// The stand of a transfer folder, or of a bad transport over one. Each process has a transport of its own, made by `process`.
+/// A transfer folder with its transport, or with a bad transport. Each process has a transport of its own, made by `process`.
 pub struct FolderStand {
     place: TempDir,
     process: Box<dyn Fn() -> Arc<dyn Transport>>,
@@ -114,7 +114,7 @@ impl Stand for FolderStand {
     }
 }
 
-/// A source that is pushed to: senders who keep their mail until they are told that it is done with.
+/// A pushed source whose senders keep their mail until they get a positive answer.
 pub struct PushedStand(Arc<Senders>);
 
 struct Senders {
@@ -123,13 +123,14 @@ struct Senders {
     pushing: AtomicUsize,
     changed: Notify,
     is_cut: watch::Sender<bool>,
-    /// Says for which fates a sender is told that its mail is done with.
+    /// Says whether a sender gets a positive answer for a fate.
     is_done: fn(Fate) -> bool,
-    /// Whether a sender takes silence for a yes, and does not wait for the last share.
+    /// Whether the senders break the contract: each waits only for `IMPATIENCE`, takes a missing answer for a positive one, and discards
+    /// its mail.
     is_impatient: bool,
 }
 
-/// A mail that is being pushed. Dropped before the sender was told that it is done with, the mail is its sender's again.
+/// A mail that is being pushed. If it is dropped before the sender got a positive answer, the sender keeps it.
 struct Pushing<'s> {
     senders: &'s Senders,
     mail: Option<Vec<u8>>,
@@ -173,7 +174,8 @@ impl Stand for PushedStand {
     }
 
     fn held(&self) -> usize {
-        // A thread that moves a mail between `waiting` and `pushing` holds the lock, or adds before it takes away.
+        // A thread that moves a mail between `waiting` and `pushing` either holds the lock, or adds the mail to one before it removes it
+        // from the other. So no mail is missed here.
         let waiting = self.0.waiting.lock().unwrap();
         waiting.len() + self.0.pushing.load(Ordering::SeqCst)
     }

@@ -1,5 +1,5 @@
-//! The contract of transports. A source holds the only copy of a mail until the last share of it is settled, whatever happens to the
-//! actor over it, to the way to it, to the database, or beside it.
+//! Tests of the contract of transports. A source keeps its copy of a mail until every letter of the mail is settled. This holds whatever
+//! happens to the actor that serves the source, to the connection, to the database, or to another process.
 
 mod case;
 mod clauses;
@@ -15,12 +15,12 @@ use tokio::runtime::Runtime;
 
 use case::Case;
 
-/// A promise that was not kept.
+/// A promise of the contract that was not kept.
 #[derive(Debug)]
 pub struct Breach {
-    /// Which clause it is of.
+    /// Name of the clause.
     pub clause: &'static str,
-    /// How it was broken.
+    /// How the clause was broken.
     pub how: String,
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Breach {
     }
 }
 
-/// What all cases share. The scenario of fail points belongs to one test at a time.
+/// What all cases share. Fail points are global, so only one test at a time may have the scenario.
 pub struct World {
     pub runtime: Runtime,
     _scenario: FailScenario<'static>,
@@ -44,23 +44,23 @@ impl World {
     }
 }
 
-/// How mail comes from a source.
+/// How the mail of a source reaches the actors.
 pub enum Way {
     Listed(Arc<dyn Transport>),
     Pushed(Arc<dyn Pushed>),
 }
 
-/// A source, as its senders know it.
+/// A source from the view of its senders.
 pub trait Stand {
-    /// Leaves a mail with it.
+    /// Delivers a mail to the source.
     fn put(&self, mail: &[u8]);
-    /// Counts the mails that the source holds, or its senders while they are not told that these are done with.
+    /// Counts the mails that the source still keeps. Of a pushed source, counts the mails whose senders have no positive answer.
     fn held(&self) -> usize;
-    /// Cuts the way to it.
+    /// Cuts the connection to the source.
     fn cut(&self);
-    /// Mends the way to it.
+    /// Mends the connection to the source.
     fn mend(&self);
-    /// Says how mail comes from it.
+    /// Returns how the source's mail reaches the actors.
     fn way(&self) -> Way;
 }
 
@@ -84,12 +84,12 @@ const CLAUSES: [(&str, Clause); 14] = [
     ("drains", clauses::drains),
 ];
 
-/// Holds a transport to its contract. Each clause has a source of its own.
+/// Checks that a transport keeps its contract. Each clause is checked with a new source.
 pub fn hold(world: &World, stand: &dyn Fn() -> Box<dyn Stand>) -> Result<(), Breach> {
     CLAUSES.iter().try_for_each(|(clause, _)| hold_to(clause, world, stand))
 }
 
-/// Holds a transport to one clause.
+/// Checks one clause of a transport's contract.
 pub fn hold_to(clause: &'static str, world: &World, stand: &dyn Fn() -> Box<dyn Stand>) -> Result<(), Breach> {
     let (_, check) = CLAUSES.into_iter().find(|(name, _)| *name == clause).unwrap();
     let mut case = Case::new(world, stand());

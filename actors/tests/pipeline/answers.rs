@@ -1,4 +1,4 @@
-//! Answers that a relay does not clearly take, and those that are asked for again.
+//! Answers that a relay does not clearly take, and answers that are requested again.
 
 use std::collections::HashSet;
 
@@ -23,7 +23,8 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
         world.sql("UPDATE xm.outbox SET due_at = now()");
         world.wait_for("letters unanswered", UNANSWERED, 0);
     }
-    // The relay took the first mail, and the centre could not know that.
+    // The relay took the first answer's mail, but its reply was lost, so that the centre sent this mail a second time. The other faults
+    // came before a mail was taken. So four mails carry three answers.
     let mails = world.post_office.take(OFFICE_ADDRESS);
     assert_eq!(mails.len(), 4);
     let message_id = |mail: &Mail| {
@@ -36,7 +37,8 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
     let distinct: HashSet<_> = answers.iter().map(|answer| answer.id).collect();
     assert_eq!(distinct.len(), 3);
 
-    // An address that does not exist is given up at once, and asked for again by whoever delivers the letter again.
+    // An answer to an address that does not exist is given up without further tries. Its sender requests it again by delivering the letter
+    // again.
     world.post_office.faults().set(Fault::RejectRecipient, When::Times(1));
     let (_, mail) = world.next_mail();
     world.deliver(mail.clone());
@@ -47,8 +49,8 @@ fn an_answer_that_the_relay_did_not_clearly_take_is_sent_again_the_same() {
     assert_exactly_once(&world, 4);
 }
 
-/// This holds however often the answer is asked for, and whatever else waits for the office: a gateway may throw away a Message-ID that it
-/// has seen.
+/// The same mail is sent however often the answer is requested, and whatever other answers wait for the office: a gateway may discard a
+/// mail whose Message-ID it has seen.
 #[test]
 fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it() {
     let _scenario = fail::FailScenario::setup();
@@ -59,7 +61,8 @@ fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it(
         letters.push((letter, mail.clone()));
         world.deliver(mail);
     }
-    // The answers wait together for their first mail, while the relay hangs up.
+    // The relay closes every connection until the exporter has tried all three answers together at least once. When the relay works again,
+    // the three answers must go out in one mail.
     let away = Fault::CutReply(Protocol::Smtp);
     world.post_office.faults().set(away.clone(), When::Always);
     let running = world.start(quick());
@@ -99,7 +102,8 @@ fn an_answer_that_is_asked_for_again_is_the_same_mail_each_time_and_none_but_it(
     assert_eq!(seen[0].iter().map(|(_, answers)| *answers).collect::<Vec<_>>(), [3], "{seen:?}");
 }
 
-/// A claim on an answer holds for two minutes against other processes; the process that has it knows that the round is over.
+/// An exporter leases an answer for two minutes, so that no other process sends it. Here the deletion of the sent answer from the outbox
+/// fails. The exporter must not wait for the end of its own lease before it tries the answer again.
 #[test]
 fn answers_claimed_by_a_round_that_failed_are_claimed_again_at_once() {
     let _scenario = fail::FailScenario::setup();

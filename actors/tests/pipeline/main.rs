@@ -1,4 +1,5 @@
-//! The six actors together: letters flow, panics in every handler lose and double nothing, a poison letter is set aside.
+//! Tests of the main flow's actors together. Letters are settled, a panic in any handler neither loses nor doubles a letter, and a poison
+//! letter is put into quarantine.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -18,7 +19,7 @@ use base64::Engine;
 use centre::{SETTLED, World, quick, wait_until};
 use sdc::answer::receipt::Verdict;
 
-/// Every place in a handler, or in the work that it starts, where a test can plant a panic.
+/// Every place in a handler, or in the work that a handler starts, where a test can plant a panic.
 const POINTS: [&str; 20] = [
     "mailbox_poller::listed",
     "mailbox_poller::recorded",
@@ -45,7 +46,7 @@ const EXPORTER_POINTS: [&str; 3] = ["exporter::round", "exporter::send", "export
 
 const UNANSWERED: &str = "SELECT count(*) FROM xm.letters WHERE answered_at IS NULL";
 
-/// What must be true however the letters got there.
+/// Asserts that each of `letters` letters was settled exactly once.
 fn assert_exactly_once(world: &World, letters: i64) {
     assert_eq!(world.count(SETTLED), letters);
     assert_eq!(world.count("SELECT count(*) FROM ecr.\"MentionMarginale\""), letters, "rows");
@@ -56,12 +57,12 @@ fn assert_exactly_once(world: &World, letters: i64) {
     assert_eq!(world.count("SELECT count(*) FROM xm.journal WHERE outcome = 'accepted'"), letters);
 }
 
-/// Every letter that an actor took was handled, once, and none is with it any more.
+/// Asserts that each letter that an actor took was handled once, and that no actor still has a letter.
 fn assert_accounted(metrics: &Metrics) {
     for actor in ACTORS {
         let counts = Handled::ALL.map(|handled| metrics.actor(actor).counts(handled));
         let (taken, _, with_it) = counts[0];
-        // No letter of these asks for records.
+        // None of the test's letters requests records, so the record reader gets none.
         assert_eq!(taken > 0, actor != "record_reader", "{actor} took letters");
         assert_eq!(counts.iter().map(|(_, handled, _)| handled).sum::<u64>(), taken, "{actor}: {counts:?}");
         assert_eq!(with_it, 0, "{actor}: {counts:?}");
@@ -116,7 +117,7 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     let head = "SELECT max(octet_length(original)) FROM xm.quarantine WHERE reason = 'over_size'";
     assert!(world.count(head) <= 16 << 10, "of over-size mail the first 16 KiB are kept");
     world.wait_for("letters unanswered", UNANSWERED, 0);
-    // The centre's own receipt comes back, as it does when an address forwards mail: it is sealed for another key.
+    // The centre's own receipt returns to the centre, as if an address forwarded its mail. The receipt is sealed for another key.
     let returned = world.post_office.take(centre::OFFICE_ADDRESS);
     assert_eq!(returned.len(), 1, "only the letter with a verified signer is answered");
     world.deliver(returned[0].bytes.to_vec());
@@ -125,7 +126,8 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     let metrics = running.metrics();
     assert!(running.drain());
     assert_accounted(&metrics);
-    // Each refusal counts once for the decoder, which finds it, and once for the ledger, which commits it; the good letter counts as none.
+    // Each refusal counts once for the decoder, which detects it, and once for the ledger, which commits it. The good letter is not
+    // refused.
     let refusals = u64::try_from(bad.len()).unwrap() + 1;
     for (actor, refused) in [("sdc_decoder", refusals), ("signature_verifier", 0), ("billing_ledger", refusals)] {
         let counts = [Handled::Refused, Handled::Ok].map(|handled| metrics.actor(actor).counts(handled).1);
@@ -138,7 +140,7 @@ fn bad_mail_is_kept_by_reason_answered_by_nobody_and_keeps_nobody_waiting() {
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0, "and all of it left the mailbox");
 }
 
-/// Wraps a document as mail programs and gateways do.
+/// Wraps a document in mails of many shapes, as mail programs and gateways do.
 fn wrapped(document: &str) -> Vec<Vec<u8>> {
     let head = "From: poste <poste@office.example>\r\nSubject: SDC 1 agency=000042\r\nMIME-Version: 1.0\r\n";
     let base64 = |octets: &[u8]| base64_lines(octets);
@@ -198,7 +200,7 @@ fn a_letter_is_accepted_in_whatever_it_is_wrapped_and_its_wrapping_is_no_case() 
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// What is beyond a limit is kept in quarantine with the whole mail; the letters before it are settled as letters.
+/// A mail beyond a limit is kept whole in quarantine; the letters before the limit are settled.
 #[test]
 fn a_mail_of_more_than_is_looked_into_gives_its_letters_and_is_kept() {
     let _scenario = fail::FailScenario::setup();
@@ -217,7 +219,8 @@ fn a_mail_of_more_than_is_looked_into_gives_its_letters_and_is_kept() {
     assert_eq!(world.post_office.count(centre::CENTRE_ADDRESS), 0);
 }
 
-/// The fault is not the letter's, and no verdict can name it: while the constraint stands, the database refuses the letter's journal line.
+/// A constraint on `xm.journal` makes the database refuse the third letter. The letter did not cause this fault, so it gets no verdict. It
+/// must stay in its mailbox while the other letters are settled, and be settled once the constraint is gone.
 #[test]
 fn a_letter_that_cannot_be_settled_waits_in_its_mailbox_until_that_is_mended_and_the_others_flow() {
     let _scenario = fail::FailScenario::setup();
@@ -227,14 +230,14 @@ fn a_letter_that_cannot_be_settled_waits_in_its_mailbox_until_that_is_mended_and
     let running = world.start(quick());
     world.wait_for("letters beside it", SETTLED, 7);
     let metrics = running.metrics();
-    // That is more often than a letter that makes the program fail is tried.
+    // The program tries a poison letter three times. This letter is tried more often, since a fault of the database never makes it poison.
     wait_until("it has come again and again", || metrics.actor("billing_ledger").counts(Handled::Deferred).1 > 5);
     let (_, late) = world.next_mail();
     world.deliver(late);
     world.wait_for("letters", SETTLED, 8);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine"), 0, "it is not poison");
     assert_eq!(world.count("SELECT count(*) FROM xm.suspects"), 0);
-    // The mail of the letter that waits stays; that of the late letter goes once its session has ended.
+    // The mail of the withheld letter stays in the mailbox. The mail of the late letter is deleted once its session has ended.
     world.wait_for_mails(1);
     world.sql("ALTER TABLE xm.journal DROP CONSTRAINT planted");
     world.wait_for("letters once it is mended", SETTLED, 9);
@@ -280,7 +283,7 @@ fn panics_in_every_handler_lose_and_double_nothing() {
         }
         let settled = i64::try_from(letters.len()).unwrap();
         world.wait_for(&format!("settled after a panic at {point}"), SETTLED, settled);
-        // The exporter comes to its points only with the answers.
+        // The exporter reaches its points `send` and `sent` only once there are answers to send.
         world.wait_for(&format!("letters unanswered after a panic at {point}"), UNANSWERED, 0);
         fail::remove(point);
     }

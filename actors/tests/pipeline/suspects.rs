@@ -1,4 +1,4 @@
-//! Mails that were in the hands of code that failed: tried alone, cleared, or set aside.
+//! Mails that were being processed when code failed. They are tried alone, and then cleared or put into quarantine.
 
 use simulation::post_office::{Fault, When};
 
@@ -9,14 +9,14 @@ fn a_suspect_that_was_settled_is_cleared_before_the_next_one_is_tried() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
     world.deliver_letters(3);
-    // Each letter has failed twice before. The first one settles; while the second is tried the centre dies.
+    // Each letter has failed twice before. The first one is settled. While the second one is tried, the centre dies.
     for uidl in world.post_office.uidls(CENTRE_ADDRESS) {
         world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('main', '{uidl}', 2)"));
     }
     fail::cfg("mailbox_poller::alone", "1*off->1*panic(planted)->off").unwrap();
     let running = world.start(quick());
     world.wait_for("letters settled", SETTLED, 2);
-    // For the second letter it was the third failure. The first one had nothing to do with it.
+    // This was the third failure of the second letter. The first letter did not cause any of the failures.
     world.wait_for("poison letters", "SELECT count(*) FROM xm.quarantine WHERE reason = 'poison'", 1);
     world.wait_for("suspects", "SELECT count(*) FROM xm.suspects", 0);
     assert!(running.drain());

@@ -1,5 +1,5 @@
-//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over, and only when they were the
-//! office's: any other mail may be for a person, who reads the same maildrop.
+//! Fetches an office's answers from its maildrop. A mail is deleted only after its answers were handed over, and only if they are the
+//! office's. Any other mail may be for a person who reads the same maildrop.
 
 use mail::MailError;
 use mail::extract::{MailLimits, extract};
@@ -8,31 +8,31 @@ use mail::pop3::{Mailbox, Outcome};
 /// Largest answer mail that is fetched whole.
 const MAIL_BYTES_MAX: u64 = 4 << 20;
 
-/// What becomes of a mail whose containers were handed over.
+/// What to do with a mail after its containers were handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// The mail is the office's, and done with.
+    /// The mail is the office's and has been handled: it is deleted.
     Delete,
-    /// The mail is not the office's.
+    /// The mail is not the office's: it stays.
     Leave,
 }
 
-/// What one look into a maildrop brought.
+/// Result of one visit to a maildrop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
     /// Mails fetched and deleted.
     pub mails: usize,
-    /// Mails fetched and left where they are.
+    /// Mails fetched and not deleted.
     pub left: usize,
-    /// Containers found in all of them.
+    /// Containers found in all fetched mails.
     pub documents: usize,
 }
 
-/// Fetches every mail, hands each one's containers over, deletes those that `take` says to delete, and signs off. A mail
-/// without a container is not handed over, and left.
+/// Fetches every mail, hands the containers of each mail to `take`, deletes the mails for which `take` returns `Delete`, and signs off. A
+/// mail without a container is not handed over and stays.
 ///
 /// # Errors
-/// The step that failed. What was handed over before comes again, since nothing was deleted; so `take` must bear repetition.
+/// The step that failed. Nothing was then deleted, so the containers are handed over again next time, and `take` must tolerate this.
 pub async fn collect(
     mailbox: &Mailbox,
     mut take: impl AsyncFnMut(Vec<Vec<u8>>) -> Then,
@@ -45,7 +45,7 @@ pub async fn collect(
         let mut retrieval = session.retrieve(&listing, MAIL_BYTES_MAX).await?;
         while let Some(retrieved) = retrieval.next().await? {
             let Outcome::Mail(octets) = retrieved.outcome else { continue };
-            // Octets that are no mail, and a mail without a container, are not the centre's.
+            // Octets that are no mail, and mails without a container, do not come from the centre.
             let documents = extract(&octets, &MailLimits::default()).map(|mail| mail.containers).unwrap_or_default();
             collected.documents += documents.len();
             if !documents.is_empty() && take(documents).await == Then::Delete {

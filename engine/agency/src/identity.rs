@@ -1,4 +1,4 @@
-//! An office's key and its self-signed certificate: what it signs with, and what the centre registers.
+//! An office's key and its self-signed certificate. The office signs with the key, and the centre registers the certificate.
 
 use std::fmt;
 
@@ -12,19 +12,19 @@ use sdc::keys::{CentreKeys, KeyError, RegisteredCertificate, SigningKey};
 /// Years that an office's certificate is valid.
 const YEARS: u32 = 3;
 
-/// The kind of a key.
+/// Algorithm of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// The default: the smallest letters.
+    /// ECDSA with curve P-256, the default. Its letters are the smallest.
     #[default]
     P256,
-    /// A larger curve.
+    /// ECDSA with the larger curve P-384.
     P384,
-    /// For offices whose other software knows RSA only.
+    /// RSA with 2048 bits, for offices whose other software supports only RSA.
     Rsa2048,
 }
 
-/// A key and a certificate of it.
+/// A key and its certificate.
 #[derive(Clone)]
 pub struct Identity {
     key: SigningKey,
@@ -52,18 +52,29 @@ impl Identity {
         Identity::from_pem(key.as_bytes(), certificate.as_bytes())
     }
 
-    /// Makes a key and a self-signed certificate of it, and returns both in PEM, to be written down.
+    /// Makes a key and a self-signed certificate that ends in `days` days. The simulation uses it for offices that must renew their
+    /// certificate soon.
+    ///
+    /// # Errors
+    /// The cryptographic library refuses.
+    pub fn generate_ending(name: &str, algorithm: Algorithm, days: u64) -> Result<Identity, IdentityError> {
+        let ends = Utc::now().date_naive() + Days::new(days);
+        let (key, certificate) = certified(&key_pair(algorithm)?, name, ends)?;
+        Identity::from_pem(key.as_bytes(), certificate.as_bytes())
+    }
+
+    /// Makes a key and a self-signed certificate of it. Returns both in PEM, so that they can be stored.
     ///
     /// # Errors
     /// The cryptographic library refuses.
     pub fn generate_pem(name: &str, algorithm: Algorithm) -> Result<(String, String), IdentityError> {
-        Ok(certified(&key_pair(algorithm)?, name)?)
+        Ok(certified(&key_pair(algorithm)?, name, begins() + Months::new(12 * YEARS))?)
     }
 
     /// Reads a PKCS #8 key and its certificate, both in PEM.
     ///
     /// # Errors
-    /// They cannot be read, are not admitted, or do not belong together.
+    /// The key or the certificate cannot be read or is not allowed, or the two do not belong together.
     pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<Identity, IdentityError> {
         let key = SigningKey::from_pem(key, certificate)?;
         Ok(Identity { opening: CentreKeys::new(vec![key.clone()]), key })
@@ -91,25 +102,28 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Makes a self-signed certificate; returns key and certificate in PEM.
-fn certified(key: &KeyPair, name: &str) -> Result<(String, String), rcgen::Error> {
+/// Returns the day on which certificates begin: yesterday, since clocks at offices are wrong.
+fn begins() -> NaiveDate {
+    Utc::now().date_naive() - Days::new(1)
+}
+
+/// Makes a self-signed certificate that ends at midnight UTC, when the day `ends` begins. Returns key and certificate in PEM.
+fn certified(key: &KeyPair, name: &str, ends: NaiveDate) -> Result<(String, String), rcgen::Error> {
     let mut parameters = CertificateParams::default();
     let mut distinguished = DistinguishedName::new();
     distinguished.push(DnType::CommonName, name);
     parameters.distinguished_name = distinguished;
-    // The certificate says that it is no authority's, and has the subject key identifier by which CMS names the signer.
+    // The certificate states that it belongs to no authority. It contains the subject key identifier by which CMS refers to the signer.
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.key_identifier_method = KeyIdMethod::Sha256;
     parameters.key_usages =
         vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyAgreement, KeyUsagePurpose::KeyEncipherment];
-    // The certificate is valid from yesterday, since clocks at offices are wrong.
-    let from = Utc::now().date_naive() - Days::new(1);
     let midnight = |date: NaiveDate| {
         // Months and days of the calendar fit into a `u8`.
         date_time_ymd(date.year(), u8::try_from(date.month()).unwrap_or(1), u8::try_from(date.day()).unwrap_or(1))
     };
-    parameters.not_before = midnight(from);
-    parameters.not_after = midnight(from + Months::new(12 * YEARS));
+    parameters.not_before = midnight(begins());
+    parameters.not_after = midnight(ends);
     let certificate = parameters.self_signed(key)?;
     Ok((key.serialize_pem(), certificate.pem()))
 }

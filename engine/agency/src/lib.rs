@@ -1,8 +1,9 @@
-//! The office's end of the star: an identity, letters out, answers in, and nothing of the centre's.
+//! The office's side of the exchange with the centre: its identity, its letters to the centre and the centre's answers. It contains no code
+//! of the centre.
 //!
-//! One piece of code for the demo, the scenarios, the load generator and the office's own program. It promises what an
-//! office must be able to rely on: a letter is sealed once and resent unchanged; an answer counts only when it is
-//! signed by the pinned centre, answers a letter of this office, and has not been counted before.
+//! The demo, the scenarios, the load generator and the office's own program use this code. It guarantees what an office must rely on: a
+//! letter is sealed once and sent again unchanged. An answer counts only if it is signed by the pinned centre, answers a letter of this
+//! office, and has not been counted before.
 
 pub mod collect;
 pub mod identity;

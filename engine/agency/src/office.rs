@@ -1,4 +1,4 @@
-//! One installation of an office: it numbers and seals letters, and believes only the answers that are truly its own.
+//! One installation of an office. It numbers and seals its letters, and accepts only answers that the centre signed for this installation.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -24,27 +24,27 @@ use crate::identity::Identity;
 use crate::packed::Packed;
 use crate::register::{Register, RegisterError, Sent};
 
-/// What an office is told of its centre when it is set up.
+/// What an office knows about its centre from its setup.
 #[derive(Clone, Debug)]
 pub struct Centre {
-    /// The server's name.
+    /// Name of the centre's server, which letters state as `to`.
     pub name: String,
-    /// Rehearsal or in earnest.
+    /// Mode of the server: test or live.
     pub mode: Mode,
-    /// Where letters go.
+    /// E-mail address of the centre, to which letters are sent.
     pub address: String,
-    /// Whose key opens letters.
+    /// Certificate of the centre. Letters are encrypted for its key.
     pub recipient: RegisteredCertificate,
-    /// Whose signatures on answers are believed: the present certificate, and the next one once it is announced.
+    /// Certificates whose signatures on answers are accepted: the present one, and the next one once the centre has announced it.
     pub signers: Vec<RegisteredCertificate>,
 }
 
-/// An office. What it must not forget stands in its register.
+/// One installation of an office. The register stores everything that must outlive the process.
 pub struct Office<R> {
     sender: letter::Office,
     address: String,
     identity: Identity,
-    /// The one before, which opens answers to the letters that it signed.
+    /// Identity before the last renewal. Its key opens answers to letters that were signed with it. `None` before the first renewal.
     former: Option<Identity>,
     centre: Arc<Centre>,
     register: R,
@@ -55,29 +55,30 @@ pub struct Office<R> {
 pub struct Answered {
     /// Digest of the letter answered.
     pub letter: Digest,
-    /// The answer.
+    /// The answer, with the receipt and perhaps a part of the records.
     pub answer: Answer,
-    /// Whether it says something that the office did not know: the first, one with a higher attempt, or a further part.
+    /// Whether the answer tells the office something new: it is the first answer, has a higher epoch or attempt than those before, or
+    /// brings a part that had not arrived.
     pub is_news: bool,
 }
 
-/// What the centre wrote first.
+/// A notice that an office received: a letter of the centre that is no answer.
 #[derive(Clone, Debug)]
 pub struct Noticed {
     /// The notice.
     pub notice: Notice,
-    /// Whether none of its number had come before.
+    /// Whether no notice with this number had arrived before.
     pub is_news: bool,
 }
 
-/// A part of what was read for a letter of this office.
+/// One part of the rows that the centre read for a letter of this office.
 #[derive(Clone, Debug)]
 pub struct Given {
-    /// The letter's digest.
+    /// Digest of the letter that requested these rows.
     pub letter: Digest,
-    /// The part.
+    /// The part, with its head and its rows.
     pub part: Part,
-    /// Whether none of its number had come before.
+    /// Whether no part with this number had arrived before.
     pub is_news: bool,
 }
 
@@ -85,21 +86,21 @@ pub struct Given {
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is received at a time, and taken apart at once")]
 pub enum Received {
-    /// An answer to one of its letters.
+    /// An answer to a letter of the office.
     Answered(Box<Answered>),
-    /// A part of what was read for one of its letters.
+    /// A part of the rows that were read for a letter of the office.
     Given(Box<Given>),
-    /// What nobody asked for.
+    /// A notice, which answers no letter.
     Noticed(Noticed),
 }
 
 /// A letter could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// The centre would refuse it unread.
+    /// The centre would refuse the letter because it could not read it.
     #[error("the letter could not be read at the centre: {0}")]
     Unreadable(#[source] Refusal),
-    /// Sealing failed.
+    /// OpenSSL could not seal the letter.
     #[error(transparent)]
     Seal(#[from] SealError),
     /// A key could not be made.
@@ -113,32 +114,32 @@ pub enum PackError {
 /// A document that is no answer to this office.
 #[derive(Debug, thiserror::Error)]
 pub enum AnswerError {
-    /// It does not open, or is not signed as an answer must be.
+    /// The document does not open, or is not signed as an answer must be.
     #[error("the answer cannot be opened: {0}")]
     Unopenable(#[source] Refusal),
-    /// Somebody else signed it.
+    /// The signer's certificate is not one of the centre's.
     #[error("the answer names a signer who is not the centre")]
     NotTheCentre,
-    /// The centre's content is not what FORMAT.md describes.
+    /// The signed content does not have the format of FORMAT.md.
     #[error("the answer cannot be read: {0}")]
     Unreadable(#[source] Refusal),
-    /// It is for somebody else, or of another centre or mode.
+    /// The answer is for another office or installation, or of another centre or mode.
     #[error("the answer's {member} is {found}, but {expected} was expected")]
     Misdirected {
-        /// Which member.
+        /// Name of the member that is wrong, such as `to.agency`.
         member: &'static str,
-        /// What it says.
+        /// Value of the member in the answer.
         found: String,
-        /// What it should say.
+        /// Value that the member should have.
         expected: String,
     },
-    /// It is what the centre writes first, and an answer was expected.
+    /// The document is a notice, where an answer was expected.
     #[error("this is notice {0} of the centre, and answers no letter")]
     NoAnswer(u64),
-    /// It is a part of what was read, and a receipt was expected.
+    /// The document is a part of an answer without its receipt, where a receipt was expected.
     #[error("this is part {0} of an answer, without its receipt")]
     OnlyPart(u16),
-    /// It answers no letter of this office.
+    /// The answer refers to a letter that this office has not sent.
     #[error("the answer is to a letter {0} that this office has not sent")]
     NoSuchLetter(String),
     /// The register cannot be used.
@@ -147,7 +148,7 @@ pub enum AnswerError {
 }
 
 impl<R: Register> Office<R> {
-    /// Sets up an office with its register.
+    /// Makes an office out of its settings and its register.
     pub fn new(
         sender: letter::Office,
         address: &str,
@@ -158,51 +159,51 @@ impl<R: Register> Office<R> {
         Office { sender, address: address.to_owned(), identity, former: None, centre, register }
     }
 
-    /// Returns its matricule.
+    /// Returns the matricule of the office's agency.
     pub fn matricule(&self) -> Matricule {
         self.sender.agency
     }
 
-    /// Returns the name of its installation.
+    /// Returns the name of the installation.
     pub fn installation(&self) -> &str {
         &self.sender.installation
     }
 
-    /// Returns the address that it writes from and is answered to.
+    /// Returns the e-mail address from which the office sends letters and at which it receives answers.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Returns its identity.
+    /// Returns the identity that signs letters now.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// Returns its centre.
+    /// Returns what the office knows of its centre.
     pub fn centre(&self) -> &Centre {
         &self.centre
     }
 
-    /// Packs records into the next letter, and remembers it until it is answered.
+    /// Packs records into the next letter, and remembers the letter until it is answered.
     ///
     /// # Errors
-    /// Records that the centre would refuse unread; OpenSSL's own, or the register's.
+    /// The centre could not read the records; OpenSSL or the register fails.
     pub fn pack(&mut self, records: Records) -> Result<Packed, PackError> {
         self.ask(Request::Export(records))
     }
 
-    /// Packs corrections of records into the next letter, and remembers it until it is answered.
+    /// Packs corrections of records into the next letter, and remembers the letter until it is answered.
     ///
     /// # Errors
-    /// Corrections that the centre would refuse unread; OpenSSL's own, or the register's.
+    /// The centre could not read the corrections; OpenSSL or the register fails.
     pub fn correct(&mut self, corrections: Corrections) -> Result<Packed, PackError> {
         self.ask(Request::Correct(corrections))
     }
 
-    /// Packs a request of any service into the next letter, and remembers it until it is answered.
+    /// Packs a request of any service into the next letter, and remembers the letter until it is answered.
     ///
     /// # Errors
-    /// A request that the centre would refuse unread; OpenSSL's own, or the register's.
+    /// The centre could not read the request; OpenSSL or the register fails.
     pub fn ask(&mut self, request: Request) -> Result<Packed, PackError> {
         let letter = self.compose_request(request)?;
         let packed = self.seal(&letter)?;
@@ -210,37 +211,42 @@ impl<R: Register> Office<R> {
         Ok(packed)
     }
 
-    /// Packs the letter by which the installation, whose key the centre does not know, comes with the one-time code that it was told.
+    /// Packs the letter that enrols this installation. The letter contains a one-time code, because the centre does not know the
+    /// installation's key yet.
     ///
     /// # Errors
-    /// As for [`Office::ask`].
+    /// Fails as [`Office::ask`] does.
     pub fn enrol(&mut self, code: EnrolmentCode) -> Result<Packed, PackError> {
         let certificate = self.identity.certificate().der().to_vec();
         self.ask(Request::Enrol(Enrol { code, certificate }))
     }
 
-    /// Packs the letter that asks for a certificate of the next key. It is signed with the present one.
+    /// Packs the letter that requests a certificate for the next key. The present key signs that letter.
     ///
     /// # Errors
-    /// As for [`Office::ask`].
+    /// Fails as [`Office::ask`] does.
     pub fn renew(&mut self, next: &Identity) -> Result<Packed, PackError> {
         self.ask(Request::Renew(Renew { certificate: next.certificate().der().to_vec() }))
     }
 
-    /// Signs with the next key from now on: the centre has answered that it is registered.
+    /// Signs with the next key from now on. Must be called only after the centre has answered that the next key is registered.
     pub fn adopt(&mut self, next: Identity) {
         self.former = Some(std::mem::replace(&mut self.identity, next));
     }
 
-    /// Writes the next letter: it has an id and a number, and is not sealed yet.
+    /// Makes the next letter of records, with its id and sequence number. [`Office::seal`] seals it.
     ///
     /// # Errors
-    /// The register's own.
+    /// The register fails.
     pub fn compose(&mut self, records: Records) -> Result<Letter, RegisterError> {
         self.compose_request(Request::Export(records))
     }
 
-    fn compose_request(&mut self, request: Request) -> Result<Letter, RegisterError> {
+    /// Makes the next letter with a request of any service, as [`Office::compose`] does for records.
+    ///
+    /// # Errors
+    /// The register fails.
+    pub fn compose_request(&mut self, request: Request) -> Result<Letter, RegisterError> {
         let (sequence, seen) = (self.register.next_sequence()?, self.register.seen()?);
         Ok(Letter {
             sdc: FORMAT_VERSION,
@@ -258,7 +264,7 @@ impl<R: Register> Office<R> {
     /// Seals a letter with the office's key.
     ///
     /// # Errors
-    /// A letter that the centre would refuse unread, or OpenSSL's own.
+    /// The centre could not read the letter; OpenSSL fails.
     pub fn seal(&self, letter: &Letter) -> Result<Packed, PackError> {
         let octets = payload::write_letter(letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
         let signed = cms::sign(&octets, self.identity.key())?;
@@ -266,38 +272,40 @@ impl<R: Register> Office<R> {
         Ok(Packed { letter_id: letter.id, sequence: letter.sequence, digest: Digest::of(&octets), document, signed })
     }
 
-    /// Puts a new envelope around the same signed content.
+    /// Puts a new envelope around the signed content of a packed letter: another document, but the same letter.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn seal_again(&self, packed: &Packed) -> Result<Packed, PackError> {
         Ok(Packed { document: self.document(&packed.signed)?, ..packed.clone() })
     }
 
-    /// Puts an envelope around a signed structure.
+    /// Encrypts a signed structure into an envelope, and returns the document.
     fn document(&self, signed: &[u8]) -> Result<Vec<u8>, PackError> {
         let der = cms::encrypt(signed, &self.centre.recipient, ContentCipher::Aes256Gcm)?;
-        // The mail's subject has the routing hint; in the document it would cost twenty bytes more.
+        // The subject of the mail already contains the routing hint. A hint in the document would need twenty more bytes.
         Ok(Document::render(&der, None))
     }
 
-    /// Remembers a letter as one of this office's, whose answer counts.
+    /// Stores a sealed letter in the register, so that an answer to the letter is accepted.
     ///
     /// # Errors
-    /// The register's own.
+    /// The register fails.
     pub fn remember(&mut self, packed: &Packed) -> Result<(), RegisterError> {
         self.register.remember(packed)
     }
 
-    /// Finds what is known of a letter by its digest's text: whether it is answered, and with what verdict.
+    /// Returns what the register knows about a letter, found by the text of its digest: whether it is answered, and with which verdict.
+    /// Returns `None` where the office has not sent the letter.
     ///
     /// # Errors
-    /// The register's own.
+    /// The register fails.
     pub fn find_sent(&mut self, digest: &str) -> Result<Option<Sent>, RegisterError> {
         self.register.find_sent(digest)
     }
 
-    /// Wraps a sealed letter into a mail. The same letter is the same mail: its Message-ID is the letter's.
+    /// Wraps a sealed letter into a mail. The Message-ID is derived from the letter's id, so that a letter that is sent again is the same
+    /// mail.
     pub fn mail(&self, packed: &Packed) -> Outgoing {
         self.mail_of(&packed.letter_id.simple().to_string(), &packed.document)
     }
@@ -314,11 +322,12 @@ impl<R: Register> Office<R> {
         }
     }
 
-    /// Opens an answer, verifies it with the pinned certificates of the centre, and finds the letter that it answers. A notice is left as
-    /// if it had not come.
+    /// Opens an answer, verifies it with the centre's certificates that the office accepts, and finds the letter that it answers. A notice
+    /// is an error here, and the register does not count the notice as received.
     ///
     /// # Errors
-    /// [`AnswerError`]: it is not the centre's, not for this office, or answers nothing that this office has sent; or the register's own.
+    /// [`AnswerError`]: the document is not the centre's, is not for this office, or is not an answer to a letter that this office has
+    /// sent; or the register fails.
     pub fn open(&mut self, document: &[u8]) -> Result<Answered, AnswerError> {
         match self.verified(document)? {
             CentreLetter::Answer(answer) => self.answered(answer),
@@ -327,10 +336,11 @@ impl<R: Register> Office<R> {
         }
     }
 
-    /// Opens whatever the centre has written, verifies it with its pinned certificates, and writes down that it came.
+    /// Opens any document of the centre, verifies it with the certificates that the office accepts, and records its arrival in the
+    /// register.
     ///
     /// # Errors
-    /// As for [`Office::open`].
+    /// Fails as [`Office::open`] does.
     pub fn receive(&mut self, document: &[u8]) -> Result<Received, AnswerError> {
         match self.verified(document)? {
             CentreLetter::Answer(answer) => {
@@ -354,8 +364,8 @@ impl<R: Register> Office<R> {
         verified.centre_letter(&PayloadLimits::default()).map_err(AnswerError::Unreadable)
     }
 
-    /// Finds whose signature is believed by the name that a letter gives: one that the office was set up with, or one that the centre
-    /// announced since.
+    /// Finds the certificate to which a signature refers, among those from the office's setup and those that the centre has announced
+    /// since. Returns `None` where no accepted certificate matches.
     fn signer(&mut self, named: &SignerId) -> Result<Option<RegisteredCertificate>, RegisterError> {
         let is_named = |signer: &&RegisteredCertificate| signer.signer_ids().contains(named);
         if let Some(signer) = self.centre.signers.iter().find(is_named) {
@@ -366,7 +376,8 @@ impl<R: Register> Office<R> {
         Ok(pinned.find(|signer| is_named(&signer)))
     }
 
-    /// Believes the certificate that a notice announces: the centre has signed it with a key that is believed already.
+    /// If a notice announces a certificate, accepts that certificate from now on. The notice itself is signed with a key that is already
+    /// accepted.
     fn pin(&mut self, content: &NoticeContent) -> Result<(), AnswerError> {
         match content.announced().map_err(AnswerError::Unreadable)? {
             Some(certificate) => Ok(self.register.pin(certificate.der())?),
@@ -380,21 +391,23 @@ impl<R: Register> Office<R> {
             .register
             .find_sent(&answer.receipt.digest)?
             .ok_or_else(|| AnswerError::NoSuchLetter(answer.receipt.digest.clone()))?;
-        // Absent where the centre could not read the letter; another one's is never right.
+        // A receipt may lack the letter's id and sequence number, if the centre could not read the letter. Values of another letter are
+        // refused.
         expect("letter", answer.receipt.letter, sent.letter_id)?;
         expect("sequence", answer.receipt.sequence, sent.sequence)?;
-        let attempt = answer.receipt.attempt;
-        let is_higher = sent.attempt.is_none_or(|known| known < attempt);
+        // A centre that was restored counts attempts anew, in another epoch.
+        let answered = (answer.receipt.epoch, answer.receipt.attempt);
+        let is_higher = sent.answered.is_none_or(|known| known < answered);
         if is_higher {
-            // Parts that came before the first receipt are parts of it.
-            if sent.attempt.is_some() {
+            // Parts that arrive before the first receipt belong to its attempt and are kept. A higher attempt begins without parts.
+            if sent.answered.is_some() {
                 sent.parts = BTreeSet::new();
             }
-            sent.attempt = Some(attempt);
+            sent.answered = Some(answered);
             sent.verdict = Some(answer.receipt.verdict);
         }
-        // A part of an attempt that a higher one has outdone tells nothing.
-        let part = answer.body.as_ref().map(|body| body.part).filter(|_| sent.attempt == Some(attempt));
+        // A part of a lower attempt is not new: the higher attempt has replaced it.
+        let part = answer.body.as_ref().map(|body| body.part).filter(|_| sent.answered == Some(answered));
         let is_news = part.is_some_and(|part| sent.parts.insert(part)) || is_higher;
         if is_news {
             self.register.mark(&sent)?;
@@ -419,7 +432,7 @@ impl<R: Register> Office<R> {
 
     fn noticed(&mut self, notice: Notice) -> Result<Noticed, AnswerError> {
         self.check_address(&notice.from, notice.mode, notice.to.agency, Some(&notice.to.installation))?;
-        // Before it is told as seen: a crash between leaves it to come again.
+        // The certificate is stored before the notice counts as seen. If the process crashes in between, the centre sends the notice again.
         self.pin(&notice.content)?;
         let is_news = self.register.note(notice.number)?;
         Ok(Noticed { notice, is_news })

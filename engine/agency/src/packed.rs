@@ -1,22 +1,22 @@
-//! A letter as it leaves the office.
+//! A sealed letter, ready to be sent by the office.
 
 use std::fmt;
 
 use sdc::digest::Digest;
 use uuid::Uuid;
 
-/// A sealed letter: kept until it is answered, and resent unchanged.
+/// A sealed letter. It is kept until it is answered, and sent again unchanged.
 #[derive(Clone)]
 pub struct Packed {
     /// The letter's id.
     pub letter_id: Uuid,
-    /// Its number.
+    /// Sequence number of the letter.
     pub sequence: u64,
-    /// SHA-256 of its signed octets.
+    /// SHA-256 of the letter's signed octets.
     pub digest: Digest,
-    /// The document that travels.
+    /// Octets of the document that is sent.
     pub document: Vec<u8>,
-    /// The signed structure inside.
+    /// Signed structure in the document's envelope.
     pub(crate) signed: Vec<u8>,
 }
 

@@ -1,7 +1,8 @@
-//! What an office must not forget: the number of its next letter, the letters that it has sent with what is known of them, which
-//! notices have come, and whose signatures it believes beside those that it was set up with.
+//! The data that an office must store: the number of its next letter, the letters that it has sent with their answers, the notices that
+//! have arrived, and the centre's certificates that it accepts in addition to those of its setup.
 //!
-//! The office itself keeps nothing. What a register has said to be kept must be there after a crash as well, where it is to outlive one.
+//! [`crate::office::Office`] itself stores nothing. If an office is to survive a crash, its register must write to disk before a method
+//! returns.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -12,83 +13,85 @@ use uuid::Uuid;
 
 use crate::packed::Packed;
 
-/// Keeps the letters of one installation.
+/// Storage of the data that one installation must not lose.
 pub trait Register {
-    /// Takes the number of the next letter. None is ever given twice; some may stay unused.
+    /// Takes the sequence number of the next letter. No number is given twice; a number may stay unused.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// The register cannot be written.
     fn next_sequence(&mut self) -> Result<u64, RegisterError>;
 
-    /// Writes a sealed letter down, before it is sent: only letters that stand here can be answered.
+    /// Stores a sealed letter before it is sent. An answer is accepted only if the register has its letter.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// The register cannot be written.
     fn remember(&mut self, packed: &Packed) -> Result<(), RegisterError>;
 
-    /// Finds a letter by its digest's text, as receipts name it.
+    /// Finds a letter by the text of its digest, which receipts state. Returns `None` where the office has not sent the letter.
     ///
     /// # Errors
-    /// It cannot be looked up.
+    /// The register cannot be read.
     fn find_sent(&mut self, digest: &str) -> Result<Option<Sent>, RegisterError>;
 
-    /// Writes down what is known of a letter from now on.
+    /// Replaces what is known about a letter: its attempt, verdict and parts.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// The register cannot be written.
     fn mark(&mut self, sent: &Sent) -> Result<(), RegisterError>;
 
-    /// Returns the number up to which every notice has come; 0 where the first has not. Each letter tells it to the centre, which sends
-    /// again what is not told of.
+    /// Returns the largest number up to which every notice has arrived, or 0 if the first has not. Each letter states this number, and the
+    /// centre sends the notices with larger numbers again.
     ///
     /// # Errors
-    /// It cannot be looked up.
+    /// The register cannot be read.
     fn seen(&mut self) -> Result<u64, RegisterError>;
 
-    /// Writes down that the notice of a number has come. Returns whether it had not come before.
+    /// Records that the notice with this number has arrived. Returns whether the notice is new.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// The register cannot be written.
     fn note(&mut self, number: u64) -> Result<bool, RegisterError>;
 
-    /// Returns the certificates, in DER, that the centre announced and the office believes from then on.
+    /// Returns the certificates, in DER, that the centre has announced and the office therefore accepts.
     ///
     /// # Errors
-    /// They cannot be looked up.
+    /// The register cannot be read.
     fn pinned(&mut self) -> Result<Vec<Vec<u8>>, RegisterError>;
 
-    /// Writes down that a certificate is believed. One that is believed already changes nothing.
+    /// Records that a certificate, in DER, is accepted. If it is accepted already, nothing changes.
     ///
     /// # Errors
-    /// It cannot be kept.
+    /// The register cannot be written.
     fn pin(&mut self, certificate: &[u8]) -> Result<(), RegisterError>;
 }
 
-/// A letter that waits for its answer, or has it.
+/// The stored state of a letter that was sent: its number, and the answers that have arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// SHA-256 of its signed octets.
+    /// SHA-256 of the letter's signed octets.
     pub digest: Digest,
-    /// Its id.
+    /// Id of the letter, a UUIDv7.
     pub letter_id: Uuid,
-    /// Its number.
+    /// Epoch of the centre's database and attempt of the highest answer that has arrived; `None` before the first answer. A higher epoch or
+    /// attempt replaces the lower one.
     pub sequence: u64,
-    /// The highest attempt that has been answered.
-    pub attempt: Option<u16>,
-    /// What it says of the letter: of one that is held a further attempt will say more, so its records stay as they are.
+    /// What has been answered, by epoch of the centre and attempt, of which the highest holds.
+    pub answered: Option<(u32, u16)>,
+    /// Verdict of the receipt with the highest attempt number. While the verdict is `held`, the centre has not decided the letter yet and
+    /// will send a further receipt; until then the office does not change the state of the letter's records.
     pub verdict: Option<Verdict>,
-    /// The parts of that answer which have come.
+    /// Numbers of the parts of the highest attempt's answer that have arrived.
     pub parts: BTreeSet<u16>,
 }
 
 impl Sent {
-    /// Returns what is known of a letter that has just been sealed.
+    /// Returns the entry of a letter that has just been sealed.
     pub fn of(packed: &Packed) -> Sent {
         let Packed { digest, letter_id, sequence, .. } = *packed;
-        Sent { digest, letter_id, sequence, attempt: None, verdict: None, parts: BTreeSet::new() }
+        Sent { digest, letter_id, sequence, answered: None, verdict: None, parts: BTreeSet::new() }
     }
 
-    /// Says whether the centre has decided of it: it is answered, and not held.
+    /// Says whether the centre has decided the letter: the verdict is accepted or refused, not held.
     pub fn is_decided(&self) -> bool {
         self.verdict.is_some_and(|verdict| verdict != Verdict::Held)
     }
@@ -100,7 +103,7 @@ impl Sent {
 pub struct RegisterError(#[source] Box<dyn Error + Send + Sync>);
 
 impl RegisterError {
-    /// Says why.
+    /// Makes an error with this cause.
     pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> RegisterError {
         RegisterError(cause.into())
     }

@@ -1,4 +1,4 @@
-//! An office's look into its maildrop, at a post office.
+//! Tests of how an office fetches the answers from its maildrop, at the in-memory post office.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

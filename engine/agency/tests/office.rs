@@ -1,4 +1,4 @@
-//! What an office believes, and what not.
+//! Tests of which answers and notices an office accepts.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -48,7 +48,7 @@ fn births() -> Records {
     Register::new("C000042").births(1, &mut Dice::new(1))
 }
 
-/// What a centre answers to a letter that it accepts.
+/// Makes the answer of a centre that accepts a letter.
 fn answer_to(packed: &Packed) -> Answer {
     Answer {
         sdc: FORMAT_VERSION,
@@ -62,6 +62,7 @@ fn answer_to(packed: &Packed) -> Answer {
             digest: packed.digest.to_string(),
             sequence: Some(packed.sequence),
             attempt: 1,
+            epoch: 1,
             verdict: Verdict::Accepted,
             refusal: None,
             remedy: None,
@@ -87,7 +88,7 @@ fn sealed_octets(octets: &[u8], by: &Identity, to: &Office) -> Vec<u8> {
     Document::render(&der, None)
 }
 
-/// What a centre writes first.
+/// Makes a notice of a centre: the certificate of this office ends in seven days.
 fn notice(number: u64) -> Notice {
     let certificate = Digest::of(b"certificate").to_string();
     Notice {
@@ -126,14 +127,24 @@ fn an_answer_counts_once_and_the_highest_attempt_wins() {
     let centre = Identity::generate("centre", Algorithm::P256).unwrap();
     let mut office = office(&centre, Algorithm::P256);
     let packed = office.pack(births()).unwrap();
-    let mut attempts = Vec::new();
-    for attempt in [1, 1, 3, 2, 3] {
+    // Each line has the epoch and the attempt of an answer, and whether the office must count that answer as new. A higher epoch is new
+    // whatever its attempt, because a restored centre counts attempts from 1 again.
+    for (epoch, attempt, is_news) in [
+        (1, 1, true),
+        (1, 1, false),
+        (1, 3, true),
+        (1, 2, false),
+        (1, 3, false),
+        (2, 1, true),
+        (1, 4, false),
+        (2, 1, false),
+        (2, 2, true),
+    ] {
         let mut answer = answer_to(&packed);
-        answer.receipt.attempt = attempt;
+        (answer.receipt.epoch, answer.receipt.attempt) = (epoch, attempt);
         let document = sealed(&answer, &centre, &office);
-        attempts.push(office.open(&document).unwrap().is_news);
+        assert_eq!(office.open(&document).unwrap().is_news, is_news, "epoch {epoch}, attempt {attempt}");
     }
-    assert_eq!(attempts, [true, false, true, false, false]);
 }
 
 #[test]
@@ -152,7 +163,7 @@ fn each_part_of_an_answer_is_news_once() {
         entries_total: 0,
         entries: Vec::new(),
     };
-    // Attempt and part, 0 for the receipt alone; and whether it is news.
+    // Each line has an attempt, a part (0 for a receipt without a part), and whether the office must count that answer as new.
     for (attempt, part, is_news) in [
         (1, 2, true),
         (1, 0, false),
@@ -247,7 +258,8 @@ fn a_notice_of_the_centre_is_news_once_whatever_order_the_post_brings() {
     assert!(answered.is_news);
 }
 
-/// The centre tells its next key with the present one: from then on both are believed, and nobody else's.
+/// The centre announces its next certificate in a notice signed with the present key. From then on the office accepts both certificates,
+/// and no other.
 #[test]
 fn a_certificate_that_the_centre_announces_is_believed_and_seen() {
     let (centre, next) =
@@ -260,7 +272,7 @@ fn a_certificate_that_the_centre_announces_is_believed_and_seen() {
     let announcement = Notice { content: announced, ..notice(1) };
     let by_next = sealed_notice(&notice(2), &next, &office);
     assert!(matches!(office.receive(&by_next), Err(AnswerError::NotTheCentre)));
-    // Announcing itself, it is believed no more.
+    // A certificate must not be accepted if the notice that announces it is signed with the key of that very certificate.
     let itself = sealed_notice(&announcement, &next, &office);
     assert!(matches!(office.receive(&itself), Err(AnswerError::NotTheCentre)));
     let broken = Notice { content: NoticeContent::CentreCertificate { certificate: "AQID".to_owned() }, ..notice(1) };
@@ -293,8 +305,8 @@ fn after_a_renewal_answers_to_either_key_are_opened() {
     assert_eq!(office.identity().certificate().fingerprint(), next.certificate().fingerprint());
 }
 
-/// A held letter is answered twice: that it is held, and later what the centre has decided. The register keeps the last word, in
-/// whatever order the post brings them.
+/// A held letter gets two receipts: the first says that it is held, the second states what the centre has decided. The register keeps the
+/// decision, even if the second receipt arrives first.
 #[test]
 fn the_register_keeps_that_a_letter_is_held_until_a_further_attempt_says_more() {
     let centre = Identity::generate("centre", Algorithm::P256).unwrap();

@@ -1,7 +1,7 @@
-//! The way to a mail server, step by step: name, TCP, TLS; and the error that says which step failed.
+//! Connects to a mail server in steps: name, TCP, TLS. The error says which step failed.
 //!
-//! Promises: no fall-back from TLS to plain text, ever; the certificate must match the configured host; without TLS
-//! only an address of this machine is dialled, whatever its name claimed; one deadline covers the steps together.
+//! Guarantees: there is never a fall-back from TLS to plain text. The certificate must match the configured host. Without TLS only an
+//! address of this machine is dialled, whatever the host's name is. One deadline covers all steps together.
 
 use std::fmt;
 use std::io;
@@ -24,28 +24,28 @@ mod tls;
 
 pub use tls::TlsTrouble;
 
-/// A step on the way of a mail; `mail test` reports them in this order.
+/// A step of fetching or sending mail. `mail test` reports the steps in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// The settings themselves, the secret among them.
+    /// Checking the settings, including the secret.
     Settings,
     /// Finding the host's addresses.
     Dns,
-    /// Reaching one of the addresses.
+    /// Connecting to one of the addresses.
     Tcp,
     /// Agreeing on TLS and checking the certificate; STLS and STARTTLS belong here.
     Tls,
-    /// The server's first words and its capabilities.
+    /// The server's greeting and its capabilities.
     Greeting,
-    /// User name and password, or token.
+    /// Signing in with user name and password, or with a token.
     SignIn,
-    /// Looking into the mailbox.
+    /// Reading the state of the mailbox.
     Mailbox,
     /// Fetching mails.
     Retrieve,
     /// Marking mails deleted.
     Delete,
-    /// Ending the session; only then are mails deleted.
+    /// Ending the session. The server deletes mails only then.
     Quit,
     /// Composing the mail to send.
     Compose,
@@ -55,7 +55,7 @@ pub enum Step {
     Recipient,
     /// DATA and the mail's text.
     Content,
-    /// The answer to the final dot: without it nobody knows whether the mail was taken (RFC 1047).
+    /// The reply to the final dot. Without it the client does not know whether the mail was taken (RFC 1047).
     Acceptance,
 }
 
@@ -88,7 +88,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// A failed step, to be tried again later: the fault is not the mail's. Nothing that the step left behind is to be trusted.
+/// A step failed and is to be tried again later: the fault is not caused by the mail. Nothing that the step has produced may be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{peer}: {step}: {cause}")]
 pub struct MailError {
@@ -96,7 +96,7 @@ pub struct MailError {
     pub step: Step,
     /// `host:port` as configured.
     pub peer: String,
-    /// What happened.
+    /// Why the step failed.
     pub cause: Cause,
 }
 
@@ -106,10 +106,10 @@ pub enum Cause {
     /// Wrong settings.
     #[error("{0}")]
     Settings(String),
-    /// The network said no.
+    /// The network reported an error.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// TLS was not agreed on.
+    /// The TLS handshake failed.
     #[error(transparent)]
     Tls(#[from] TlsTrouble),
     /// A deadline passed.
@@ -118,18 +118,18 @@ pub enum Cause {
     /// The connection ended in the middle.
     #[error("the server closed the connection")]
     Closed,
-    /// The server answered no; its own words, made printable.
+    /// The server gave a negative reply, with this text, made printable.
     #[error("the server refused: {0}")]
     Refused(String),
-    /// The server does not know something that is needed.
+    /// The server does not offer a feature that is needed.
     #[error("the server does not offer {0}")]
     Unsupported(&'static str),
-    /// The server's bytes are not what the protocol admits.
+    /// The server violated the protocol.
     #[error("the server broke the protocol: {0}")]
     Protocol(String),
 }
 
-/// The steps that went well, and how long each took; and the one that did not.
+/// The steps that succeeded, with the time that each took, and the step that failed.
 #[derive(Debug, Default)]
 pub struct TestReport {
     /// Steps passed, in order.
@@ -145,7 +145,7 @@ impl TestReport {
     }
 }
 
-/// Everything that is known before dialling; TLS settings are made once, so that sessions can be resumed.
+/// What is needed to dial a server. The TLS settings are made once, so that TLS sessions can be resumed.
 #[derive(Clone)]
 pub(crate) struct Dialer {
     host: String,
@@ -156,7 +156,7 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Prepares the way to a server. Errors are of step `settings`.
+    /// Prepares connections to a server. Errors are of step `settings`.
     pub(crate) fn new(
         (host, port): (&str, u16),
         security: Security,
@@ -189,7 +189,7 @@ impl Dialer {
         MailError { step, peer: self.peer(), cause }
     }
 
-    /// Reaches the server; with `Security::Tls` the stream is protected already.
+    /// Connects to the server. With `Security::Tls` the returned stream is already protected.
     pub(crate) async fn dial(&self, report: &mut TestReport) -> Result<Stream, MailError> {
         let since = Instant::now();
         let addresses = self.resolve().await?;
@@ -202,7 +202,7 @@ impl Dialer {
         }
     }
 
-    /// Agrees on TLS over a stream that nothing else has been read from.
+    /// Does the TLS handshake over a stream from which nothing else has been read.
     pub(crate) async fn protect(&self, tcp: TcpStream, report: &mut TestReport) -> Result<Stream, MailError> {
         let since = Instant::now();
         let Some((connector, name)) = &self.tls else {
@@ -224,7 +224,7 @@ impl Dialer {
             let nothing = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             return Err(self.error(Step::Dns, Cause::Io(nothing)));
         }
-        // A name may lead anywhere: without TLS the address decides.
+        // A host name may resolve to any address, so without TLS the address itself must be local.
         if self.security == Security::None && !addresses.iter().all(|address| address.ip().is_loopback()) {
             let cause = format!("security: `none` is for a server on this machine, and {} is elsewhere", self.host);
             return Err(self.error(Step::Settings, Cause::Settings(cause)));
@@ -237,7 +237,8 @@ impl Dialer {
         for address in addresses {
             match self.within(Step::Tcp, TcpStream::connect(address)).await {
                 Ok(tcp) => {
-                    // Commands are small and wait for answers: Nagle would hold each for a delayed acknowledgement.
+                    // Commands are small and wait for replies. Nagle's algorithm would delay each command until the server's delayed
+                    // acknowledgement.
                     tcp.set_nodelay(true).map_err(|error| self.error(Step::Tcp, error.into()))?;
                     return Ok(tcp);
                 }
@@ -256,7 +257,7 @@ impl Dialer {
     }
 }
 
-/// A connection to a mail server, protected or not.
+/// A connection to a mail server, with or without TLS.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// Nothing but TCP.

@@ -1,9 +1,10 @@
-//! Finds the containers in a mail. MIME is only their wrapping; nothing that it says is believed.
+//! Finds the containers in a mail. MIME is only their wrapping, and nothing that it states is believed.
 //!
-//! Whatever a stranger sends is read in time linear in its octets: one walk over the lines, fields and boundaries of bounded length, bodies
-//! decoded in one pass each. Every octet that is examined is counted ([`Cost`]), and the count has a bound that tests hold against whatever
-//! they can make up. A line, field or boundary that is longer than honest mail has it is skipped. Only the size of a mail or of a header
-//! refuses the mail; a limit on what is looked into costs nobody the letters that stand before it.
+//! Whatever a stranger sends is read in time linear in its number of octets. There is one walk over the lines, fields and boundaries have a
+//! bounded length, and each body is decoded in one pass per encoding. Every octet that is examined is counted ([`Cost`]), and tests check a
+//! bound of this count with all input that they can construct. A line, field or boundary that is longer than in honest mail is skipped. A
+//! mail is refused only if its size, or the size of a header, is beyond the limit. Beyond any other limit, the letters that precede it are
+//! found.
 
 mod beside;
 mod boundaries;
@@ -26,17 +27,17 @@ const MESSAGE_ID_BYTES_MAX: usize = 250;
 /// The limits of a mail.
 #[derive(Clone, Debug)]
 pub struct MailLimits {
-    /// Whole mail, in bytes.
+    /// Size of the whole mail, in bytes.
     pub mail_bytes_max: usize,
-    /// Header of a mail, in bytes. Honest headers have up to 100 KB, with what each of several providers adds.
+    /// Size of a mail's header, in bytes. Honest headers have up to 100 KB, because each of several providers adds fields.
     pub header_bytes_max: usize,
-    /// Header of a part, in bytes.
+    /// Size of a part's header, in bytes.
     pub part_header_bytes_max: usize,
-    /// Parts that are looked into, and mails within the mail.
+    /// Number of parts that are searched, including mails within the mail.
     pub parts_max: usize,
-    /// Nesting of parts and mails.
+    /// Depth to which parts and mails are nested.
     pub depth_max: usize,
-    /// Containers taken out: each becomes a line of the journal.
+    /// Number of containers that are extracted. The centre writes a row of its journal for each.
     pub containers_max: usize,
 }
 
@@ -56,39 +57,39 @@ impl Default for MailLimits {
 /// A limit that a mail exceeds.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailRefused {
-    /// Larger than allowed.
+    /// The mail is larger than allowed.
     #[error("at most {0} bytes")]
     Size(usize),
-    /// A header longer than allowed.
+    /// A header is longer than allowed.
     #[error("a header of at most {0} bytes")]
     Header(usize),
-    /// More parts than allowed.
+    /// The mail has more parts than allowed.
     #[error("at most {0} parts")]
     Parts(usize),
-    /// Nested more deeply than allowed.
+    /// The mail is nested more deeply than allowed.
     #[error("parts nested at most {0} deep")]
     Depth(usize),
-    /// More containers than allowed.
+    /// The mail has more containers than allowed.
     #[error("at most {0} documents")]
     Containers(usize),
 }
 
-/// What was found in a mail.
+/// Containers and header fields found in a mail.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Extracted {
-    /// Containers in the order in which they stand, each with the few lines before its block.
+    /// Containers in the order of the mail, each with the few lines before its block.
     pub containers: Vec<Vec<u8>>,
-    /// The limit, on parts, nesting or containers, that the mail exceeds: it may hold more containers then.
+    /// Limit, on parts, nesting or containers, that the mail exceeds. If there is one, the mail may have more containers.
     pub beyond: Option<MailRefused>,
-    /// Domain of `From`, in lower case; a claim that anybody can make. Empty where there is none.
+    /// Domain of `From`, in lower case. It is a claim that anybody can make. Empty where there is none.
     pub sender_domain: String,
-    /// Whether the mail calls itself automatic (RFC 3834): a receipt of ours that came back, a bounce, a vacation notice.
+    /// Whether the mail declares itself automatic (RFC 3834): a receipt of the centre that was returned, a bounce, or a vacation notice.
     pub is_automatic: bool,
-    /// Its Message-ID in angle brackets, if it is of bounded length and plain.
+    /// Message-ID of the mail in angle brackets, if it is not too long and consists of plain characters.
     pub message_id: Option<String>,
 }
 
-/// Finds the containers of a mail, attached under any type or standing in the text.
+/// Finds the containers of a mail, in attachments of any type or in the text.
 ///
 /// # Errors
 /// The limit, on its size or on that of a header, that the mail exceeds.
@@ -96,7 +97,7 @@ pub fn extract(raw: &[u8], limits: &MailLimits) -> Result<Extracted, MailRefused
     extract_counted(raw, limits).0
 }
 
-/// Finds the containers as [`extract`] does, and says what that cost.
+/// Finds the containers as [`extract`] does, and returns the cost.
 pub fn extract_counted(raw: &[u8], limits: &MailLimits) -> (Result<Extracted, MailRefused>, Cost) {
     if raw.len() > limits.mail_bytes_max {
         return (Err(MailRefused::Size(limits.mail_bytes_max)), Cost::default());

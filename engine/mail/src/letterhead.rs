@@ -1,19 +1,19 @@
-//! What a mail's header says of its sender and subject, for an operator to look at. Nothing of it is believed.
+//! Sender and subject of a mail's header, for an operator to read. Nothing of them is believed.
 //!
-//! The letterhead is read by itself, whatever else the mail is: also a mail beyond its limits has an author whom somebody may know. The
-//! cost is one look at the first `SEARCHED_BYTES_MAX` octets.
+//! The letterhead is read separately from the rest of the mail: a mail beyond its limits also has an author whom somebody may know. The
+//! cost is one pass over the first `SEARCHED_BYTES_MAX` octets.
 
 use sdc::printable::steers;
 
-/// Only the beginning is looked at: a header of which a stranger made megabytes tells nobody anything.
+/// Number of octets at the beginning of a mail that are searched. A stranger's header of megabytes contains nothing useful beyond them.
 const SEARCHED_BYTES_MAX: usize = 64 << 10;
-/// Longest value kept, in characters; an address has at most 320 (RFC 3696, 3).
+/// Longest value that is kept, in characters. An address has at most 320 (RFC 3696, 3).
 const CHARACTERS_MAX: usize = 320;
-/// Longest value read before it is cut, in octets: four to a character.
+/// Longest value that is read before it is shortened, in octets. A character has at most four octets.
 const VALUE_BYTES_MAX: usize = 4 * CHARACTERS_MAX;
 
-/// Sender and subject as the mail has them, on one line each, without what steers a terminal or the direction of writing. Encoded
-/// words stay encoded (RFC 2047): whoever decodes them for a stranger pays for what the stranger wrote.
+/// Sender and subject of a mail, on one line each. Characters that control a terminal or the direction of writing are replaced by blanks.
+/// Encoded words stay encoded (RFC 2047), because decoding a stranger's text can be costly.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letterhead {
     /// The first `From`, at most 320 characters; empty where there is none.
@@ -40,7 +40,7 @@ pub fn read(mail: &[u8]) -> Letterhead {
             continue;
         }
         let mut octets = value.to_vec();
-        // A field goes on in lines that begin with white space (RFC 5322, 2.2.3).
+        // A field continues in lines that begin with white space (RFC 5322, 2.2.3).
         while let Some(folded) = lines.next_if(|line| matches!(line, [b' ' | b'\t', ..])) {
             if octets.len() < VALUE_BYTES_MAX {
                 octets.extend_from_slice(folded);
@@ -51,8 +51,7 @@ pub fn read(mail: &[u8]) -> Letterhead {
     letterhead
 }
 
-/// Returns the name in lower case and the value of a field that is looked for; blanks may stand before the colon
-/// (RFC 5322, 4.5).
+/// If the line begins a wanted field, returns its name in lower case and its value. Blanks may precede the colon (RFC 5322, 4.5).
 fn field(line: &[u8]) -> Option<(&'static [u8], &[u8])> {
     [&b"from"[..], b"subject"].into_iter().find_map(|name| {
         let rest = line.get(name.len()..).filter(|_| line[..name.len()].eq_ignore_ascii_case(name))?;

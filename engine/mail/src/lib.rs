@@ -1,8 +1,7 @@
-//! Mail, at both ends of the star: fetching by POP3, sending by SMTP, finding containers in MIME.
+//! Mail for the centre and for the offices: fetching by POP3, sending by SMTP, finding containers in MIME.
 //!
-//! Mail is only a carrier. Nothing in it is believed, every size is limited before memory is spent on it, and every
-//! failure tells the step that failed ([`MailError`]). The crate knows neither actors nor PostgreSQL, so that the
-//! office's program can use it too.
+//! Mail is only a carrier. Nothing in it is believed, every size is limited before memory is used for it, and every error says which step
+//! failed ([`MailError`]). The crate depends neither on actors nor on PostgreSQL, so that the office's program can use it too.
 
 mod connect;
 pub mod extract;

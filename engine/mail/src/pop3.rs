@@ -1,4 +1,4 @@
-//! The POP3 client (RFC 1939, 2449, 2595, 5034): a parser without I/O, and a session over it.
+//! The POP3 client (RFC 1939, 2449, 2595, 5034): a parser without I/O, and sessions that use the parser.
 
 pub mod listing;
 mod mailbox;

@@ -1,12 +1,12 @@
-//! A server's replies, bounded before a line ends: what stands between a protocol of lines and its stream.
+//! Bounds a server's replies while they are read. This layer is between a line-based protocol and its stream.
 //!
-//! lettre reads a whole line before it looks at its length, so a relay that never ends one takes memory until the deadline:
-//! a gigabyte in seconds. Here reading ends with an error after [`LINE_BYTES_MAX`] without a line end, and after
-//! [`REPLY_BYTES_MAX`] or [`REPLY_LINES_MAX`] of one reply. And one command has one reply (RFC 5321, 4.2): what a server
-//! says before it is asked is never taken for the answer to what is asked next.
+//! lettre reads a whole line before it checks the length, so a relay that never ends a line fills memory until the deadline: a gigabyte in
+//! seconds. Here reading ends with an error after [`LINE_BYTES_MAX`] without a line end, and after [`REPLY_BYTES_MAX`] or
+//! [`REPLY_LINES_MAX`] of one reply. Also, each command has one reply (RFC 5321, 4.2): octets that a server sends before a command are
+//! never taken for the reply to it.
 //!
-//! Every protocol of lines goes through this, with lettre or without, but for POP3: mails come between its replies, and
-//! its parser keeps the same bounds (`pop3::reply`).
+//! Every line-based protocol uses this layer, with lettre or without, except POP3. In POP3 mails arrive between the replies, and its parser
+//! has the same bounds (`pop3::reply`).
 
 use std::io;
 use std::pin::Pin;
@@ -14,32 +14,32 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Longest line; RFC 5321, 4.5.3.1.5 admits 512 octets.
+/// Longest line in bytes. RFC 5321, 4.5.3.1.5 allows 512 octets.
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
-/// Longest reply. An answer to EHLO has a few hundred octets.
+/// Longest reply in bytes. A reply to EHLO has a few hundred octets.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
-/// Most lines of one reply: lettre reads a reply anew with each line that comes.
+/// Most lines of one reply. The number is limited because lettre parses the whole reply again with each line that arrives.
 pub const REPLY_LINES_MAX: usize = 256;
 
 /// Octets read from the stream at a time.
 const CHUNK_BYTES: usize = 4 * 1024;
 
-/// How a server's lines break the protocol.
+/// How a server's lines violate the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineFault {
-    /// No line end comes.
+    /// A line does not end.
     #[error("a line without an end: more than {LINE_BYTES_MAX} octets")]
     LineTooLong,
-    /// No last line comes.
+    /// A reply has no last line.
     #[error("a reply without an end: more than {REPLY_BYTES_MAX} octets or {REPLY_LINES_MAX} lines")]
     ReplyTooLong,
-    /// A line ends with LF alone. Between two readings of where a line ends there is room for a second command (SMTP
-    /// smuggling, CVE-2023-51764).
+    /// A line ends with LF alone. If two programs disagree about where a line ends, a second command can be hidden between their readings
+    /// (SMTP smuggling, CVE-2023-51764).
     #[error(
         "the server ends its lines with LF alone, and RFC 5321 asks for CRLF: have it, or the gateway before it, send CRLF"
     )]
     BareLineFeed,
-    /// The server spoke before it was asked.
+    /// The server sent a reply before a command.
     #[error("a reply came that no command asked for")]
     Unasked,
 }
@@ -50,32 +50,32 @@ impl From<LineFault> for io::Error {
     }
 }
 
-/// A stream whose reading side gives one bounded reply for each command written, the server's greeting first.
+/// A stream whose reading side returns one bounded reply for each command written. The server's greeting comes first.
 ///
-/// Octets that are no printable ASCII are given as `?`: a relay may write its words in any character set, and lettre takes
-/// a reply that is not UTF-8 for a broken line, though its code says what became of the mail.
+/// Octets that are not printable ASCII are returned as `?`. A relay may write its texts in any character set. lettre treats a reply that is
+/// not UTF-8 as a broken line, although its code says whether the mail was taken.
 #[derive(Debug)]
 pub struct Replies<S> {
     stream: S,
-    /// Octets read from the stream and not given out, from `start` on.
+    /// Octets read from the stream. Those from `start` on have not been returned yet.
     held: Vec<u8>,
     start: usize,
     awaited: Option<ReplySoFar>,
 }
 
-/// How far a reply has come.
+/// State of a reply that is not complete.
 #[derive(Clone, Copy, Debug, Default)]
 struct ReplySoFar {
     bytes: usize,
     lines: usize,
     line_bytes: usize,
-    /// Whether the line under way says that another follows: `250-`.
+    /// Whether the current line says that another line follows: `250-`.
     goes_on: bool,
     is_after_cr: bool,
 }
 
 impl ReplySoFar {
-    /// Reads on. Returns how many of the octets belong to the reply, and whether it ends with them.
+    /// Reads further octets of the reply. Returns how many of the octets belong to the reply, and whether the reply ends with them.
     fn read(&mut self, octets: &[u8]) -> Result<(usize, bool), LineFault> {
         for (at, octet) in octets.iter().enumerate() {
             self.bytes += 1;
@@ -105,29 +105,29 @@ impl ReplySoFar {
 }
 
 impl<S> Replies<S> {
-    /// Begins with the server's greeting.
+    /// Makes the layer for a stream on which the server's greeting is still to be read.
     pub fn new(stream: S) -> Replies<S> {
         Replies { stream, held: Vec::new(), start: 0, awaited: Some(ReplySoFar::default()) }
     }
 
-    /// Says whether the server has said more than it was asked for, as far as has been read.
+    /// Says whether octets have been read that belong to no reply to a command.
     pub fn has_surplus(&self) -> bool {
         self.start < self.held.len()
     }
 
-    /// Gives the stream back; what is held is lost.
+    /// Returns the stream. Octets that were read and not returned are lost.
     pub fn into_inner(self) -> S {
         self.stream
     }
 
-    /// Looks through to the stream.
+    /// Returns a reference to the stream.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }
 }
 
 impl<S: AsyncRead + Unpin> Replies<S> {
-    /// Reads from the stream. Where a read succeeds and nothing is held after it, the stream has ended.
+    /// Reads from the stream. If the read succeeds and `held` is empty afterwards, the stream has ended.
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.held.resize(CHUNK_BYTES, 0);
         self.start = 0;
@@ -138,7 +138,7 @@ impl<S: AsyncRead + Unpin> Replies<S> {
         read
     }
 
-    /// What came since the last reply was not asked for; a stream that has ended takes no command.
+    /// Checks that the server has sent nothing since the last reply, and that the stream has not ended, before a command is sent.
     fn expect_silence(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.has_surplus() {
             return Err(LineFault::Unasked.into());

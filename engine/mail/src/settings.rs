@@ -1,8 +1,8 @@
-//! What an operator writes down about a mailbox and a relay, and the secrets that are never written there.
+//! Settings of a mailbox and of a relay, as an operator writes them, and how their secrets are read.
 //!
-//! Unknown keys are refused, defaults suit a rented mailbox on the internet, and `validate` says in one sentence per
-//! mistake which key is wrong and what was expected. A password or token stands in a file or in the environment; both
-//! are read again for every sign-in, so that a rotated secret needs no restart.
+//! Unknown keys are refused, and the defaults suit a rented mailbox on the internet. `validate` reports each mistake in one sentence: which
+//! key is wrong, and what was expected. A password or token is stored in a file or in the environment. It is read again for every sign-in,
+//! so that a new secret needs no restart.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -15,26 +15,26 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Security {
-    /// TLS from the first byte (POP3S, SMTPS); RFC 8314 prefers it, because there is nothing to strip.
+    /// TLS from the first byte (POP3S, SMTPS). RFC 8314 prefers it: an attacker cannot suppress an upgrade command, since none is sent.
     #[default]
     Tls,
-    /// TLS by STLS or STARTTLS, required: a server that does not offer it gets no further.
+    /// TLS by the command STLS or STARTTLS. A server that does not offer the command is not used.
     Starttls,
-    /// No protection; only to a server on this machine.
+    /// No protection. Allowed only for a server on this machine.
     None,
 }
 
-/// A password or token: prints redacted, and is never serialised.
+/// A password or token. `Debug` prints it redacted, and nothing serialises it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a secret.
+    /// Wraps the text of a password or token.
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
-    /// Gives the secret itself, to be put on a protected wire and nowhere else.
+    /// Returns the text of the secret, to be sent over a protected connection and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -59,7 +59,7 @@ pub enum Credential {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MailboxSettings {
-    /// Host name, as its certificate names it, or an address.
+    /// Host name as in the server's certificate, or an address.
     pub host: String,
     /// Port; by default 995 with `tls`, 110 otherwise.
     #[serde(default)]
@@ -75,40 +75,41 @@ pub struct MailboxSettings {
     /// Environment variable that holds the password.
     #[serde(default)]
     pub password_env: Option<String>,
-    /// File whose first line is an OAuth 2.0 access token; another program keeps it fresh.
+    /// File whose first line is an OAuth 2.0 access token. Another program renews the token.
     #[serde(default)]
     pub oauth_token_file: Option<PathBuf>,
-    /// Password given by the program itself, for servers that it runs itself; no configuration can set it.
+    /// Password of a mail server that the program runs itself; no configuration can set it.
     #[serde(skip)]
     pub password: Option<Secret>,
-    /// PEM file of certificates to trust besides those of the system: of signers, or the very one that the server shows.
+    /// PEM file of certificates to trust in addition to the system's: an authority's certificate, or the server's own.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Longest time to find and reach the host and agree on TLS.
+    /// Longest time, in seconds, to resolve the host, connect to it and agree on TLS.
     #[serde(default = "defaults::connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
-    /// Longest silence of the server.
+    /// Longest silence of the server, in seconds.
     #[serde(default = "defaults::read_timeout_seconds")]
     pub read_timeout_seconds: u64,
-    /// Longest time spent waiting for the answers of one group of commands (a listing, a window of mails, a QUIT).
+    /// Longest wait, in seconds, for the answers to one group of commands (a listing, a window of mails, a QUIT).
     #[serde(default = "defaults::group_timeout_seconds")]
     pub group_timeout_seconds: u64,
-    /// Largest mail that is fetched whole; of a larger one only the first 16 KB are.
+    /// Largest mail that is fetched whole, in bytes; of a larger mail only the first 16 KB are fetched.
     #[serde(default = "defaults::mail_size_max_bytes")]
     pub mail_size_max_bytes: u64,
-    /// Most entries taken from one listing; the mails beyond come with the next session.
+    /// Most entries taken from one listing of the mailbox. The next session lists the other mails.
     #[serde(default = "defaults::listing_entries_max")]
     pub listing_entries_max: usize,
-    /// Most mails asked for before the first has arrived, where the server knows pipelining.
+    /// Most mails that are requested before the first of them has arrived, if the server supports pipelining.
     #[serde(default = "defaults::window_mails")]
     pub window_mails: usize,
 }
 
-/// One SMTP relay. The keys that a mailbox has too stand in both: serde's `flatten` cannot refuse unknown keys.
+/// One SMTP relay. Keys shared with [`MailboxSettings`] are written in both structures, because serde's `flatten` cannot refuse unknown
+/// keys.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RelaySettings {
-    /// Host name, as its certificate names it, or an address.
+    /// Host name as in the server's certificate, or an address.
     pub host: String,
     /// Port; by default 465 with `tls`, 587 with `starttls`, 25 with `none`.
     #[serde(default)]
@@ -116,7 +117,7 @@ pub struct RelaySettings {
     /// Protection of the connection.
     #[serde(default)]
     pub security: Security,
-    /// Name to sign in with; without one, nobody signs in.
+    /// Name to sign in with; without a name the client does not sign in.
     #[serde(default)]
     pub username: Option<String>,
     /// File whose first line is the password.
@@ -125,31 +126,31 @@ pub struct RelaySettings {
     /// Environment variable that holds the password.
     #[serde(default)]
     pub password_env: Option<String>,
-    /// File whose first line is an OAuth 2.0 access token; another program keeps it fresh.
+    /// File whose first line is an OAuth 2.0 access token. Another program renews the token.
     #[serde(default)]
     pub oauth_token_file: Option<PathBuf>,
-    /// Password given by the program itself, for servers that it runs itself; no configuration can set it.
+    /// Password of a mail server that the program runs itself; no configuration can set it.
     #[serde(skip)]
     pub password: Option<Secret>,
-    /// PEM file of certificates to trust besides those of the system: of signers, or the very one that the server shows.
+    /// PEM file of certificates to trust in addition to the system's: an authority's certificate, or the server's own.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Name given in EHLO; by default an address literal.
+    /// Name sent in EHLO; by default an address literal.
     #[serde(default)]
     pub hello_name: Option<String>,
-    /// Longest time to find and reach the host and agree on TLS.
+    /// Longest time, in seconds, to resolve the host, connect to it and agree on TLS.
     #[serde(default = "defaults::connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
-    /// Longest time that sending one mail may take.
+    /// Longest time, in seconds, that sending one mail may take.
     #[serde(default = "defaults::relay_timeout_seconds")]
     pub read_timeout_seconds: u64,
     /// Most connections open at once.
     #[serde(default = "defaults::connections_max")]
     pub connections_max: usize,
-    /// Most mails sent over one connection; large providers close after about a hundred.
+    /// Most mails sent over one connection. Large providers close a connection after about a hundred mails.
     #[serde(default = "defaults::mails_per_connection_max")]
     pub mails_per_connection_max: u32,
-    /// How long an unused connection is kept.
+    /// How long an unused connection is kept, in seconds.
     #[serde(default = "defaults::idle_seconds_max")]
     pub idle_seconds_max: u64,
 }
@@ -164,7 +165,8 @@ mod defaults {
     pub fn group_timeout_seconds() -> u64 {
         600
     }
-    /// A relay may scan a mail before it takes it: RFC 5321, 4.5.3.2.6 asks for ten minutes; five are what most give.
+    /// Default time in seconds. A relay may scan a mail before accepting it. RFC 5321, 4.5.3.2.6 asks clients to wait ten minutes; most
+    /// wait five.
     pub fn relay_timeout_seconds() -> u64 {
         300
     }
@@ -188,7 +190,7 @@ mod defaults {
     }
 }
 
-/// What is wrong with settings, one sentence per key.
+/// Mistakes in settings, one sentence per key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .problems.join("; "))]
 pub struct SettingsError {
@@ -203,7 +205,7 @@ impl SettingsError {
 }
 
 impl MailboxSettings {
-    /// Makes settings with every default; `password` and the rest are set on the result.
+    /// Makes settings with every default; the caller sets `password` and other fields on the result.
     pub fn new(host: impl Into<String>, username: impl Into<String>) -> MailboxSettings {
         MailboxSettings {
             host: host.into(),
@@ -224,7 +226,7 @@ impl MailboxSettings {
         }
     }
 
-    /// Returns the port in force.
+    /// Returns the configured port, or the default port for `security`.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.security {
             Security::Tls => 995,
@@ -232,7 +234,7 @@ impl MailboxSettings {
         })
     }
 
-    /// Checks what can be checked without a network. Errors name every wrong key.
+    /// Checks what can be checked without a network. The error lists every wrong key.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let mut problems = server_problems(&self.host, self.port, self.security);
         if self.username.is_empty() {
@@ -249,7 +251,7 @@ impl MailboxSettings {
         finish(problems)
     }
 
-    /// Reads the secret and returns the credential. Errors name the key and the file or variable.
+    /// Reads the password or token and returns the credential. The error states the key, and the file or variable.
     pub fn credential(&self) -> Result<Credential, SettingsError> {
         self.sources().read(&self.username)
     }
@@ -265,7 +267,7 @@ impl MailboxSettings {
 }
 
 impl RelaySettings {
-    /// Makes settings with every default; the rest is set on the result.
+    /// Makes settings with every default; the caller sets the other fields on the result.
     pub fn new(host: impl Into<String>) -> RelaySettings {
         RelaySettings {
             host: host.into(),
@@ -286,7 +288,7 @@ impl RelaySettings {
         }
     }
 
-    /// Returns the port in force.
+    /// Returns the configured port, or the default port for `security`.
     pub fn port(&self) -> u16 {
         self.port.unwrap_or(match self.security {
             Security::Tls => 465,
@@ -295,7 +297,7 @@ impl RelaySettings {
         })
     }
 
-    /// Checks what can be checked without a network. Errors name every wrong key.
+    /// Checks what can be checked without a network. The error lists every wrong key.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let mut problems = server_problems(&self.host, self.port, self.security);
         one_line("username", self.username.as_deref().unwrap_or_default(), &mut problems);
@@ -312,7 +314,7 @@ impl RelaySettings {
         finish(problems)
     }
 
-    /// Reads the secret and returns the credential, or `None` where nobody signs in.
+    /// Reads the password or token and returns the credential, or `None` where the client does not sign in.
     pub fn credential(&self) -> Result<Option<Credential>, SettingsError> {
         self.username.as_ref().map(|username| self.sources().read(username)).transpose()
     }
@@ -327,7 +329,8 @@ impl RelaySettings {
     }
 }
 
-/// Says whether a host written in the settings is this machine; names are looked at again once resolved.
+/// Says whether a host in the settings is this machine. For a name other than `localhost` this is decided later, by the address to which it
+/// resolves.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

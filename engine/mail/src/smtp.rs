@@ -1,7 +1,7 @@
-//! Sends mail through one relay, over connections that are kept (lettre).
+//! Sends mail through one relay with lettre, over connections that are reused.
 //!
-//! A relay's "yes" after the final dot is the only proof of delivery. Everything else is either transient, and the mail is
-//! sent again with the same Message-ID, or permanent, and a person looks at it.
+//! Only a 2xx reply after the final dot proves that the relay took a mail. Every other outcome is a failure. After a transient failure the
+//! mail is sent again with the same Message-ID. After a permanent failure an operator has to look at the mail.
 
 use std::fmt::Display;
 
@@ -21,59 +21,61 @@ mod starttls;
 
 use connections::Connections;
 
-/// Whether sending again can help.
+/// Whether sending the mail again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
-    /// The relay is away, busy, or did not say what became of the mail.
+    /// The relay cannot be reached, is busy, or did not say whether it took the mail.
     Transient,
-    /// The relay will not take this mail.
+    /// The relay refuses this mail for good.
     Permanent,
 }
 
-/// A mail that was not clearly taken.
+/// Failure of an attempt to send a mail: no reply proves that the relay took it.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the relay did not take the mail: {}{reply}", .step.map(|step| format!("{step}: ")).unwrap_or_default())]
 pub struct SendFailure {
-    /// Whether sending again can help.
+    /// Whether sending the mail again can help.
     pub kind: FailureKind,
-    /// The step that failed, where it was one on the way to the relay.
+    /// The step of connecting or signing in that failed; none where the failure came later.
     pub step: Option<Step>,
-    /// The relay's words, or what happened to the connection; bounded, and fit to be shown.
+    /// The relay's reply, or the fault of the connection. The text is cut to a bounded length and has no control characters.
     pub reply: String,
-    /// Whether the failure came before the mail was spoken of: in connecting, TLS or signing in. Another mail would have met it too.
+    /// Whether the attempt failed before any command about the mail: while connecting, in TLS or at the sign-in. Every other mail would
+    /// have failed in the same way.
     pub is_before_mail: bool,
 }
 
 /// A mail to be sent.
 #[derive(Clone, Debug, Default)]
 pub struct Outgoing {
-    /// The Message-ID without angle brackets; the same whenever the same mail is sent.
+    /// The Message-ID without angle brackets. It stays the same when the same mail is sent again.
     pub message_id: String,
     /// The sender's address.
     pub from: String,
-    /// The one recipient.
+    /// The only recipient's address.
     pub to: String,
-    /// Subject, plain ASCII.
+    /// Subject in plain ASCII.
     pub subject: String,
-    /// Whether it is an answer that no program may answer (RFC 3834).
+    /// Whether the mail is marked as an automatic answer, which no program may answer (RFC 3834).
     pub is_automatic: bool,
-    /// Containers by file name.
+    /// The attachments: the name of a file, and its content, which is a letter of the centre as a PEM block of CMS (a container).
     pub documents: Vec<(String, Vec<u8>)>,
 }
 
-/// A field that cannot stand in a header.
+/// Error: a field's text cannot be written into a mail header.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: expected one line of plain ASCII, found something else")]
 pub struct FieldRefused {
-    /// Which field.
+    /// Name of the field.
     pub field: &'static str,
 }
 
 impl Outgoing {
-    /// Writes the mail. An SDC is ASCII in short lines, so it travels as it is: base64 would cost a third more.
+    /// Writes the mail with its attachments. An attached container is a PEM block, so it is ASCII in short lines already. It gets no second
+    /// base64, which would make it a third longer.
     ///
     /// # Errors
-    /// A field that would break the header: how a second mail is smuggled into the first.
+    /// A field holds more than one line of plain ASCII. A line break in a field could smuggle a second mail into this mail.
     pub fn render(&self) -> Result<Vec<u8>, FieldRefused> {
         let fields =
             [("message_id", &self.message_id), ("from", &self.from), ("to", &self.to), ("subject", &self.subject)];
@@ -100,7 +102,7 @@ impl Outgoing {
             push_part(&mut mail, name, document);
             return Ok(mail);
         }
-        // No line of an SDC begins with this, since base64 has no underscore.
+        // No line of a container begins with this boundary, because base64 has no underscore.
         let boundary = "_sdc_";
         mail.extend_from_slice(format!("Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n").as_bytes());
         for (name, document) in &self.documents {
@@ -126,16 +128,16 @@ fn push_part(mail: &mut Vec<u8>, name: &str, document: &[u8]) {
     }
 }
 
-/// A relay with its connections.
+/// A relay with its open connections.
 pub struct Relay {
     connections: Connections,
 }
 
 impl Relay {
-    /// Prepares a relay. Must be used on a tokio runtime that outlives it.
+    /// Prepares a relay. The relay must be used on a tokio runtime that outlives it.
     ///
     /// # Errors
-    /// Settings that are wrong, or a secret or certificate that cannot be read.
+    /// A setting is wrong, or a secret or a certificate cannot be read.
     pub fn new(settings: &RelaySettings) -> Result<Relay, MailError> {
         Ok(Relay { connections: Connections::new(settings)? })
     }
@@ -143,7 +145,7 @@ impl Relay {
     /// Sends a mail.
     ///
     /// # Errors
-    /// What kind of failure it was, with the relay's words.
+    /// The kind of failure, with the relay's reply.
     pub async fn send(&self, mail: &Outgoing) -> Result<(), SendFailure> {
         let permanent = |what: &dyn Display| SendFailure::new(FailureKind::Permanent, None, what);
         let octets = mail.render().map_err(|refused| permanent(&refused))?;
@@ -152,7 +154,7 @@ impl Relay {
             Envelope::new(Some(address(&mail.from)?), vec![address(&mail.to)?]).map_err(|error| permanent(&error))?;
         let sending = async |connection: &mut AsyncSmtpConnection| {
             let code = connection.send(&envelope, &octets).await?.code();
-            // To lettre a 3xx is a yes too: after the final dot it is none.
+            // lettre counts a 3xx reply as success, but after the final dot a 3xx reply does not prove that the relay took the mail.
             if code.severity != Severity::PositiveCompletion {
                 return Err(Cause::Protocol(format!("{code} after the final dot")).into());
             }
@@ -161,24 +163,24 @@ impl Relay {
         self.connections.run(sending).await
     }
 
-    /// Connects, signs in and exchanges a word, for `mail test`.
+    /// Connects, signs in and sends the command NOOP, for `mail test`.
     ///
     /// # Errors
-    /// What failed.
+    /// The step that failed.
     pub async fn test(&self) -> Result<(), SendFailure> {
         self.connections.run(async |connection| Ok(connection.command(Noop).await?)).await
     }
 }
 
-/// Replies that concern this mail or its address (RFC 5321 4.2.3). Other replies of 5xx, such as a sign-in refused (RFC 4954) or
-/// a command unknown, tell that the relay is set up wrongly: every answer waits until somebody has put that right.
+/// Reply codes that concern this mail or its recipient (RFC 5321, 4.2.3). Other 5xx codes, such as a refused sign-in (RFC 4954) or an
+/// unknown command, show that the relay is configured wrongly: all answers wait until somebody corrects the configuration.
 const OF_THIS_MAIL: std::ops::RangeInclusive<u16> = 550..=556;
-/// Of replies with these codes, those whose enhanced status code begins so concern the relay: it does not let this sender through (RFC 3463
-/// 3.8, as in `554 5.7.1 Relay access denied`), or it is full or broken (3.4, 3.5).
+/// First digits of enhanced status codes that concern the relay although the reply code is one of `OF_THIS_MAIL`: the relay does not admit
+/// this sender (RFC 3463, 3.8, such as `554 5.7.1 Relay access denied`), or the relay is full or broken (3.4, 3.5).
 const OF_THE_RELAY: [&str; 3] = ["5.3.", "5.4.", "5.7."];
 
 impl SendFailure {
-    /// Makes a failure. Every failure is made here, since its words may be the relay's own.
+    /// Makes a failure. All failures are made here, because `what` may quote the relay, and must pass [`printable`].
     fn new(kind: FailureKind, step: Option<Step>, what: &dyn Display) -> SendFailure {
         SendFailure { kind, step, reply: printable(what.to_string().as_bytes()), is_before_mail: false }
     }
@@ -200,7 +202,7 @@ impl From<lettre::transport::smtp::Error> for SendFailure {
 }
 
 impl From<MailError> for SendFailure {
-    /// Leaves out which relay it is: there is one, the configuration names it, and whoever shows a failure knows it.
+    /// Keeps the step and the cause of the error, but not the relay's name: the configuration has only one relay.
     fn from(error: MailError) -> SendFailure {
         SendFailure::new(FailureKind::Transient, Some(error.step), &error.cause)
     }

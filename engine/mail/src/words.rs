@@ -1,17 +1,18 @@
-//! Words of a peer (a server's reply, a name in its certificate), made fit to be shown where they come in.
+//! Texts of a server, such as a reply or a name in its certificate, are made safe to show as soon as they are received.
 //!
-//! They reach logs, terminals and tables, and hold nothing that steers these (`sdc::printable`), nor what is not seen at all.
-//! So every text of a peer passes [`printable`] before it becomes part of an error or of anything else that is shown.
+//! The texts reach logs, terminals and tables. They must not hold characters that control a terminal ([`sdc::printable`]) or that nobody
+//! sees.
+//! So every text of a server passes [`printable`] before it becomes part of an error or of anything else that is shown.
 
 use sdc::printable::steers;
 
-/// Most characters kept of a peer's words.
+/// Most characters that are kept of a server's text.
 pub const WORDS_CHARS_MAX: usize = 300;
 
-/// Makes a peer's octets fit to be shown: valid UTF-8, one line, nothing that steers a terminal or the direction of
-/// writing, at most `WORDS_CHARS_MAX` characters.
+/// Makes a server's octets safe to show: valid UTF-8 on one line, without characters that control a terminal or the writing direction, of
+/// at most `WORDS_CHARS_MAX` characters.
 pub fn printable(octets: &[u8]) -> String {
-    // Four octets at most make a character; what is beyond need not be looked at.
+    // A character has at most four octets, so octets beyond this length cannot be shown.
     let octets = octets.get(..4 * WORDS_CHARS_MAX).unwrap_or(octets);
     let shown = |c: char| match c {
         '\t' => ' ',
@@ -21,7 +22,7 @@ pub fn printable(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).chars().take(WORDS_CHARS_MAX).map(shown).collect()
 }
 
-/// Zero-width characters, marks of direction, the byte order mark: a server's words need none of them.
+/// Says whether a character is invisible: zero width, a mark of direction, or the byte order mark.
 fn is_unseen(c: char) -> bool {
     matches!(c, '\u{200B}'..='\u{200F}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }

@@ -1,65 +1,72 @@
-//! An agency at its desk: mostly it writes its records down, sometimes it sends something again, sometimes something bad.
+//! Decides what an agency writes next: mostly letters with its records, sometimes a letter that it has sent before, sometimes a bad one.
 //!
-//! What an agency does next depends on the dice and on what it has written before, never on how fast the centre is. So the same seed is the
-//! same demo. Before an agency contradicts a letter, it waits for that letter's answer.
+//! The next letter of an agency depends only on the dice and on what the agency has written before, never on how fast the centre is: the
+//! same seed gives the same demo. An agency sends a letter that contradicts a former one only after the former one is answered.
 
 use agency::office::PackError;
+use agency::packed::Packed;
 use mail::smtp::Outgoing;
 use sdc::digest::Digest;
-use sdc::letter::Matricule;
+use sdc::letter::{Letter, Matricule};
 use sdc::request::Records;
+use sdc::service::Service;
 
 use crate::dice::Dice;
+use crate::errands::{Desk, Errand, Former};
 use crate::lock::lock;
-use crate::memory::{self, Expected, LetterMemory};
+use crate::memory::{self, Answers, Effect, Expected, LetterMemory};
 use crate::mischief::{Mischief, Scene};
-use crate::town::{Condition, Desk, Former, Resident, price};
+use crate::rules::{INSTALLATION, price};
+use crate::town::{Condition, Resident};
 
-/// Of a thousand letters of agencies in good standing, so many are letters sent once more.
+/// In a thousand letters of agencies in good standing, the number that are sent before and are now sent again.
 const AGAIN_PER_MILLE: usize = 40;
-/// Of a thousand letters of agencies in good standing, so many are bad.
+/// In a thousand letters of agencies in good standing, the number that are bad on purpose.
 const BAD_PER_MILLE: usize = 100;
-/// An agency without credit sends one letter in so many of the kind that is then refused.
+/// Of the letters of an agency without credit, one in this many is a marriage, which the tariff refuses without credit.
 const DEAR_IN: usize = 3;
-/// Letters that an agency keeps at hand to repeat or contradict.
+/// The most accepted letters that an agency keeps, to send them again or to contradict them.
 const FORMERS_MAX: usize = 8;
 
 /// A mail about to be sent.
 pub struct Draft {
-    /// The mail.
+    /// The mail as it goes to the relay.
     pub mail: Outgoing,
-    /// What it is about.
+    /// The letter that the mail carries, for the memory.
     pub subject: Subject,
 }
 
-/// What a mail is about.
+/// The letter that a mail carries.
 pub enum Subject {
-    /// A letter never sent before.
+    /// The mail carries a letter that was never sent before.
     New(Box<LetterMemory>),
-    /// A letter sent before, and the container that it travels in now.
+    /// The mail carries a letter that was sent before, perhaps in a new container.
     Again {
-        /// The letter's digest.
+        /// SHA-256 of the letter's signed octets.
         letter: Digest,
-        /// The container's.
+        /// SHA-256 of the container in this mail, where there is one.
         container: Option<Digest>,
     },
 }
 
-/// What an agency is about to write.
+/// The kind of the letter that an agency writes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// Its records.
+    /// A letter with its records.
     Good,
-    /// A letter sent before.
+    /// A letter that uses another service than sending records.
+    Errand(Service),
+    /// A letter that it has sent before, once more.
     Again,
-    /// Something bad.
+    /// A letter that is bad on purpose.
     Bad(Mischief),
 }
 
 impl Resident {
     /// Decides what to write next.
     pub fn plan(&self, dice: &mut Dice) -> Plan {
-        let has_former = !lock(&self.desk).formers.is_empty();
+        let desk = lock(&self.desk);
+        let has_former = !desk.formers.is_empty();
         let bad = match self.condition {
             Condition::Suspended => Some(Mischief::Suspended),
             Condition::WithoutCredit => (dice.below(DEAR_IN) == 0).then_some(Mischief::OutOfCredit),
@@ -68,34 +75,47 @@ impl Resident {
         };
         match bad {
             Some(mischief) if has_former || !mischief.needs_former() => Plan::Bad(mischief),
+            _ if self.condition == Condition::Sound => desk.errand().map_or(Plan::Good, Plan::Errand),
             _ => Plan::Good,
         }
     }
 
-    /// Says whether a plan must wait, because the letter that it contradicts is not answered yet.
+    /// Says whether a plan must wait, because a letter that it contradicts or builds on is not answered yet.
     pub fn must_wait(&self, plan: Plan) -> bool {
-        let Plan::Bad(mischief) = plan else { return false };
-        mischief.needs_former() && lock(&self.desk).formers.front().is_some_and(|former| !former.is_answered)
+        let desk = lock(&self.desk);
+        match plan {
+            Plan::Good | Plan::Again => false,
+            Plan::Errand(errand) => desk.must_wait_for(errand),
+            Plan::Bad(mischief) => {
+                mischief.needs_former() && desk.formers.front().is_some_and(|former| !former.is_answered)
+            }
+        }
     }
 
-    /// Writes what is planned. `other` is another agency.
+    /// Writes the planned letter. Letters that involve a second agency, such as a forgery in its name, use `other`.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn write(&self, plan: Plan, other: Matricule, dice: &mut Dice) -> Result<Draft, PackError> {
         let desk = &mut *lock(&self.desk);
+        desk.errands.count();
+        let is_paying = self.condition == Condition::Sound;
         match plan {
-            Plan::Good => good(desk, dice),
+            Plan::Good => good(desk, is_paying, dice),
             Plan::Again => again(desk, dice),
+            Plan::Errand(errand) => {
+                let errand = desk.run(errand, other, dice)?;
+                Ok(draft(desk, errand))
+            }
             Plan::Bad(mischief) => match misbehave(desk, mischief, other, dice)? {
                 Some(draft) => Ok(draft),
-                None => good(desk, dice),
+                None => good(desk, is_paying, dice),
             },
         }
     }
 }
 
-/// Chooses one that an agency in order can commit.
+/// Chooses a kind of bad letter that an agency in good standing can write.
 fn mischief(dice: &mut Dice) -> Mischief {
     loop {
         let mischief = *dice.pick(Mischief::ALL);
@@ -105,37 +125,77 @@ fn mischief(dice: &mut Dice) -> Mischief {
     }
 }
 
-fn good(desk: &mut Desk, dice: &mut Dice) -> Result<Draft, PackError> {
-    let records = records(desk, dice);
+fn good(desk: &mut Desk, is_paying: bool, dice: &mut Dice) -> Result<Draft, PackError> {
+    let records = records(desk, is_paying, dice);
     let rows = memory::rows(&records);
-    let letter = desk.office.compose(records)?;
+    let letter = desk.office.compose(records.clone())?;
     let packed = desk.office.seal(&letter)?;
     desk.office.remember(&packed)?;
+    desk.errands.shelf.put(letter.id, &records);
     let mail = desk.office.mail(&packed);
-    let cost = rows.iter().map(|row| price(row.table)).sum();
-    let subject = LetterMemory {
-        signer: Some(desk.office.matricule().as_i32()),
-        digest: Some(packed.digest),
-        letter_id: packed.letter_id,
-        sequence: packed.sequence,
-        expected: Expected::Accepted { rows, cost },
-        containers: memory::container(&mail).into_iter().collect(),
-        message_id: mail.message_id.clone(),
-        copies: 0,
-        sent_at: None,
-        receipt: None,
-        receipts: 0,
+    let cost = rows.iter().map(|row| price("standard", "export", row.table)).sum();
+    let expected = Expected::Accepted { effect: Effect::Rows(rows), cost };
+    let errand =
+        Errand { letter: Some(letter), packed, mail, service: Service::Export, expected, is_of_newcomer: false };
+    Ok(draft(desk, errand))
+}
+
+/// Makes the mail of a letter. Keeps a letter that will be accepted, so that the agency can send it again or contradict it.
+fn draft(desk: &mut Desk, errand: Errand) -> Draft {
+    let Errand { letter, packed, mail, service, expected, is_of_newcomer } = errand;
+    let signer = match &mut desk.errands.newcomer {
+        Some(newcomer) if is_of_newcomer => newcomer.office.matricule(),
+        _ => desk.office.matricule(),
     };
+    let signer = letter.is_some().then_some(signer.as_i32());
+    let seen = letter.as_ref().and_then(|letter| letter.seen);
+    let subject = remembered(&mail, service, expected, signer, Some(&packed), seen);
+    if let Some(letter) = letter.filter(|_| !is_of_newcomer && subject.expected.effect().is_some()) {
+        keep(desk, letter, packed);
+    }
+    Draft { mail, subject: Subject::New(Box::new(subject)) }
+}
+
+fn keep(desk: &mut Desk, letter: Letter, packed: Packed) {
     if desk.formers.len() == FORMERS_MAX {
         desk.formers.pop_front();
     }
     desk.formers.push_back(Former { letter, packed, is_answered: false });
-    Ok(Draft { mail, subject: Subject::New(Box::new(subject)) })
 }
 
-/// Writes the records of a letter. Of eight letters, five on average are about births, one about a death, two about polling stations.
-fn records(desk: &mut Desk, dice: &mut Dice) -> Records {
+/// Returns what the memory keeps of a letter. Where the centre cannot know the signer, the memory keeps the mail alone.
+fn remembered(
+    mail: &Outgoing,
+    service: Service,
+    expected: Expected,
+    signer: Option<i32>,
+    packed: Option<&Packed>,
+    seen: Option<u64>,
+) -> LetterMemory {
+    let known = packed.filter(|_| signer.is_some());
+    LetterMemory {
+        signer,
+        installation: INSTALLATION.to_owned(),
+        service: Some(service),
+        digest: known.map(|packed| packed.digest),
+        letter_id: known.map(|packed| packed.letter_id).unwrap_or_default(),
+        sequence: known.map(|packed| packed.sequence).unwrap_or_default(),
+        seen,
+        expected,
+        containers: memory::container(mail).into_iter().collect(),
+        message_id: mail.message_id.clone(),
+        copies: 0,
+        sent_at: None,
+        sent: 0,
+        answers: Answers::default(),
+    }
+}
+
+/// Writes the records of one letter. On average, of eight letters four bring births, one a marriage, one a death, and two results of
+/// polling stations. An agency without credit writes a birth in place of a marriage, because the tariff gives no credit for marriages.
+fn records(desk: &mut Desk, is_paying: bool, dice: &mut Dice) -> Records {
     match dice.below(8) {
+        3 if is_paying => desk.register.marriages(1, dice),
         0..4 => desk.register.births(1, dice),
         4 => desk.register.births(5, dice),
         5 => desk.register.deaths(1, dice),
@@ -143,7 +203,7 @@ fn records(desk: &mut Desk, dice: &mut Dice) -> Records {
     }
 }
 
-/// Sends a letter once more: the same mail, or the same letter in a new envelope.
+/// Sends a former letter again: by the same mail, or in a new envelope.
 fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     let former = &desk.formers[dice.below(desk.formers.len())];
     let mail = if dice.below(2) == 0 {
@@ -155,7 +215,8 @@ fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     Ok(Draft { mail, subject })
 }
 
-/// Writes a bad letter. `None` where its records do not lend themselves to this kind.
+/// Writes a bad letter of this kind. Returns none where the kind needs a former letter and there is none, or where the records cannot be
+/// spoilt in this way.
 fn misbehave(
     desk: &mut Desk,
     mischief: Mischief,
@@ -166,19 +227,10 @@ fn misbehave(
     let mut scene =
         Scene { office: &mut desk.office, register: &mut desk.register, former: former.as_ref(), other, dice };
     let Some(bad) = mischief.commit(&mut scene)? else { return Ok(None) };
-    let answered = bad.answered.as_ref();
-    let subject = LetterMemory {
-        signer: answered.map(|_| desk.office.matricule().as_i32()),
-        digest: answered.map(|packed| packed.digest),
-        letter_id: answered.map(|packed| packed.letter_id).unwrap_or_default(),
-        sequence: answered.map(|packed| packed.sequence).unwrap_or_default(),
-        expected: Expected::Refused(bad.refusal),
-        containers: memory::container(&bad.mail).into_iter().collect(),
-        message_id: bad.mail.message_id.clone(),
-        copies: 0,
-        sent_at: None,
-        receipt: None,
-        receipts: 0,
-    };
+    let signer = bad.answered.as_ref().map(|_| desk.office.matricule().as_i32());
+    let expected = Expected::Refused(bad.refusal);
+    let mut subject = remembered(&bad.mail, Service::Export, expected, signer, bad.answered.as_ref(), None);
+    // A mail of random octets or of plain words is no letter, so it asks for no service.
+    subject.service = subject.service.filter(|_| !matches!(mischief, Mischief::Garbage | Mischief::NoContainer));
     Ok(Some(Draft { mail: bad.mail, subject: Subject::New(Box::new(subject)) }))
 }

@@ -1,4 +1,4 @@
-//! Seeded randomness that no upgrade of a crate changes: the same seed is the same run, this year and next.
+//! Seeded random numbers from an algorithm that is written here, so that no upgrade of a crate changes what a seed gives.
 
 use uuid::{Builder, Uuid};
 
@@ -9,19 +9,20 @@ pub struct Dice {
 }
 
 impl Dice {
-    /// Begins a sequence.
+    /// Begins the sequence of numbers that this seed gives.
     pub fn new(seed: u64) -> Dice {
         Dice { state: seed }
     }
 
-    /// Begins the sequence of one of many things of the same run, independent of the order in which they are made.
+    /// Begins the sequence of one item of a run, such as one agency, from the run's seed and the item's number. It does not depend on the
+    /// order in which the items are made.
     pub fn of(seed: u64, number: u64) -> Dice {
         let mut dice = Dice::new(seed);
         let start = dice.bits() ^ number.wrapping_mul(0xD6E8_FEB8_6659_FD93);
         Dice::new(Dice::new(start).bits())
     }
 
-    /// Rolls 64 bits.
+    /// Returns the next 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
@@ -30,29 +31,29 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// Rolls a number below `limit`; 0 where the limit is 0.
+    /// Returns a random number below `limit`, and 0 where the limit is 0.
     pub fn below(&mut self, limit: usize) -> usize {
         // The modulo's bias is below 2^-40 for every limit used here.
         usize::try_from(self.bits() % (limit.max(1) as u64)).unwrap_or(0)
     }
 
-    /// Rolls a number of a range, both ends included.
+    /// Returns a random number from `least` to `most`, both included.
     pub fn between(&mut self, least: i64, most: i64) -> i64 {
         let span = usize::try_from(most.saturating_sub(least)).unwrap_or(0);
         least + i64::try_from(self.below(span + 1)).unwrap_or(0)
     }
 
-    /// Says yes with a probability of `times` in a thousand.
+    /// Returns true with a probability of `times` in a thousand.
     pub fn per_mille(&mut self, times: usize) -> bool {
         self.below(1000) < times
     }
 
-    /// Picks one of several; the slice must not be empty.
+    /// Picks one of the choices at random; the slice must not be empty.
     pub fn pick<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         &choices[self.below(choices.len())]
     }
 
-    /// Makes a UUIDv4.
+    /// Makes a random UUID of version 4.
     pub fn uuid(&mut self) -> Uuid {
         let octets = (u128::from(self.bits()) << 64 | u128::from(self.bits())).to_be_bytes();
         Builder::from_random_bytes(octets).into_uuid()

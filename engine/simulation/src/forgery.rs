@@ -1,6 +1,6 @@
-//! What a forger makes: letters in an office's name by keys that are not the office's.
+//! Makes forged letters: letters in the name of an office, signed by keys that are not the office's.
 //!
-//! A forger has all that is public, the victim's certificate and the centre's, and never the victim's key.
+//! A forger knows what is public, such as the certificates of the victim and the centre, but never has the victim's private key.
 
 use agency::identity::{Identity, IdentityError};
 use agency::office::PackError;
@@ -13,12 +13,12 @@ use sdc::payload::{self, PayloadLimits};
 
 use crate::office::Office;
 
-/// Makes a key of the victim's kind with a certificate that claims to be the victim's: it bears the victim's subject key identifier.
+/// Makes a key of the same kind as the victim's, with a certificate that bears the victim's subject key identifier.
 ///
 /// # Errors
-/// The cryptographic library refuses.
+/// OpenSSL or rcgen fails.
 pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, IdentityError> {
-    // The centre refuses a signature by another kind of key without verifying it.
+    // Where the kinds of the keys differ, the centre refuses the signature without verifying it; the forgery is meant to be verified.
     let key = if victim.algorithm().starts_with("RSA") {
         KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?
     } else {
@@ -31,19 +31,19 @@ pub fn impersonating(victim: &RegisteredCertificate) -> Result<Identity, Identit
     Identity::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes())
 }
 
-/// Seals a letter of an office with another's key, for the office's centre. Returns the document.
+/// Seals a letter of the office with the forger's key, encrypted for the office's centre. Returns the document that a mail carries.
 ///
 /// # Errors
-/// A letter that the centre would refuse unread, or OpenSSL's own.
+/// The letter is one that the centre would refuse unread, or OpenSSL fails.
 pub fn sealed(office: &Office, letter: &Letter, forger: &Identity) -> Result<Vec<u8>, PackError> {
     let octets = payload::write_letter(letter, &PayloadLimits::default()).map_err(PackError::Unreadable)?;
     enveloped(office, &cms::sign(&octets, forger.key())?)
 }
 
-/// Puts an envelope for the office's centre around any octets. Returns the document.
+/// Encrypts any octets for the office's centre. Returns the document that a mail carries.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn enveloped(office: &Office, signed: &[u8]) -> Result<Vec<u8>, PackError> {
     let der = cms::encrypt(signed, &office.centre().recipient, ContentCipher::Aes256Gcm)?;
     Ok(Document::render(&der, None))

@@ -1,16 +1,16 @@
-//! What a program under test logs, kept for the test to read.
+//! Captures the log of a program under test, so that the test can read it.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use crate::lock::lock;
 
-/// The lines of a log so far. A clone writes and reads the same log.
+/// The log lines so far. All clones write to and read from the same log.
 #[derive(Clone, Debug, Default)]
 pub struct LogLines(Arc<Mutex<Vec<u8>>>);
 
 impl LogLines {
-    /// Returns what a subscriber of `tracing` asks for each line's writer.
+    /// Returns the function with which a `tracing` subscriber gets a writer for each line.
     pub fn writer(&self) -> impl Fn() -> LogLines + Send + Sync + 'static {
         let lines = self.clone();
         move || lines.clone()
@@ -19,13 +19,13 @@ impl LogLines {
     /// Returns everything that was written.
     ///
     /// # Panics
-    /// It is no text.
+    /// The log is not UTF-8.
     #[expect(clippy::expect_used, reason = "a test that logs no text fails")]
     pub fn text(&self) -> String {
         String::from_utf8(lock(&self.0).clone()).expect("a log is UTF-8")
     }
 
-    /// Forgets everything that was written.
+    /// Deletes everything that was logged so far.
     pub fn clear(&self) {
         lock(&self.0).clear();
     }

@@ -1,185 +1,194 @@
-//! What agencies remember of everything that they sent. The oracle compares the database with it.
+//! The memory of a run: every letter that agencies sent, and every answer that they got. The oracle compares the database with it.
+//!
+//! Moments are ticks of one clock, which advances by one for each letter about to be sent and each answer verified. With these ticks, the
+//! oracle knows which records the centre certainly had when it answered a letter, and which it may have had.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use mail::extract::{MailLimits, extract};
 use mail::smtp::Outgoing;
+use sdc::answer::profile::Profile;
 use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
-use sdc::request::Records;
-use serde_json::Value;
+use sdc::service::Service;
 use uuid::Uuid;
 
-/// What must become of a letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
+pub mod answers;
+pub mod effect;
+pub mod notices;
+pub mod rows;
+
+pub use answers::{Answers, Given, GivenRow, PartMemory, ReceiptMemory};
+pub use effect::{CorrectionMemory, Effect, Paper, ProfileAsked, Wanted};
+pub use notices::{Broadcast, NoticeMemory, Told};
+pub use rows::{ActMemory, RowMemory, rows};
+
+/// The outcome that a letter must get.
+#[derive(Clone, Debug)]
 pub enum Expected {
-    /// Its rows are in the tables, and it is charged.
+    /// The letter is accepted: it has its effect, and is charged.
     Accepted {
-        /// The rows.
-        rows: Vec<RowMemory>,
-        /// What it costs, in minor units.
+        /// The effect.
+        effect: Effect,
+        /// The price, in minor units of money.
         cost: i64,
     },
-    /// It is refused, and in quarantine.
+    /// The letter is held until an operator of the centre decides.
+    Decided {
+        /// The effect, where the operator releases the letter.
+        effect: Effect,
+        /// The price where the operator releases the letter, in minor units of money.
+        cost: i64,
+        /// Whether the operator releases it.
+        is_released: bool,
+    },
+    /// The letter is refused with this code, and its container goes to quarantine.
     Refused(RefusalCode),
 }
 
-/// One row of an accepted letter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowMemory {
-    /// Application and table, such as `ecr.ActeNaissance`.
-    pub table: &'static str,
-    /// The sender's number.
-    pub numero: i64,
-    /// SHA-256 of its values, see `content`.
-    pub content: Digest,
+impl Expected {
+    /// Returns the final effect and price of the letter; none where it is refused.
+    pub fn effect(&self) -> Option<(&Effect, i64)> {
+        match self {
+            Expected::Accepted { effect, cost } | Expected::Decided { effect, cost, is_released: true } => {
+                Some((effect, *cost))
+            }
+            Expected::Decided { .. } | Expected::Refused(_) => None,
+        }
+    }
+
+    /// Returns the reason for which the letter is refused in the end; none where it is accepted.
+    pub fn refusal(&self) -> Option<RefusalCode> {
+        match self {
+            Expected::Accepted { .. } | Expected::Decided { is_released: true, .. } => None,
+            Expected::Decided { .. } => Some(RefusalCode::HoldRefused),
+            Expected::Refused(code) => Some(*code),
+        }
+    }
 }
 
-/// A receipt that its office believes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceiptMemory {
-    /// Why it refuses, or nothing where it accepts.
-    pub refusal: Option<RefusalCode>,
-    /// New rows that it tells of.
-    pub rows: u64,
-    /// What it says that the letter cost.
-    pub cost: i64,
-    /// The highest number that it says the centre has seen of the installation.
-    pub highest_sequence: u64,
-}
-
-/// One letter, however often it was sent.
+/// The memory of one letter, however many copies of it were sent.
 #[derive(Clone, Debug)]
 pub struct LetterMemory {
-    /// Who signed it; `None` where no registered key did, or where the centre cannot tell.
+    /// The agency that signed it; `None` where no registered key did, or where the centre cannot tell.
     pub signer: Option<i32>,
-    /// SHA-256 of the signed octets, where there is a signer.
+    /// The name of the agency's installation that wrote it.
+    pub installation: String,
+    /// The service that it uses; none where the mail holds no letter.
+    pub service: Option<Service>,
+    /// SHA-256 of the signed octets; none where the signer is unknown.
     pub digest: Option<Digest>,
-    /// Its id as sent.
+    /// The letter's id.
     pub letter_id: Uuid,
-    /// Its number as sent.
+    /// The letter's sequence number.
     pub sequence: u64,
-    /// What must become of it.
+    /// The number of the last notice that the letter confirms.
+    pub seen: Option<u64>,
+    /// The outcome that the letter must get.
     pub expected: Expected,
-    /// SHA-256 of the container of each copy that was written; nothing where the mail has none.
+    /// SHA-256 of the container of each copy; none where the mail has no container.
     pub containers: Vec<Digest>,
-    /// Message-ID of its first mail.
+    /// Message-ID of the mail with the first copy.
     pub message_id: String,
-    /// Mails that the relay has taken.
+    /// Number of copies that the relay has accepted.
     pub copies: u64,
-    /// When its first mail was handed to the relay.
+    /// The time when the first copy was handed to the relay.
     pub sent_at: Option<DateTime<Utc>>,
-    /// The receipt.
-    pub receipt: Option<ReceiptMemory>,
-    /// Receipts that came, the same one again included.
-    pub receipts: u64,
+    /// The tick at which the first copy was about to be sent.
+    pub sent: u64,
+    /// The answers to the letter.
+    pub answers: Answers,
 }
 
-/// Everything that was sent, and what came back.
+/// The memory of everything that was sent and answered in a run.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// Every letter.
+    /// Every letter, in the order of sending.
     pub letters: Vec<LetterMemory>,
-    /// Credits of each agency before the first letter, in minor units.
+    /// The credits of each agency before the first letter, in minor units of money.
     pub recharged: HashMap<i32, i64>,
-    /// Answers that no office believed, with the reason; the first hundred.
+    /// Each agency's own data before the first letter.
+    pub profiles: HashMap<i32, Profile>,
+    /// SHA-256 of the public key of each agency before the first letter.
+    pub keys: HashMap<i32, Digest>,
+    /// The notices that agencies have verified: letters that the centre sends without being asked.
+    pub notices: Vec<NoticeMemory>,
+    /// The texts that operators wrote to all agencies.
+    pub broadcasts: Vec<Broadcast>,
+    /// The reasons for which offices rejected answers; only the first hundred.
     pub unbelieved: Vec<String>,
-    /// How many answers no office believed.
+    /// Number of answers that offices rejected.
     pub unbelieved_total: u64,
-    /// Place in `letters` of the letter that was sent when all others were settled.
+    /// Parts and notices that came a second time with other content, described in words; only the first hundred.
+    pub contradictions: Vec<String>,
+    /// Number of parts and notices that came a second time with other content.
+    pub contradictions_total: u64,
+    /// Index in `letters` of the letter that was sent when all others were settled.
     pub alone: Option<usize>,
 }
 
-/// Most reasons kept in `unbelieved`.
+/// The most descriptions that are kept in `unbelieved` and in `contradictions`.
 const UNBELIEVED_MAX: usize = 100;
 
 impl Memory {
-    /// Returns how many mails were sent.
+    /// Counts the mails that were sent, copies included.
     pub fn mails(&self) -> u64 {
         self.letters.iter().map(|letter| letter.copies).sum()
     }
 
-    /// Notes an answer that its office does not believe.
+    /// Counts an answer that its office rejected, and keeps the reason.
     pub fn disbelieve(&mut self, reason: String) {
         self.unbelieved_total += 1;
         if self.unbelieved.len() < UNBELIEVED_MAX {
             self.unbelieved.push(reason);
         }
     }
+
+    /// Counts a part or notice that came with other content than the first time, and keeps the description.
+    pub fn contradict(&mut self, what: String) {
+        self.contradictions_total += 1;
+        if self.contradictions.len() < UNBELIEVED_MAX {
+            self.contradictions.push(what);
+        }
+    }
 }
 
 impl LetterMemory {
-    /// Says whether its sender is verified, and so must have a receipt.
+    /// Says whether the centre can verify the letter's sender, and must therefore send a receipt.
     pub fn is_answered(&self) -> bool {
         match self.expected {
-            Expected::Accepted { .. } => true,
+            Expected::Accepted { .. } | Expected::Decided { .. } => true,
             Expected::Refused(code) => code.is_answered(),
         }
     }
+
+    /// Returns the receipt with the final decision on the letter, where it has come.
+    pub fn receipt(&self) -> Option<&ReceiptMemory> {
+        self.answers.decided()
+    }
+
+    /// Says whether the whole answer has come: the receipt with the final decision, and every part that this receipt announces.
+    pub fn is_complete(&self) -> bool {
+        let Some(receipt) = self.receipt() else { return false };
+        match self.expected.effect() {
+            Some((Effect::Read(_) | Effect::Estimated(_) | Effect::Certified { .. }, _))
+                if receipt.refusal.is_none() =>
+            {
+                receipt.read.is_some_and(|(_, parts)| self.answers.has_parts(parts))
+            }
+            Some((Effect::Statement | Effect::Profile { .. } | Effect::Certificate { .. }, _))
+                if receipt.refusal.is_none() =>
+            {
+                self.answers.parts_total.is_some_and(|parts| self.answers.has_parts(parts))
+            }
+            _ => true,
+        }
+    }
 }
 
-/// Returns the digest of the container in a mail, as the centre cuts it out.
+/// Returns the digest of the container in a mail. The container is extracted by the same function that the centre uses.
 pub fn container(mail: &Outgoing) -> Option<Digest> {
     let mail = extract(&mail.render().ok()?, &MailLimits::default()).ok()?;
     mail.containers.first().map(|container| Digest::of(container))
-}
-
-/// Returns the rows of a letter as memory keeps them. Tables that are not of the samples have none.
-pub fn rows(records: &Records) -> Vec<RowMemory> {
-    let mut rows = Vec::new();
-    for table in &records.tables {
-        let Some(name) = table_name(&records.application, &table.table) else { continue };
-        let numero = table.columns.iter().position(|column| column == "Numero");
-        let mut order: Vec<(&str, Option<usize>)> =
-            table.columns.iter().enumerate().map(|(at, column)| (column.as_str(), Some(at))).collect();
-        order.retain(|(_, at)| *at != numero);
-        let is_silent = |column: &&&str| !table.columns.iter().any(|sent| sent == **column);
-        order.extend(filled_in(name).iter().filter(is_silent).map(|column| (*column, None)));
-        order.sort_unstable();
-        for row in 0..table.row_count() {
-            let values = order.iter().filter_map(|&(column, at)| match at {
-                Some(at) => Some((column, text(table.values.get(at)?.get(row)?)?)),
-                None => Some((column, PRECISION_USUAL.to_owned())),
-            });
-            let numero = numero.and_then(|at| table.values[at][row].as_i64()).unwrap_or_default();
-            rows.push(RowMemory { table: name, numero, content: content(values) });
-        }
-    }
-    rows
-}
-
-/// The tables that the demo's agencies write to.
-const TABLES: [&str; 5] =
-    ["ecr.ActeNaissance", "ecr.ActeMariage", "ecr.ActeDeces", "election.ResultatBureau", "election.VoixCandidat"];
-
-/// How precise a date of birth is where its letter does not say so.
-const PRECISION_USUAL: &str = "jour";
-
-/// Returns the columns that a table fills in with [`PRECISION_USUAL`] where a letter is silent.
-fn filled_in(table: &str) -> &'static [&'static str] {
-    match table {
-        "ecr.ActeNaissance" => &["DateNaissancePrecision", "DateNaissancePerePrecision", "DateNaissanceMerePrecision"],
-        "ecr.ActeMariage" => &["DateNaissanceEpouxPrecision", "DateNaissanceEpousePrecision"],
-        "ecr.ActeDeces" => &["DateNaissancePrecision"],
-        _ => &[],
-    }
-}
-
-fn table_name(application: &str, table: &str) -> Option<&'static str> {
-    TABLES.into_iter().find(|name| name.split_once('.') == Some((application, table)))
-}
-
-/// Digests the values of a row that are not null, as PostgreSQL writes them, in the order of the columns' names.
-fn content<'a>(values: impl Iterator<Item = (&'a str, String)>) -> Digest {
-    let text: Vec<String> = values.map(|(name, value)| format!("{name}={value}")).collect();
-    Digest::of(text.join("\u{1f}").as_bytes())
-}
-
-fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
 }

@@ -1,6 +1,7 @@
-//! Bad letters of every kind that a centre meets, each with the refusal that it must get.
+//! Bad letters of every kind that a centre receives, each with the code with which the centre must refuse it.
 //!
-//! Forgers have all that a forger can have: the victim's matricule, its key identifier, a copy of its mails; never its key.
+//! A forger knows everything that is not secret: the victim's matricule, the key identifier and copies of its mails. A forger never has the
+//! victim's private key.
 
 use agency::identity::{Algorithm, Identity};
 use agency::office::PackError;
@@ -28,7 +29,7 @@ macro_rules! mischiefs {
         }
 
         impl Mischief {
-            /// Every kind.
+            /// All kinds of bad letters.
             pub const ALL: &'static [Mischief] = &[$(Mischief::$variant,)*];
 
             /// Returns the refusal that such a letter must get.
@@ -40,82 +41,84 @@ macro_rules! mischiefs {
 }
 
 mischiefs! {
-    /// A key that nobody registered signs in this office's name.
+    /// The letter is in this office's name, but the key that signs it is not registered.
     ForgedByUnknownKey => UnknownSigner;
-    /// A key whose certificate borrows this office's key identifier signs in its name.
+    /// The letter is in this office's name. The key that signs it is not registered, but its certificate bears the key identifier of this
+    /// office's key.
     ForgedByBorrowedKeyId => SignatureInvalid;
-    /// This office signs in another's name.
+    /// This office signs a letter in the name of another agency.
     ForgedByAgency => SenderMismatch;
-    /// A bit of the envelope flips on the way.
+    /// One bit of the encrypted envelope is changed on the way.
     TamperedOutside => Undecryptable;
-    /// A bit of the signed content was changed before the envelope was closed.
+    /// One bit of the signed content was changed before it was encrypted.
     TamperedInside => SignatureInvalid;
-    /// A sender whom nobody knows, under a matricule that nobody has.
+    /// The sender is unknown, and its letter names a matricule that no agency has.
     UnknownSender => UnknownSigner;
-    /// An ordinary letter of an office that is suspended.
+    /// The letter is good, but the office is suspended.
     Suspended => AgencySuspended;
-    /// An ordinary marriage of an office without credit, where the tariff refuses credit.
+    /// The letter brings a marriage, but the office has no credit, and the tariff refuses marriages without credit.
     OutOfCredit => InsufficientCredit;
-    /// A column that the table does not have.
+    /// The letter names a column that the table does not have.
     UnknownColumn => ColumnsMismatch;
-    /// A column missing that the table needs.
+    /// The letter leaves out a column that the table requires.
     MissingColumn => ColumnsMismatch;
-    /// A table that the centre does not have.
+    /// The letter names a table that the centre does not have.
     UnknownTable => TableUnknown;
-    /// A date that is none.
+    /// The value of a date column is not a date.
     WrongType => RowsInvalid;
-    /// A record in another office's name.
+    /// The record bears the code of another agency's office.
     OutOfScope => OutOfScope;
-    /// A polling station whose sums are wrong.
+    /// The result of a polling station has sums that do not agree with its parts.
     SumsWrong => CheckFailed;
-    /// Addressed to another server.
+    /// The letter is addressed to another server.
     WrongServer => WrongServer;
-    /// In earnest to a rehearsal, or the reverse.
+    /// The letter is in live mode and the centre in test mode, or the reverse.
     WrongMode => WrongMode;
-    /// Encrypted for another centre.
+    /// The letter is encrypted for the key of another centre.
     ForAnotherCentre => NotForThisCentre;
-    /// The id and number of a former letter, with other content.
+    /// The letter has the id and the sequence number of a former letter, but other content.
     SameIdOtherContent => LetterConflict;
-    /// The number of a former letter, with another id and content.
+    /// The letter has the sequence number of a former letter, but another id and other content.
     SameNumberOtherContent => SequenceConflict;
-    /// A record of a former letter, changed.
+    /// The letter brings a record of a former letter with a changed value.
     SameRecordOtherContent => Conflict;
-    /// A block with noise in it.
+    /// The mail has a block like a letter's, but its octets are random.
     Garbage => EnvelopeMalformed;
-    /// A mail from a person who thinks that somebody reads it.
+    /// A person has written an ordinary mail to the centre's address; it holds no letter.
     NoContainer => NoContainer;
 }
 
-/// Where [`Mischief::UnknownSender`] writes from: no answer may ever come here.
+/// The address from which [`Mischief::UnknownSender`] is sent. The centre must never answer to it.
 pub const STRANGER: &str = "stranger@elsewhere.example";
 
 /// A bad letter, ready to be sent.
 #[derive(Debug)]
 pub struct Bad {
-    /// The mail.
+    /// The mail that carries it.
     pub mail: Outgoing,
-    /// The refusal that it must get.
+    /// The code with which the centre must refuse it.
     pub refusal: RefusalCode,
-    /// The letter, where its sender is verified and so is answered. The office remembers it.
+    /// The sealed letter, where the centre can verify its sender and so answers it. The office stores it in its register, to recognise the
+    /// answer.
     pub answered: Option<Packed>,
 }
 
-/// What a bad letter is written from.
+/// The office, records and random numbers from which a bad letter is made.
 pub struct Scene<'a> {
-    /// The office in whose name, or by which, the letter is written.
+    /// The office that writes the letter, or in whose name a forger writes it.
     pub office: &'a mut Office,
-    /// Its registers.
+    /// The registers of the office, which supply the records.
     pub register: &'a mut Register,
-    /// An accepted letter of this office, for those that contradict one.
+    /// A letter of this office that the centre has accepted, for bad letters that contradict one.
     pub former: Option<&'a Letter>,
-    /// Another agency.
+    /// Another agency, for letters in its name or with its codes.
     pub other: Matricule,
-    /// Randomness.
+    /// The random numbers.
     pub dice: &'a mut Dice,
 }
 
 impl Mischief {
-    /// Says whether it contradicts a former letter, which must have been accepted before this one is sent.
+    /// Says whether this kind contradicts a former letter. The centre must have accepted that letter before the bad one is sent.
     pub fn needs_former(self) -> bool {
         matches!(
             self,
@@ -123,10 +126,10 @@ impl Mischief {
         )
     }
 
-    /// Writes one. `None` where it needs a former letter and there is none.
+    /// Writes a bad letter of this kind. Returns `None` where the kind needs a former letter and there is none.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn commit(self, scene: &mut Scene<'_>) -> Result<Option<Bad>, PackError> {
         let mail = match self {
             Mischief::ForgedByUnknownKey => scene.signed_by(&Identity::generate("office", Algorithm::P256)?)?,
@@ -153,7 +156,7 @@ impl Mischief {
 }
 
 impl Scene<'_> {
-    /// Wraps a document under a name of its own, since several mails may be about one letter.
+    /// Makes the mail of a document. Each mail gets a random name, since several mails may carry the same letter.
     fn mail(&mut self, document: &[u8]) -> Outgoing {
         let name = self.dice.uuid().simple().to_string();
         self.office.mail_of(&name, document)
@@ -168,7 +171,7 @@ impl Scene<'_> {
         Ok(self.office.compose(records)?)
     }
 
-    /// Writes the letters that this office truly signs.
+    /// Writes a bad letter that this office itself signs.
     fn own_letter(&mut self, mischief: Mischief) -> Result<Option<Letter>, PackError> {
         let Some(records) = self.own_records(mischief) else { return Ok(None) };
         let letter = self.office.compose(records)?;
@@ -187,7 +190,7 @@ impl Scene<'_> {
         })
     }
 
-    /// Puts into a letter what is bad about it.
+    /// Changes a good letter so that it is bad in the way of this kind.
     fn spoilt(&self, mischief: Mischief, mut letter: Letter) -> Option<Letter> {
         let Request::Export(records) = &mut letter.request else { return None };
         match mischief {
@@ -236,7 +239,8 @@ impl Scene<'_> {
         let packed = self.office.seal(&letter)?;
         let document = Document::parse(&packed.document, &DocumentLimits::default()).map_err(PackError::Unreadable)?;
         let mut der = document.der().to_vec();
-        // The last octets are the tag of GCM (RFC 5083): a bit of it stands for any bit that it guards.
+        // The last octets are GCM's authentication tag (RFC 5083). A changed bit in the tag makes decryption fail, as a changed bit of the
+        // encrypted content would.
         if let Some(last) = der.last_mut() {
             *last ^= 1 << self.dice.below(8);
         }
@@ -284,7 +288,7 @@ impl Scene<'_> {
     }
 
     fn garbage(&mut self) -> Outgoing {
-        // No structure of ASN.1 begins so.
+        // A document begins with an ASN.1 SEQUENCE (0x30); the octet 0xFF makes sure that it does not parse.
         let noise: Vec<u8> = [0xFF].into_iter().chain((0..40).flat_map(|_| self.dice.bits().to_be_bytes())).collect();
         self.mail(&Document::render(&noise, None))
     }
@@ -295,7 +299,8 @@ impl Scene<'_> {
     }
 }
 
-/// Changes a value in the first row of the first table: that of the first column with one of these names.
+/// Changes the value in the first row of the first table, in the first column that has one of these names. Returns `None` where no column
+/// has one.
 fn set(records: &mut Records, names: &[&str], change: impl Fn(&Value) -> Value) -> Option<()> {
     let table = records.tables.first_mut()?;
     let at = table.columns.iter().position(|column| names.contains(&column.as_str()))?;
@@ -319,7 +324,8 @@ mod tests {
         Identity::generate("x", Algorithm::P256).unwrap()
     }
 
-    /// Returns the refusal of a centre that knows this one office, and does not look into its tables.
+    /// Returns the code with which a centre refuses this mail. The centre of the test knows this one office only, and does not check the
+    /// records against tables.
     fn judged(bad: &Bad, centre: &Identity, office: &Office) -> Option<RefusalCode> {
         let mail = extract(&bad.mail.render().unwrap(), &MailLimits::default()).unwrap();
         let Some(container) = mail.containers.first() else { return Some(RefusalCode::NoContainer) };

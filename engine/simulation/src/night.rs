@@ -1,7 +1,7 @@
-//! The night as a page: the verdict first, then the curve of letters sent and settled, then the sheet of figures. The page is one file, to
-//! be opened in any browser: it loads nothing.
+//! Makes the HTML page about a demo: the verdict, a curve of the letters sent and settled, and the sheet of figures. The page is one file
+//! that loads nothing else, so that any browser shows it.
 //!
-//! The same seed gives the same letters and the same verdict; how fast they were settled is measured, and is the machine's.
+//! The same seed gives the same letters and the same verdict. The times in the curve are measured, and depend on the machine.
 
 use std::fmt::Write;
 
@@ -14,26 +14,26 @@ use store::database::fault::Fault;
 
 use crate::record::Traffic;
 
-/// Most steps of the curve: more cannot be told apart.
+/// The most time steps of the curve: on the page, more steps could not be told apart.
 const STEPS_MAX: u64 = 80;
-/// Shortest step: letters are settled many at a time, and anything shorter shows the batches.
+/// The shortest time step, in milliseconds. The centre settles letters in batches, and a shorter step would show the single batches.
 const STEP_MS_MIN: u64 = 200;
-/// Horizontal lines across the picture.
+/// Number of horizontal grid lines in the picture.
 const LINES: u64 = 4;
-/// Marks of time below the picture.
+/// Number of time labels below the picture.
 const MARKS: u64 = 8;
 /// Width of the picture, in units of its `viewBox`.
 const WIDTH: u64 = 960;
-/// Height of the picture.
+/// Height of the picture, in units of its `viewBox`.
 const HEIGHT: u64 = 360;
 /// Left edge of the curve within the picture; its right, top and bottom edges follow.
 const LEFT: u64 = 64;
 const RIGHT: u64 = 928;
 const TOP: u64 = 40;
 const BOTTOM: u64 = 320;
-/// Narrowest room for a word of the legend.
+/// The least width of one entry of the legend, in units of the `viewBox`.
 const LEGEND_WIDTH_MIN: u64 = 90;
-/// Room for each letter of such a word.
+/// The width of each character of an entry of the legend, in units of the `viewBox`.
 const LEGEND_LETTER: u64 = 9;
 
 const STYLE: &str = "
@@ -50,48 +50,48 @@ svg .of-settled { fill: var(--settled) } svg .of-sent { fill: var(--sent) } svg 
 pre { font: .85rem/1.4 ui-monospace, monospace; overflow-x: auto }
 ";
 
-/// When things happened, in milliseconds since the first letter.
+/// The times of the events in a demo, in milliseconds since the first letter.
 #[derive(Debug, Default)]
 pub struct Night {
-    /// From the first letter to the last receipt of the burst.
+    /// The time from the first letter to the last receipt of the burst.
     pub lasted: u64,
-    /// Letters handed to the relay; one that was sent again counts once.
+    /// The times at which letters were handed to the relay. A letter that was sent several times counts once.
     pub sent: Vec<u64>,
-    /// Letters settled, whatever the verdict.
+    /// The times at which letters were settled, accepted or refused.
     pub settled: Vec<u64>,
     /// Times at which the centre was killed.
     pub killed: Vec<u64>,
 }
 
-/// What the page says, in the language of whoever reads it.
+/// The texts of the page, in the reader's language.
 pub struct Words<'a> {
     /// The language's tag (BCP 47).
     pub language: &'a str,
     /// The page's title.
     pub title: &'a str,
-    /// The verdict.
+    /// The sentence of the verdict.
     pub verdict: &'a str,
-    /// Whether it is good.
+    /// Whether the centre kept every promise; the verdict is coloured accordingly.
     pub is_sound: bool,
-    /// How large the demo was.
+    /// The text that tells how many agencies and letters the demo had.
     pub size: &'a str,
-    /// What the curve shows.
+    /// The caption that explains the curve.
     pub caption: &'a str,
-    /// The sentence about the dashed lines; shown where there is one.
+    /// The caption that explains the dashed lines, which mark kills. It is shown only where there was a kill.
     pub caption_killed: &'a str,
-    /// Names the picture for those who cannot see it.
+    /// The description of the picture for people who cannot see it.
     pub picture: &'a str,
-    /// Names of the curve of settled letters, of the curve of sent letters, and of the dashed lines.
+    /// The legend's names for the curve of settled letters, the curve of sent letters, and the dashed lines.
     pub legend: [&'a str; 3],
-    /// The sheet, as a terminal shows it.
+    /// The sheet of figures, as the terminal shows it.
     pub sheet: &'a str,
 }
 
 impl Night {
-    /// Reads from the journal when letters were settled.
+    /// Reads from the journal at which times letters were settled.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database cannot be reached.
     pub async fn read(database: &Database, traffic: &Traffic) -> Result<Night, Fault> {
         #[derive(QueryableByName)]
         struct Line {
@@ -109,7 +109,7 @@ impl Night {
         })
     }
 
-    /// Writes the page.
+    /// Writes the HTML page.
     pub fn page(&self, words: &Words<'_>) -> String {
         let class = if words.is_sound { "kept" } else { "broken" };
         let (language, title) = (escaped(words.language), escaped(words.title));
@@ -129,7 +129,7 @@ impl Night {
         )
     }
 
-    /// Draws the curve.
+    /// Draws the curve as SVG.
     fn picture(&self, words: &Words<'_>) -> String {
         let lasted = self.lasted.max(1);
         let step = round(lasted.div_ceil(STEPS_MAX).max(STEP_MS_MIN));
@@ -173,7 +173,7 @@ impl Night {
         svg + "</svg>\n"
     }
 
-    /// Returns letters a second, step by step, until the last receipt: what came after it is not of the burst.
+    /// Returns the letters a second in each time step up to the last receipt of the burst. Later events do not belong to the burst.
     fn rates(&self, times: &[u64], step: u64) -> Vec<u64> {
         let mut counts = vec![0_u64; usize::try_from(self.lasted / step).unwrap_or(0) + 1];
         for time in times.iter().filter(|time| **time <= self.lasted) {
@@ -183,17 +183,17 @@ impl Night {
     }
 }
 
-/// Returns the next round number, as people count: 1, 2 or 5, followed by noughts.
+/// Returns the smallest number of the form 1, 2 or 5 times a power of ten that is not below `least`.
 fn round(least: u64) -> u64 {
     let all = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
     all.into_iter().find(|round| *round >= least).unwrap_or(u64::MAX)
 }
 
-/// Writes milliseconds as seconds, with no more digits than they need.
+/// Writes milliseconds as seconds, without needless zeros at the end.
 fn seconds(milliseconds: u64) -> String {
     let mut text = (milliseconds / 1000).to_string();
     if !milliseconds.is_multiple_of(1000) {
-        // Writing into a text cannot fail.
+        // Writing into a `String` never fails.
         write!(text, ".{:03}", milliseconds % 1000).ok();
     }
     if text.contains('.') { text.trim_end_matches('0').to_owned() } else { text }

@@ -1,4 +1,4 @@
-//! An office whose register is in memory: it lives as long as its demo or test.
+//! An office of the simulation. Its register of sent letters is in memory, and is lost when the program ends.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -6,21 +6,21 @@ use agency::office;
 use agency::packed::Packed;
 use agency::register::{Register, RegisterError, Sent};
 
-/// An office of the simulation.
+/// An office program whose register is in memory.
 pub type Office = office::Office<MemoryRegister>;
 
-/// What an office has sent and was told, until the program ends.
+/// The register of one office: the letters that it has sent, and the notices and certificates that it has received.
 #[derive(Clone, Debug)]
 pub struct MemoryRegister {
     next_sequence: u64,
-    /// By the digest's text, as receipts name it.
+    /// The letters that were sent, by the text of their digest, because receipts name letters by it.
     sent: HashMap<String, Sent>,
     notices: BTreeSet<u64>,
     pinned: BTreeSet<Vec<u8>>,
 }
 
 impl MemoryRegister {
-    /// Opens a register in which nothing stands, whose next letter bears `next_sequence`.
+    /// Makes an empty register. The first letter gets the sequence number `next_sequence`.
     pub fn new(next_sequence: u64) -> MemoryRegister {
         MemoryRegister { next_sequence, sent: HashMap::new(), notices: BTreeSet::new(), pinned: BTreeSet::new() }
     }

@@ -1,8 +1,8 @@
 //! An in-memory post office that speaks real POP3 and real SMTP on ports of 127.0.0.1, for the demo, for trials and for tests.
 //!
-//! It shares no code with crate `mail`'s POP3 client: two independent readings of the RFCs find more mistakes. It fails in
-//! the ways that real servers fail, on request ([`Faults`]). Lines, mails, connections and the total stored are bounded,
-//! it runs on a thread of its own whatever runtime its owner has, and dropping it ends every connection and the thread.
+//! It shares no code with the POP3 client in crate `mail`: two independent implementations of the RFCs reveal more mistakes. On request
+//! ([`Faults`]) it fails in the ways in which real servers fail. Lines, mails, connections and the total stored are limited. It runs on its
+//! own thread, whatever runtime its owner has; dropping it ends every connection and the thread.
 
 mod connection;
 mod faults;
@@ -33,15 +33,15 @@ use maildrops::Maildrops;
 use pop3_session::Pop3Session;
 use smtp_session::SmtpSession;
 
-/// How connections are protected.
+/// The protection of connections by TLS.
 #[derive(Clone, Debug, Default)]
 pub enum Protection {
-    /// Not at all.
+    /// No TLS.
     #[default]
     None,
-    /// By STLS and STARTTLS, where the client asks for it.
+    /// TLS begins with STLS or STARTTLS, where the client asks for it.
     Offered(Arc<ServerConfig>),
-    /// By TLS from the first octet, as POP3S and SMTPS.
+    /// TLS begins with the first octet, as for POP3S and SMTPS.
     Implicit(Arc<ServerConfig>),
 }
 
@@ -54,46 +54,46 @@ impl Protection {
     }
 }
 
-/// Whether senders sign in.
+/// The rule by which senders must, may or cannot sign in over SMTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignInRule {
-    /// `AUTH` is not offered.
+    /// Senders cannot sign in: `AUTH` is not offered.
     NotOffered,
-    /// A sender may sign in, and need not.
+    /// A sender may sign in, but need not.
     #[default]
     Offered,
-    /// `MAIL` is answered 530 before sign-in.
+    /// A sender must sign in: before that, `MAIL` is answered with 530.
     Required,
 }
 
-/// What a post office is told at its start.
+/// The settings with which a post office starts.
 #[derive(Clone, Debug)]
 pub struct PostOfficeSettings {
-    /// Who has a maildrop and may sign in.
+    /// The accounts that have a maildrop and may sign in.
     pub accounts: Accounts,
-    /// Where POP3 is spoken; 0 for a free port.
+    /// The port for POP3; 0 for a free port.
     pub pop3_port: u16,
-    /// Where SMTP is spoken; 0 for a free port.
+    /// The port for SMTP; 0 for a free port.
     pub smtp_port: u16,
     /// Protection of both protocols' connections.
     pub protection: Protection,
-    /// Whether senders sign in.
+    /// Whether senders must sign in over SMTP.
     pub sign_in: SignInRule,
-    /// Whether a maildrop is for one POP3 session at a time, as Dovecot's `pop3_lock_session` (RFC 1939 4).
+    /// Whether a maildrop admits only one POP3 session at a time, as with Dovecot's `pop3_lock_session` (RFC 1939 4).
     pub lock_maildrops: bool,
-    /// The name in the greeting.
+    /// The host name in the greeting.
     pub host_name: String,
-    /// Connections at a time, for each protocol; one more is told so and closed.
+    /// The most connections at a time, for each protocol. A further client is told that there are too many, and its connection is closed.
     pub connections_max: usize,
-    /// Longest command line, CRLF included.
+    /// The longest command line in octets, CRLF included.
     pub line_size_bytes_max: usize,
-    /// Largest mail.
+    /// The largest mail that is accepted, in octets.
     pub mail_size_bytes_max: usize,
-    /// Bytes that all maildrops hold together, a fixed cost for each mail included.
+    /// The most octets that all maildrops together may hold. Each mail counts its octets and a fixed overhead.
     pub stored_bytes_max: u64,
-    /// Recipients of one mail.
+    /// The most recipients of one mail.
     pub recipients_max: usize,
-    /// Longest wait for a client.
+    /// The longest wait for a client, for reading as for writing.
     pub idle_timeout: Duration,
 }
 
@@ -117,7 +117,7 @@ impl Default for PostOfficeSettings {
     }
 }
 
-/// What all sessions share.
+/// The state that all sessions of a post office share.
 #[derive(Debug)]
 struct Interior {
     settings: PostOfficeSettings,
@@ -132,7 +132,7 @@ pub struct PostOffice {
     pop3_address: SocketAddr,
     smtp_address: SocketAddr,
     presence: watch::Sender<Order>,
-    /// Locked while the presence is changed: the next change waits until this one is carried out.
+    /// Locked while the presence is changed, so that a second change waits until both protocols have carried out the first.
     changing: Mutex<()>,
     thread: Option<JoinHandle<()>>,
 }
@@ -144,19 +144,19 @@ enum Presence {
     Closed,
 }
 
-/// The presence wanted, and the channel on which each protocol says that it has carried the change out.
+/// The wanted presence, and the channel on which each protocol reports that it has carried out the change.
 type Order = (Presence, mpsc::SyncSender<()>);
 
-/// Connections that the system keeps until they are taken.
+/// The most connections that the system keeps until the post office accepts them.
 const WAITING_MAX: u32 = 1024;
-/// Protocols that carry an order out: POP3 and SMTP.
+/// The number of protocols that must carry out a change of presence: POP3 and SMTP.
 const PROTOCOLS: usize = 2;
 
-/// What the post office's thread sends to the owner's once the ports are known: the addresses of POP3 and SMTP.
+/// The message with which the post office's thread reports its start: the addresses of POP3 and SMTP, or the error.
 type Started = io::Result<(SocketAddr, SocketAddr)>;
 
 impl PostOffice {
-    /// Starts a post office. Errors are the system's: a port is taken, no thread.
+    /// Starts a post office. Fails where a port is taken or the system gives no thread.
     pub fn start(settings: PostOfficeSettings) -> io::Result<PostOffice> {
         let maildrops = Arc::new(Maildrops::new(settings.stored_bytes_max));
         let interior = Arc::new(Interior { settings, maildrops, faults: Faults::default() });
@@ -179,22 +179,23 @@ impl PostOffice {
         })
     }
 
-    /// Tells where POP3 is spoken.
+    /// Returns the address at which the post office speaks POP3.
     pub fn pop3_address(&self) -> SocketAddr {
         self.pop3_address
     }
 
-    /// Tells where SMTP is spoken.
+    /// Returns the address at which the post office speaks SMTP.
     pub fn smtp_address(&self) -> SocketAddr {
         self.smtp_address
     }
 
-    /// Gives the switches of the faults.
+    /// Returns the faults, so that a test can switch them.
     pub fn faults(&self) -> &Faults {
         &self.interior.faults
     }
 
-    /// Puts a mail into a maildrop, listed or not; a missing CRLF at its end is added. Errs when the post office is full.
+    /// Puts a mail into a maildrop, whether or not the address has an account. A missing CRLF at the end of the mail is added. Fails where
+    /// the post office is full.
     pub fn deliver(&self, address: &str, mail: impl Into<Vec<u8>>) -> Result<(), Full> {
         let mut bytes = mail.into();
         if !bytes.is_empty() && !bytes.ends_with(b"\r\n") {
@@ -204,7 +205,7 @@ impl PostOffice {
         self.interior.maildrops.deliver(&[address.to_owned()], mail)
     }
 
-    /// Takes every mail out of a maildrop, oldest first.
+    /// Removes all mails from a maildrop and returns them, the oldest first.
     pub fn take(&self, address: &str) -> Vec<Mail> {
         self.interior.maildrops.take(address)
     }
@@ -214,13 +215,13 @@ impl PostOffice {
         self.interior.maildrops.count(address)
     }
 
-    /// Lists the unique ids of a maildrop's mails, oldest first, as UIDL tells them.
+    /// Returns the unique ids of a maildrop's mails as UIDL gives them, the oldest first.
     pub fn uidls(&self, address: &str) -> Vec<String> {
         let maildrops = &self.interior.maildrops;
         maildrops.list(address).into_iter().map(|(id, _)| maildrops.uidl(id)).collect()
     }
 
-    /// Waits until a maildrop holds at least so many mails. It waits for ever: put a deadline around it.
+    /// Waits until a maildrop holds at least `count_min` mails. The wait has no limit, so callers must put a timeout around it.
     pub async fn wait_for(&self, address: &str, count_min: usize) {
         let mut arrivals = self.interior.maildrops.arrivals();
         while self.count(address) < count_min {
@@ -230,18 +231,18 @@ impl PostOffice {
         }
     }
 
-    /// Tells how many bytes all maildrops hold, a fixed cost for each mail included.
+    /// Returns the octets that all maildrops hold together, with the fixed overhead of each mail.
     pub fn stored_bytes(&self) -> u64 {
         self.interior.maildrops.stored_bytes()
     }
 
-    /// Goes away: cuts every connection and refuses new ones until [`PostOffice::come_back`]. Mails stay. Returns when both protocols are
-    /// away.
+    /// Makes the post office unreachable: cuts every connection and refuses new ones until [`PostOffice::come_back`]. Mails stay. Returns
+    /// when both protocols have stopped.
     pub fn go_away(&self) {
         self.change(Presence::Away);
     }
 
-    /// Comes back on the same ports. Returns when both protocols listen.
+    /// Makes the post office reachable again on the same ports. Returns when both protocols listen.
     pub fn come_back(&self) {
         self.change(Presence::Open);
     }
@@ -265,7 +266,7 @@ impl Drop for PostOffice {
     }
 }
 
-/// Waits until both protocols have carried an order out.
+/// Waits until both protocols have carried out a change of presence.
 fn wait_for_both(carried_out: &mpsc::Receiver<()>) {
     for _ in 0..PROTOCOLS {
         if let Err(error) = carried_out.recv_timeout(Duration::from_secs(10)) {
@@ -275,7 +276,7 @@ fn wait_for_both(carried_out: &mpsc::Receiver<()>) {
     }
 }
 
-/// The post office's thread.
+/// Runs the post office; its thread executes this function.
 fn run(interior: &Arc<Interior>, presence: &watch::Receiver<Order>, started: &mpsc::SyncSender<Started>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -301,8 +302,8 @@ fn tell(started: &mpsc::SyncSender<Started>, outcome: Started) {
     }
 }
 
-/// A counter where one protocol's clients are served. Its port is held all the time, without listening: Linux lets a
-/// socket of ours listen beside it, refuses connections while none does, and gives the port to nobody else.
+/// The endpoint of one protocol. A socket that does not listen holds the port all the time. On Linux another socket of this process can
+/// listen on it beside that one; while none does, connections are refused, and no other process gets the port.
 struct Counter {
     address: SocketAddr,
     _holder: TcpSocket,
@@ -315,7 +316,7 @@ impl Counter {
         Ok(Counter { address: holder.local_addr()?, _holder: holder })
     }
 
-    /// Serves until the post office closes.
+    /// Serves clients until the post office is dropped.
     async fn serve<S: Session + Send + 'static>(
         self,
         interior: &Arc<Interior>,
@@ -348,7 +349,7 @@ impl Counter {
     }
 }
 
-/// Takes connections until the presence changes; then all of them are cut.
+/// Accepts connections until the presence changes; then it cuts all of them.
 async fn serve_while_open<S: Session + Send + 'static>(
     listener: &TcpListener,
     interior: &Arc<Interior>,
@@ -360,8 +361,8 @@ async fn serve_while_open<S: Session + Send + 'static>(
     loop {
         tokio::select! {
             _ = presence.changed() => {
-                // A program that is just being started holds a copy of every socket until its `exec`. If the listener were closed instead,
-                // that copy would go on listening.
+                // A child process that is being started holds a copy of every socket until its `exec`. Closing the listener would leave
+                // that copy listening; shutting it down ends the listening for all copies.
                 if let Err(error) = SockRef::from(listener).shutdown(Shutdown::Both) {
                     tracing::debug!(%error, "the post office cannot stop listening");
                 }
@@ -375,13 +376,14 @@ async fn serve_while_open<S: Session + Send + 'static>(
                     connections.spawn(attend(stream, session, interior.clone()));
                 }
                 Ok((stream, _)) => {
-                    // A fresh socket's buffer takes one line at once; whether it does is no matter.
+                    // The buffer of a new socket has room for one line, so no wait is needed. If the write fails, the client only misses
+                    // the explanation.
                     if let Err(error) = stream.try_write(too_many.as_bytes()) {
                         tracing::debug!(%error, "a connection too many was not told so");
                     }
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely: let some connections end first.
+                    // Most likely the process is out of file descriptors. The pause lets some connections end before the next attempt.
                     tracing::warn!(%error, "the post office cannot take a connection");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
@@ -419,7 +421,7 @@ async fn attend<S: Session>(stream: TcpStream, session: S, interior: Arc<Interio
 
 fn bind(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
-    // Elsewhere than on Unix the option means that anybody may take the port.
+    // The option lets two sockets of this process share the port. On systems other than Unix, it would let any process take the port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

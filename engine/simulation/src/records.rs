@@ -1,7 +1,7 @@
-//! Records as offices really write them, from seeded randomness: civil registry (`ecr`) and polling stations (`election`).
+//! Makes records like those of real offices, with random values from a seed: civil registry (`ecr`) and polling stations (`election`).
 //!
-//! Columns are those of the sample databases. A register numbers its records itself, so that no two records of one
-//! office share a number or a legal key unless somebody wants them to.
+//! The columns are those of the sample databases. A register numbers its records itself. So two records of an office never have the same
+//! number or legal key, unless a bad letter copies one on purpose.
 
 use std::collections::BTreeMap;
 
@@ -14,19 +14,20 @@ mod civil;
 mod election;
 mod names;
 
+pub use civil::YEAR;
 pub use election::REGISTERED;
 
-/// The status that a new record travels with: validated by an officer.
+/// The status of a new record: an officer has validated it.
 const STATUS_VALIDATED: i64 = 2;
-/// Candidates of every sample election.
+/// Number of candidates in each sample election.
 pub const CANDIDATES: usize = 5;
 
-/// The registers of one office: its code, and the next number of each kind of record.
+/// The registers of one office: the codes of the office and its polling stations, and the next number of each kind of record.
 #[derive(Clone, Debug)]
 pub struct Register {
     centre_code: String,
     bureau_codes: Vec<String>,
-    /// How many records of each kind were written before.
+    /// Number of records of each kind that the office wrote before this program; numbers continue after them.
     before: i64,
     numeros: BTreeMap<&'static str, i64>,
     acts: BTreeMap<&'static str, i64>,
@@ -34,7 +35,7 @@ pub struct Register {
 }
 
 impl Register {
-    /// Opens the registers of a civil-registry office.
+    /// Makes the empty registers of a civil-registry office.
     pub fn new(centre_code: &str) -> Register {
         Register {
             centre_code: centre_code.to_owned(),
@@ -46,31 +47,31 @@ impl Register {
         }
     }
 
-    /// Puts polling stations under the office as well.
+    /// Adds polling stations to the office.
     #[must_use]
     pub fn with_bureaux(mut self, bureau_codes: Vec<String>) -> Register {
         self.bureau_codes = bureau_codes;
         self
     }
 
-    /// Goes on with registers in which so many records of each kind stand already.
+    /// Makes the numbers continue after `records` records of each kind, which the office has written before.
     #[must_use]
     pub fn after(mut self, records: i64) -> Register {
         self.before = records;
         self
     }
 
-    /// Returns the code of the office, as scope columns have it.
+    /// Returns the code of the office. The agency's scope at the centre allows records with this code.
     pub fn centre_code(&self) -> &str {
         &self.centre_code
     }
 
-    /// Returns the codes of its polling stations.
+    /// Returns the codes of the office's polling stations.
     pub fn bureau_codes(&self) -> &[String] {
         &self.bureau_codes
     }
 
-    /// Writes acts of birth: 21 filled columns each, a random UUID among them.
+    /// Writes acts of birth. Each has 21 filled columns, among them a random UUID.
     pub fn births(&mut self, count: usize, dice: &mut Dice) -> Records {
         self.acts_of("ActeNaissance", count, |act| civil::birth(act, dice))
     }
@@ -85,7 +86,7 @@ impl Register {
         self.acts_of("ActeDeces", count, |act| civil::death(act, dice))
     }
 
-    /// Writes results of polling stations with the votes of each candidate; every sum is right.
+    /// Writes results of polling stations with the votes for each candidate. All sums are right.
     pub fn results(&mut self, count: usize, dice: &mut Dice) -> Records {
         let (mut results, mut votes) = (Columns::default(), Columns::default());
         for _ in 0..count {
@@ -120,7 +121,7 @@ impl Register {
         *numero
     }
 
-    /// Each station reports once per election; when all have, the next election begins.
+    /// Returns the election and the station of the next result. Each station reports once in an election; then the next election begins.
     fn next_station(&mut self) -> (String, String) {
         let stations = self.bureau_codes.len().max(1);
         let (election, station) = (self.results / stations, self.results % stations);
@@ -130,22 +131,22 @@ impl Register {
     }
 }
 
-/// Names an election, from 1 on.
+/// Returns the code of an election; elections are numbered from 1.
 pub fn election_code(number: usize) -> String {
     format!("SCRUTIN-{number:04}")
 }
 
-/// Where an act stands in its register.
+/// The identity of a new act: the numbers that it gets, and the office that writes it.
 struct Act {
     numero: i64,
     number: i64,
     centre_code: String,
 }
 
-/// One record: column names and values, in the order of the table.
+/// One record as pairs of column name and value, in the order of the table's columns.
 type Row = Vec<(&'static str, Value)>;
 
-/// Rows of one table, turned so that like stands by like.
+/// The rows of one table, stored by column as letters carry them.
 #[derive(Default)]
 struct Columns {
     names: Vec<&'static str>,

@@ -1,4 +1,4 @@
-//! Servers for tests that say and hear what a test dictates, on a free loopback port.
+//! Servers for tests, on a free port of the loopback address: the test itself dictates what they say, and reads what they hear.
 
 #![expect(clippy::unwrap_used, reason = "only tests call it, and they fail by panicking")]
 
@@ -11,27 +11,27 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// The server's end of one connection.
+/// The server's side of one connection.
 pub struct Peer<S> {
     stream: BufReader<S>,
-    /// Lines heard, without their ends.
+    /// The lines that the client has sent, without their line ends.
     pub heard: Vec<String>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
-    /// Talks over a stream.
+    /// Makes the server's side of a connection over a stream.
     pub fn new(stream: S) -> Peer<S> {
         Peer { stream: BufReader::new(stream), heard: Vec::new() }
     }
 
-    /// Says something, as it stands.
+    /// Sends octets to the client without a change.
     pub async fn say(&mut self, bytes: impl AsRef<[u8]>) {
-        // The client may have gone already; what it heard is its own assertion.
+        // The client may have closed the connection already. That is no error here: the test checks separately what the client received.
         drop(self.stream.write_all(bytes.as_ref()).await);
         drop(self.stream.flush().await);
     }
 
-    /// Reads one line; empty at the end of the connection.
+    /// Reads one line from the client. Returns an empty text at the end of the connection.
     pub async fn hear(&mut self) -> String {
         let mut line = Vec::new();
         drop(self.stream.read_until(b'\n', &mut line).await);
@@ -42,14 +42,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
         line
     }
 
-    /// Reads one line, which may be empty; nothing at the end of the connection.
+    /// Reads one line from the client, which may be empty. Returns `None` at the end of the connection.
     pub async fn hear_any(&mut self) -> Option<String> {
         let mut line = Vec::new();
         let read = self.stream.read_until(b'\n', &mut line).await.unwrap_or(0);
         (read > 0).then(|| String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
-    /// Answers each line by the table until the connection ends; a line that is not in it gets `-ERR unknown`.
+    /// Answers each line of the client as the table says, until the connection ends. A line that is not in the table is answered with `-ERR
+    /// unknown`.
     pub async fn answer(&mut self, table: &[(&str, &str)]) {
         loop {
             let line = self.hear().await;
@@ -62,7 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
     }
 }
 
-/// Serves one connection on a free port. Returns the port, and a handle that gives what the script returned.
+/// Accepts one connection on a free port and runs the script with it. Returns the port, and a handle that yields the script's result.
 pub async fn serve<F, Fut, T>(script: F) -> (u16, JoinHandle<T>)
 where
     F: FnOnce(TcpStream) -> Fut + Send + 'static,
@@ -75,7 +76,8 @@ where
     (port, task)
 }
 
-/// A self-signed certificate for these names: in PEM, to be trusted, and an acceptor that shows it.
+/// Makes a self-signed certificate for these names. Returns it in PEM, for clients that are to trust it, and an acceptor with which a
+/// server presents it.
 pub fn certificate(names: &[&str]) -> (String, TlsAcceptor) {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let made = rcgen::generate_simple_self_signed(names).unwrap();

@@ -1,4 +1,4 @@
-//! What a file is that an office sent as a certificate: told by its octets, never by its name.
+//! Finds out what a file holds that an office sent as a certificate. The file's octets decide, never its name.
 
 use openssl::cms::CmsContentInfo;
 use openssl::pkcs7::Pkcs7;
@@ -8,48 +8,48 @@ use openssl::x509::{X509, X509Crl, X509Req};
 
 /// What a file holds.
 pub enum Content {
-    /// Certificates in DER, in their order; whether OpenSSL can read them is not known.
+    /// Certificates in DER, in the order of the file. OpenSSL may be unable to read them.
     Certificates(Vec<Vec<u8>>),
-    /// Something else.
+    /// Something other than certificates.
     Other(Kind),
 }
 
-/// What people send in place of a certificate.
+/// What people send instead of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Nothing.
+    /// Nothing but white space.
     Empty,
-    /// A private key, alone or beside its certificate.
+    /// A private key, alone or together with its certificate.
     PrivateKey,
-    /// A certificate with its private key, under a password.
+    /// A certificate with its private key, encrypted with a password.
     Pkcs12,
-    /// Certificates in a signed structure.
+    /// Certificates in a signed PKCS #7 structure.
     Pkcs7,
     /// A request for a certificate.
     Request,
-    /// A key without a name.
+    /// A public key without a name.
     PublicKey,
-    /// A certificate in OpenSSL's own form (`TRUSTED CERTIFICATE`), with the purposes that it is trusted for.
+    /// A certificate in OpenSSL's own form (`TRUSTED CERTIFICATE`), which lists the purposes that it is trusted for.
     Trusted,
     /// A list of revoked certificates.
     RevocationList,
-    /// Text in two octets a character.
+    /// Text in UTF-16.
     Utf16,
-    /// A certificate in base64, without its first and last line.
+    /// A certificate in base64, without the lines BEGIN and END.
     BareBase64,
-    /// A certificate block whose base64 is damaged.
+    /// A certificate in PEM whose base64 is damaged.
     Damaged,
-    /// A letter.
+    /// A letter instead of a certificate.
     Letter,
-    /// Nothing that is known.
+    /// Something that this program does not know.
     Unknown,
 }
 
-/// The command by which the office makes a certificate of its key. The office never sends that key.
+/// The command with which the office makes a certificate of its own key. The office never sends the private key.
 const MAKE: &str = "openssl req -x509 -key office.key -days 825 -subj \"/CN=000042\" -out office.crt";
 
 impl Kind {
-    /// Says what it is and what to do, behind the name of the file.
+    /// Says what the file holds and what to do. The sentence continues after the file's name.
     pub fn remedy(self, file: &str) -> String {
         match self {
             Kind::Empty => "is empty: ask the agency to send its certificate again".to_owned(),
@@ -86,7 +86,7 @@ impl Kind {
     }
 }
 
-/// Looks at a file's octets.
+/// Finds out what the octets of a file hold.
 pub fn content(octets: &[u8]) -> Content {
     let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
     if octets.iter().all(u8::is_ascii_whitespace) {
@@ -109,8 +109,8 @@ pub fn content(octets: &[u8]) -> Content {
     }
 }
 
-/// Says whether octets begin as a SEQUENCE in DER: its length takes more than one octet, or is that of all octets that follow. Text that
-/// begins with a zero (0x30) has neither.
+/// Says whether octets begin like a SEQUENCE in DER: the length takes more than one octet, or equals the number of octets that follow.
+/// Text that begins with the digit zero (0x30) fulfils neither condition.
 fn is_der(octets: &[u8]) -> bool {
     match octets {
         [0x30, 0x80..=0xff, ..] => true,
@@ -140,7 +140,7 @@ fn blocks(octets: &[u8]) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Cuts at the first place where a mark stands; the mark itself goes.
+/// Cuts octets at the first occurrence of a mark, and leaves the mark out.
 fn cut<'a>(octets: &'a [u8], mark: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let at = octets.windows(mark.len()).position(|window| window == mark)?;
     Some((&octets[..at], &octets[at + mark.len()..]))
@@ -169,18 +169,18 @@ fn of_blocks(blocks: &[Block<'_>]) -> Content {
     decoded.map_or(Content::Other(Kind::Damaged), Content::Certificates)
 }
 
-/// Reads base64, however it is broken into lines.
+/// Decodes base64, wherever its line breaks are.
 fn decoded(text: &[u8]) -> Option<Vec<u8>> {
     let joined = text.iter().copied().filter(|octet| !octet.is_ascii_whitespace()).collect();
     openssl::base64::decode_block(&String::from_utf8(joined).ok()?).ok()
 }
 
-/// Content octets of the object identifier PBES2 (RFC 8018). In a private key under a password it is the first thing (RFC 5958, 3).
+/// Content octets of the object identifier PBES2 (RFC 8018). An encrypted private key begins with this identifier (RFC 5958, 3).
 const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
-/// Octets within which PBES2 begins in such a key.
+/// Number of octets at the beginning of an encrypted private key within which PBES2 begins.
 const PBES2_WITHIN: usize = 24;
 
-/// A block `CMS` of certificates alone is PKCS #7 by its newer name; any other is a letter.
+/// Tells apart the two uses of a PEM block `CMS`: it holds only certificates, as in PKCS #7, or it is a letter.
 fn of_cms(body: &[u8]) -> Kind {
     let is_signed = decoded(body).is_some_and(|der| Pkcs7::from_der(&der).is_ok_and(|it| it.signed().is_some()));
     if is_signed { Kind::Pkcs7 } else { Kind::Letter }
@@ -204,7 +204,7 @@ fn of_der(der: &[u8]) -> Content {
     } else if X509Crl::from_der(der).is_ok() {
         Kind::RevocationList
     } else {
-        // Anything else counts as a certificate that OpenSSL cannot read: reading it gives OpenSSL's reason.
+        // All other octets count as a certificate that OpenSSL cannot read, so that the attempt to read it gives OpenSSL's reason.
         return Content::Certificates(vec![der.to_vec()]);
     };
     Content::Other(other)

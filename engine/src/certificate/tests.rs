@@ -1,11 +1,11 @@
-//! Files as agencies send them, made by the stock command.
+//! Files as agencies send them, made with the command `openssl`.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::*;
 
-/// A folder with a key and a certificate of an office, and whatever else is made of them.
+/// A folder with an office's key and certificate, and the files that a test makes from them.
 struct Desk(tempfile::TempDir);
 
 impl Desk {
@@ -187,10 +187,11 @@ fn a_private_key_is_told_loudly_whatever_lies_beside_it() {
 #[test]
 fn what_openssl_cannot_read_is_told_with_its_reason() {
     let desk = Desk::new();
-    // Refused as before, in words that send nobody looking for another file.
+    // The name in this certificate is in Latin-1 where UTF-8 is required. The refusal must give OpenSSL's reason, and must not say that the
+    // file holds no certificate, because then the agency would look for another file.
     desk.write("handed.pem", include_bytes!("faults/latin1-in-utf8string.pem"));
     desk.openssl("x509 -in office.crt -outform DER -out office.der");
-    // Two further files with such a fault: other names hold other octets that are no UTF-8, in DER and in PEM.
+    // Two further files with the same fault, in DER and in PEM: other names contain other octets that are not UTF-8.
     let der = desk.octets("office.der");
     let bent = |from: &[u8], to: &[u8]| {
         let at = der.windows(from.len()).position(|window| window == from).unwrap();

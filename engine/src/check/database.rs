@@ -1,11 +1,11 @@
-//! What `check` finds in the database: whose it is, which tables are adopted, which agencies can send.
+//! Findings of `check` in the database: which server it belongs to, which tables are adopted, which agencies can send.
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use sdc::request::Request;
 use sdc::service::Service;
 use store::centre::{self, server};
-use store::database::Archiving;
+use store::database::{Archiving, Database, Standbys};
 use store::error::AdministrationError;
 use store::ledger::tariffs;
 use store::people::{Privilege, users};
@@ -18,19 +18,20 @@ use crate::database::OpenDatabase;
 use crate::keys::LoadedKeys;
 use crate::{failure, words_of_errors, words_of_problems};
 
-/// Returns the centre's clock, which its database knows; UTC where it does not say.
+/// Returns the clock of the centre's zone, which the database records; the clock of UTC where the database does not answer.
 pub async fn clock(open: &OpenDatabase) -> Clock {
     let Ok(mut connection) = open.database.get().await else { return Clock::UTC };
     let Ok(server) = server::show(&mut connection).await else { return Clock::UTC };
     Clock::of(&server.zone).unwrap_or(Clock::UTC)
 }
 
-/// Looks at the database and at what it holds.
+/// Checks the database and its content, and adds the findings.
 ///
-/// `shared_user` is the user whom a private PostgreSQL runs as, where other programs run as that user too.
+/// `shared_user` is the operating-system user of a private PostgreSQL, if other programs run as that user too. `reader` is the login that
+/// reads for agencies, if the configuration names one.
 pub async fn database(
     open: &OpenDatabase,
-    shared_user: Option<String>,
+    (shared_user, reader): (Option<String>, Option<Database>),
     keys: Option<&LoadedKeys>,
     clock: Clock,
     findings: &mut Findings,
@@ -43,6 +44,11 @@ pub async fn database(
     findings.judge("database", Verdict::Fail, report.problems(), format!("PostgreSQL {}", report.version));
     for advice in report.advice() {
         findings.add(Verdict::Warn, "database", advice);
+    }
+    if database.hosts() > 1
+        && let Some(text) = standbys(database).await
+    {
+        findings.add(Verdict::Warn, "standbys", text);
     }
     if let Some(user) = shared_user {
         let text = format!(
@@ -83,7 +89,7 @@ pub async fn database(
     if let Err(error) = adopted(&mut connection, findings).await {
         findings.add(Verdict::Fail, "tables", failure::sentence(&error));
     }
-    if let Err(fault) = reading::reading(&mut connection, findings).await {
+    if let Err(fault) = reading::reading(&mut connection, reader, findings).await {
         findings.add(Verdict::Fail, "reading", fault.to_string());
     }
     if let Err(error) = agencies(&mut connection, findings).await {
@@ -91,7 +97,7 @@ pub async fn database(
     }
 }
 
-/// Tells how many users can sign in, and whether there are two for what needs two people.
+/// Reports how many users can sign in, and warns where fewer than two of them have privilege 3, since some acts need two people.
 async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> Result<(), AdministrationError> {
     let users = users::list(connection).await?;
     let signing_in: Vec<_> = users.iter().filter(|user| !user.accounts.is_empty()).collect();
@@ -117,7 +123,25 @@ async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> 
     Ok(())
 }
 
-/// Tells what is known of backups: that is the archive of WAL, since copies are taken without the program.
+/// Returns a sentence where commits of a database with several hosts may be lost with the primary.
+async fn standbys(database: &Database) -> Option<String> {
+    match database.standbys().await {
+        Ok(Standbys::Synchronous(0)) => Some(
+            "several hosts are configured, and no commit waits for a standby: a failover loses letters that were answered; \
+             set synchronous_standby_names on the primary"
+                .to_owned(),
+        ),
+        Ok(Standbys::Synchronous(_)) => None,
+        Ok(Standbys::Hidden) => Some(
+            "several hosts are configured, and this login may not see whether commits wait for a standby: \
+             GRANT pg_read_all_stats to it"
+                .to_owned(),
+        ),
+        Err(fault) => Some(fault.to_string()),
+    }
+}
+
+/// Reports the state of WAL archiving. Other tools copy the database, so the archive is all that the program can see of backups.
 fn backup(archiving: &Archiving, clock: Clock) -> (Verdict, String) {
     let Archiving { is_on, archived_at, failed_at, failures } = archiving;
     let shown = |time: &DateTime<Utc>| clock.time(*time);
@@ -144,7 +168,8 @@ fn backup(archiving: &Archiving, clock: Clock) -> (Verdict, String) {
     }
 }
 
-/// Compares the keys of the data folder with those of the database, and looks for agencies that have a key of the centre.
+/// Compares the keys of the data folder with those that the database records, and reports agencies that have a key or an e-mail address
+/// of the centre.
 async fn own(connection: &mut AsyncPgConnection, keys: &LoadedKeys, findings: &mut Findings) -> anyhow::Result<()> {
     let recorded =
         if centre::keys::is_before(connection).await? { Vec::new() } else { centre::keys::list(connection).await? };
@@ -218,7 +243,7 @@ async fn adopted(connection: &mut AsyncPgConnection, findings: &mut Findings) ->
     Ok(())
 }
 
-/// Tells of agencies that are not suspended and whose every letter is refused all the same.
+/// Reports agencies that are not suspended, but whose letters are all refused, and the cause of each.
 async fn agencies(connection: &mut AsyncPgConnection, findings: &mut Findings) -> anyhow::Result<()> {
     let unheard = agencies::unheard(connection).await?;
     let mut problems = Vec::new();

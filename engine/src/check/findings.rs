@@ -1,41 +1,41 @@
-//! What `check` found: a line each, with how well the thing is.
+//! Findings of `check`: each is a line with a verdict.
 
 use serde::Serialize;
 
-/// How well a thing is.
+/// Verdict of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// All is well.
+    /// Nothing needs a change.
     Ok,
-    /// Worth a change; the centre works.
+    /// Something should be changed, but the centre works.
     Warn,
-    /// The centre does not work, or breaks a promise.
+    /// The centre does not work, or does not do what it promises.
     Fail,
 }
 
-/// One line.
+/// One line of the findings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How well it is.
+    /// The verdict.
     pub verdict: Verdict,
-    /// What was looked at.
+    /// The thing that was checked.
     pub subject: String,
-    /// What was found, and what to do.
+    /// What was found, and what to do about it.
     pub text: String,
 }
 
-/// Lines in the order in which they were found.
+/// The findings, in the order in which they were added.
 #[derive(Default)]
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
-    /// Adds a line.
+    /// Adds a finding.
     pub fn add(&mut self, verdict: Verdict, subject: impl Into<String>, text: impl Into<String>) {
         self.0.push(Finding { verdict, subject: subject.into(), text: text.into() });
     }
 
-    /// Adds a line of what failed, or one that all is well.
+    /// Adds a finding with the given verdict and the problems; where there are none, a finding ok with the text `well`.
     pub fn judge(&mut self, subject: &str, verdict: Verdict, problems: Vec<String>, well: impl Into<String>) {
         if problems.is_empty() {
             self.add(Verdict::Ok, subject, well);
@@ -45,7 +45,7 @@ impl Findings {
         }
     }
 
-    /// Says whether a line says fail.
+    /// Says whether a finding says fail.
     pub fn has_failed(&self) -> bool {
         self.0.iter().any(|finding| finding.verdict == Verdict::Fail)
     }

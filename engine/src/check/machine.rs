@@ -1,4 +1,5 @@
-//! What the machine and the configuration give: mailboxes, folder and relay, libraries, disk, address, and what is secret.
+//! Findings of `check` about the configuration and the machine: mailboxes, transfer folder, relay, libraries, disk, address, passwords and
+//! keys.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -15,12 +16,12 @@ use crate::folder::{DataFolder, exposure};
 use crate::keys::{self, LoadedKeys};
 use crate::ready::FREE_BYTES_MIN;
 
-/// A certificate of the centre's own is reported from so many days before its end.
+/// Number of days before the end of a centre's own certificate from which `check` reports the end.
 const EXPIRY_DAYS: u64 = 60;
-/// Least free room on a disk, in percent: less is reported.
+/// Smallest share of free space on a disk, in percent, that `check` does not report.
 const FREE_PERCENT_MIN: u64 = 10;
 
-/// Looks at what is configured.
+/// Reports what the configuration sets, and what it lacks.
 pub fn configured(configuration: &Configuration, findings: &mut Findings) {
     let file = configuration
         .file
@@ -71,7 +72,7 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
     }
 }
 
-/// Lists what prevents letters from being taken out of the transfer folder, or answers from being put into it.
+/// Lists what prevents the program from taking letters from the transfer folder, or from putting answers into it.
 pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
     let opened = |name: &str| transfer_folder::open_within(&folder.path, name, LOOK_PATIENCE).err();
     let told = |trouble: Trouble| {
@@ -82,7 +83,7 @@ pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
     [transfer_folder::IN, transfer_folder::OUT].into_iter().filter_map(opened).map(told).collect()
 }
 
-/// Looks whether the address of metrics and health is free, unless the centre of this folder runs and has it.
+/// Reports whether the address of metrics and health is free. The address may be in use by the running centre of this data folder.
 fn address(configuration: &Configuration, findings: &mut Findings) {
     let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_locked());
     let address = configuration.server.http_address;
@@ -99,13 +100,13 @@ fn address(configuration: &Configuration, findings: &mut Findings) {
     }
 }
 
-/// Looks who may read passwords.
+/// Reports files with passwords, tokens or the database URL that other users of the machine may read.
 fn passwords(configuration: &Configuration, findings: &mut Findings) {
     let mailboxes =
         configuration.mailboxes.iter().flat_map(|one| [&one.pop3.password_file, &one.pop3.oauth_token_file]);
     let relays = configuration.relay.iter().flat_map(|one| [&one.smtp.password_file, &one.smtp.oauth_token_file]);
     let files = mailboxes.chain(relays).chain([&configuration.database.url_file]).flatten();
-    // A mailbox and the relay of one account share a password file, which is looked at once.
+    // A mailbox and the relay may share a password file, which is checked once.
     let files: BTreeSet<_> = files.collect();
     let exposed = files.iter().filter_map(|path| exposure(path, 0o640, 0o600)).collect();
     let well = match files.len() {
@@ -115,7 +116,8 @@ fn passwords(configuration: &Configuration, findings: &mut Findings) {
     findings.judge("passwords", Verdict::Fail, exposed, well);
 }
 
-/// Looks how much room there is on the disk. Where the database lies elsewhere, little is written here.
+/// Reports the free space on the disk of the data folder. A full disk is a failure only where the private PostgreSQL is on it. Where a
+/// database is configured, a full disk is a warning, because the centre writes little to it.
 fn disk(configuration: &Configuration, folder: &Path, findings: &mut Findings) {
     let Some(room) = disk::room(folder) else { return };
     let megabytes = |bytes: u64| bytes >> 20;
@@ -136,7 +138,7 @@ fn disk(configuration: &Configuration, folder: &Path, findings: &mut Findings) {
     }
 }
 
-/// Looks at the libraries that the program is linked with.
+/// Reports the version of the OpenSSL that the program is linked with, and fails where the program cannot use that version.
 pub fn libraries(findings: &mut Findings) {
     match sdc::keys::check_openssl_version() {
         Ok(()) => findings.add(Verdict::Ok, "OpenSSL", openssl::version::version()),
@@ -144,7 +146,7 @@ pub fn libraries(findings: &mut Findings) {
     }
 }
 
-/// Looks at the data folder and what is secret. Returns the keys where they can be loaded.
+/// Checks the data folder, its permissions and the centre's keys. Returns the keys if they can be loaded.
 pub fn secrets(configuration: &Configuration, clock: Clock, findings: &mut Findings) -> Option<LoadedKeys> {
     let folder = match DataFolder::of(configuration) {
         Ok(folder) => folder,

@@ -33,7 +33,7 @@ pub enum AgencyCommand {
     },
     /// Change its data: address, name, plan, limits. What is not named stays
     Edit(EditArguments),
-    /// Set its status: 0 suspended, 1 some services, 2 all but export and import, 3 all
+    /// Set its status: 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
     Status {
         /// Its number
         #[arg(value_parser = read_matricule)]
@@ -88,7 +88,7 @@ pub struct AddArguments {
     /// Its plan: rights, quotas and prices that many agencies share
     #[arg(long, alias = "profile", default_value = "standard")]
     plan: String,
-    /// 0 suspended, 1 some services, 2 all but export and import, 3 all
+    /// 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
     #[arg(long, default_value_t = 3)]
     status: i16,
     /// How far its account may fall below zero where credit is refused, in the main unit of the currency

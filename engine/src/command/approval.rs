@@ -108,7 +108,7 @@ pub(super) async fn run(
     }
 }
 
-/// Asks for an act that needs a second person, and tells what happens next.
+/// Stores an act that needs a second person as an approval, and prints how another person can confirm it.
 pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     let approval = approvals::ask(desk.connection(), &operator, act).await?;
@@ -123,7 +123,7 @@ pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
     desk.tell_line(&json!({ "approval": approval }), &format!("{needs}\n{next}"))
 }
 
-/// Shows an act, and asks whether it is to be done.
+/// Shows an act that waits for an approval, and asks the operator whether it is to be done.
 async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
     let approval = approvals::show(desk.connection(), id).await?;
     let time = desk.clock.time(approval.asked_at);
@@ -136,12 +136,7 @@ async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
         let name = agencies::show(desk.connection(), agency).await?.name;
         shown.push(said!("approval-shown-agency", agency = agency.to_string(), name = show::plain(&name)));
     }
-    let shown = shown.join("\n") + "\n";
-    if !ask::is_possible() {
-        bail!("{shown}nothing was done: say --yes to confirm it");
-    }
-    ask::tell(&shown)?;
-    if ask::agrees(&said!("approval-ask-confirm"))? { Ok(()) } else { bail!("nothing was done: it waits still") }
+    ask::confirmed(&(shown.join("\n") + "\n"), &said!("approval-ask-confirm"))
 }
 
 fn agency_of(act: &Act) -> Option<Matricule> {
@@ -153,7 +148,7 @@ fn agency_of(act: &Act) -> Option<Matricule> {
     }
 }
 
-/// Words what is asked.
+/// Returns a sentence that says what an act would do.
 fn in_words(act: &Act, desk: &Desk) -> String {
     match act {
         Act::CertificateReplace { agency, certificate, .. } => said!(
@@ -216,7 +211,7 @@ fn user_in_words(new: &NewUser) -> String {
     }
 }
 
-/// Says how far an approval is; the codes are those of `--json`.
+/// Returns the words of an approval's state; `code` is the state as `--json` prints it.
 fn state(code: &str) -> String {
     match code {
         "waiting" => said!("approval-state-waiting"),
@@ -229,7 +224,7 @@ fn state(code: &str) -> String {
     }
 }
 
-/// What was asked: what waits, or all.
+/// The list of approvals: only the waiting ones, or also the decided ones.
 struct Asked {
     with_decided: bool,
 }

@@ -1,4 +1,4 @@
-//! `xmserver cert`: certificates of agencies, registered by fingerprint, one agency to a key for ever.
+//! `xmserver cert`: certificates of agencies, registered by fingerprint. A key belongs to one agency for ever.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ const KEY: &str = "heading-key";
 const VALID: &str = "heading-valid";
 const FINGERPRINT: &str = "heading-sha-256";
 const WARNING: &str = "heading-warning";
-/// Hexadecimal digits of a SHA-256 and of a SHA-1 fingerprint.
+/// Hexadecimal digits of a SHA-256 fingerprint; [`SHA1_DIGITS`] is the number for SHA-1, which is refused.
 const SHA256_DIGITS: usize = 64;
 const SHA1_DIGITS: usize = 40;
 
@@ -96,7 +96,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
             if !yes {
                 agree_to_revoke(&found, clock)?;
             }
-            // The certificate is named by its number, so that the one revoked is the one that was shown.
+            // The command revokes by number, so that exactly the certificate that was shown is revoked.
             let name = format!("#{}", found.certificate.id);
             let letters = certificates::revoke(desk.connection(), &operator, &name, &reason, since).await?;
             if desk.json {
@@ -110,7 +110,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
     }
 }
 
-/// Shows what a person must know, asks whether it is the certificate that the agency told of, and registers it.
+/// Shows a certificate with its warnings, asks whether it is the one that the agency told of, and registers it.
 async fn register(
     desk: &mut Desk,
     matricule: Matricule,
@@ -172,7 +172,7 @@ async fn register(
     desk.tell_line(&result, &lines.join("\n"))
 }
 
-/// Refuses what cannot be the SHA-256 fingerprint of anything: comparing it would only say that it is another one.
+/// Refuses a text that is no SHA-256 fingerprint. A comparison alone would only say that the certificate is another one.
 fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
     let digits = certificates::plain_hex(fingerprint);
     let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -189,7 +189,7 @@ fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Chooses among the certificates of a file: the one that the agency told of, the only one, or the one that a person names.
+/// Chooses one of the certificates in a file: the one whose fingerprint the agency told, the only one, or the one that the operator picks.
 fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&str>) -> anyhow::Result<Presented> {
     let told = fingerprint.map(certificates::plain_hex);
     let is_told = |one: &Presented| told.as_ref().is_some_and(|told| *told == hex::encode(&one.fields.fingerprint));
@@ -198,7 +198,8 @@ fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&
     let (count, told_at) = (presented.len(), presented.iter().position(is_told));
     let at = match (count, told_at) {
         (_, Some(at)) => at,
-        // Where the fingerprint given is another certificate's, registering says so.
+        // The only certificate is chosen even where its fingerprint differs from the given one: the registration refuses it then, and says
+        // why.
         (1, None) => 0,
         (_, None) if fingerprint.is_none() && ask::is_possible() => {
             ask::tell(&format!("{}\n{}", said!("cert-file-holds", count = count), lines.concat()))?;
@@ -235,12 +236,12 @@ fn facts(agency: &str, one: &Presented, concerns: &[Concern], clock: Clock) -> S
     lines.map(|(label, text)| format!("{}\n", labels.line(label, 2, &text))).collect()
 }
 
-/// Says from when to when a certificate is valid.
+/// Returns a sentence that says from when to when a certificate is valid.
 fn valid(from: DateTime<Utc>, to: DateTime<Utc>, clock: Clock) -> String {
     said!("cert-valid", from = clock.time(from), to = clock.time(to))
 }
 
-/// Tells whose key was revoked, and what becomes of the agency.
+/// Returns a sentence that names the agency whose certificate was revoked, and says whether the agency can still send.
 fn revoked(name: &str, found: &Revocable) -> String {
     let one = &found.certificate;
     let sends = if found.has_another { said!("cert-sends-another") } else { said!("cert-sends-no-more") };
@@ -254,7 +255,7 @@ fn revoked(name: &str, found: &Revocable) -> String {
     format!("{}\n", lines.join("\n"))
 }
 
-/// Shows what a revocation means and asks whether it is meant.
+/// Shows what a revocation would do, and asks the operator whether to go on.
 fn agree_to_revoke(found: &Revocable, clock: Clock) -> anyhow::Result<()> {
     let one = &found.certificate;
     let matricule = one.agency.to_string();

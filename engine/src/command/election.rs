@@ -2,13 +2,13 @@
 
 use clap::{Args, Subcommand};
 use serde_json::json;
-use store::elections::{self, Missing, MissingFilter};
+use store::elections::{self, FiguresFilter, Missing, MissingFilter};
 
 use super::desk::Desk;
 use crate::show::{self, Table};
 use crate::speech::said;
 
-/// Missing stations that people are shown at most, unless all are asked for.
+/// Most missing stations that are printed for people, unless `--all` is given.
 const SHOWN: i64 = 100;
 
 /// What to tell of elections.
@@ -19,6 +19,9 @@ pub enum ElectionCommand {
         /// This election alone
         #[arg(long)]
         election: Option<String>,
+        /// In this area, of whatever level
+        #[arg(long)]
+        area: Option<String>,
     },
     /// List the stations that have not sent their result, those with most registered voters first, with whom to call
     Missing(MissingArguments),
@@ -43,7 +46,7 @@ pub struct MissingArguments {
 
 pub(super) async fn run(desk: &mut Desk, command: ElectionCommand) -> anyhow::Result<()> {
     match command {
-        ElectionCommand::Show { election } => tell_figures(desk, election.as_deref()).await,
+        ElectionCommand::Show { election, area } => tell_figures(desk, &FiguresFilter { election, area }).await,
         ElectionCommand::Missing(MissingArguments { election, area, csv, all }) => {
             let is_whole = csv || all || desk.json;
             let filter = MissingFilter { election, area, limit: (!is_whole).then_some(SHOWN) };
@@ -59,10 +62,10 @@ pub(super) async fn run(desk: &mut Desk, command: ElectionCommand) -> anyhow::Re
     }
 }
 
-async fn tell_figures(desk: &mut Desk, election: Option<&str>) -> anyhow::Result<()> {
-    let states = elections::states(desk.connection(), election).await?;
-    let totals = elections::totals(desk.connection(), election).await?;
-    let votes = elections::votes(desk.connection(), election).await?;
+async fn tell_figures(desk: &mut Desk, filter: &FiguresFilter) -> anyhow::Result<()> {
+    let states = elections::states(desk.connection(), filter).await?;
+    let totals = elections::totals(desk.connection(), filter).await?;
+    let votes = elections::votes(desk.connection(), filter).await?;
     if desk.json {
         return show::json(&json!({ "states": states, "totals": totals, "votes": votes }));
     }
@@ -70,11 +73,11 @@ async fn tell_figures(desk: &mut Desk, election: Option<&str>) -> anyhow::Result
     for count in states {
         table.row([count.election, state(&count.state), count.stations.to_string(), count.registered.to_string()]);
     }
-    table.print(&said!("election-none"))?;
+    table.print(&if filter.area.is_some() { said!("election-none-area") } else { said!("election-none") })?;
     for one in totals {
         let words = said!(
             "election-totals",
-            election = one.election,
+            election = place(&one.election, &one.areas),
             counted = one.stations_counted,
             stations = one.stations,
             signatures = one.signatures,
@@ -91,10 +94,21 @@ async fn tell_figures(desk: &mut Desk, election: Option<&str>) -> anyhow::Result
     }
     let mut table = Table::new(&["election", "candidate", "name", "votes"]);
     for vote in votes {
-        table.row([vote.election, vote.candidate, show::plain(&vote.name), vote.votes.to_string()]);
+        table.row([
+            place(&vote.election, &vote.areas),
+            vote.candidate,
+            show::plain(&vote.name),
+            vote.votes.to_string(),
+        ]);
     }
     show::text("\n")?;
     table.print("")
+}
+
+/// Returns the heading for figures: the election, followed by the areas, from the largest to the one that the figures are about.
+fn place(election: &str, areas: &[String]) -> String {
+    let names: Vec<&str> = [election].into_iter().chain(areas.iter().map(String::as_str)).collect();
+    show::plain(&names.join(" / "))
 }
 
 fn tell_missing(stations: Vec<Missing>, is_whole: bool) -> anyhow::Result<()> {
@@ -118,7 +132,7 @@ fn tell_missing(stations: Vec<Missing>, is_whole: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says how a station stands; the codes are those of `--json` and of the view.
+/// Returns the words of a station's state; `code` is the state as `--json` and the view `election.states` have it.
 fn state(code: &str) -> String {
     match code {
         "held" => said!("station-state-held"),
@@ -131,7 +145,7 @@ fn state(code: &str) -> String {
     }
 }
 
-/// Writes stations as RFC 4180 has it, with the column names of the view.
+/// Writes stations as CSV (RFC 4180), with the column names of the view.
 fn as_csv(stations: &[Missing]) -> String {
     let head = ["election", "bureau", "name", "areas", "registered", "telephone", "agency", "agency_telephone"];
     let mut text = head.join(",") + "\r\n";
@@ -147,7 +161,7 @@ fn as_csv(stations: &[Missing]) -> String {
     text
 }
 
-/// Quotes a text. A spreadsheet takes one that begins like a formula for a formula: it gets a mark that makes it a text.
+/// Quotes a text as a CSV cell. A text that a spreadsheet would run as a formula gets an apostrophe first, which makes it a text.
 fn cell(text: &str) -> String {
     let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\0', '＝', '＋', '－', '＠']);
     let mark = if is_formula { "'" } else { "" };

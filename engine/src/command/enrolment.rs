@@ -1,6 +1,6 @@
-//! `xmserver enrolment`: one-time codes by which installations come whose keys nobody knows yet.
+//! `xmserver enrolment`: one-time codes with which new installations enrol, whose keys the centre does not know yet.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
 use serde_json::json;
@@ -8,7 +8,7 @@ use store::agencies::enrolments::{self, Listed};
 use store::error::AdministrationError;
 
 use super::desk::{Desk, read_matricule};
-use super::listing::{self, Extent, Listing};
+use super::listing::{self, Listing, Newest};
 use crate::show;
 use crate::speech::said;
 
@@ -22,17 +22,7 @@ pub enum EnrolmentCommand {
         matricule: Matricule,
     },
     /// List codes, newest first: which are open, used or locked after wrong ones
-    List(ListArguments),
-}
-
-/// Which codes to list.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// Older than this one
-    #[arg(long)]
-    before: Option<i32>,
-    #[command(flatten)]
-    extent: Extent,
+    List(Newest),
 }
 
 pub(super) async fn run(desk: &mut Desk, command: EnrolmentCommand) -> anyhow::Result<()> {
@@ -45,11 +35,11 @@ pub(super) async fn run(desk: &mut Desk, command: EnrolmentCommand) -> anyhow::R
             let result = json!({ "agency": matricule, "code": code, "expires_at": told.expires_at });
             desk.tell_line(&result, &words)
         }
-        EnrolmentCommand::List(ListArguments { before, extent }) => listing::tell(desk, &Codes, before, extent).await,
+        EnrolmentCommand::List(newest) => listing::tell_newest(desk, &Codes, newest).await,
     }
 }
 
-/// Every code.
+/// The list of all enrolment codes.
 struct Codes;
 
 impl Listing for Codes {
@@ -90,7 +80,7 @@ impl Listing for Codes {
     }
 }
 
-/// Says how far a code is; the codes are those of `--json`.
+/// Returns the words of an enrolment code's state; `code` is the state as `--json` prints it.
 fn state(code: &str) -> String {
     match code {
         "open" => said!("enrolment-state-open"),

@@ -1,4 +1,4 @@
-//! `xmserver flag`: what was accepted and wants an explanation.
+//! `xmserver flag`: flags, which mark accepted rows that a check found wrong or could not judge, until an operator explains them.
 
 use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;

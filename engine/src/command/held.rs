@@ -55,12 +55,19 @@ pub enum HeldCommand {
 /// Which letters to list.
 #[derive(Args, Debug)]
 pub struct ListArguments {
-    /// Of this agency
-    #[arg(long, value_parser = read_matricule)]
-    agency: Option<Matricule>,
     /// Held for this: check or approval
     #[arg(long, value_parser = PossibleValuesParser::new(HoldCode::ALL.map(HoldCode::as_str)), hide_possible_values = true)]
     code: Option<String>,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Which letters to list, whatever they are held for.
+#[derive(Args, Debug)]
+pub struct Which {
+    /// Of this agency
+    #[arg(long, value_parser = read_matricule)]
+    agency: Option<Matricule>,
     /// Those decided already, too
     #[arg(long)]
     with_decided: bool,
@@ -72,22 +79,22 @@ pub struct ListArguments {
 }
 
 pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command: HeldCommand) -> anyhow::Result<()> {
-    let operator = desk.operator.clone();
     match command {
-        HeldCommand::List(ListArguments { agency, code, with_decided, after, extent }) => {
-            let filter = HeldFilter { agency, code, with_decided, after: None, limit: None };
-            listing::tell(desk, &filter, after, extent).await
-        }
-        HeldCommand::Show { id } => {
-            let (letter, rows) = held::show(desk.connection(), &operator, id).await?;
-            show_one(desk, &letter, &rows)
-        }
+        HeldCommand::List(ListArguments { code, which }) => list(desk, code, which).await,
+        HeldCommand::Show { id } => show_one(desk, id).await,
         HeldCommand::Release { id, waive, reason } => decide(desk, configuration, id, Some(&waive), &reason).await,
         HeldCommand::Refuse { id, reason } => decide(desk, configuration, id, None, &reason).await,
     }
 }
 
-/// Asks for the end of a letter; corrections that one person decides are decided at once.
+/// Lists held letters. If `code` is given, only letters that are held for that reason are listed.
+pub(super) async fn list(desk: &mut Desk, code: Option<String>, which: Which) -> anyhow::Result<()> {
+    let Which { agency, with_decided, after, extent } = which;
+    let filter = HeldFilter { agency, code, with_decided, after: None, limit: None };
+    listing::tell(desk, &filter, after, extent).await
+}
+
+/// Asks for a held letter to be released or refused. A waiting correction needs only one person, so it is decided at once.
 pub(super) async fn decide(
     desk: &mut Desk,
     configuration: &Configuration,
@@ -105,7 +112,7 @@ pub(super) async fn decide(
     tell(desk, id, act.of_held().is_some_and(|decision| decision.waived.is_none()), &decided)
 }
 
-/// Opens a letter with the centre's keys, to be tried again.
+/// Opens a held letter again with the centre's keys, for a further attempt.
 async fn open(desk: &mut Desk, configuration: &Configuration, id: i64) -> anyhow::Result<(Settler, Arrival)> {
     let operator = desk.operator.clone();
     let folder = DataFolder::of(configuration)?;
@@ -117,7 +124,7 @@ async fn open(desk: &mut Desk, configuration: &Configuration, id: i64) -> anyhow
     Ok((settler, opened))
 }
 
-/// Confirms what another person asked of a held letter, and tries it again.
+/// Confirms the release or refusal that another person asked for, and makes the further attempt at the letter.
 pub(super) async fn confirm(
     desk: &mut Desk,
     configuration: &Configuration,
@@ -141,7 +148,7 @@ fn tell(desk: &Desk, id: i64, is_refusal: bool, decided: &Decided) -> anyhow::Re
     desk.tell_line(&decision::told(decided), &words)
 }
 
-/// Words what is asked of a held letter.
+/// Returns a sentence that says what would be done with a held letter, and why.
 pub(super) fn decision_in_words(decision: &HeldDecision) -> String {
     let (id, reason) = (decision.held.to_string(), show::plain(&decision.reason));
     match &decision.waived {
@@ -150,7 +157,14 @@ pub(super) fn decision_in_words(decision: &HeldDecision) -> String {
     }
 }
 
-pub(super) fn show_one(desk: &Desk, letter: &HeldLetter, rows: &[HeldRow]) -> anyhow::Result<()> {
+/// Shows a held letter with its rows. The audit log records that the operator has seen them, because rows are personal data.
+pub(super) async fn show_one(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
+    let operator = desk.operator.clone();
+    let (letter, rows) = held::show(desk.connection(), &operator, id).await?;
+    tell_one(desk, &letter, &rows)
+}
+
+fn tell_one(desk: &Desk, letter: &HeldLetter, rows: &[HeldRow]) -> anyhow::Result<()> {
     if desk.json {
         let mut all = json!(letter);
         if let Value::Object(members) = &mut all {
@@ -179,7 +193,7 @@ pub(super) fn show_one(desk: &Desk, letter: &HeldLetter, rows: &[HeldRow]) -> an
     show::facts(&facts)
 }
 
-/// Tells the checks that hold a letter, a line for each row with its arithmetic.
+/// Returns the checks that hold a letter, one line for each row with its arithmetic.
 fn arithmetic(letter: &HeldLetter) -> Vec<String> {
     let mut lines = Vec::new();
     for flag in letter.checks.as_array().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! `xmserver letter`: all that the centre knows of one letter, for an operator who has its office on the telephone.
+//! `xmserver letter`: all that the centre knows of one letter, for an operator who talks with its office on the telephone.
 
 use clap::{Args, Subcommand};
 use sdc::answer::receipt::Receipt;
@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::show::{self, Labels};
 use crate::speech::{self, said};
 
-/// Labels of a story's lines.
+/// Labels of the lines that `letter show` prints.
 const LABELS: [&str; 10] = [
     "heading-letter",
     "heading-agency",
@@ -63,7 +63,7 @@ impl Wanted {
     }
 }
 
-/// Reads what a letter was told; nothing where the receipt is of a form that this program does not read.
+/// Reads the receipt of a decided letter; none where this program cannot read the form of the receipt.
 pub(super) fn receipt(decided: &Decided) -> Option<Receipt> {
     payload::read_answer(&decided.receipt, &PayloadLimits::default()).ok().map(|answer| answer.receipt)
 }
@@ -146,7 +146,7 @@ fn of_quarantine(entry: &QuarantineEntry) -> String {
     }
 }
 
-/// Says what became of a receipt.
+/// Returns words that say whether the receipt of a letter waits, was given up, or was sent, and when.
 pub(super) fn answer_state(story: &Story, clock: Clock) -> String {
     let sent = story.decided.as_ref().and_then(|decided| decided.answered_at);
     match (&story.waiting, sent) {
@@ -156,7 +156,7 @@ pub(super) fn answer_state(story: &Story, clock: Clock) -> String {
     }
 }
 
-/// Says where an answer goes.
+/// Returns words that say where an answer goes: an e-mail address, the transfer folder, or no address.
 pub(super) fn address(answer: &Answer) -> String {
     match (answer.transport.as_str(), answer.email.as_str()) {
         ("folder", _) => said!("answer-folder"),

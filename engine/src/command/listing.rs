@@ -1,4 +1,5 @@
-//! Lists, page by page. No list is cut silently: people are told how many lines are left and how to go on, programs get all lines.
+//! Prints lists, page by page. A list for people ends after a number of lines, and then says how many lines follow and which option shows
+//! them. A list for programs (JSON) is complete unless a limit is given.
 
 use std::fmt::Display;
 
@@ -11,11 +12,11 @@ use super::desk::Desk;
 use crate::show::{self, Table};
 use crate::speech::said;
 
-/// Lines that people are shown by default.
+/// Number of lines that a list for people shows by default.
 const SHOWN: i64 = 100;
-/// Lines read from the database at a time.
+/// Number of lines that one query of the database reads.
 const PAGE: i64 = 1000;
-/// Most lines behind a page that are counted, to be told.
+/// If a list for people ends early, the lines that follow are counted up to this number, so that the count stays quick.
 const COUNTED_MAX: i64 = 10_000;
 
 /// How much of a list.
@@ -29,6 +30,25 @@ pub struct Extent {
     all: bool,
 }
 
+/// Lines of a list that begins with the newest one.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Newest {
+    /// Older than this one
+    #[arg(long)]
+    before: Option<i32>,
+    #[command(flatten)]
+    extent: Extent,
+}
+
+/// Prints a list that begins with the newest line.
+pub(super) async fn tell_newest(
+    desk: &mut Desk,
+    listing: &impl Listing<Cursor = i32>,
+    Newest { before, extent }: Newest,
+) -> anyhow::Result<()> {
+    tell(desk, listing, before, extent).await
+}
+
 impl Extent {
     fn lines(self, is_for_programs: bool) -> i64 {
         match self.limit {
@@ -39,15 +59,16 @@ impl Extent {
     }
 }
 
-/// A list that is read in pages, each behind the last line of the one before.
+/// A list that is read in pages. Each page begins after the last line of the page before.
 pub(super) trait Listing {
-    /// One line.
+    /// Type of one line of the list.
     type Line: Serialize;
-    /// The value by which the next page goes on behind a line.
+    /// Value of a line, such as its number, after which the next page begins.
     type Cursor: Copy + Display;
-    /// The option with which the next page is asked for. By default it is `--before`, since most lists begin with the newest line.
+    /// The command-line option that prints the lines after a given line. By default it is `--before`, since most lists begin with the
+    /// newest line.
     const GOES_ON: &'static str = "--before";
-    /// Headings of the table.
+    /// Headings of the table that people see.
     const HEADINGS: &'static [&'static str];
 
     /// Reads at most `limit` lines that follow the line at `behind`.
@@ -58,10 +79,10 @@ pub(super) trait Listing {
         limit: i64,
     ) -> Result<Vec<Self::Line>, AdministrationError>;
 
-    /// Returns the value by which the next page goes on behind a line.
+    /// Returns the value of this line after which the next page begins.
     fn cursor(line: &Self::Line) -> Self::Cursor;
 
-    /// Returns the option that asks for the lines behind one, with its value as it is typed.
+    /// Returns the command-line option that prints the lines after this line, together with its value, such as `--before 7`.
     fn goes_on(last: Self::Cursor) -> String {
         format!("{} {last}", Self::GOES_ON)
     }
@@ -69,11 +90,11 @@ pub(super) trait Listing {
     /// Returns a line's cells, one for each heading.
     fn cells(line: Self::Line, desk: &Desk) -> Vec<String>;
 
-    /// Says in words that there is no line.
+    /// Returns the sentence that is printed if the list is empty.
     async fn nothing(&self, connection: &mut AsyncPgConnection) -> Result<String, AdministrationError>;
 }
 
-/// Tells a list, beginning behind a line where one is given.
+/// Prints a list, as JSON or as a table. If `behind` is given, the list begins after that line.
 pub(super) async fn tell<L: Listing>(
     desk: &mut Desk,
     listing: &L,
@@ -88,8 +109,8 @@ pub(super) async fn tell<L: Listing>(
     }
 }
 
-/// Writes one JSON array, page by page, so that a list of any length takes no more memory than a page. Ends early where the reader of
-/// standard output has gone away.
+/// Writes one JSON array, page by page, so that a list of any length needs no more memory than a page. Ends early if the program that reads
+/// standard output has ended.
 async fn for_programs<L: Listing>(
     desk: &mut Desk,
     listing: &L,
@@ -145,7 +166,8 @@ async fn for_people<L: Listing>(
     }
 }
 
-/// Counts the lines that are left, up to a bound: an operator who looks at a hundred lines must not wait for millions.
+/// Prints how many lines follow the ones shown, and which option shows them. At most [`COUNTED_MAX`] lines are counted, because an operator
+/// who wants a hundred lines must not wait until millions are counted.
 async fn tell_more<L: Listing>(desk: &mut Desk, listing: &L, last: L::Cursor, shown: i64) -> anyhow::Result<()> {
     let (mut counted, mut behind) = (0, Some(last));
     while counted < COUNTED_MAX {
@@ -179,7 +201,7 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
 
-    /// The numbers from one on, without end.
+    /// An endless list of the numbers from 1, with a count of the pages that were read.
     struct Numbers {
         pages: Cell<u32>,
     }

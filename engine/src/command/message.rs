@@ -1,4 +1,4 @@
-//! `xmserver message`: what offices and operators write to each other, and what is written to many offices at once.
+//! `xmserver message`: messages between offices and operators, and broadcasts to many offices.
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
@@ -137,7 +137,7 @@ async fn broadcast(desk: &mut Desk, arguments: BroadcastArguments) -> anyhow::Re
     let id = messages::broadcast(desk.connection(), &operator, &audience, &text).await?;
     let bar = if desk.json { ProgressBar::hidden() } else { ProgressBar::new(agencies.unsigned_abs()) };
     let mut told = 0;
-    // Where another program goes on with it, it is told there.
+    // Another program of the centre may continue the broadcast meanwhile; this loop then only shows how far the broadcast is.
     while let Some(step) = messages::go_on(desk.connection(), Some(id)).await? {
         told = step.told;
         bar.set_position(told.unsigned_abs().into());
@@ -149,7 +149,7 @@ async fn broadcast(desk: &mut Desk, arguments: BroadcastArguments) -> anyhow::Re
     desk.tell_line(&json!({ "broadcast": id, "agencies": told }), &said!("broadcast-sent", count = told))
 }
 
-/// Words a message as a whole.
+/// Returns a message in full, with its head.
 fn whole(message: &Message, desk: &Desk) -> String {
     let (number, time) = (message.number.to_string(), desk.clock.time(message.written_at));
     let head = match (&message.installation, &message.operator) {
@@ -175,7 +175,7 @@ fn whole(message: &Message, desk: &Desk) -> String {
     format!("{head}\n{lines}")
 }
 
-/// Says whether who a message is for has looked at it.
+/// Returns words that say whether the recipient of a message has seen it.
 fn seen(message: &Message) -> String {
     match (&message.installation, &message.read_at) {
         (Some(_), None) => said!("message-unread"),

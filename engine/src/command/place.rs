@@ -1,4 +1,4 @@
-//! Where a command works, and for whom: the configuration, and a desk at the database.
+//! Where a command works: the configuration, and a desk, which is a connection to the database with the operator signed in.
 
 use std::process::{ExitCode, Termination};
 
@@ -15,14 +15,14 @@ use crate::database::{OpenDatabase, Purpose};
 use crate::failure::{Exit, Worded};
 use crate::{logging, operator, words_of_errors};
 
-/// Where a command works, and for whom.
+/// The options that every command has: where its configuration is, and whether its result is JSON.
 pub(super) struct Place {
     pub(super) sources: Sources,
     pub(super) json: bool,
 }
 
 impl Place {
-    /// Loads the configuration, and starts a log of warnings and errors only: a command tells its result itself.
+    /// Loads the configuration, and starts a log of warnings and errors only, because a command prints its result itself.
     pub(super) fn configuration(&self) -> anyhow::Result<Configuration> {
         let configuration = Configuration::load(&self.sources)?;
         let mut server = configuration.server.clone();
@@ -33,7 +33,7 @@ impl Place {
         Ok(configuration)
     }
 
-    /// Opens the database and does one thing there, for the user to whom this account is mapped.
+    /// Opens the database, signs in the user to whom the system account is mapped, and runs `work` with that desk.
     pub(super) fn at_desk<T: Termination>(
         &self,
         work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
@@ -41,7 +41,7 @@ impl Place {
         self.at_desk_by(&Entrance::Account, work)
     }
 
-    /// The same for what opens letters, with the centre's keys and limits.
+    /// Does what [`Place::at_desk`] does, and gives `work` the configuration too, which has the keys and limits for opening letters.
     pub(super) fn at_desk_with_letters<T: Termination>(
         &self,
         work: impl AsyncFnOnce(&mut Desk, &Configuration) -> anyhow::Result<T>,
@@ -68,7 +68,7 @@ impl Place {
     }
 }
 
-/// Makes the runtime of one command.
+/// Makes the tokio runtime for one command.
 pub(super) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
@@ -98,7 +98,7 @@ async fn with_desk<T: Termination>(
         Err(error) => error,
     };
     match done.downcast() {
-        // Where an act needs a second person's approval, the approval is asked for instead, whatever the command is.
+        // A command whose act needs a second person ends with this error, and the act is written down as an approval instead.
         Ok(AdministrationError::ApprovalNeeded(act)) => {
             approval::asked(&mut desk, &act).await.map_err(|error| in_zone(error, clock))?;
             Ok(Exit::Asked.into())
@@ -108,7 +108,7 @@ async fn with_desk<T: Termination>(
     }
 }
 
-/// Words the times of an error in the centre's zone.
+/// Replaces an error of the operators' database calls by its sentence, with times in the centre's zone.
 fn in_zone(error: anyhow::Error, clock: Clock) -> anyhow::Error {
     match error.downcast::<AdministrationError>() {
         Ok(error) => Worded { words: words_of_errors::sentence(&error, |time| clock.time(time)), error }.into(),

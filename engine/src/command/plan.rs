@@ -84,7 +84,7 @@ pub(super) async fn run(desk: &mut Desk, command: PlanCommand) -> anyhow::Result
     }
 }
 
-/// Words a plan, a line for each thing that it says.
+/// Returns a plan in words, one line for each right and quota.
 fn words(plan: &Plan) -> String {
     let unbounded = || said!("plan-unbounded");
     let acts = plan.read_acts_per_day.map_or_else(unbounded, |acts| acts.to_string());
@@ -100,13 +100,32 @@ fn words(plan: &Plan) -> String {
             "plan-right",
             table = format!("{application}.{table}"),
             sends = sends,
-            reads = may_read,
-            certifies = may_certify,
-            gives = certify_gives
+            reads = whose(may_read),
+            certifies = whose(may_certify),
+            gives = gives(certify_gives)
         )
     }));
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Says whose records; the codes are those of `--json`.
+pub(super) fn whose(code: &str) -> String {
+    match code {
+        "none" => said!("plan-whose-none"),
+        "own" => said!("plan-whose-own"),
+        "all" => said!("plan-whose-all"),
+        other => other.to_owned(),
+    }
+}
+
+/// Says what certifying gives; the codes are those of `--json`.
+pub(super) fn gives(code: &str) -> String {
+    match code {
+        "verdict" => said!("plan-gives-verdict"),
+        "record" => said!("plan-gives-record"),
+        other => other.to_owned(),
+    }
 }
 
 fn read(arguments: EditArguments) -> anyhow::Result<(String, PlanEdit)> {

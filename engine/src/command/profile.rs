@@ -1,6 +1,5 @@
-//! `xmserver profile`: what offices asked to have changed of their own data, and one operator decides.
+//! `xmserver profile`: changes that offices asked for in their own profile, which one operator confirms or refuses.
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
 use store::agencies::profiles::{self, Change};
@@ -70,7 +69,7 @@ pub(super) async fn run(desk: &mut Desk, command: ProfileCommand) -> anyhow::Res
     }
 }
 
-/// Shows a change, with the telephone at which to ask whether the office wants it, and asks whether it is to be made.
+/// Shows a change of a profile with the office's telephone number, so that the operator can call back, and asks whether to make the change.
 async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
     let change = profiles::show(desk.connection(), id).await?;
     if change.state != "waiting" {
@@ -86,15 +85,10 @@ async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
         telephone = show::or_dash(Some(show::plain(&change.telephone)).filter(|number| !number.is_empty()))
     );
     let members: String = members(&change).iter().map(|member| format!("  {member}\n")).collect();
-    let shown = format!("{shown}\n{members}");
-    if !ask::is_possible() {
-        bail!("{shown}nothing was done: say --yes to confirm it");
-    }
-    ask::tell(&shown)?;
-    if ask::agrees(&said!("profile-ask-confirm"))? { Ok(()) } else { bail!("nothing was done: it waits still") }
+    ask::confirmed(&format!("{shown}\n{members}"), &said!("profile-ask-confirm"))
 }
 
-/// Words what is set, a line for each member.
+/// Returns the members that a change sets, one line each, with the former and the new value.
 fn members(change: &Change) -> Vec<String> {
     let shown = |value: &str| show::or_dash(Some(show::plain(value)).filter(|value| !value.is_empty()));
     let member = |(name, former, value): (String, String, String)| {
@@ -104,7 +98,7 @@ fn members(change: &Change) -> Vec<String> {
     change.members().into_iter().map(member).collect()
 }
 
-/// Says how far a change is; the codes are those of `--json`.
+/// Returns the words of a change's state; `code` is the state as `--json` prints it.
 fn state(code: &str) -> String {
     match code {
         "waiting" => said!("profile-state-waiting"),
@@ -116,7 +110,7 @@ fn state(code: &str) -> String {
     }
 }
 
-/// Changes: those that wait, or all.
+/// The list of changes of profiles: only the waiting ones, or also the decided ones.
 struct Changes {
     with_decided: bool,
 }

@@ -1,4 +1,4 @@
-//! `xmserver quarantine`: containers that were not accepted, until an operator has looked at them.
+//! `xmserver quarantine`: an operator looks at containers that the centre did not accept, and tries them again or drops them.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
+use reader::{ReadLimits, Reader};
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
@@ -14,12 +15,13 @@ use store::certificates::issuer::CertificateIssuer;
 use store::error::AdministrationError;
 use store::ledger::voucher_keys::VoucherKeys;
 use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
-use store::settle::{Settler, SettlingSettings, Tried};
+use store::settle::{Arrival, Settler, SettlingSettings, Tried};
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
 use super::terms;
 use crate::configuration::Configuration;
+use crate::database::connect_reader;
 use crate::folder::DataFolder;
 use crate::issuer::Authority;
 use crate::speech::{self, said};
@@ -118,9 +120,10 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     let issuer =
         Authority::load(&folder.keys())?.map(|authority| -> Arc<dyn CertificateIssuer> { Arc::new(authority) });
     let settling = SettlingSettings { voucher_keys, issuer, ..configuration.limits.of_settling() };
-    let settler = Settler::new(desk.database.clone(), settling);
+    let settler = Arc::new(Settler::new(desk.database.clone(), settling));
     let taken_up = retry::take_up(desk.connection(), &operator, id).await?;
-    let arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
+    let mut arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
+    read_again(desk, configuration, &settler, &mut arrivals).await?;
     let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
     let told = |tried: &Tried| match tried {
         Tried::Stranger(refusal) if refusal.code == RefusalCode::UnknownSigner => {
@@ -136,6 +139,23 @@ async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reas
     }
     let result = json!({ "id": id, "tried": tried.iter().map(retry::as_json).collect::<Vec<Value>>() });
     desk.tell(&result, &words.iter().map(|line| format!("{line}\n")).collect::<String>())
+}
+
+/// Reads records again for those letters of a quarantine entry that ask for records. If the centre has no login that reads, nothing is
+/// read.
+async fn read_again(
+    desk: &Desk,
+    configuration: &Configuration,
+    settler: &Arc<Settler>,
+    arrivals: &mut [Arrival],
+) -> anyhow::Result<()> {
+    let asking = arrivals.iter_mut().filter(|arrival| arrival.asks_to_read());
+    let Some(login) = connect_reader(configuration, None)? else { return Ok(()) };
+    let reader = Reader::new(desk.database.clone(), Some(login), Arc::clone(settler), ReadLimits::default());
+    for arrival in asking {
+        arrival.read = reader.read_again(arrival).await?;
+    }
+    Ok(())
 }
 
 pub(super) fn tried_words(tried: &Tried) -> String {
@@ -209,7 +229,7 @@ async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result
     advice.map_or(Ok(()), |advice| show::text(&format!("{advice}\n")))
 }
 
-/// Says what may be done about an entry that waits for a certificate.
+/// Returns advice for an open entry whose signer has no registered certificate; none for other entries.
 fn advice(entry: &QuarantineEntry) -> Option<String> {
     let waits = entry.state == "open" && entry.reason == RefusalCode::UnknownSigner.as_str();
     let number = entry.id.to_string();
@@ -222,7 +242,7 @@ fn advice(entry: &QuarantineEntry) -> Option<String> {
     })
 }
 
-/// Says how far an entry is.
+/// Returns the words of an entry's state.
 pub(super) fn state(entry: &QuarantineEntry) -> String {
     match entry.state.as_str() {
         "open" if entry.held => said!("quarantine-state-held"),
@@ -233,7 +253,7 @@ pub(super) fn state(entry: &QuarantineEntry) -> String {
     }
 }
 
-/// Shows what a container or a mail says of itself, marked as claimed and not proven.
+/// Returns a value that a container or a mail says of itself, marked as claimed and not proven.
 fn claimed(value: Option<String>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| said!("claimed", value = value))
 }
@@ -258,7 +278,7 @@ impl Listing for QuarantineFilter {
     }
 
     fn cells(entry: QuarantineEntry, desk: &Desk) -> Vec<String> {
-        // In brackets: who signed is not known.
+        // The agency is in brackets, because the container claims it and no signature proves it.
         let claimed = || entry.claimed_agency.map(|agency| format!("({agency})"));
         let state = state(&entry);
         vec![

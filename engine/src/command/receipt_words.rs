@@ -1,4 +1,4 @@
-//! A receipt in words: what an officer on the telephone is read.
+//! Receipts in words, as an operator reads them to an officer on the telephone.
 
 use sdc::answer::receipt::{Flag, Hold, HoldCode, Receipt, TableReceipt, Verdict};
 use sdc::refusal::{Refusal, RowFault};
@@ -8,7 +8,7 @@ use super::desk::Desk;
 use crate::show;
 use crate::speech::{self, said};
 
-/// Words a receipt, a line for each thing that it says.
+/// Returns a receipt in words, one line for each statement in it.
 pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
     let mut lines = Vec::new();
     match (&receipt.verdict, &receipt.refusal) {
@@ -32,7 +32,7 @@ pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
     lines
 }
 
-/// Words what corrections came to, where there are any.
+/// Returns one line for each outcome that the corrections of a table had.
 fn of_corrections(rows: &TableReceipt) -> Vec<String> {
     let table = &rows.table;
     let mut lines = Vec::new();
@@ -51,7 +51,7 @@ fn of_corrections(rows: &TableReceipt) -> Vec<String> {
     lines
 }
 
-/// Words what holds a letter; its checks in both languages of the offices.
+/// Returns words that say why a letter is held. Its checks are told in both languages of the offices.
 fn of_hold(hold: &Hold) -> Vec<String> {
     let why = match hold.code {
         HoldCode::Check => said!("receipt-held-check"),
@@ -100,7 +100,7 @@ fn of_fault(fault: &RowFault) -> String {
     }
 }
 
-/// Words a flag in both languages of the offices: it is read to an officer who may be asked for an explanation.
+/// Returns a flag in both languages of the offices, because the officer who hears it may have to explain it.
 fn of_flag(flag: &Flag) -> Vec<String> {
     told_in_both(flag, ["receipt-flag-broken", "receipt-flag-unjudged"])
 }

@@ -1,5 +1,4 @@
-//! `xmserver sample`: sample databases, sample configurations and a definition file; and what a trial needs besides a centre: a mail
-//! server, and an office.
+//! `xmserver sample`: sample databases, sample configurations and a definition file, and the mail server and the office of a trial.
 
 #[cfg(feature = "demo")]
 use std::path::PathBuf;
@@ -70,7 +69,7 @@ pub(super) async fn run(desk: &mut Desk, command: SampleCommand) -> anyhow::Resu
             let adoptions = samples::restore(desk.connection(), &operator, &name).await?;
             table::report(&adoptions, desk.json)
         }
-        // These are handled before: the first two need no database, and the other two need more than a desk.
+        // `run_sample` of the parent module runs these commands: the first two need no database, and the other two need more than a desk.
         SampleCommand::Configuration { .. } | SampleCommand::Tables => Ok(()),
         #[cfg(feature = "demo")]
         SampleCommand::Post | SampleCommand::Office { .. } => Ok(()),
@@ -87,7 +86,7 @@ pub(super) fn definition_file() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the configuration of a trial on these ports, of POP3 and of SMTP.
+/// Prints the configuration of a trial whose mail server has these two ports, of POP3 and of SMTP.
 pub(super) fn trial_configuration(configuration: &Configuration, ports: &[u16]) -> anyhow::Result<ExitCode> {
     let [pop3_port, smtp_port] = ports else { bail!("expected two ports, of POP3 and of SMTP, found {}", ports.len()) };
     let trial = trial::configuration(configuration, *pop3_port, *smtp_port);

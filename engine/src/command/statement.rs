@@ -1,5 +1,5 @@
-//! `xmserver agency statement`: what moved an agency's account, with the balance behind each entry. Its office is told the same by the
-//! service `account`.
+//! `xmserver agency statement`: the entries of an agency's account, with the balance after each. The service `account` tells the office the
+//! same.
 
 use anyhow::bail;
 use chrono::NaiveDate;

@@ -14,11 +14,12 @@ use store::tables::loaded::Loaded;
 use store::tables::{self, ColumnShown, Mistake, Outcome, Problem, Shown, TablesFile};
 
 use super::desk::Desk;
+use super::plan;
 use crate::show::{self, Labels, Table};
 use crate::speech::{self, said};
 use crate::{words_of_errors, words_of_problems};
 
-/// Labels of the lines about a table.
+/// Labels of the lines that `table show` prints.
 const LABELS: [&str; 7] = [
     "heading-legal-key",
     "heading-scope",
@@ -128,7 +129,7 @@ async fn load(
     desk.tell_line(&told, &words)
 }
 
-/// Reads a definition file. Its mistakes are told as those of the configuration: file, line, key, expected, found.
+/// Reads a definition file, or standard input for `-`. Mistakes are told as in the configuration: file, line, key, expected, found.
 fn read(file: &Path) -> anyhow::Result<TablesFile> {
     let (name, text) = if file.as_os_str() == "-" {
         let mut text = String::new();
@@ -148,7 +149,7 @@ fn read(file: &Path) -> anyhow::Result<TablesFile> {
     Ok(parsed?)
 }
 
-/// Tells what adoption did, table by table.
+/// Prints what the adoption of tables did, table by table.
 pub(super) fn report(adoptions: &[tables::Adoption], json: bool) -> anyhow::Result<()> {
     if json {
         return show::json(&adoptions);
@@ -194,8 +195,7 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     table.print(&said!("table-none"))
 }
 
-/// Shows a table as one reads it out on the telephone.
-/// As the table is shown to people: what differs, in sentences.
+/// Prints a table as JSON, with its drift in the sentences that people are shown.
 fn tell_programs(shown: &Shown) -> anyhow::Result<()> {
     let mut all = json!(shown);
     if let Value::Object(members) = &mut all {
@@ -234,11 +234,12 @@ fn tell(shown: &Shown) -> anyhow::Result<()> {
     add("heading-scope", &show::or_dash(table.scope_column.clone()));
     add("heading-corrections", &table.corrections);
     for right in &shown.rights {
-        let (plan, reads) = (&right.plan, &right.may_read);
+        let (plan, reads) = (&right.plan, plan::whose(&right.may_read));
+        let (certifies, gives) = (plan::whose(&right.may_certify), plan::gives(&right.certify_gives));
         let words = if right.may_export {
-            said!("table-may-send", plan = plan, reads = reads)
+            said!("table-may-send", plan = plan, reads = reads, certifies = certifies, gives = gives)
         } else {
-            said!("table-may-not-send", plan = plan, reads = reads)
+            said!("table-may-not-send", plan = plan, reads = reads, certifies = certifies, gives = gives)
         };
         add("heading-plan", &words);
     }
@@ -259,7 +260,7 @@ async fn check(desk: &mut Desk) -> anyhow::Result<ExitCode> {
     let drifts = tables::check(desk.connection()).await?;
     let differ = !drifts.is_empty();
     if desk.json {
-        // The members are those of the sentences that programs have read since the first release.
+        // JSON keeps the sentences as strings, because programs have read this form since the first release.
         let told = |drift: &tables::Drift| json!({ "table": drift.table, "problems": in_words(&drift.problems) });
         show::json(&drifts.iter().map(told).collect::<Vec<_>>())?;
     } else if differ {

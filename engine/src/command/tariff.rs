@@ -1,4 +1,4 @@
-//! `xmserver tariff`: what a service costs, from when to when.
+//! `xmserver tariff`: prices of services, with the dates between which they are valid.
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
@@ -110,7 +110,7 @@ pub(super) async fn run(desk: &mut Desk, command: TariffCommand) -> anyhow::Resu
     }
 }
 
-/// Says what happens where an agency has not enough credit: by the tariff's rule, else by that of its service.
+/// Returns words that say what happens where an agency lacks credit: the tariff's own rule counts, else the default of the service.
 fn without_credit(new: &NewTariff) -> String {
     let of_service = new.service.parse::<Service>().ok().and_then(|service| service.facts().priced);
     match new.credit.as_deref().and_then(|rule| rule.parse().ok()).or(of_service) {
@@ -119,8 +119,8 @@ fn without_credit(new: &NewTariff) -> String {
     }
 }
 
-/// Returns when a tariff begins; `None` for now. Then the database takes its own time: the moment at which the command was read would be
-/// past when the tariff is set.
+/// Returns when a tariff begins; `None` for now. The database then sets its own time, because the time at which the command was read would
+/// lie in the past when the tariff is written.
 fn begins(from: Option<&Moment>, clock: Clock) -> Result<Option<DateTime<Utc>>, MomentError> {
     from.filter(|from| !from.is_now()).map(|from| clock.read(from)).transpose()
 }

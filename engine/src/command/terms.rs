@@ -1,10 +1,10 @@
-//! Codes that journal and quarantine keep, in words; a code that an operator may have to type stands beside its words.
+//! Words for the codes that journal, quarantine and ledger keep. A code that operators use in options stays beside its words.
 
 use sdc::refusal::RefusalCode;
 
 use crate::speech::{self, said};
 
-/// Says what became of a letter. The code of a refusal stays: FORMAT.md, lists and options have it.
+/// Returns the words of a letter's outcome. The code of a refusal stays as it is: FORMAT.md, lists and options use the code.
 pub fn outcome(code: &str) -> String {
     match code {
         "accepted" => said!("outcome-accepted"),
@@ -14,7 +14,7 @@ pub fn outcome(code: &str) -> String {
     }
 }
 
-/// Says in a few words why a container was not accepted, with the code.
+/// Returns a few words that say why a container was not accepted, with the code in brackets.
 pub fn reason(code: &str) -> String {
     match RefusalCode::parse(code) {
         Some(refusal) => format!("{} [{code}]", speech::words().refusal_short(refusal)),
@@ -22,7 +22,7 @@ pub fn reason(code: &str) -> String {
     }
 }
 
-/// Says by which way a letter came.
+/// Returns the words of the transport by which a letter came.
 pub fn transport(name: &str) -> String {
     match name {
         "mail" => said!("transport-mail"),
@@ -31,7 +31,7 @@ pub fn transport(name: &str) -> String {
     }
 }
 
-/// Says of what kind an entry of the ledger is.
+/// Returns the words of a ledger entry's kind.
 pub fn kind(code: &str) -> String {
     match code {
         "letter" => said!("entry-letter"),

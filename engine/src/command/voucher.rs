@@ -1,4 +1,5 @@
-//! `xmserver voucher`: codes that offices recharge with. Two people make a batch, one writes its codes into a file, once.
+//! `xmserver voucher`: codes with which offices recharge their accounts. Two people make a batch; one person writes its codes into a file,
+//! once.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -16,7 +17,7 @@ use store::ledger::voucher_keys::VoucherKeys;
 use store::ledger::vouchers::{self, Batch, Locked};
 
 use super::desk::{Desk, read_matricule};
-use super::listing::{self, Extent, Listing};
+use super::listing::{self, Listing, Newest};
 use crate::clock::Moment;
 use crate::configuration::Configuration;
 use crate::folder::DataFolder;
@@ -24,7 +25,7 @@ use crate::keys;
 use crate::show::{self, Table};
 use crate::speech::said;
 
-/// Who may read the file of codes: whoever does has the money.
+/// Permissions of the file of codes: only its owner may read it, because the codes are worth money.
 const MODE: u32 = 0o600;
 
 /// What to do with vouchers.
@@ -40,7 +41,7 @@ pub enum VoucherCommand {
         file: PathBuf,
     },
     /// List batches, newest first
-    List(ListArguments),
+    List(Newest),
     /// Revoke the vouchers of a batch that have not been redeemed
     Revoke {
         /// The batch
@@ -78,16 +79,6 @@ pub struct MakeArguments {
     until: Option<Moment>,
 }
 
-/// Which batches to list.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// Older than this one
-    #[arg(long)]
-    before: Option<i32>,
-    #[command(flatten)]
-    extent: Extent,
-}
-
 pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command: VoucherCommand) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
@@ -101,7 +92,7 @@ pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command:
             let keys = keys::load(&DataFolder::of(configuration)?.keys())?;
             write(desk, &VoucherKeys::of(&keys.centre)?, batch, &file).await
         }
-        VoucherCommand::List(ListArguments { before, extent }) => listing::tell(desk, &Batches, before, extent).await,
+        VoucherCommand::List(newest) => listing::tell_newest(desk, &Batches, newest).await,
         VoucherCommand::Revoke { batch, number, reason } => {
             let revoked = vouchers::revoke(desk.connection(), &operator, batch, number, &reason).await?;
             let words = said!("voucher-revoked", batch = batch.to_string(), count = revoked);
@@ -116,7 +107,7 @@ pub(super) async fn run(desk: &mut Desk, configuration: &Configuration, command:
     }
 }
 
-/// Returns the moment from which vouchers are refused, where their last day was named.
+/// Returns the moment from which vouchers are refused: the moment named, the end of the day named, or 366 days from today.
 fn end(until: Option<Moment>) -> Moment {
     match until {
         Some(Moment::Day(day)) => Moment::Day(day.succ_opt().unwrap_or(day)),
@@ -135,7 +126,7 @@ async fn write(desk: &mut Desk, keys: &VoucherKeys, batch: i32, file: &Path) -> 
     };
     let written: anyhow::Result<()> = vouchers::write(desk.connection(), &operator, keys, batch, keep).await;
     if let Err(error) = written {
-        // What was not committed are no vouchers.
+        // The transaction was rolled back, so the codes in the file are no vouchers, and the file is removed.
         if is_made && error.downcast_ref::<AlreadyThere>().is_none() {
             fs::remove_file(file).ok();
         }
@@ -146,12 +137,12 @@ async fn write(desk: &mut Desk, keys: &VoucherKeys, batch: i32, file: &Path) -> 
     desk.tell_line(&result, &said!("voucher-written", batch = batch.to_string(), file = file))
 }
 
-/// The file is there: nothing was written to it.
+/// The file exists already: nothing was written to it.
 #[derive(Debug, thiserror::Error)]
 #[error("{} is there already: name a file that is not there yet", .0.display())]
 struct AlreadyThere(PathBuf);
 
-/// Writes a line for each voucher, readable by its owner alone.
+/// Writes the codes as CSV, one line for each voucher, into a new file that only its owner may read.
 fn keep(path: &Path, batch: &Batch, codes: &[VoucherCode]) -> anyhow::Result<()> {
     let lines: String =
         (1..).zip(codes).map(|(number, code)| format!("{}-{number},{}\n", batch.id, code.as_str())).collect();
@@ -178,7 +169,7 @@ async fn list_locked(desk: &mut Desk) -> anyhow::Result<()> {
     table.print(&said!("voucher-none-locked"))
 }
 
-/// Every batch.
+/// The list of all batches.
 struct Batches;
 
 impl Listing for Batches {

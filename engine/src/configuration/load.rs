@@ -1,4 +1,4 @@
-//! Reads the configuration: which file, what the environment sets above it, and what is wrong with both.
+//! Reads the configuration: chooses the file, lets environment variables override it, and lists the mistakes in both.
 
 use std::path::{Path, PathBuf};
 
@@ -8,36 +8,36 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use super::sentence::{self, ENVIRONMENT_PREFIX};
 use super::{Configuration, DATA_FOLDER, FILE_NAME, SYSTEM_FOLDER, validate};
 
-/// Stands between a table and its key in the name of a variable.
+/// Separator between a table and its key in the name of a variable.
 const LEVEL: &str = "__";
 const DATA_FOLDER_KEY: &str = "server.data_folder";
 
-/// What is wrong with the configuration: one sentence per mistake.
+/// Error: the configuration has mistakes, each told in one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .problems.join("\n"))]
 pub struct ConfigurationError {
-    /// The sentences.
+    /// One sentence for each mistake.
     pub problems: Vec<String>,
 }
 
-/// What the command line says about configuration.
+/// Options of the command line that decide where the configuration is.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// `--config`.
+    /// Value of `--config`.
     pub file: Option<PathBuf>,
-    /// `--data-folder`.
+    /// Value of `--data-folder`.
     pub data_folder: Option<PathBuf>,
 }
 
 impl Configuration {
-    /// Reads file and environment and checks what can be checked without touching anything.
+    /// Reads the file and the environment, and checks all that can be checked without looking at disk, network or database.
     ///
-    /// The file is the one named; else `xmserver.toml` in the data folder; else the one in `/etc/xmserver`; else none. The environment
-    /// overrides the file, and the command line overrides both: with `--config` the data folder is the one that this file means, whatever
-    /// the environment says. A file that lies in a data folder and names no other folder means its own.
+    /// The file is that of `--config`; else `xmserver.toml` in the data folder; else the file in `/etc/xmserver`; else none. The
+    /// environment overrides the file, and the command line overrides both. With `--config` the file decides the data folder even where
+    /// the environment sets another. If the file sets no data folder but lies in one, the data folder is the file's own folder.
     ///
     /// # Errors
-    /// Every mistake that was found, each in one sentence.
+    /// All mistakes, each in one sentence.
     pub fn load(sources: &Sources) -> Result<Configuration, ConfigurationError> {
         let environment = environment();
         let file = match &sources.file {
@@ -72,7 +72,7 @@ impl Configuration {
     }
 }
 
-/// Only names with two underscores are keys: `XMSERVER_SERVER__LOG_LEVEL`.
+/// Reads the variables that set a key: only names with two underscores do, such as `XMSERVER_SERVER__LOG_LEVEL`.
 fn environment() -> Env {
     Env::prefixed(ENVIRONMENT_PREFIX).filter(|name| name.as_str().contains(LEVEL)).split(LEVEL)
 }
@@ -82,7 +82,7 @@ fn no_keys() -> Vec<String> {
     others.iter().map(|(name, _)| format!("{ENVIRONMENT_PREFIX}{name}")).collect()
 }
 
-/// Returns the folder of a file that stands in a data folder.
+/// Returns the folder of a file, if it is a data folder.
 fn own_folder(file: &Path) -> Option<PathBuf> {
     let folder = std::path::absolute(file).ok()?.parent()?.to_path_buf();
     folder.join("keys").is_dir().then_some(folder)

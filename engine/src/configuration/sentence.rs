@@ -1,14 +1,14 @@
-//! Turns what figment reports into one sentence: where, which key, what was expected, what was found.
+//! Turns an error of figment into one sentence: the file or variable, the key, what was expected and what was found.
 
 use std::path::Path;
 
 use figment::Error;
 use figment::error::{Actual, Kind};
 
-/// What the names of environment variables begin with.
+/// Prefix of the names of environment variables.
 pub(super) const ENVIRONMENT_PREFIX: &str = "XMSERVER_";
 
-/// Words one mistake.
+/// Returns the sentence of one mistake.
 pub(super) fn of(error: &Error, file: Option<&Path>) -> String {
     let place = place(error, file);
     let key = key(&error.path);
@@ -48,7 +48,7 @@ pub(super) fn of(error: &Error, file: Option<&Path>) -> String {
     }
 }
 
-/// Names a key as an operator finds it: `mailbox 1: pop3.port` is in the first `[[mailbox]]`.
+/// Returns a key's name as operators see it: `mailbox 1: pop3.port` is in the first `[[mailbox]]`.
 pub(super) fn key(path: &[String]) -> String {
     match path {
         [list, index, rest @ ..] if index.parse::<usize>().is_ok() => {
@@ -59,7 +59,7 @@ pub(super) fn key(path: &[String]) -> String {
     }
 }
 
-/// Names the environment variable that sets a key.
+/// Returns the name of the environment variable that sets a key.
 pub(super) fn variable(path: &[String]) -> String {
     format!("{ENVIRONMENT_PREFIX}{}", path.join("__").to_uppercase())
 }
@@ -116,11 +116,11 @@ fn plain_value(found: &Actual) -> String {
     }
 }
 
-/// Shortens the TOML reader's drawing to its place and its reason.
+/// Shortens the TOML parser's drawing of a mistake to the place and the reason.
 fn syntax(message: &str) -> String {
     let mut lines = message.lines();
     let place = lines.next().unwrap_or_default().trim_start_matches("TOML parse error at ");
-    // Between the place and the reason stand the faulty line and a caret below it, each behind a bar.
+    // Between the place and the reason, the drawing has the faulty line and a caret below it. Both have a bar, so they are left out.
     let reason: Vec<&str> =
         lines.filter(|line| !line.contains('|') && !line.trim().is_empty()).map(str::trim).collect();
     format!("{place}: {}", reason.join(", "))

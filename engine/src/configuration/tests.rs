@@ -1,4 +1,4 @@
-//! Each mistake in a configuration gets its sentence: which file and key, and what was expected.
+//! Each mistake in a configuration gets a sentence of its own: which file and key, and what was expected.
 
 use std::path::Path;
 
@@ -18,12 +18,12 @@ fn load(text: &str) -> Result<Configuration, Vec<String>> {
 const MAILBOX: &str =
     "[[mailbox]]\nname = \"main\"\n[mailbox.pop3]\nhost = \"mail.example.org\"\nusername = \"centre\"\n";
 
-/// What is written, and the one sentence that it gives. `MAILBOX` stands for the text above.
+/// Each case has a configuration and the sentence with which it is refused. `MAILBOX` stands for the text of the constant above.
 const MISTAKES: &[(&str, &str)] = &[
     (
         "[server]\nhttp_adress = \"x\"",
-        "FILE: unknown key server.http_adress: expected one of data_folder, http_address, log_format, log_level, \
-         shutdown_seconds_max, metrics_kept_seconds_max",
+        "FILE: unknown key server.http_adress: expected one of data_folder, keys_folder, process_name, http_address, \
+         log_format, log_level, shutdown_seconds_max, metrics_kept_seconds_max",
     ),
     ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, folder, relay, limits"),
     (
@@ -50,6 +50,15 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[database]\nurl = \"postgresql://h/x\"\nurl_file = \"/x\"",
         "FILE: database.url_file: expected only one of url and url_file, found both",
+    ),
+    (
+        "[database]\nreader_url = \"postgresql://xm_reader:hunter2@h/x\"",
+        "FILE: database.reader_url: expected a URL without a password: put the whole URL into a file named by \
+         database.reader_url_file, or into the environment variable XMSERVER_DATABASE__READER_URL",
+    ),
+    (
+        "[database]\nreader_url = \"postgresql://h/x\"\nreader_url_file = \"/x\"",
+        "FILE: database.reader_url_file: expected only one of reader_url and reader_url_file, found both",
     ),
     (
         "[database]\nconnections_max = -1",
@@ -141,7 +150,7 @@ fn the_sample_is_valid_as_it_stands() {
     assert_eq!(configuration.relay.unwrap().smtp.port(), 465);
 }
 
-/// What the sample shows as a comment is a key that exists, with its default as value.
+/// Every key that the sample shows in a comment exists, and the value shown is the key's default.
 #[test]
 fn the_samples_comments_are_keys_with_their_defaults() {
     let optional = [
@@ -155,6 +164,8 @@ fn the_samples_comments_are_keys_with_their_defaults() {
         "password_env",
         "oauth_token_file",
         "hello_name",
+        "keys_folder",
+        "process_name",
     ];
     let is_default = |line: &&str| {
         let key = line.trim_start_matches('#').split(' ').next().unwrap_or_default();
@@ -172,7 +183,8 @@ fn the_samples_comments_are_keys_with_their_defaults() {
     }
 }
 
-/// A file that was written before the key had its present name.
+/// An older program called the limit `answers_claimed_max`. A configuration with that key must still set the limit, so that an update of
+/// the program does not stop the centre.
 #[test]
 fn the_former_name_of_a_limit_is_still_read() {
     let [former, present] =

@@ -1,4 +1,4 @@
-//! What a configuration must be beyond its types. Looks at nothing outside: `xmserver check` does that.
+//! Checks the values of a configuration beyond their types. The check looks at neither disk nor network; `xmserver check` does.
 
 use actors::pipeline::Limits;
 use figment::Figment;
@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Configuration, sentence};
 
-/// Lists every mistake.
+/// Returns one sentence for each mistake in the configuration.
 pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<String> {
     let mut problems = Problems { figment, configuration, found: Vec::new() };
     server(configuration, &mut problems);
@@ -36,14 +36,14 @@ impl Problems<'_> {
         self.add_worded("", &format!("{key}: expected {expected}, found {found:?}"));
     }
 
-    /// Adds a problem whose sentence begins with its key. The key lies below `prefix`.
+    /// Adds a problem whose sentence begins with its key. In the configuration the key comes after `prefix`.
     fn add_worded(&mut self, prefix: &str, sentence: &str) {
         let key = sentence.split(':').next().unwrap_or_default();
         let place = self.place(&format!("{prefix}{key}"));
         self.found.push(format!("{place}: {}{sentence}", spoken(prefix)));
     }
 
-    /// Names where a key was set.
+    /// Returns the file or the environment variable that sets a key.
     fn place(&self, key: &str) -> String {
         if self.is_from_environment(key) {
             let path: Vec<String> = key.split('.').map(str::to_owned).collect();
@@ -72,6 +72,16 @@ fn server(configuration: &Configuration, problems: &mut Problems<'_>) {
     if !server.data_folder.is_absolute() {
         problems.add("server.data_folder", "an absolute path", &server.data_folder.display().to_string());
     }
+    if let Some(folder) = server.keys_folder.as_ref().filter(|folder| !folder.is_absolute()) {
+        problems.add("server.keys_folder", "an absolute path", &folder.display().to_string());
+    }
+    let is_name = |name: &&String| {
+        (1..=63).contains(&name.len())
+            && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet))
+    };
+    if let Some(name) = server.process_name.as_ref().filter(|name| !is_name(name)) {
+        problems.add("server.process_name", "1 to 63 letters, digits, dots, hyphens and underscores", name);
+    }
     if EnvFilter::try_new(&server.log_level).is_err() || server.log_level.is_empty() {
         problems.add("server.log_level", "error, warn, info, debug or trace", &server.log_level);
     }
@@ -81,23 +91,29 @@ fn server(configuration: &Configuration, problems: &mut Problems<'_>) {
 
 fn database(configuration: &Configuration, problems: &mut Problems<'_>) {
     let database = &configuration.database;
-    if database.url.is_some() && database.url_file.is_some() {
-        problems.add_worded("", "database.url_file: expected only one of url and url_file, found both");
+    url("url", database.url.as_deref(), database.url_file.is_some(), problems);
+    url("reader_url", database.reader_url.as_deref(), database.reader_url_file.is_some(), problems);
+    between("database.connections_max", database.connections_max as u64, 4, 1000, problems);
+}
+
+/// Checks the database URL of a login. The URL in the configuration must have no password; a URL with a password belongs into a file or an
+/// environment variable. A URL and a file must not both be given.
+fn url(name: &str, url: Option<&str>, has_file: bool, problems: &mut Problems<'_>) {
+    let Some(url) = url else { return };
+    let key = format!("database.{name}");
+    if has_file {
+        problems.add_worded("", &format!("{key}_file: expected only one of {name} and {name}_file, found both"));
     }
-    if let Some(url) = &database.url
-        && has_password(url)
-        && !problems.is_from_environment("database.url")
-    {
-        let variable = sentence::variable(&["database".to_owned(), "url".to_owned()]);
+    if has_password(url) && !problems.is_from_environment(&key) {
+        let variable = sentence::variable(&["database".to_owned(), name.to_owned()]);
         problems.add_worded(
             "",
             &format!(
-                "database.url: expected a URL without a password: put the whole URL into a file named by \
-                 database.url_file, or into the environment variable {variable}"
+                "{key}: expected a URL without a password: put the whole URL into a file named by {key}_file, or into the \
+                 environment variable {variable}"
             ),
         );
     }
-    between("database.connections_max", database.connections_max as u64, 4, 1000, problems);
 }
 
 fn has_password(url: &str) -> bool {
@@ -125,7 +141,8 @@ fn mailboxes(configuration: &Configuration, problems: &mut Problems<'_>) {
     }
 }
 
-/// Mailboxes and the folder share one space of names: leases, journal and metrics know them by these alone.
+/// Checks the transfer folder. No mailbox may have its name, because leases, the journal and metrics know mailboxes and folder only by
+/// name.
 fn folder(configuration: &Configuration, problems: &mut Problems<'_>) {
     let Some(folder) = &configuration.folder else { return };
     name("folder.", &folder.name, problems);
@@ -181,7 +198,7 @@ fn between(key: &str, value: u64, least: u64, most: u64, problems: &mut Problems
     }
 }
 
-/// Admits what can be written into a header without quoting.
+/// Says whether a text is an e-mail address that needs no quoting in a mail header.
 fn is_address(text: &str) -> bool {
     let plain = |part: &str| {
         !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~.".contains(c))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cluster::ClusterError;
 use store::database::SettingsError;
 
-/// Pause between two looks at a private PostgreSQL that another process has.
+/// Pause between two attempts to use a private PostgreSQL that another process runs.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// Why the database cannot be opened.
@@ -20,13 +20,13 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file with the URL says nothing.
+    /// The file with the URL has no URL in its first line.
     #[error("database.url_file: expected the URL in the first line of {}, found nothing", .0.display())]
     UrlMissing(PathBuf),
-    /// No server has been made here.
+    /// `init` has not made a server in this data folder.
     #[error("there is no server in {}: run `xmserver init` first, or name another --data-folder or --config", .0.display())]
     NoServer(PathBuf),
-    /// Another process holds the private PostgreSQL, and it does not answer.
+    /// Another process runs the private PostgreSQL, but the PostgreSQL does not answer.
     #[error(
         "the private PostgreSQL in {} has not answered for {seconds} s: the xmserver that runs there starts it again \
          whenever it ends; {} says why it does not",
@@ -35,24 +35,24 @@ pub enum OpenError {
     NotAnswering {
         /// Folder of the cluster.
         folder: PathBuf,
-        /// How long was waited.
+        /// Length of the wait, in seconds.
         seconds: u64,
     },
-    /// A command uses the private PostgreSQL and does not come to its end.
+    /// A command has used the private PostgreSQL for longer than a server waits.
     #[error("a command of xmserver has used the private PostgreSQL in {} for {seconds} s: let it end, or end it", folder.display())]
     CommandRuns {
         /// Folder of the cluster.
         folder: PathBuf,
-        /// How long was waited.
+        /// Length of the wait, in seconds.
         seconds: u64,
     },
-    /// The settings cannot work.
+    /// The settings of the database are wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The private PostgreSQL cannot be started.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The file by which processes share a PostgreSQL cannot be used.
+    /// The lock file by which commands share a PostgreSQL cannot be used.
     #[error("could not lock {}: {source}", file.display())]
     Sharing {
         /// The file.

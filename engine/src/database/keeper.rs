@@ -1,6 +1,7 @@
-//! Keeps the private PostgreSQL of a running centre: starts it again whenever it ends.
+//! Keeps the private PostgreSQL of a running centre alive: starts it again whenever it ends.
 //!
-//! No letter is lost meanwhile: one that is not committed is still in its mailbox. Each change of the PostgreSQL's state is logged once.
+//! No letter is lost meanwhile, because a letter that is not committed is still in its mailbox. Each change of the PostgreSQL's state is
+//! logged once.
 
 use std::time::{Duration, Instant};
 
@@ -11,18 +12,18 @@ use tokio::task::JoinHandle;
 
 use super::OpenDatabase;
 
-/// First pause before PostgreSQL is started again; each further one is twice as long.
+/// First pause before PostgreSQL is started again; each later pause is twice as long.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Longest such pause.
+/// Longest pause before PostgreSQL is started again.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// A PostgreSQL that has run for so long is started again without a pause.
+/// Least time that PostgreSQL must have run to be started again without a pause.
 const SOUND: Duration = Duration::from_secs(60);
 
-/// The task that keeps PostgreSQL running; `None` where the database is a configured one.
+/// The task that keeps PostgreSQL running; `None` where a database is configured.
 pub struct Keeper(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 impl OpenDatabase {
-    /// Keeps the private PostgreSQL, where there is one, from now on.
+    /// Starts the task that keeps the private PostgreSQL running, where this process runs one.
     pub fn keep(self, runtime: &Handle) -> Keeper {
         Keeper(self.cluster.map(|cluster| {
             let (stop, stopped) = oneshot::channel();
@@ -32,7 +33,7 @@ impl OpenDatabase {
 }
 
 impl Keeper {
-    /// Stops PostgreSQL, and waits for its end.
+    /// Stops PostgreSQL, and waits until it has ended.
     pub async fn close(self) {
         if let Some((stop, task)) = self.0
             && stop.send(()).is_ok()
@@ -65,7 +66,7 @@ async fn keep(mut cluster: Cluster, mut stopped: oneshot::Receiver<()>) {
     cluster.stop().await;
 }
 
-/// Starts PostgreSQL, in as many attempts as that takes. The pause grows while PostgreSQL ends again soon after each start.
+/// Tries to start PostgreSQL until it starts. The pause between attempts grows while PostgreSQL ends again soon after each start.
 async fn start_again(cluster: &mut Cluster, pause: &mut Duration) {
     let mut told = String::new();
     loop {

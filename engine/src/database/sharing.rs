@@ -1,8 +1,8 @@
 //! Commands keep a private PostgreSQL alive for each other.
 //!
-//! Every command that joins a PostgreSQL which another command has started holds a shared lock on one file. The command that has started
-//! it stops it once it can lock the file for itself. From then on no command joins: a later one waits until the PostgreSQL is gone, and
-//! starts another. The kernel frees the locks, however a command ends.
+//! A command that uses a PostgreSQL of another command holds a shared lock on one file. The command that started the PostgreSQL stops it
+//! only after it gets the exclusive lock on that file. From then on no command can use this PostgreSQL: a later command waits until the
+//! PostgreSQL has ended, and starts one itself. The kernel frees a lock however its command ends.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 
 use super::error::{LOOK, OpenError};
 
-/// This command's use of a private PostgreSQL, until it is dropped.
+/// A command's use of a private PostgreSQL. The use ends when this is dropped.
 pub struct Sharing {
     file: File,
 }
 
 impl Sharing {
-    /// Lets other commands join the PostgreSQL that this process has started in the folder.
+    /// Lets other commands use the PostgreSQL that this process has started in the folder.
     pub fn host(folder: &Path) -> Result<Sharing, OpenError> {
         open(folder).map(|(file, _)| Sharing { file })
     }
 
-    /// Joins the PostgreSQL that another process has started, unless it is being stopped.
+    /// Lets this command use the PostgreSQL that another process has started; none where that PostgreSQL is being stopped.
     pub fn try_join(folder: &Path) -> Result<Option<Sharing>, OpenError> {
         let (file, path) = open(folder)?;
         match file.try_lock_shared() {
@@ -32,9 +32,8 @@ impl Sharing {
         }
     }
 
-    /// Waits until no other command uses the PostgreSQL, and lets none join from then on. There is no longest wait: an operator who is
-    /// asked something may be on the telephone about it, and must not find the database gone under the answer. After `told` the wait is
-    /// logged.
+    /// Waits until no other command uses the PostgreSQL, and keeps further commands from using it. The wait has no limit: a command may be
+    /// asking its operator a question, and must still have the database when the operator answers. A wait longer than `told` is logged.
     pub async fn left_by_others(&self, told: Duration) {
         let began = Instant::now();
         let mut is_told = false;

@@ -1,14 +1,14 @@
-//! How large the demo is, and the names in it.
+//! The arguments of `xmserver demo`, and the names that the demo uses.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-/// The server's name.
+/// The name of the demo's server.
 pub const SERVER: &str = "demo";
-/// Where letters go.
+/// The address to which agencies send their letters.
 pub const CENTRE_ADDRESS: &str = "centre@demo.example";
-/// Agencies in the longest demo; each has a key and a maildrop.
+/// The most agencies that a user may ask for. Each needs a key and a maildrop.
 const AGENCIES_MAX: u64 = 20_000;
 
 /// How large the demo is.
@@ -41,7 +41,8 @@ pub struct DemoArguments {
 }
 
 impl DemoArguments {
-    /// Returns where the page goes; nowhere, where nobody asked for it and the data goes with the demo at once.
+    /// Returns the file for the HTML page. Returns none where the user asked for no page and the data folder is removed as soon as the demo
+    /// ends.
     pub fn page_file(&self, data: &Path) -> Option<PathBuf> {
         let is_there = self.data.is_some() || !self.exit;
         self.page.clone().or_else(|| is_there.then(|| data.join("night.html")))

@@ -1,4 +1,4 @@
-//! The centre as a process: started, killed, started again, measured, stopped.
+//! Runs the centre as a child process: starts, kills, restarts, measures and stops it.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ use tokio::time::Instant;
 
 use crate::configuration::{Configuration, Sources};
 
-/// Longest wait for a start or a stop.
+/// The longest wait until the centre is ready, or has stopped.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// Longest wait for an answer to `GET /ready`.
+/// The longest wait for an answer to `GET /ready`.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// A running centre.
+/// A running centre, as a child process.
 pub struct Centre {
     data: PathBuf,
     address: std::net::SocketAddr,
     process: Process,
     rss_mb_max: f64,
-    /// When the process was killed.
+    /// The times at which the centre was killed.
     pub killed_at: Vec<DateTime<Utc>>,
 }
 
@@ -40,10 +40,10 @@ impl Centre {
         Ok(Centre { data: data.to_owned(), address, process: spawn(data)?, rss_mb_max: 0.0, killed_at: Vec::new() })
     }
 
-    /// Waits until it takes mail.
+    /// Waits until the centre is ready to take mail.
     ///
     /// # Errors
-    /// It ends, or is not ready in a minute; what it said stands on standard error.
+    /// The centre ends, or is not ready within a minute. The reason stands on standard error.
     pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready().await {
@@ -73,10 +73,10 @@ impl Centre {
         }
     }
 
-    /// Fails when the process has ended by itself.
+    /// Fails if the centre has ended without being told to.
     ///
     /// # Errors
-    /// It has.
+    /// The centre has ended.
     pub fn check(&mut self) -> anyhow::Result<()> {
         match self.process.ended()? {
             Some(status) => bail!("the centre ended by itself with {status}; its last lines stand above"),
@@ -84,10 +84,10 @@ impl Centre {
         }
     }
 
-    /// Kills the process as a power cut would, and starts it again.
+    /// Kills the centre with SIGKILL, as suddenly as a power cut would end it, and starts it again.
     ///
     /// # Errors
-    /// It cannot be started again.
+    /// The centre cannot be started again.
     pub async fn kill_and_restart(&mut self) -> anyhow::Result<()> {
         self.measure();
         self.process.kill()?;
@@ -100,16 +100,16 @@ impl Centre {
         self.rss_mb_max = self.rss_mb_max.max(process::rss_mb_max(self.process.id()).unwrap_or(0.0));
     }
 
-    /// Returns the most memory that any process of this centre had resident, in megabytes.
+    /// Returns the largest resident memory that any process of this centre had, in megabytes.
     pub fn rss_mb_max(&mut self) -> f64 {
         self.measure();
         self.rss_mb_max
     }
 
-    /// Leaves the centre running until Ctrl-C is pressed, and receives a visitor meanwhile.
+    /// Leaves the centre running until the user presses Ctrl-C; meanwhile `visit` lets a visitor send letters.
     ///
     /// # Errors
-    /// It ends by itself; the visit fails.
+    /// The centre ends without being told to, or the visit fails.
     pub async fn stay(&mut self, visit: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
         let visit = async {
             visit.await?;
@@ -122,15 +122,15 @@ impl Centre {
         }
     }
 
-    /// Returns the address of `/ready` and `/metrics`.
+    /// Returns the address at which the centre serves `/ready` and `/metrics` over HTTP.
     pub fn address(&self) -> std::net::SocketAddr {
         self.address
     }
 
-    /// Tells the centre to drain and waits for its end.
+    /// Tells the centre to finish its work (SIGTERM), and waits until it has ended.
     ///
     /// # Errors
-    /// It does not end in time, or ends badly.
+    /// The centre does not end in time, or ends with an error.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         self.process.signal(Signal::SIGTERM).context("the centre has ended before it was told to")?;
         let status = tokio::time::timeout(PATIENCE, self.wait_for_end())
@@ -149,7 +149,8 @@ fn spawn(data: &Path) -> anyhow::Result<Process> {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "TERM", "--"]).arg(program);
     command.arg("--data-folder").arg(data).arg("run");
-    // In a process group of its own: the terminal's Ctrl-C reaches this process, which then stops the centre.
+    // The centre gets its own process group, so the terminal's Ctrl-C reaches only this process. This process then stops the centre in
+    // order.
     command.stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     Process::start(&mut command).context("setpriv, of the package util-linux, could not start the centre")
 }

@@ -1,21 +1,22 @@
-//! Keys pressed while the demo runs: each counts at once, without Enter. The terminal is given back as it was.
+//! Reads single keys while the demo runs, without Enter. At the end the terminal gets its former settings back.
 
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::{IsTerminal, Read};
 use tokio::sync::mpsc::{Receiver, channel};
 
-/// Keys that wait to be looked at; the kernel keeps those beyond.
+/// The most keys that are buffered in this process; the kernel buffers further ones.
 const KEYS_MAX: usize = 1024;
 
-/// The terminal that the demo was begun at.
+/// The terminal at which the user started the demo.
 pub struct Keyboard {
     former: Termios,
     keys: Receiver<u8>,
 }
 
 impl Keyboard {
-    /// Takes the keyboard. `None` where nobody sits at one: input or bars go elsewhere, or the demo is in the background.
+    /// Switches the terminal to single keys. Returns `None` where no user can press keys: standard input or standard error is not a
+    /// terminal, or the demo runs in the background.
     pub fn take() -> Option<Keyboard> {
         let input = std::io::stdin();
         let is_ours = input.is_terminal() && std::io::stderr().is_terminal();
@@ -24,11 +25,11 @@ impl Keyboard {
         }
         let former = tcgetattr(&input).ok()?;
         let mut single = former.clone();
-        // Only line editing and echo are switched off: Ctrl-C stays what it is.
+        // Only line editing and echo are switched off, so that Ctrl-C still sends its signal.
         single.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO);
         tcsetattr(&input, SetArg::TCSANOW, &single).ok()?;
         let (sender, keys) = channel(KEYS_MAX);
-        // The thread waits for keys until the program ends; nothing waits for the thread.
+        // The thread reads keys until the program ends. Nobody waits for the thread, so it does not delay that end.
         std::thread::spawn(move || {
             for key in std::io::stdin().lock().bytes().map_while(Result::ok) {
                 if sender.blocking_send(key).is_err() {
@@ -39,7 +40,7 @@ impl Keyboard {
         Some(Keyboard { former, keys })
     }
 
-    /// Says whether this key was pressed since the last call. Other keys are forgotten.
+    /// Says whether this key was pressed since the last call. All other keys pressed since then are discarded.
     pub fn was_pressed(&mut self, key: u8) -> bool {
         let mut was = false;
         while let Ok(pressed) = self.keys.try_recv() {
@@ -48,14 +49,14 @@ impl Keyboard {
         was
     }
 
-    /// Lets whole lines be typed from now on, seen and with Enter.
+    /// Restores the terminal's former settings: the user sees what is typed, and ends lines with Enter.
     pub fn give_back(&mut self) {
         if let Err(error) = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.former) {
             tracing::warn!(%error, "the terminal could not be given back as it was: `stty sane` does it");
         }
     }
 
-    /// Waits for a line. `None` at the end of input.
+    /// Waits until the user has typed a line. Returns `None` at the end of input.
     pub async fn line(&mut self) -> Option<String> {
         let mut line = Vec::new();
         loop {

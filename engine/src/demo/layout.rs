@@ -1,27 +1,28 @@
-//! How the demo's sheet is laid out: as wide as the terminal, in colours only where somebody sees them.
+//! Layout of the demo's texts: as wide as the terminal, and coloured only on a terminal.
 
 use std::io::IsTerminal;
 
 use terminal_size::{Width, terminal_size_of};
 
-/// Columns where there is no terminal to ask.
+/// The width in columns where the output does not go to a terminal.
 const WIDTH_USUAL: usize = 80;
-/// Columns beyond which a line is hard to read.
+/// The greatest width in columns: longer lines are hard to read.
 const WIDTH_MAX: usize = 100;
-/// Columns below which nothing is laid out any more.
+/// The least width in columns, even if the terminal is narrower.
 const WIDTH_MIN: usize = 30;
 
-/// What the sheet is written on.
+/// The width and the colours of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Paper {
-    /// Columns of a line.
+    /// The number of characters that fit on one line.
     pub width: usize,
-    /// Whether good is green and bad is red.
+    /// Whether good results are green and bad ones red.
     pub is_coloured: bool,
 }
 
 impl Paper {
-    /// Looks at standard output. Colours: on a terminal, unless `NO_COLOR` is set (no-color.org) or `TERM` is `dumb`.
+    /// Takes the width and colours of standard output. Colours are used on a terminal, unless `NO_COLOR` is set (no-color.org) or `TERM` is
+    /// `dumb`.
     #[expect(clippy::disallowed_methods, reason = "what the terminal bears is no configuration of the centre")]
     pub fn of_standard_output() -> Paper {
         let out = std::io::stdout();
@@ -31,7 +32,7 @@ impl Paper {
         Paper { width: columns.clamp(WIDTH_MIN, WIDTH_MAX), is_coloured: out.is_terminal() && !is_refused && !is_dumb }
     }
 
-    /// Colours a text green where something is good, red where it is not.
+    /// Colours a text: green where the result is good, red where it is not.
     pub fn judge(self, text: &str, is_good: bool) -> String {
         match (self.is_coloured, is_good) {
             (false, _) => text.to_owned(),
@@ -40,7 +41,7 @@ impl Paper {
         }
     }
 
-    /// Draws a box around a sentence.
+    /// Returns the lines of a box around the sentence of the verdict, in the colour of the verdict.
     pub fn boxed(self, sentence: &str, is_good: bool) -> Vec<String> {
         let lines = wrap(sentence, self.width - 4);
         let inner = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
@@ -50,7 +51,7 @@ impl Paper {
         all.map(|line| self.judge(&line, is_good)).collect()
     }
 
-    /// Lays out a figure and its words: the figure ends at a margin, the words stand to the right of it.
+    /// Lays out a figure and its words: the figure ends at the column `margin`, and the words stand to the right of it.
     pub fn item(self, margin: usize, figure: &str, words: &str) -> Vec<String> {
         let lines = wrap(words, self.width.saturating_sub(margin + 2));
         let laid = lines.iter().enumerate();
@@ -58,11 +59,11 @@ impl Paper {
     }
 }
 
-/// Breaks a text between words into lines of at most so many characters; within a word only where it is longer than a line.
+/// Breaks a text between words into lines of at most `width` characters. A word longer than a line is broken too.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
     let mut lines = vec![String::new()];
-    // A blank at which no line is broken is white space too, and belongs to its word.
+    // A no-break space is white space too, but belongs to its word: the text is split only at spaces and line ends.
     for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
         let characters: Vec<char> = word.chars().collect();
         for piece in characters.chunks(width) {
@@ -80,14 +81,14 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Writes a command that can be copied as it stands: a line that is too long goes on in the next one, as a shell reads it.
+/// Returns a command to be copied: a long line is continued with a backslash, as a shell reads it.
 pub fn command(words: &[String], width: usize) -> String {
     let mut text = String::new();
     let mut columns = 0;
     for word in words {
         let word = quoted(word);
         let length = word.chars().count();
-        // A blank before the word, and a blank and a backslash after it.
+        // The word needs a space before it, and a space and a backslash after it where the line is continued.
         if columns > 0 && columns + 1 + length + 2 > width {
             text.push_str(" \\\n    ");
             columns = 4;
@@ -101,7 +102,7 @@ pub fn command(words: &[String], width: usize) -> String {
     text
 }
 
-/// Quotes a word where a shell would read more in it than is there.
+/// Quotes a word that a shell would not read literally.
 fn quoted(word: &str) -> String {
     let is_plain = |character: char| character.is_alphanumeric() || "/._-+:=,@".contains(character);
     if !word.is_empty() && word.chars().all(is_plain) {

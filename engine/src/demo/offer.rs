@@ -1,4 +1,4 @@
-//! What somebody may look at while the demo's centre stays up: commands that can be copied as they stand.
+//! Prints commands with which the user can examine the demo's centre while it stays up. They can be copied without a change.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use super::layout::{self, Paper};
 use crate::speech::said;
 
-/// The program's name.
+/// The name of the program's file.
 const NAME: &str = "xmserver";
-/// Returns the text of the offer.
+/// Returns the text with the commands and what each shows.
 pub fn offer(folder: &Path, address: SocketAddr, paper: Paper) -> String {
     let commands = [
         ("journal list", said!("demo-shows-journal")),
@@ -30,7 +30,8 @@ pub fn offer(folder: &Path, address: SocketAddr, paper: Paper) -> String {
     format!("{}\n", lines.join("\n"))
 }
 
-/// Returns what to type for this program: its name where a shell finds it under that, else its path, the shorter one.
+/// Returns how the user can start this program in a shell: by its name, if PATH leads to this very file; otherwise by its relative path, if
+/// it lies below the current folder; otherwise by its full path.
 #[expect(clippy::disallowed_methods, reason = "where a shell looks for programs is no configuration of the centre")]
 fn program() -> String {
     let Ok(program) = std::env::current_exe() else { return NAME.to_owned() };
@@ -47,7 +48,7 @@ fn typed(program: &Path, folders: &[PathBuf], here: Option<&Path>) -> String {
     }
     let below = here.and_then(|here| program.strip_prefix(here).ok());
     match below {
-        // A shell looks for a name without a slash in PATH.
+        // A shell searches PATH for a name without a slash, so a program in the current folder needs `./` before its name.
         Some(below) if below.components().count() == 1 => format!("./{}", below.display()),
         Some(below) => below.display().to_string(),
         None => program.display().to_string(),
@@ -72,7 +73,8 @@ mod tests {
             typed(&program, &[], folder.parent()),
             format!("{}", program.strip_prefix(folder.parent().unwrap()).unwrap().display())
         );
-        // Another program of that name comes first in PATH.
+        // PATH lists first a folder with another program of the same name. The name would start that one, so the full path must be
+        // returned.
         let other = tempfile::tempdir().unwrap();
         std::fs::write(other.path().join(NAME), "").unwrap();
         assert_eq!(typed(&program, &[other.path().to_owned(), folder], None), program.display().to_string());

@@ -1,4 +1,4 @@
-//! How far the demo is: bars on a terminal, a line every five seconds elsewhere.
+//! Shows the progress of the demo: bars on a terminal, and otherwise a line every five seconds.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -11,24 +11,24 @@ use tokio::time::Instant;
 use crate::ask;
 use crate::speech::said;
 
-/// Between two lines where there is no terminal.
+/// The time between two lines of progress where standard error is not a terminal.
 const PACE: Duration = Duration::from_secs(5);
-/// Columns below which a bar leaves no room for its figures.
+/// On a terminal with fewer columns there is no room for a bar beside its figures, so only the figures are shown.
 const BAR_COLUMNS_MIN: usize = 60;
 
-/// Says whether bars are drawn.
+/// Says whether bars are drawn, which is on a terminal only.
 fn is_drawn() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// Tells a line on standard error. Whoever has closed it does not want to know.
+/// Prints a line on standard error. A failure is no error of the demo: the reader has closed standard error.
 fn tell(line: &str) {
     if let Err(error) = ask::tell(&format!("{line}\n")) {
         tracing::debug!(%error, "nobody reads how far the demo is");
     }
 }
 
-/// When the next line is due.
+/// Decides when the next line of progress is due.
 struct Pace {
     began: Instant,
     last: Instant,
@@ -39,7 +39,7 @@ impl Pace {
         Pace { began: now, last: now }
     }
 
-    /// Returns the seconds since the beginning, where a line is due.
+    /// Returns the seconds since the beginning where a line is due, else none.
     fn due(&mut self, now: Instant) -> Option<u64> {
         if now - self.last < PACE {
             return None;
@@ -49,7 +49,7 @@ impl Pace {
     }
 }
 
-/// Does something long that cannot be counted, and says what it is.
+/// Runs work whose steps cannot be counted, with a spinner that names the work.
 pub async fn during<T>(words: &str, work: impl Future<Output = T>) -> T {
     let spinner = ProgressBar::new_spinner().with_message(words.to_owned());
     spinner.enable_steady_tick(Duration::from_millis(100));
@@ -58,7 +58,7 @@ pub async fn during<T>(words: &str, work: impl Future<Output = T>) -> T {
     done
 }
 
-/// Does something long that shows its own progress on a terminal. Elsewhere, a line says what it is.
+/// Runs work that shows its own progress on a terminal. Without a terminal, lines name the work and its duration so far.
 pub async fn during_told<T>(words: &str, work: impl Future<Output = T>) -> T {
     if is_drawn() {
         return work.await;
@@ -78,12 +78,12 @@ pub async fn during_told<T>(words: &str, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// Says how many steps of all are done.
+/// Returns the text that tells how many of all steps are done, in the user's language.
 fn counted(done: u64, all: u64) -> String {
     said!("demo-bar", done = done, all = all)
 }
 
-/// Makes a bar of so many steps; it is drawn where standard error is a terminal.
+/// Makes a bar for this number of steps. It is drawn only where standard error is a terminal.
 fn bar(words: String, steps: u64) -> ProgressBar {
     let bar = ProgressBar::new(steps);
     let columns = terminal_size_of(std::io::stderr()).map_or(0, |(Width(columns), _)| usize::from(columns));
@@ -93,22 +93,22 @@ fn bar(words: String, steps: u64) -> ProgressBar {
         "{msg:>17} {wide_bar} {counted:>18} {elapsed:>4}"
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    // Numbers are written as the language writes them, which indicatif's own keys do not.
+    // The key `counted` writes numbers as the user's language does; the keys that indicatif has do not.
     bar.set_style(style.with_key("counted", |state: &ProgressState, out: &mut dyn Write| {
-        // Whoever draws the bar sees no error: what cannot be written is missing there.
+        // indicatif ignores errors of a key. If writing failed, the figure would only be missing in the bar.
         out.write_str(&counted(state.pos(), state.len().unwrap_or_default())).unwrap_or_default();
     }));
     bar.with_message(words)
 }
 
-/// Progress of setting up offices.
+/// The progress of setting up offices.
 pub struct Offices {
     bar: ProgressBar,
     pace: std::sync::Mutex<Pace>,
 }
 
 impl Offices {
-    /// Begins with none of so many offices.
+    /// Starts the progress for this number of offices.
     pub fn new(offices: u64) -> Offices {
         if !is_drawn() {
             tell(&said!("demo-offices", offices = offices));
@@ -116,7 +116,7 @@ impl Offices {
         Offices { bar: bar(said!("demo-bar-offices"), offices), pace: std::sync::Mutex::new(Pace::new(Instant::now())) }
     }
 
-    /// Counts one more office.
+    /// Counts one office that is set up.
     pub fn step(&self) {
         self.bar.inc(1);
         let due = self.pace.lock().unwrap_or_else(std::sync::PoisonError::into_inner).due(Instant::now());
@@ -126,13 +126,13 @@ impl Offices {
         }
     }
 
-    /// Ends the bar.
+    /// Shows the bar as complete.
     pub fn finish(&self) {
         self.bar.finish();
     }
 }
 
-/// Progress of letters sent and receipts verified, one bar below the other.
+/// The progress of letters sent and of receipts verified: two bars, one below the other.
 pub struct Bars {
     both: MultiProgress,
     sent: ProgressBar,
@@ -142,7 +142,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Makes both bars for so many letters.
+    /// Makes both bars, each for this number of letters.
     pub fn new(letters: u64) -> Bars {
         let both = MultiProgress::new();
         let sent = both.add(bar(said!("demo-bar-sent"), letters));
@@ -153,7 +153,7 @@ impl Bars {
         Bars { both, sent, verified, letters, pace: Pace::new(Instant::now()) }
     }
 
-    /// Shows how far both bars are: mails sent, receipts verified, and receipts due for what was sent.
+    /// Updates both bars from the mails sent, the receipts verified, and the receipts due for the mails sent.
     pub fn show(&mut self, sent: u64, verified: u64, due: u64) {
         self.sent.set_position(sent);
         self.verified.set_length(self.answered(sent, due));
@@ -163,7 +163,8 @@ impl Bars {
         }
     }
 
-    /// Returns for how many letters a receipt is due, as far as is known: strangers, and mails sent again, have none of their own.
+    /// Returns the expected number of receipts in all. Mails of unknown senders and letters sent again get no receipt of their own, so each
+    /// of them that has been sent is subtracted.
     fn answered(&self, sent: u64, due: u64) -> u64 {
         self.letters.saturating_sub(sent.saturating_sub(due))
     }
@@ -174,14 +175,14 @@ impl Bars {
         Some(said!("demo-sent", seconds = seconds, sent = sent, letters = letters, verified = verified, due = due))
     }
 
-    /// Writes a line above the bars, where they are drawn.
+    /// Prints a line above the bars; does nothing where no bars are drawn.
     pub fn note(&self, line: &str) {
         if let Err(error) = self.both.println(line) {
             tracing::debug!(%error, "nobody reads how far the demo is");
         }
     }
 
-    /// Ends both bars.
+    /// Stops both bars: they stay visible as they are.
     pub fn finish(self) {
         self.sent.abandon();
         self.verified.abandon();
@@ -200,7 +201,7 @@ mod tests {
         let first = bars.line(100, 80, 95, start + PACE);
         assert_eq!(first.as_deref(), Some("5 s: 100 of 400 letters sent, 80 of 95 receipts due verified"));
         assert_eq!(bars.line(101, 80, 95, start + PACE + Duration::from_secs(4)), None);
-        // A line is due even where nothing has moved.
+        // The time for the next line has come: the line must be printed even though no figure has changed since the last one.
         let second = bars.line(100, 80, 95, start + PACE + PACE);
         assert_eq!(second.as_deref(), Some("10 s: 100 of 400 letters sent, 80 of 95 receipts due verified"));
         assert_eq!([bars.answered(0, 0), bars.answered(100, 95), bars.answered(400, 375)], [400, 395, 375]);

@@ -1,8 +1,8 @@
-//! What ends a demo before it ends by itself.
+//! Waits for the signals with which a user or the system ends the demo early.
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Waits for Ctrl-C, for the end of the terminal, or for the signal that ends services.
+/// Waits for Ctrl-C (SIGINT), for the loss of the terminal (SIGHUP), or for SIGTERM, with which service managers end programs.
 pub async fn told_to_stop() -> std::io::Result<()> {
     let mut terminal_gone = signal(SignalKind::hangup())?;
     let mut told = signal(SignalKind::terminate())?;

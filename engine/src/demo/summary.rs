@@ -1,4 +1,4 @@
-//! What the demo found: the verdict first, then what it rests on, then figures; and all of it as JSON.
+//! The results of the demo, as text and as JSON. The text has the verdict first, then the findings behind it, then the figures.
 
 use sdc::refusal::RefusalCode;
 use serde::Serialize;
@@ -11,25 +11,26 @@ use super::words::words;
 use crate::show;
 use crate::speech::{self, said};
 
-/// Everything that is told.
+/// The results of a demo.
 #[derive(Serialize)]
 pub struct Summary {
     #[serde(flatten)]
     findings: Findings,
-    /// From the first letter handed to the relay to the last receipt verified, without the one that is sent alone.
+    /// Seconds from when the first letter was handed to the relay until the last receipt was verified. The letter that was sent alone at
+    /// the end does not count.
     seconds: f64,
     letters_per_second: f64,
-    /// Most memory that the centre's process had resident.
+    /// The largest resident memory of the centre's processes, in megabytes.
     rss_mb_max: f64,
-    /// Memory of the machine; nothing where it does not tell.
+    /// The memory of the machine in megabytes; none where the system does not tell it.
     machine_mb: Option<f64>,
     kills: u64,
-    /// Kills among these that somebody at the keyboard asked for.
+    /// Kills that the user asked for at the keyboard, included in `kills`.
     kills_by_hand: u64,
 }
 
 impl Summary {
-    /// Puts the summary together.
+    /// Makes the summary from the oracle's findings and the measurements of the traffic.
     pub fn new(findings: Findings, traffic: &Traffic, rss_mb_max: f64) -> Summary {
         let (burst, seconds) = (findings.letters_sent.saturating_sub(1), traffic.lasted.as_secs_f64());
         Summary {
@@ -43,12 +44,12 @@ impl Summary {
         }
     }
 
-    /// Says whether every promise was kept.
+    /// Says whether the centre kept every promise.
     pub fn is_sound(&self) -> bool {
         self.findings.is_sound()
     }
 
-    /// Prints it for people.
+    /// Prints the summary as text.
     ///
     /// # Errors
     /// Standard output cannot be written.
@@ -56,7 +57,7 @@ impl Summary {
         show::text(&self.render(paper))
     }
 
-    /// Words the verdict.
+    /// Returns the sentence that says whether the centre kept its promises.
     pub fn verdict(&self) -> String {
         if self.is_sound() { said!("demo-kept") } else { said!("demo-broken") }
     }
@@ -65,7 +66,7 @@ impl Summary {
         format!("{}\n\n{}", paper.boxed(&self.verdict(), self.is_sound()).join("\n"), self.sheet(paper))
     }
 
-    /// Lays out what the verdict rests on, and the figures.
+    /// Returns the findings and the figures as text, without the verdict.
     pub fn sheet(&self, paper: Paper) -> String {
         let mut lines = self.zeros(paper);
         lines.push(String::new());
@@ -75,7 +76,7 @@ impl Summary {
         format!("{}\n", lines.join("\n"))
     }
 
-    /// What must be 0, and the first faults where something is not.
+    /// Returns the lines with the counts that must be 0. Where one is not, descriptions of the first faults follow.
     fn zeros(&self, paper: Paper) -> Vec<String> {
         let found = &self.findings;
         let zeros = [
@@ -86,6 +87,7 @@ impl Summary {
             (found.quarantined_innocent, said!("demo-innocent")),
             (found.receipts_missing, said!("demo-receipts-missing")),
             (found.receipts_wrong, said!("demo-receipts-wrong")),
+            (found.reads_wrong, said!("demo-reads-wrong")),
         ];
         let line = |(count, words): &(u64, String)| {
             let lines = paper.item(margin(paper), &count.to_string(), words);
@@ -100,6 +102,9 @@ impl Summary {
         let found = &self.findings;
         let item = |figure: u64, words: String| paper.item(margin(paper), &figure.to_string(), &words);
         let mut lines = item(found.letters_sent, said!("demo-letters-sent"));
+        for (name, count) in &found.letters_by_service {
+            lines.extend(paper.item(margin(paper) + 7, &count.to_string(), &format!("{} [{name}]", service(name))));
+        }
         lines.extend(item(found.accepted, said!("demo-accepted", rows = found.rows, charged = found.charged)));
         lines.extend(item(found.duplicates, said!("demo-duplicates")));
         lines.extend(item(found.bad_sent, said!("demo-recognised", refused = found.refused)));
@@ -142,12 +147,29 @@ impl Summary {
     }
 }
 
-/// Columns in which figures end: fewer on narrow paper.
+/// Describes in the user's language what letters of this service do. The readers of the summary do not know the service's name.
+fn service(name: &str) -> String {
+    match name {
+        "export" => said!("demo-service-export"),
+        "correct" => said!("demo-service-correct"),
+        "import" => said!("demo-service-import"),
+        "certify" => said!("demo-service-certify"),
+        "account" => said!("demo-service-account"),
+        "profile" => said!("demo-service-profile"),
+        "recharge" => said!("demo-service-recharge"),
+        "message" => said!("demo-service-message"),
+        "renew" => said!("demo-service-renew"),
+        "enrol" => said!("demo-service-enrol"),
+        _ => said!("demo-service-notice"),
+    }
+}
+
+/// Returns the column at which figures end. It is smaller on a narrow terminal.
 fn margin(paper: Paper) -> usize {
     if paper.width < 60 { 7 } else { 9 }
 }
 
-/// Reads the machine's memory in megabytes, from /proc/meminfo.
+/// Returns the machine's memory in megabytes from /proc/meminfo; none where that cannot be read.
 fn machine_mb() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let kilobytes = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().trim_end_matches("kB");
@@ -170,7 +192,7 @@ mod tests {
         }
     }
 
-    /// A demo in which every refusal occurred.
+    /// Returns the findings of a demo in which every refusal code occurred, so that the tests lay out the longest summary.
     fn findings() -> Findings {
         Findings {
             letters_sent: 20_000,

@@ -1,4 +1,4 @@
-//! Agencies at work: they write good and bad letters, send them, collect the answers and verify them.
+//! Runs the agencies: they write good and bad letters, send them, and collect and verify the answers.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +11,7 @@ use simulation::desk::{Draft, Plan};
 use simulation::dice::Dice;
 use simulation::lock::lock;
 use simulation::mischief::STRANGER;
+use simulation::operators::EVENING;
 use simulation::post_office::PostOffice;
 use simulation::record::{Record, Traffic};
 use simulation::town::Town;
@@ -22,33 +23,39 @@ use super::centre::Centre;
 use super::keyboard::Keyboard;
 use super::progress;
 use super::relay::{SENDERS, relay};
+use crate::configuration::Configuration;
 use crate::speech::said;
 
 mod collect;
+mod operators;
 mod shared;
 mod watch;
 
 use collect::collect_all;
+use operators::{AtWork, Operators};
 use shared::Shared;
 use watch::{Kills, Watch};
 
-/// Mails that may wait at the centre before agencies pause: as on a real line, sending is not free.
+/// The most mails in the centre's mailbox before agencies pause. Here sending costs nearly no time; in reality slow lines would hold
+/// agencies back.
 const WAITING_MAX: usize = 1500;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Lets the town send all its letters, the last one alone, and waits until everything is settled and answered.
+/// Lets all agencies of the town send their letters, and sends the last letter alone after the others. Waits until every letter is settled
+/// and answered.
 ///
 /// # Errors
-/// The post office or the centre fails, or nothing moves for a minute.
+/// The post office or the centre fails, or no letter or answer moves for a minute.
 pub async fn run(
     town: Town,
     post_office: &PostOffice,
     centre: &mut Centre,
     keyboard: Option<&mut Keyboard>,
+    configuration: &Configuration,
     arguments: &DemoArguments,
 ) -> anyhow::Result<Traffic> {
-    let mut record = Record::default();
-    record.memory.recharged.clone_from(&town.recharged);
+    let record = Record::of(&town);
+    let operators = Operators::new(configuration)?;
     let shared = Arc::new(Shared {
         town,
         record: Mutex::new(record),
@@ -66,6 +73,7 @@ pub async fn run(
         watch: Watch::new(),
         kills: Kills::new(arguments),
         kills_by_hand: 0,
+        _operators: operators.begin(),
     };
     if day.keyboard.is_some() {
         day.bars.note(&said!("demo-press-k"));
@@ -77,7 +85,9 @@ pub async fn run(
     }
     day.settle(senders).await?;
     let lasted = began.elapsed();
-    // While the centre is just starting again, its start would be measured instead of the letter.
+    day.tell_all(&operators).await?;
+    // The time of the letter that is sent alone is measured. If the centre were still starting after a kill, that time would include its
+    // start.
     day.centre.wait_until_ready().await?;
     let mut alone = JoinSet::new();
     alone.spawn(send_alone(Arc::clone(&shared), relay));
@@ -91,21 +101,23 @@ pub async fn run(
     Ok(Traffic { memory, began_at, lasted, killed_at, kills_by_hand })
 }
 
-/// The town's day, as it is watched.
+/// A running demo, with what displays and controls it.
 struct Day<'a> {
     shared: Arc<Shared>,
     post_office: &'a PostOffice,
     centre: &'a mut Centre,
-    /// The keyboard, where somebody sits at one.
+    /// The keyboard; none where the demo does not run on a terminal.
     keyboard: Option<&'a mut Keyboard>,
     bars: progress::Bars,
     watch: Watch,
     kills: Kills,
     kills_by_hand: u64,
+    /// The operators' task. It ends when this value is dropped.
+    _operators: AtWork,
 }
 
 impl Day<'_> {
-    /// Waits until the senders have sent everything, and everything is settled and answered.
+    /// Waits until the senders have sent all letters, and every letter is settled and answered.
     async fn settle(&mut self, mut senders: JoinSet<anyhow::Result<()>>) -> anyhow::Result<()> {
         loop {
             collect_all(&self.shared, self.post_office).await?;
@@ -116,7 +128,7 @@ impl Day<'_> {
             self.shared.is_held_back.store(waiting > WAITING_MAX, Ordering::Relaxed);
             let (mails, unanswered, verified) = {
                 let record = lock(&self.shared.record);
-                (record.memory.mails(), record.unanswered, record.verified)
+                (record.memory.mails(), record.unanswered(), record.verified)
             };
             self.bars.show(mails, verified, verified + unanswered);
             self.kill_by_hand().await?;
@@ -132,6 +144,14 @@ impl Day<'_> {
         }
     }
 
+    /// Lets operators write the text at the end of the demo to every agency, and waits until every agency has received it.
+    async fn tell_all(&mut self, operators: &Operators) -> anyhow::Result<()> {
+        self.centre.wait_until_ready().await?;
+        lock(&self.shared.record).broadcast(EVENING);
+        operators.tell_all(EVENING).await?;
+        self.settle(JoinSet::new()).await
+    }
+
     async fn kill_by_hand(&mut self) -> anyhow::Result<()> {
         if self.keyboard.as_mut().is_some_and(|keyboard| keyboard.was_pressed(b'k')) {
             self.centre.kill_and_restart().await?;
@@ -142,8 +162,8 @@ impl Day<'_> {
     }
 }
 
-/// Writes and sends every letter of this sender's agencies, in the order of their numbers: an agency's letters follow each other,
-/// however fast other senders are.
+/// Writes and sends all letters of this sender's agencies in the order of their sequence numbers: one task sends all letters of an agency,
+/// so no other sender can overtake them.
 async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>, sender: usize) -> anyhow::Result<()> {
     let residents = &shared.town.residents;
     for number in 0..shared.burst {
@@ -163,8 +183,8 @@ async fn send_all(shared: Arc<Shared>, relay: Arc<Relay>, sender: usize) -> anyh
     Ok(())
 }
 
-/// Sends the last letter when everything else is settled, so that no queue stands before it: a good one, since a bad one may
-/// have no commit. The first agency is always in order.
+/// Sends the last letter once all others are settled, so that no queue delays it. The letter is a good one, because a bad letter may have
+/// no commit to measure. The first agency sends it, because that agency is never suspended or without credit.
 async fn send_alone(shared: Arc<Shared>, relay: Arc<Relay>) -> anyhow::Result<()> {
     let residents = &shared.town.residents;
     let (first, other) = (residents.first(), residents.last());
@@ -175,7 +195,7 @@ async fn send_alone(shared: Arc<Shared>, relay: Arc<Relay>) -> anyhow::Result<()
     Ok(())
 }
 
-/// Sends a letter and returns its place in memory. The letter is remembered before it is sent, since its receipt may arrive before the
+/// Sends a letter and returns its index in the record. The letter is recorded before it is sent, because its receipt may arrive before the
 /// relay's reply.
 async fn send(shared: &Shared, relay: &Relay, draft: Draft) -> anyhow::Result<usize> {
     let at = lock(&shared.record).begin(draft.subject)?;

@@ -1,5 +1,5 @@
-//! A letter of the visitor's own: a name typed at the keyboard, signed with a key made before their eyes, its receipt opened
-//! with the stock `openssl` command; and the same letter with one octet changed, which is refused.
+//! A letter of the visitor, who is the user at the keyboard: the visitor types a name, the demo makes a key and signs a letter with the
+//! name, and the stock `openssl` command opens the receipt. Then the same letter with one octet changed is refused.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use simulation::dice::Dice;
 use simulation::post_office::PostOffice;
 use simulation::records::Register;
-use simulation::{memory, town};
+use simulation::{memory, rules, town};
 use store::certificates::{CertificateFields, spoken};
 use store::letters::quarantine;
 use tokio::process::Command;
@@ -40,32 +40,32 @@ use crate::folder::DataFolder;
 use crate::show;
 use crate::speech::said;
 
-/// Longest wait for a receipt, or for a refusal.
+/// Longest wait for a receipt or a refusal.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
-/// Octets of a fingerprint that are shown.
+/// Number of leading octets of the key's fingerprint that the demo prints.
 const OCTETS_SHOWN: usize = 8;
-/// Characters of a name that are kept.
+/// Longest name, in characters, that the visitor can give; the rest is cut off.
 const NAME_MAX: usize = 60;
-/// The commands that open a receipt, as FORMAT.md has them.
+/// The `openssl` commands that open a receipt, the same as in FORMAT.md.
 const OPEN_RECEIPT: [&str; 2] = [
     "cms -decrypt -binary -inform PEM -in receipt.eml -recip office.crt -inkey office.key -out receipt.signed",
     "cms -verify -binary -inform DER -in receipt.signed -nointern -certfile centre.crt -noverify -out receipt.json",
 ];
 
-/// Where a visitor is received.
+/// Everything that is needed to make, send and check the visitor's letters.
 pub struct Counter<'a> {
-    /// The centre's.
+    /// Configuration of the demo's centre.
     pub configuration: &'a Configuration,
-    /// Where mail goes.
+    /// Post office that carries the mail.
     pub post_office: &'a PostOffice,
-    /// Agencies of the town; the visitor's is the next.
+    /// Number of agencies in the town; the visitor's agency gets the next number.
     pub agencies: u64,
-    /// What the visitor reads.
+    /// Width and colours of the terminal that the visitor reads.
     pub paper: Paper,
 }
 
-/// The visitor's office.
+/// The office that the demo makes for the visitor: its key, its folder, and the number of its next letter.
 struct OwnOffice {
     folder: PathBuf,
     matricule: Matricule,
@@ -77,10 +77,10 @@ struct OwnOffice {
 }
 
 impl Counter<'_> {
-    /// Asks for names and sends a letter for each, until an empty line comes. Without a keyboard nobody is asked.
+    /// Asks for names and sends a letter for each, until the visitor enters an empty line. Without a keyboard nothing is asked.
     ///
     /// # Errors
-    /// The centre does not answer, or not as it must; the database is away.
+    /// The centre does not answer as it must; the database does not answer.
     pub async fn receive(&self, keyboard: Option<&mut Keyboard>) -> anyhow::Result<()> {
         let Some(keyboard) = keyboard else { return Ok(()) };
         keyboard.give_back();
@@ -105,7 +105,7 @@ impl Counter<'_> {
         show::text(&format!("{}\n", layout::wrap(sentence, self.paper.width).join("\n")))
     }
 
-    /// Makes a key before the visitor's eyes, and an agency that it is registered for.
+    /// Shows how a key is made, and adds an agency with a certificate of that key.
     async fn open_office(&self) -> anyhow::Result<OwnOffice> {
         let number = u32::try_from(self.agencies + 1).ok().and_then(|number| Matricule::try_from(number).ok());
         let matricule = number.context("no number is left for an agency of your own")?;
@@ -133,7 +133,7 @@ impl Counter<'_> {
 
     async fn send(&self, own: &mut OwnOffice, name: &str) -> anyhow::Result<()> {
         let letter = own.letter(name)?;
-        // Packed as it is written, and so will its receipt be: stock tools read both.
+        // The letter is plain JSON. The centre answers in the form of the letter, so stock tools can read both the letter and the receipt.
         let der = cms::seal(&letter, own.identity.key(), &own.centre, ContentCipher::Aes256Gcm)?;
         write(&own.folder.join("letter.json"), &letter)?;
         let relay = super::relay::relay(self.post_office)?;
@@ -167,7 +167,7 @@ impl Counter<'_> {
         }
     }
 
-    /// Opens the receipt as an office does that has nothing but the stock command.
+    /// Opens the receipt with the stock commands of FORMAT.md, as an office without xmagency does.
     async fn open_receipt(&self, own: &OwnOffice) -> anyhow::Result<()> {
         self.tell(&said!("demo-own-open"))?;
         let cd = layout::command(&["cd".to_owned(), own.folder.display().to_string()], self.paper.width - 2);
@@ -191,7 +191,7 @@ impl Counter<'_> {
         self.tell(&said!("demo-own-opened", said = short(&serde_json::from_value(receipt)?)))
     }
 
-    /// Waits until a container is in quarantine, and returns the reason.
+    /// Waits until the container of the changed letter is in quarantine, and returns the reason for which it was refused.
     async fn refusal(&self, own: &OwnOffice, der: &[u8]) -> anyhow::Result<String> {
         let document = Document::render(der, Some(own.matricule));
         let container = memory::container(&own.mail(document)).context("the changed letter has no container")?;
@@ -211,7 +211,7 @@ impl Counter<'_> {
 }
 
 impl OwnOffice {
-    /// Writes a letter with one act of birth.
+    /// Makes the JSON of a letter with one birth record, in which the child has the visitor's name.
     fn letter(&mut self, name: &str) -> anyhow::Result<Vec<u8>> {
         let mut records = self.register.births(1, &mut Dice::new(Uuid::new_v4().as_u64_pair().0));
         for table in &mut records.tables {
@@ -222,7 +222,7 @@ impl OwnOffice {
         let letter = Letter {
             sdc: FORMAT_VERSION,
             id: Uuid::now_v7(),
-            from: Office { agency: self.matricule, installation: town::INSTALLATION.to_owned() },
+            from: Office { agency: self.matricule, installation: rules::INSTALLATION.to_owned() },
             to: SERVER.to_owned(),
             sequence: self.sequence,
             time: Utc::now(),
@@ -252,13 +252,13 @@ async fn relay_letter(relay: &Relay, own: &OwnOffice, der: &[u8]) -> anyhow::Res
     Ok(())
 }
 
-/// Says in short what a receipt says.
+/// Returns a sentence with the verdict, the number of rows and the cost in a receipt.
 fn short(receipt: &Receipt) -> String {
     let rows: u64 = receipt.rows.iter().map(|table| u64::from(table.new)).sum();
     let cost = receipt.account.cost;
     match (&receipt.verdict, &receipt.refusal) {
         (Verdict::Accepted, _) => said!("demo-own-accepted", rows = rows, cost = cost),
-        // Nothing that the visitor sends is held: he sends births.
+        // The visitor's letters contain births only, and no check holds such a letter. The compiler needs this arm all the same.
         (Verdict::Refused, None) | (Verdict::Held, _) => said!("demo-own-refused", rows = rows, cost = cost),
         (Verdict::Refused, Some(refusal)) => {
             let (meaning, code) = (words(refusal.code), refusal.code.as_str());
@@ -267,7 +267,7 @@ fn short(receipt: &Receipt) -> String {
     }
 }
 
-/// Writes a file that its owner alone may read.
+/// Writes a file that only its owner may read.
 fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
     let mut options = fs::File::options();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);

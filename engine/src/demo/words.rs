@@ -1,10 +1,10 @@
-//! What every refusal is called before people who do not know the codes.
+//! Names of the refusals in plain words, for visitors of the demo who do not know the codes.
 
 use sdc::refusal::RefusalCode;
 
 use crate::speech;
 
-/// Names an attack or a mistake in a few words.
+/// Returns a few words for a refusal code, such as "from a suspended office".
 pub fn words(code: RefusalCode) -> String {
     speech::words().refusal_short(code)
 }

@@ -1,4 +1,4 @@
-//! Gauges that are read together, at a scrape that finds them older than they may be.
+//! Groups of gauges that are read together. A scrape starts a reading where the values are too old.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,22 +9,22 @@ use prometheus::proto::MetricFamily;
 use store::database::fault::Fault;
 use tokio::sync::watch;
 
-/// A group's values are kept for a while. While the next reading goes on they are shown for so many times as long.
+/// While a group is being read, its former values are shown for at most this many times the period for which values are kept.
 const SHOWN_TIMES: u32 = 3;
-/// After a failed reading the next one waits so many times as long as the failed one took, but no longer than values are kept. So a group
-/// that always takes too long uses about a tenth of the database's time.
+/// After a failed reading the next reading waits for this many times the duration of the failed one, but no longer than values are kept.
+/// So a group whose reading always times out uses about a tenth of the database's time.
 const PAUSE_TIMES: u32 = 10;
 
-/// Gauges that read themselves.
+/// Gauges that can be read from the database.
 pub trait Read: Send + Sync + 'static {
-    /// Reads and sets all of them, or none.
+    /// Reads all gauges and sets them. After a failure none is set.
     ///
     /// # Errors
     /// The database does not answer, or not in time.
     fn read(&self) -> impl Future<Output = Result<(), Fault>> + Send;
 }
 
-/// Gauges with a registry of their own, and when they were read.
+/// Gauges with a registry of their own, and the time of their last reading.
 pub struct Group<G> {
     registry: Registry,
     kept: Duration,
@@ -34,30 +34,30 @@ pub struct Group<G> {
 
 #[derive(Default)]
 struct State {
-    /// When the gauges were last read; `None` after a reading that failed.
+    /// Time of the last reading; `None` after a reading that failed.
     read_at: Option<Instant>,
     not_before: Option<Instant>,
-    /// While a reading is under way: when it began, and a receiver whose sender the reading's task drops at its end.
+    /// While a reading runs: its begin, and a receiver whose sender is dropped when the reading ends.
     reading: Option<(Instant, watch::Receiver<()>)>,
 }
 
 impl<G: Read> Group<G> {
-    /// Makes a group whose values are kept for so long.
+    /// Makes a group whose values are kept for the time `kept`.
     ///
     /// # Errors
-    /// A name registered twice.
+    /// Two gauges have the same name.
     pub fn new(kept: Duration, make: impl FnOnce(&Registry) -> prometheus::Result<G>) -> prometheus::Result<Group<G>> {
         let registry = Registry::new();
         let gauges = Arc::new(make(&registry)?);
         Ok(Group { registry, kept, gauges, state: Arc::default() })
     }
 
-    /// Returns the gauges, read anew where they are due. Whoever asks waits for the reading until `patience` after its begin, and no
-    /// longer: a reading that goes on beyond that keeps none of the other metrics waiting.
+    /// Returns the gauges, and reads them again where their values are too old. The call waits for the reading, but not longer than
+    /// until `patience` after the reading's begin, because the whole scrape waits for this call.
     pub async fn gather(&self, patience: Duration) -> Vec<MetricFamily> {
         let asked = Instant::now();
         if let Some((began, mut reading)) = self.reading() {
-            // An error says that the reading has ended: its task dropped the sender.
+            // The receiver gets an error when the reading's task drops the sender, which says that the reading has ended.
             drop(tokio::time::timeout(patience.saturating_sub(began.elapsed()), reading.changed()).await);
         }
         let shown_max = self.kept.saturating_mul(SHOWN_TIMES);
@@ -68,10 +68,11 @@ impl<G: Read> Group<G> {
         }
     }
 
-    /// Begins a reading where one is due. Of the reading under way it returns the begin, and a receiver whose sender is dropped at the end.
+    /// Begins a reading where the values are too old. Returns the begin of the running reading, and a receiver whose sender is dropped at
+    /// the reading's end; none where no reading runs.
     fn reading(&self) -> Option<(Instant, watch::Receiver<()>)> {
         let mut state = self.lock();
-        // A reading that panicked is still in `state.reading`, but its sender is gone.
+        // After a panic the reading is still in `state.reading`, but its sender has been dropped.
         if let Some(goes_on) = state.reading.as_ref().filter(|(_, reading)| reading.has_changed().is_ok()) {
             return Some(goes_on.clone());
         }
@@ -115,7 +116,7 @@ mod tests {
 
     use super::*;
 
-    /// Gauges of which each reading waits for a permit, and then succeeds or fails.
+    /// Gauges whose reading waits for a permit of the test, and then succeeds or fails.
     struct Gated {
         gauge: IntGauge,
         gate: Semaphore,

@@ -1,4 +1,4 @@
-//! What the gauges ask of the database, and in what form it answers.
+//! Queries of the gauges, and the rows that they return.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool, Double, SmallInt, Text};
@@ -13,22 +13,6 @@ pub struct Cheap {
     pub failed: i64,
     #[diesel(sql_type = Double)]
     pub unanswered: f64,
-    #[diesel(sql_type = BigInt)]
-    pub flags: i64,
-    #[diesel(sql_type = BigInt)]
-    pub recharging_locked: i64,
-    #[diesel(sql_type = BigInt)]
-    pub profile_changes_waiting: i64,
-    #[diesel(sql_type = BigInt)]
-    pub messages_unread: i64,
-    #[diesel(sql_type = BigInt)]
-    pub enrolments_locked: i64,
-    #[diesel(sql_type = BigInt)]
-    pub held_by_check: i64,
-    #[diesel(sql_type = BigInt)]
-    pub held_for_approval: i64,
-    #[diesel(sql_type = Double)]
-    pub held_oldest: f64,
 }
 
 #[derive(QueryableByName)]
@@ -53,6 +37,8 @@ pub struct ByStatus {
     pub owing: i64,
     #[diesel(sql_type = BigInt)]
     pub owed: i64,
+    #[diesel(sql_type = BigInt)]
+    pub prepaid: i64,
 }
 
 #[derive(QueryableByName)]
@@ -65,6 +51,27 @@ pub struct Dear {
     pub without_certificate: i64,
     #[diesel(sql_type = BigInt)]
     pub ending: i64,
+}
+
+#[derive(QueryableByName)]
+pub struct Vouchers {
+    #[diesel(sql_type = BigInt)]
+    pub open: i64,
+    #[diesel(sql_type = BigInt)]
+    pub redeemed: i64,
+    #[diesel(sql_type = BigInt)]
+    pub revoked: i64,
+    #[diesel(sql_type = BigInt)]
+    pub expired: i64,
+    #[diesel(sql_type = BigInt)]
+    pub open_minor_units: i64,
+}
+
+impl Vouchers {
+    /// Returns the number of vouchers in each state, by its word.
+    pub fn by_state(&self) -> [(&'static str, i64); 4] {
+        [("open", self.open), ("redeemed", self.redeemed), ("revoked", self.revoked), ("expired", self.expired)]
+    }
 }
 
 #[derive(QueryableByName)]
@@ -83,38 +90,30 @@ pub struct ByState {
     pub stations: i64,
 }
 
-/// Only a centre with the sample election has stations.
+/// Says whether the centre has the sample election: other centres have no polling stations.
 pub const HAS_STATIONS: &str = "SELECT to_regclass('election.states') IS NOT NULL AS is_there";
 pub const BY_STATE: &str = "SELECT election, state, count(*) AS stations FROM election.states GROUP BY election, state";
-/// The letter of the oldest answer that waits is among those queued first: to look at the letters of all would take a tenth
-/// of a second on election night.
+/// Figures of the outbox and of everything that waits for operators. `unanswered` looks only at the letters of the first 1000 queued
+/// answers, because a look at all letters would take a tenth of a second on election night.
 pub const CHEAP: &str = "
     SELECT count(*) FILTER (WHERE failed_at IS NULL) AS waiting,
            coalesce(extract(epoch FROM now() - min(queued_at) FILTER (WHERE failed_at IS NULL)), 0)::float8 AS oldest,
            count(*) FILTER (WHERE failed_at IS NOT NULL) AS failed,
            (SELECT coalesce(extract(epoch FROM now() - min(l.received_at)), 0)::float8
               FROM (SELECT agency, letter_id FROM xm.outbox WHERE failed_at IS NULL AND letter_id IS NOT NULL ORDER BY id LIMIT 1000) first
-              JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered,
-           (SELECT count(*) FROM xm.flags WHERE explained_at IS NULL) AS flags,
-           (SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now()) AS recharging_locked,
-           (SELECT count(*) FROM xm.profile_changes WHERE state = 'waiting') AS profile_changes_waiting,
-           (SELECT count(*) FROM xm.messages WHERE read_at IS NULL AND installation IS NOT NULL) AS messages_unread,
-           (SELECT count(*) FROM xm.enrolment_codes
-             WHERE locked_at IS NOT NULL AND used_at IS NULL AND ended_at IS NULL AND expires_at > now()) AS enrolments_locked,
-           (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'check') AS held_by_check,
-           (SELECT count(*) FROM xm.held WHERE state = 'open' AND code = 'approval') AS held_for_approval,
-           (SELECT coalesce(extract(epoch FROM now() - min(held_at)), 0)::float8 FROM xm.held WHERE state = 'open') AS held_oldest
+              JOIN xm.letters l ON l.agency = first.agency AND l.letter_id = first.letter_id) AS unanswered
       FROM xm.outbox";
 pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes
       FROM (SELECT reason, count(*) AS open FROM xm.quarantine WHERE state = 'open' GROUP BY reason) q
       FULL JOIN xm.quarantine_usage u ON u.reason = q.reason";
-/// The highest status, whose agencies may send records and so are expected to.
+/// Status 3 of agencies that may send records, so the operators expect letters from them.
 pub const STATUS_EXPECTED: i16 = 3;
 pub const BY_STATUS: &str = "
     SELECT status, count(a.matricule) AS agencies, count(*) FILTER (WHERE has_settled) AS settled,
            count(*) FILTER (WHERE balance < 0) AS owing,
-           coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::bigint AS owed
+           coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::bigint AS owed,
+           coalesce(sum(balance) FILTER (WHERE balance > 0), 0)::bigint AS prepaid
       FROM unnest('{0,1,2,3}'::smallint[]) AS s (status)
       LEFT JOIN (SELECT g.matricule, g.status, b.balance,
                         EXISTS (SELECT FROM xm.journal j
@@ -122,7 +121,8 @@ pub const BY_STATUS: &str = "
                                    AND j.outcome = 'accepted') AS has_settled
                    FROM xm.agencies g LEFT JOIN xm.accounts b ON b.agency = g.matricule) a USING (status)
      GROUP BY status";
-/// A certificate that begins before the last one ends is its successor, also while it is not valid yet.
+/// Query whose result needs a look at all certificates and at a week of the journal, so it runs rarely. `ending` counts agencies whose last
+/// certificate ends within 14 days. A certificate that becomes valid within these 14 days counts as the last one.
 pub const DEAR: &str = "
     SELECT (SELECT difference FROM xm.ledger_difference) AS difference,
            count(*) FILTER (WHERE g.status = 3 AND NOT EXISTS (
@@ -136,3 +136,12 @@ pub const DEAR: &str = "
                         max(not_after) FILTER (WHERE not_before <= now() + interval '14 days') AS last_end
                    FROM xm.certificates WHERE revoked_at IS NULL GROUP BY agency) c ON c.agency = g.matricule
      WHERE g.status > 0";
+/// Counts the vouchers by state. Each voucher is counted in exactly one of the four states, so the four numbers add up to all vouchers.
+pub const VOUCHERS: &str = "
+    SELECT coalesce(sum(open), 0)::bigint AS open, coalesce(sum(redeemed), 0)::bigint AS redeemed,
+           coalesce(sum(revoked), 0)::bigint AS revoked, coalesce(sum(expired), 0)::bigint AS expired,
+           coalesce(sum(open * amount), 0)::bigint AS open_minor_units
+      FROM (SELECT b.amount, count(v.redeemed_at) AS redeemed, count(v.revoked_at) AS revoked,
+                   count(*) FILTER (WHERE v.redeemed_at IS NULL AND v.revoked_at IS NULL AND b.expires_at > now()) AS open,
+                   count(*) FILTER (WHERE v.redeemed_at IS NULL AND v.revoked_at IS NULL AND b.expires_at <= now()) AS expired
+              FROM xm.vouchers v JOIN xm.voucher_batches b ON b.id = v.batch GROUP BY b.id) by_batch";

@@ -1,5 +1,5 @@
-//! Whether the keys of a running program are still those of its database and of its folder. They are compared when the program starts;
-//! later a database may be restored from another centre, or a folder copied over.
+//! Checks whether the keys of a running program are still those of its database and of its folder. The program compares them at its start.
+//! Later somebody may restore the database of another centre, or overwrite the folder.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::unready::Unready;
 use crate::keys::{self, LoadedKeys};
 use crate::words_of_errors;
 
-/// How long a comparison holds, so that frequent questions make neither database nor disk busy.
+/// Time for which the result of a comparison is used again, so that frequent checks put no load on database and disk.
 const HOLDS: Duration = Duration::from_secs(10);
 
-/// Compares the keys of a program.
+/// Compares the keys of a running program with its database and its folder.
 pub struct KeyWatch {
     loaded: Arc<LoadedKeys>,
     folder: PathBuf,
@@ -26,15 +26,15 @@ pub struct KeyWatch {
 }
 
 impl KeyWatch {
-    /// Watches over keys that were loaded from a folder of keys.
+    /// Makes the watch of keys that were loaded from a folder of keys.
     pub fn new(loaded: Arc<LoadedKeys>, folder: PathBuf) -> KeyWatch {
         KeyWatch { loaded, folder, holds: HOLDS, last: Mutex::default() }
     }
 
-    /// Says whether the keys are those of the database and of the folder, by a comparison of now or of some seconds ago.
+    /// Checks that the keys are those of the database and of the folder. A result of the last seconds is used again.
     ///
     /// # Errors
-    /// The keys differ. Or the database does not answer: that says nothing of the keys, and is not remembered.
+    /// The keys differ. Or the database does not answer; this result is not kept, because it says nothing about the keys.
     pub(super) async fn look(&self, database: &Database) -> Result<(), Unready> {
         let mut last = self.last.lock().await;
         if let Some((_, found)) = last.as_ref().filter(|(at, _)| at.elapsed() < self.holds) {
@@ -58,7 +58,7 @@ impl KeyWatch {
         drop(connection);
         centre::keys::compare(&recorded, &self.loaded.known_as)
             .map_err(|error| Unready::KeysOfDatabase { reason: words_of_errors::in_utc(&error) })?;
-        // The program has its keys in memory: a file that has changed is used at the next start, or fails then.
+        // The program has its keys in memory, so a changed file matters only at the next start: that start would use the file, or fail.
         let found = keys::load(&self.folder).map_err(|error| Unready::KeysOfFolder { reason: error.to_string() })?;
         centre::keys::compare(&self.loaded.known_as, &found.known_as)
             .map_err(|_they_differ| Unready::KeysOfFolder { reason: format!("{} holds others", self.folder.display()) })
@@ -83,7 +83,7 @@ pub(crate) mod tests {
         Arc::new(keys::load(folder).unwrap())
     }
 
-    /// Makes keys, and records them in a database where there is one.
+    /// Makes keys, and records them in the database, if one is given.
     pub async fn watched(database: Option<&Database>) -> (TempDir, KeyWatch) {
         let folder = tempfile::tempdir().unwrap();
         let loaded = made(folder.path());

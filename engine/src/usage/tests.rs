@@ -1,4 +1,4 @@
-//! What of the command line is said in which language.
+//! Help and errors of the command line in every language.
 
 use words::{Catalogues, Language, pseudo};
 
@@ -9,13 +9,13 @@ fn words(language: &str) -> Words {
     Catalogues::built_in().words(&language).unwrap()
 }
 
-/// Does something to a command and to each one below it.
+/// Calls `look` with a command and with each command below it.
 fn each(command: &Command, look: &mut impl FnMut(&Command)) {
     look(command);
     command.get_subcommands().for_each(|one| each(one, look));
 }
 
-/// The command line, with all that clap adds.
+/// Returns the command line, with the options and commands that clap adds.
 fn built() -> Command {
     let mut command = CommandLine::command();
     command.build();
@@ -51,13 +51,13 @@ fn every_text_of_the_command_line_is_in_the_catalogues() {
     assert!(missing.is_empty(), "no words in engine/words/catalogues for:\n{}", missing.join("\n"));
 }
 
-/// Accents change no width. So help in the pseudo-language must be English help, once the accents are taken off.
+/// The pseudo-language puts accents on English, which changes no width: without the accents its help must be the English help.
 #[test]
 fn help_in_another_language_is_laid_out_as_clap_lays_out_its_own() {
     let (mut english, mut accented) = (Vec::new(), Vec::new());
     let help = |command: &Command| {
         let mut command = command.clone();
-        // Names of values in the long help are bold in English alone, and a blank line there may hold blanks.
+        // Clap sets names of values in bold only in its own long help, and may leave spaces on an empty line there.
         let long = command.render_long_help().to_string();
         let long = long.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
         [command.render_help().ansi().to_string(), long]
@@ -98,10 +98,10 @@ fn english_is_left_as_it_is() {
     assert_eq!(command.render_help().ansi().to_string(), plain);
 }
 
-/// Commands that run on until they are ended: `engine/tests/demo.rs` listens to the demo.
+/// Commands that run until they are stopped, so the tests of the pseudo-language do not run them. `engine/tests/demo.rs` tests the demo.
 const NOT_TRIED: [&str; 2] = ["demo", "sample post"];
 
-/// A command that no test tries in the pseudo-language could be English there without anybody noticing.
+/// Every command must occur in the tests of the pseudo-language. Otherwise nobody would notice that one of its texts is only in English.
 #[test]
 fn every_command_is_tried_in_the_language_that_nobody_speaks() {
     let tried = concat!(include_str!("../../tests/commands/day.rs"), include_str!("../../tests/commands/languages.rs"));

@@ -1,4 +1,4 @@
-//! Agencies, their installations and scopes.
+//! Sentences for errors of agencies, installations and scopes.
 
 use store::error::AdministrationError;
 

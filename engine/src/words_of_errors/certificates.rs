@@ -1,4 +1,4 @@
-//! Errors of certificates and keys of agencies.
+//! Sentences for errors of certificates and keys of agencies.
 
 use chrono::{DateTime, Utc};
 use store::certificates::{self, Concern, spoken};
@@ -50,7 +50,7 @@ pub(super) fn of_certificates(error: &AdministrationError, shown: impl Fn(DateTi
     }
 }
 
-/// Words what an operator should know of a certificate, with its time as `shown` writes it.
+/// Returns the sentence of a concern, which an operator should know before registering a certificate; times are as `shown` writes them.
 pub fn concern(concern: &Concern, shown: impl Fn(DateTime<Utc>) -> String) -> String {
     match concern {
         Concern::NotYetValid { from } => {

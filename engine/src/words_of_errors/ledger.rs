@@ -1,4 +1,4 @@
-//! Tariffs and vouchers.
+//! Sentences for errors of tariffs and vouchers.
 
 use chrono::{DateTime, Utc};
 use store::error::AdministrationError;

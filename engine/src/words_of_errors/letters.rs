@@ -1,4 +1,4 @@
-//! Letters, and lines of journal and quarantine.
+//! Sentences for errors of letters, and of lines of the journal and the quarantine.
 
 use store::error::{AdministrationError, Book};
 

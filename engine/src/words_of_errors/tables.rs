@@ -1,4 +1,4 @@
-//! Tables: definition files, what keeps a table from being adopted, and what its adoption changed.
+//! Sentences for tables: mistakes in definition files, obstacles to an adoption, and changes by an adoption.
 
 use store::error::AdministrationError;
 use store::tables::definition::Column;
@@ -44,7 +44,7 @@ pub(super) fn of_tables(error: &AdministrationError) -> String {
     }
 }
 
-/// Words a mistake in a definition file as those of the configuration are: file, line, key, what was expected and what was found.
+/// Returns the sentence of a mistake in a definition file, in the form of the configuration's: file, line, key, expected, found.
 fn mistake(mistake: &Mistake) -> String {
     let before = |place: &Option<String>| place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
     let problem = match &mistake.problem {
@@ -60,7 +60,7 @@ fn mistake(mistake: &Mistake) -> String {
     format!("{}line {}: {}{problem}", before(&mistake.file), mistake.line, before(&mistake.key))
 }
 
-/// Words a kind of value that serde names.
+/// Returns plain words for a kind of value that serde names.
 fn kind(expected: &str) -> &str {
     match expected {
         "a string" => "text in quotes",
@@ -71,7 +71,7 @@ fn kind(expected: &str) -> &str {
     }
 }
 
-/// Words what adopting a table again changed.
+/// Returns the sentence of one change that adopting a table again made.
 pub fn change(change: &Change) -> String {
     match change {
         Change::ColumnAdded { column } => format!("column {} is new: {}", column.name, in_sql(column)),
@@ -81,7 +81,7 @@ pub fn change(change: &Change) -> String {
     }
 }
 
-/// Words a column as CREATE TABLE would.
+/// Returns a column as CREATE TABLE would write it.
 fn in_sql(column: &Column) -> String {
     let mut words = column.kind.in_sql();
     if !column.nullable {
@@ -96,7 +96,7 @@ fn in_sql(column: &Column) -> String {
     words
 }
 
-/// Words what an operator should know of a table that was adopted.
+/// Returns the sentence of a warning about an adopted table.
 pub fn warning(warning: &Warning) -> String {
     match warning {
         Warning::TriggerBeforeRow { trigger } => format!(

@@ -1,4 +1,4 @@
-//! Sentences that operators know, word for word.
+//! Sentences of errors that operators read, word for word.
 
 use chrono::TimeZone;
 use sdc::letter::Matricule;
@@ -15,12 +15,12 @@ fn number(matricule: u32) -> Matricule {
     Matricule::try_from(matricule).unwrap()
 }
 
-/// The moment that the sentences name.
+/// The moment that the tested sentences name.
 fn moment() -> DateTime<Utc> {
     Utc.with_ymd_and_hms(2026, 12, 1, 8, 30, 0).unwrap()
 }
 
-/// Sentences that operators know, word for word.
+/// Checks that each error has exactly its sentence.
 fn are_said(cases: Vec<(AdministrationError, &str)>) {
     for (error, sentence) in cases {
         assert_eq!(in_utc(&error), sentence, "{}", error.code());
@@ -155,7 +155,7 @@ fn whatever_operators_do_has_words() {
     }
 }
 
-/// Parameters are for programs: each is there under its name.
+/// Programs read an error's parameters: each value in the sentence is a parameter with a name.
 #[test]
 fn an_error_s_parameters_are_those_of_its_sentence() {
     let account = Account { uid: 1000, name: "alice".to_owned() };
@@ -173,7 +173,8 @@ fn an_error_s_parameters_are_those_of_its_sentence() {
     }
 }
 
-/// Says that a sentence and each of its parts are known to the catalogues.
+/// Checks that the catalogues have a message for this English sentence. Where the message only joins other sentences, they must have
+/// messages too.
 fn has_words(sentence: &str) {
     assert!(::words::Words::is_sentence(sentence), "no catalogue has {sentence}");
 }

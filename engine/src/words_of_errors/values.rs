@@ -1,14 +1,14 @@
-//! Values that are not valid: which one, and what it must be.
+//! Sentences for values that are not valid: each names the value and says what it must be.
 
 use store::error::InvalidValue;
 
-/// Words what value is not valid.
+/// Returns the sentence of an invalid value.
 pub(super) fn sentence(value: &InvalidValue) -> String {
     let (what, expected) = invalid(value);
     format!("{what} is not valid: expected {expected}")
 }
 
-/// Returns which value is not valid, and what it must be.
+/// Returns the name of the invalid value, and what was expected.
 fn invalid(value: &InvalidValue) -> (&'static str, String) {
     let (what, expected) = match value {
         InvalidValue::Amount { max } => return ("the amount", format!("1 to {max} minor units")),
@@ -31,7 +31,9 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
         InvalidValue::VoucherEnd => ("the end of the vouchers", "a time to come, of the next five years"),
         InvalidValue::LetterLimit => ("the letter limit", "4096 to 16777216 bytes"),
-        InvalidValue::Status => ("the status", "0 suspended, 1 some services, 2 all but export and import, or 3 all"),
+        InvalidValue::Status => {
+            ("the status", "0 suspended, 1 some services, 2 all but export, correct and import, or 3 all")
+        }
         InvalidValue::CreditLimit => ("the credit limit", "an amount of 0 or more"),
         InvalidValue::Town => ("the town", "text on one line"),
         InvalidValue::Telephone => ("the telephone", "text on one line"),

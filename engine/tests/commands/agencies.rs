@@ -1,10 +1,10 @@
-//! Agencies that have no e-mail, their plans, and their statements. By the real program against a real PostgreSQL.
+//! Agencies without e-mail, plans of agencies and statements: commands of the real program against a real PostgreSQL.
 
 use serde_json::json;
 
 use crate::operators::{agencies, in_douala, write};
 
-/// An office that has the transfer folder alone, or will have HTTPS.
+/// An agency without e-mail can send letters only through the transfer folder.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agency_may_have_no_e_mail() {
     let centre = in_douala().await;
@@ -21,7 +21,8 @@ async fn an_agency_may_have_no_e_mail() {
     assert_eq!(centre.done(&["agency", "edit", "7", "--email", ""]), "agency 000007 is as it was\n");
     centre.ended(2, &["agency", "edit", "7", "--no-email", "--email", "poste@example.org"]);
 
-    // Its answers by mail cannot leave: `check` tells so once its letters came by mail, and not before.
+    // An agency without an e-mail address gets no answers by mail. `check` warns of this only after an installation of the agency has
+    // written by mail.
     let check = || centre.say(&["check"]).out;
     assert!(!check().contains("no e-mail address"));
     let waits = "UPDATE xm.installations SET transport = 'mail' WHERE agency = 7;

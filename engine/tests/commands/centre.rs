@@ -1,4 +1,4 @@
-//! A centre for tests of its commands: a data folder of its own, and the real program.
+//! A centre for tests of commands: a data folder of its own, and the real program.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -21,12 +21,12 @@ pub struct Said {
 }
 
 impl Centre {
-    /// On the test cluster, named by the environment.
+    /// Makes a centre on a new database of the test cluster; an environment variable passes the URL to the program.
     pub async fn on_a_database_of_its_own() -> Centre {
         Centre { place: place(), url: Some(TestCluster::shared().await.database_url().await) }
     }
 
-    /// With a private PostgreSQL.
+    /// Makes a centre without a configured database, so it has a private PostgreSQL.
     pub fn with_nothing_configured() -> Centre {
         Centre { place: place(), url: None }
     }
@@ -38,7 +38,7 @@ impl Centre {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xmserver"));
         command.arg("--data-folder").arg(self.data_folder()).args(arguments).stdin(Stdio::null());
-        // Sentences are asserted in English, whatever whoever runs the tests speaks.
+        // The locale C makes the program speak English, whatever the tester's language is.
         command.env("LC_ALL", "C");
         if let Some(url) = &self.url {
             command.env("XMSERVER_DATABASE__URL", url);
@@ -51,24 +51,24 @@ impl Centre {
         Said { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
     }
 
-    /// Does what must succeed, and returns what was told.
+    /// Runs a command that must succeed, and returns its standard output.
     pub fn done(&self, arguments: &[&str]) -> String {
         let said = self.say(arguments);
         assert_eq!(said.code, Some(0), "{arguments:?}: {}{}", said.out, said.err);
         said.out
     }
 
-    /// Does what must be refused with exit code 1, and returns the sentence.
+    /// Runs a command that must be refused with exit code 1, and returns its sentence.
     pub fn refused(&self, arguments: &[&str]) -> String {
         self.ended(1, arguments)
     }
 
-    /// Names what does not exist, which has an exit code of its own, and returns the sentence.
+    /// Runs a command that refers to something that does not exist. Checks its exit code 3, and returns its sentence.
     pub fn absent(&self, arguments: &[&str]) -> String {
         self.ended(3, arguments)
     }
 
-    /// Does what must end with this exit code, and returns what was told on standard error.
+    /// Runs a command that must end with this exit code, and returns its standard error.
     pub fn ended(&self, code: i32, arguments: &[&str]) -> String {
         let said = self.say(arguments);
         assert_eq!(said.code, Some(code), "{arguments:?}: {}{}", said.out, said.err);
@@ -86,7 +86,7 @@ impl Centre {
     }
 }
 
-/// A folder that PostgreSQL's own user may pass, where the tests run as root.
+/// Makes a temporary folder that PostgreSQL's own user can enter where the tests run as root.
 pub fn place() -> TempDir {
     tempfile::Builder::new().prefix("xm-cli-").permissions(std::fs::Permissions::from_mode(0o711)).tempdir().unwrap()
 }

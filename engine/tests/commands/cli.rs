@@ -1,4 +1,4 @@
-//! The commands of operators, by the real program against a real PostgreSQL.
+//! Commands of operators: the real program against a real PostgreSQL.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ fn mode_of(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Makes a key and a certificate as an agency would, with the stock command. Returns the certificate's file.
+/// Makes a key and a certificate with the command `openssl`, as an agency would. Returns the path of the certificate.
 pub fn agency_certificate(folder: &Path, name: &str) -> PathBuf {
     let (key, certificate) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.crt")));
     let made = Command::new("openssl")
@@ -57,7 +57,7 @@ fn init_needs_nothing_configured_and_completes_but_never_overwrites() {
         Centre::with_nothing_configured().refused(&["init", "--name", "x", "--mode", "test", "--zone", "Nowhere"]);
     assert!(refused.contains("expected a name such as Africa/Douala"), "{refused}");
 
-    // A command starts the private PostgreSQL, and stops it at its own end.
+    // A command starts the private PostgreSQL, and stops it before the command ends.
     assert_eq!(centre.done(&["agency", "list"]), "no agency\n");
     assert!(!centre.data_folder().join("database/data/postmaster.pid").exists());
 }
@@ -68,7 +68,7 @@ fn what_is_not_there_is_told_with_what_to_do() {
     let refused = centre.refused(&["agency", "list"]);
     assert!(refused.contains("run `xmserver init` first"), "{refused}");
     assert!(centre.refused(&["run"]).contains("run `xmserver init` first"));
-    // A folder in which somebody has written a configuration is no centre yet.
+    // A folder that holds only a configuration is no centre yet.
     std::fs::create_dir(centre.data_folder()).unwrap();
     assert!(centre.refused(&["run"]).contains("run `xmserver init` first"));
     let refused = centre.refused(&["--config", "/nowhere.toml", "agency", "list"]);
@@ -122,7 +122,7 @@ async fn an_operator_gets_an_agency_going() {
     let refused =
         centre.refused(&["agency", "add", "--name", "X", "--email", "x@example.org", "--matricule", "000042"]);
     assert_eq!(refused, "xmserver: agency 000042 exists already\n");
-    // Agency and installation are added together or not at all.
+    // The command adds an agency with its installations in one transaction: a wrong installation adds no agency.
     centre.refused(&[
         "agency",
         "add",
@@ -169,7 +169,7 @@ async fn an_operator_gets_an_agency_going() {
     is_listed_and_shown(&centre);
 }
 
-/// The agency as it stands in lists and by itself.
+/// Checks that agency 42 appears in the list and is shown by itself.
 fn is_listed_and_shown(centre: &Centre) {
     let all = centre.json(&["agency", "list", "--json"]);
     assert_eq!(all[0]["matricule"], 42);
@@ -249,7 +249,13 @@ async fn tables_tariffs_journal_and_quarantine() {
     assert!(refused.contains(expected), "{refused}");
 
     let shown = centre.done(&["table", "show", "ecr", "actenaissance"]);
-    for part in ["ecr.ActeNaissance", "varchar(12)", "CentreCode, AnneeRegistre, NumeroActe", "may send"] {
+    for part in [
+        "ecr.ActeNaissance",
+        "varchar(12)",
+        "CentreCode, AnneeRegistre, NumeroActe",
+        "may send",
+        "certifies nothing (the verdict alone)",
+    ] {
         assert!(shown.contains(part), "{part:?} is not in {shown}");
     }
     let shown = centre.json(&["table", "show", "ecr.ActeNaissance", "--json"]);
@@ -333,7 +339,8 @@ async fn check_sees_what_would_stop_the_centre_or_silence_an_office() {
         "only what may have a price: {told}"
     );
 
-    // A service named by a newer program, or mistyped with other tools.
+    // A newer program or another tool has written a tariff for a service that this program does not know. `check` must warn that the
+    // tariff prices nothing.
     let settings = store::database::DatabaseSettings::new(centre.url.clone().unwrap());
     let database = store::database::Database::new(settings).unwrap();
     let tariff = "INSERT INTO xm.tariffs (service, per_act, per_started_kb, credit, valid_from)

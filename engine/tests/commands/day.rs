@@ -1,6 +1,6 @@
-//! What operators type in a day, rightly and wrongly: every command of the program is among it.
+//! Command lines that operators type in a day, right and wrong ones. Together they use every command of the program.
 
-/// What an operator asks of a new centre.
+/// Commands that an operator types at a new centre.
 pub const QUESTIONS: &[&[&str]] = &[
     &["init", "--name", "centre-y", "--mode", "test"],
     &["agency", "list"],
@@ -8,6 +8,7 @@ pub const QUESTIONS: &[&[&str]] = &[
     &["table", "list"],
     &["table", "check"],
     &["plan", "list"],
+    &["replica", "list"],
     &["plan", "show", "standard"],
     &["tariff", "list"],
     &["tariff", "list", "--with-ended"],
@@ -75,7 +76,7 @@ pub const QUESTIONS: &[&[&str]] = &[
     &["election", "missing"],
 ];
 
-/// What needs one person, what needs two, and how one is asked.
+/// Commands about users: acts of one person, acts that need a second one, and approvals.
 pub const PEOPLE: &[&[&str]] = &[
     &["user", "add", "zoe"],
     &["user", "add", "zoe"],
@@ -108,7 +109,7 @@ pub const PEOPLE: &[&[&str]] = &[
     &["user", "list"],
 ];
 
-/// What an operator does there, rightly and wrongly.
+/// Commands with which an operator changes a centre, right and wrong ones.
 pub const CHANGES: &[&[&str]] = &[
     &["sample", "restore", "ecr"],
     &["sample", "restore", "ecr"],
@@ -135,6 +136,9 @@ pub const CHANGES: &[&[&str]] = &[
     &["agency", "edit", "1", "--cbc", "yes"],
     &["plan", "edit", "standard", "--acts-per-day", "500", "--bytes-per-day", "none"],
     &["plan", "edit", "standard", "--acts-per-day", "few"],
+    &["plan", "edit", "standard", "--table", "ecr.MentionMarginale", "--may-read", "own", "--may-certify", "all"],
+    &["plan", "edit", "standard", "--table", "ecr.Nowhere", "--may-read", "own"],
+    &["plan", "edit", "standard", "--table", "ecr.ActeNaissance", "--may-read", "own"],
     &["tariff", "set", "export", "--per-act", "100"],
     &["tariff", "set", "account", "--per-act", "100"],
     &["tariff", "set", "export", "--per-act", "1", "--from", "2099-12-01"],
@@ -147,7 +151,7 @@ pub const CHANGES: &[&[&str]] = &[
     &["table", "abandon", "ecr.Nowhere"],
 ];
 
-/// Columns, types, and codes as the file of tables has them.
+/// Words in the output about tables that must be the same in every language, because they are names of columns, types and codes.
 pub const OF_A_TABLE: [&str; 15] = [
     "never",
     "none",

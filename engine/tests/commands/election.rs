@@ -1,9 +1,9 @@
-//! What is said of an election: lists that are loaded, letters that are held, flags, figures.
+//! Sentences about an election: loaded lists, held letters, flags and figures.
 
 use crate::operators::{agencies, in_douala, write};
 use crate::speaker::Speaker;
 
-/// Of an election: a list that is loaded, letters that are held, and flags.
+/// Commands about an election: figures, loaded lists, held letters and flags.
 const ELECTION: &[&[&str]] = &[
     &["election", "show"],
     &["election", "missing"],
@@ -26,7 +26,8 @@ const ELECTION: &[&[&str]] = &[
     &["flag", "list", "--with-explained"],
 ];
 
-/// What letters would have left behind: one that is held by a check, one by a correction, one that was refused, and a flag.
+/// Inserts the rows that four letters would cause: a letter held by a check, a letter held for approval, a refused letter, and a letter
+/// with a flag.
 const HELD: &str = r#"
     INSERT INTO xm.held (agency, letter_id, attempt, installation, service, code, checks, tables, is_of_results, received_at, held_at,
                          transport, mailbox, sender_domain, original, state, decided_at, decided_by, reason)

@@ -1,4 +1,4 @@
-//! Keys: the centre's own, which serve no other's database, and those of agencies, as operators register them.
+//! Tests of keys: the centre's keys fit only its own database, and operators register keys of agencies.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,7 +9,7 @@ use simulation::post_office::{Accounts, PostOffice, PostOfficeSettings};
 
 use crate::centre::{Centre, INIT, place};
 
-/// Longest that anything here may take.
+/// Longest wait in these tests.
 const PATIENCE: Duration = Duration::from_secs(120);
 const MAILBOX: &str = "centre@example.org";
 
@@ -19,7 +19,7 @@ fn openssl(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The fingerprint as an office tells it.
+/// Returns the fingerprint of a certificate in the form in which an office gives it: SHA-256, hexadecimal with colons.
 fn fingerprint(certificate: &Path) -> String {
     let told = openssl(&["x509", "-noout", "-fingerprint", "-sha256", "-in", path(certificate)]);
     told.trim().split_once('=').unwrap().1.to_owned()
@@ -38,7 +38,7 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// Makes a key and a certificate as an agency would. Returns the certificate's file.
+/// Makes a key and a certificate with the command `openssl`, as an agency would. Returns the path of the certificate.
 fn agency_certificate(folder: &Path, name: &str) -> PathBuf {
     let (key, certificate) = (folder.join(format!("{name}.key")), folder.join(format!("{name}.crt")));
     let new =
@@ -110,7 +110,7 @@ async fn a_certificate_that_needs_a_second_look_is_not_registered_without_one() 
     one_of_several_certificates(&centre);
 }
 
-/// Of several certificates in a file the one is registered whose fingerprint the agency told.
+/// Tests a file with two certificates: the command registers the certificate whose fingerprint the operator types.
 fn one_of_several_certificates(centre: &Centre) {
     let place = centre.place.path();
     let (first, second) = (agency_certificate(place, "first"), agency_certificate(place, "second"));
@@ -174,13 +174,13 @@ async fn a_database_serves_the_keys_that_it_was_made_with_and_no_others() {
     let key = fingerprint(&centre.data_folder().join("keys/centre-p256.crt"));
     let belongs = format!("this database belongs to a centre whose key is {key}: copy its keys/ folder here");
 
-    // A second program without the keys is refused, and makes none.
+    // A second program has the same database but no keys: its `init` is refused and makes no keys.
     let second = Centre { place: place(), url: centre.url.clone() };
     let refused = second.refused(&INIT);
     assert!(refused.contains(&belongs), "{refused}");
     assert!(!second.data_folder().join("keys").exists());
 
-    // A second program with the keys of a centre of its own is refused.
+    // A second program with the keys of another centre is refused.
     let other = Centre::on_a_database_of_its_own().await;
     other.done(&INIT);
     copy_folder(&other.data_folder().join("keys"), &second.data_folder().join("keys"));
@@ -193,7 +193,7 @@ async fn a_database_serves_the_keys_that_it_was_made_with_and_no_others() {
     assert_eq!(own(&findings)["verdict"], "fail");
     assert!(own(&findings)["text"].as_str().unwrap().contains(&belongs), "{findings}");
 
-    // With this centre's keys the second program serves.
+    // A second program with a copy of this centre's keys is accepted.
     std::fs::remove_dir_all(second.data_folder().join("keys")).unwrap();
     copy_folder(&centre.data_folder().join("keys"), &second.data_folder().join("keys"));
     assert!(second.done(&INIT).contains("there already, untouched"));
@@ -214,7 +214,7 @@ fn configure(centre: &Centre, post_office: &PostOffice) {
     std::fs::write(centre.data_folder().join("xmserver.toml"), text).unwrap();
 }
 
-/// Seals a letter for a centre as an office does with the stock command, and makes the mail that carries it.
+/// Signs and encrypts a letter with the command `openssl`, as an office would. Returns the mail that contains the letter.
 fn mail(folder: &Path, certificate: &Path, recipient: &Path, sequence: u32) -> Vec<u8> {
     let (letter, signed, sealed) =
         (folder.join("letter.json"), folder.join("letter.signed"), folder.join("letter.pem"));
@@ -262,7 +262,7 @@ async fn a_program_with_another_centre_s_keys_leaves_letters_in_their_mailbox() 
         post_office.deliver(MAILBOX, mail(centre.place.path(), &office, &recipient, sequence)).unwrap();
     }
 
-    // An operator's mistake: a second program with the keys of an `init` of its own, on the first one's database.
+    // A mistake of an operator: the second program has keys from its own `init`, but its configuration names the first program's database.
     let second = Centre::on_a_database_of_its_own().await;
     second.done(&INIT);
     configure(&second, &post_office);
@@ -274,7 +274,7 @@ async fn a_program_with_another_centre_s_keys_leaves_letters_in_their_mailbox() 
     assert_eq!(ended.status.code(), Some(1), "{told}");
     let belongs = format!("this database belongs to a centre whose key is {}: copy its keys/", fingerprint(&recipient));
     assert!(told.contains(&belongs), "{told}");
-    // A program without any keys does not start either, and is not told to make new ones.
+    // A second program without keys does not start. Its error must not advise `init`, because `init` would make other keys.
     std::fs::remove_dir_all(second.data_folder().join("keys")).unwrap();
     let told = second.refused(&["run"]);
     assert!(told.contains("copy its keys/ folder here") && !told.contains("xmserver init"), "{told}");

@@ -1,7 +1,7 @@
-//! In which language people are spoken to, and that no sentence comes from outside the catalogues.
+//! Tests of the language in which the program speaks to people: every sentence must come from the catalogues.
 //!
-//! In the language that nobody speaks, every letter of a catalogue has an accent. So a word without one is data, which a test names,
-//! or a sentence that cannot be said in another language; and without its accents all must be what English says.
+//! In the pseudo-language every letter of a catalogue's text has an accent. So a word without an accent is either data, which a test
+//! lists, or part of a sentence that no catalogue has. Without its accents the text must equal the English text.
 
 use std::process::Command;
 
@@ -14,7 +14,7 @@ use crate::day::{CHANGES, OF_A_TABLE, PEOPLE, QUESTIONS};
 use crate::operators::{LETTER, agencies, in_douala, refused_letter, write};
 use crate::speaker::{DATA, MONTHS, Speaker};
 
-/// What the plan that every centre begins with is for, as it stands in the database.
+/// Description of the plan `standard`, which every centre begins with, as the database holds it.
 const STANDARD: &str = "What an ordinary office may do";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -30,7 +30,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
         "centre-x",
         "test",
         "superviseur",
-        // Titles of privileges, and accounts of this machine.
+        // The next three words are titles of privileges. The word `uid` is shown before the number of an account of the machine.
         "Opérateur",
         "Chef d'Agence",
         "Superviseur",
@@ -68,7 +68,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
         speaker.with(&data).says(arguments);
     }
     speaker.with(&OF_A_TABLE).shows(&["table", "show", "ecr.MentionMarginale"]);
-    // What is free of the disk may differ from one moment to the next.
+    // The test uses `says`, which does not compare with English, because the free disk space in `check` may change between two runs.
     speaker.with(&MONTHS).with(&["correct", "import", "certify"]).says(&["check"]);
     for arguments in PEOPLE {
         speaker.with(&["zoe", "mbome", "nkolo", "games", "daemon", "slip"]).says(arguments);
@@ -77,7 +77,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     an_office(&centre, &speaker);
 }
 
-/// An office for a trial, with commands to be copied.
+/// `sample office` explains its commands in the language; the commands themselves stay as they are.
 fn an_office(centre: &Centre, speaker: &Speaker<'_>) {
     let configuration = centre.done(&["sample", "configuration", "--trial", "2110", "2525"]);
     std::fs::write(centre.data_folder().join("xmserver.toml"), configuration).unwrap();
@@ -86,9 +86,9 @@ fn an_office(centre: &Centre, speaker: &Speaker<'_>) {
     let office = office.to_str().unwrap();
     let told = speaker.said(pseudo::TAG, &["sample", "office", "1", office]);
     assert_eq!(told.code, Some(0), "{}", told.err);
-    // Commands are indented; what is not is said.
+    // Commands are indented by two spaces, so all other lines are sentences.
     let said: Vec<&str> = told.out.lines().filter(|line| !line.starts_with("  ")).collect();
-    // Its former certificate was revoked, and counts all the same.
+    // The agency's former certificate is revoked, but a second person is still necessary because of it.
     assert!(pseudo::unaccented(said[1]).contains("needs a second person"), "{}", told.out);
     assert_eq!(said.len(), 4, "{}", told.out);
     let data: Vec<&str> = DATA.iter().copied().chain([office]).collect();
@@ -96,7 +96,7 @@ fn an_office(centre: &Centre, speaker: &Speaker<'_>) {
     assert!(told.out.contains("  xmserver cert register 000001 "), "commands are not translated: {}", told.out);
 }
 
-/// Of a sample file every comment is said; keys and values stay, and lines are broken anew.
+/// Checks that each comment of a sample file is translated, and that keys and values stay. Lines may be wrapped at other places.
 fn a_sample(speaker: &Speaker<'_>, arguments: &[&str]) {
     let [accented, english] = [pseudo::TAG, "en"].map(|language| speaker.said(language, arguments).out);
     let is_comment = |line: &&str| line.starts_with("# ") && !line.contains(" = ") && !line.starts_with("# [");
@@ -109,7 +109,7 @@ fn a_sample(speaker: &Speaker<'_>, arguments: &[&str]) {
     }
 }
 
-/// A certificate is compared, registered, listed and revoked.
+/// Checks the sentences of registering, listing and revoking a certificate.
 fn certificates(centre: &Centre, data: &[&str], certificate: &str) {
     let told = centre.refused(&["cert", "register", "1", certificate]);
     let fingerprint = told.split("fingerprint is ").nth(1).unwrap().split(": compare").next().unwrap().to_owned();
@@ -167,7 +167,7 @@ async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
     speaker.says(&["answer", "resend", LETTER]);
     write(&centre, "UPDATE xm.outbox SET failed_at = now(), attempts = 9, last_error = 'no such user'").await;
     speaker.shows(&["answer", "show", LETTER]);
-    // What a refusal told when it came is kept as a text.
+    // The detail of a refusal is kept as an English text, and translated when it is shown.
     let detail = "refused: rows_invalid, column 5, expected one recipient, line 3, 12 faulty rows";
     write(&centre, &format!("UPDATE xm.quarantine SET detail = '{detail}'")).await;
     speaker.shows(&["quarantine", "show", "1"]);
@@ -238,6 +238,8 @@ fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
             "unknown",
             "data_folder",
             "http_address",
+            "keys_folder",
+            "process_name",
             "log_format",
             "shutdown_seconds_max",
             "metrics_kept_seconds_max",
@@ -261,7 +263,7 @@ fn the_language_is_that_of_the_locale_unless_another_is_asked_for() {
     assert!(told(&[("LANG", "fr_FR")], &["agency", "list", "--lang", "en"]).contains(english));
     assert!(told(&[], &["--lang=fr", "agency", "list"]).contains(french));
     assert!(told(&[], &["--lang", "de", "agency", "list"]).contains("expected one of en, fr, found \"de\""));
-    // Programs are spoken to in one language.
+    // JSON is for programs, so its message is English in every language.
     let error: Value = serde_json::from_str(&told(&[("LANG", "fr_FR")], &["agency", "list", "--json"])).unwrap();
     assert!(error["error"]["message"].as_str().unwrap().contains(english));
 }
@@ -278,7 +280,7 @@ fn a_folder_adds_a_language_and_what_is_wrong_with_it_is_told() {
     .unwrap();
     let said = centre.say(&["--words", words.to_str().unwrap(), "--lang", "pt-BR", "check"]);
     assert!(said.out.lines().any(|line| line.starts_with("falha  ")), "{}", said.out);
-    // What it does not say is said in English.
+    // A sentence that the Portuguese folder does not have is said in English.
     assert!(said.out.contains("none is configured: add [relay]"), "{}", said.out);
     assert!(said.out.contains("words.ftl, line 3: "), "{}", said.out);
 }

@@ -1,5 +1,5 @@
-//! The commands of operators, by the real program against a real PostgreSQL. One program, since each would link all of it and start a
-//! PostgreSQL of its own.
+//! Tests of operators' commands: the real program against a real PostgreSQL. All modules form one test program, because each further
+//! program would link everything again and start a PostgreSQL of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 

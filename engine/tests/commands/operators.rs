@@ -1,5 +1,5 @@
-//! What operators need on a working day: days of the centre, changes of agencies, whole lists, the story of a letter, words
-//! for programs. By the real program against a real PostgreSQL.
+//! Commands of a working day: days in the centre's zone, changes of agencies, whole lists, the history of a letter, JSON for programs. The
+//! real program runs against a real PostgreSQL.
 
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub async fn in_douala() -> Centre {
     centre
 }
 
-/// Writes into the centre's database what letters would have left there.
+/// Runs statements in the centre's database, where a test needs rows that letters would cause.
 pub async fn write(centre: &Centre, statements: &str) {
     let database = Database::new(DatabaseSettings::new(centre.url.clone().unwrap())).unwrap();
     database.get().await.unwrap().batch_execute(statements).await.unwrap();
@@ -42,7 +42,8 @@ async fn a_price_begins_with_the_first_hour_of_its_day_and_may_be_taken_back_bef
     assert!(told.contains("from 2099-12-01 00:00:00 WAT on"), "{told}");
     let listed = centre.json(&["tariff", "list", "--json"]);
     assert_eq!(listed[1]["valid_from"], "2099-11-30T23:00:00Z", "{listed}");
-    // What is shown is read back, and what is in the way is told by the centre's clock.
+    // The operator types a time as the program shows it, with the zone WAT. The command is refused, because another price is valid from
+    // then on. The refusal must give the beginning of that price in the centre's zone.
     let refused = centre.refused(&["tariff", "set", "export", "--per-act", "1", "--from", "2099-12-01 00:00:00 WAT"]);
     assert!(refused.contains("is valid from 2099-12-01 00:00:00 WAT: begin"), "{refused}");
     let refused = centre.refused(&["tariff", "set", "export", "--per-act", "1", "--from", "yesterday"]);
@@ -191,14 +192,14 @@ async fn what_a_stranger_claims_is_shown_as_claimed() {
     ] {
         assert!(french.contains(line), "{line} is missing in\n{french}");
     }
-    // A list and what is shown of one entry have one word for its state.
+    // The list and the command for one entry use the same word for the entry's state.
     write(&centre, "UPDATE xm.quarantine SET held = true WHERE id = 1").await;
     assert!(centre.done(&["quarantine", "list"]).lines().any(|line| line.starts_with("1 ") && line.contains(" held ")));
     assert!(centre.done(&["quarantine", "show", "1"]).contains("state                 held\n"));
     assert!(!centre.done(&["quarantine", "show", "2"]).contains("What to do"), "no certificate is missing there");
     assert!(centre.done(&["quarantine", "list"]).contains("(000101)"));
     assert!(centre.done(&["quarantine", "show", "2"]).contains("claimed agency        -\n"));
-    // Journal and quarantine count their entries separately; each names the other's number.
+    // The journal and the quarantine number their entries separately, and each shows the number of the entry in the other.
     let shown = centre.done(&["journal", "show", "1"]);
     assert!(shown.contains("1 byte, in quarantine as entry 1"), "{shown}");
     let story = centre.done(&["letter", "show", "1"]);
@@ -213,7 +214,7 @@ async fn what_a_stranger_claims_is_shown_as_claimed() {
 
 pub const LETTER: &str = "019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08";
 
-/// A letter refused for two rows, whose receipt the relay took two hours ago.
+/// Inserts a letter that is refused because of two rows. The relay took its receipt two hours ago.
 pub async fn refused_letter(centre: &Centre) {
     let answer = json!({
         "sdc": 1, "id": "019a5f0e-c2f8-7d05-9c0e-6f6a1f0b2c44", "from": "centre-x",
@@ -304,7 +305,7 @@ async fn a_receipt_is_shown_in_words_and_sent_again_on_request() {
     assert_eq!(told, format!("the receipt of letter {LETTER} goes to agency 000001 again\n"));
     let waiting = centre.json(&["answer", "list", "--json"]);
     assert_eq!((waiting.as_array().unwrap().len(), &waiting[0]["letter_id"]), (1, &json!(LETTER)));
-    // The receipt was given up in the meantime. It is sent after all, and is still one answer.
+    // Sending of the receipt was given up. `resend` queues the same answer again, and makes no second answer.
     write(&centre, "UPDATE xm.outbox SET failed_at = now(), attempts = 9, last_error = 'no such user'").await;
     let told = centre.done(&["answer", "show", LETTER]);
     assert!(told.contains("9 attempts, given up") && told.contains("the relay said: no such user"), "{told}");

@@ -1,4 +1,5 @@
-//! Who signs in by which account, who may do what, and what needs a second person. By the real program against a real PostgreSQL.
+//! Tests of users: which account signs in as which user, what each user may do, and which acts need a second person. The real program runs
+//! against a real PostgreSQL.
 
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ async fn write(centre: &Centre, statements: &str) {
     database.get().await.unwrap().batch_execute(statements).await.unwrap();
 }
 
-/// Makes the account that runs the tests another user's: this machine has no second person for them.
+/// Makes the account that runs the tests belong to another user, because the test machine has only one account for the tests.
 async fn become_user(centre: &Centre, user: &str) {
     let account = account(centre);
     let statements = format!(
@@ -22,12 +23,12 @@ async fn become_user(centre: &Centre, user: &str) {
     write(centre, &statements).await;
 }
 
-/// The account that runs the tests, as the centre has it.
+/// Returns the name of the account that runs the tests, as the centre knows it.
 fn account(centre: &Centre) -> String {
     std::fs::read_to_string(centre.place.path().join("account")).unwrap()
 }
 
-/// A centre of one Superviseur, with agency 1.
+/// Makes a centre with one Superviseur and agency 1.
 async fn one() -> Centre {
     let centre = Centre::on_a_database_of_its_own().await;
     centre.done(&INIT);
@@ -38,10 +39,10 @@ async fn one() -> Centre {
     centre
 }
 
-/// The same with a second Superviseur and a Chef d'Agence: mbome and nkolo.
+/// Makes the centre of `one`, and adds a second Superviseur, mbome, and a Chef d'Agence, nkolo.
 async fn three() -> Centre {
     let centre = one().await;
-    // While there is one Superviseur, adding the second needs nobody's confirmation.
+    // While there is only one Superviseur, nobody has to confirm that a second Superviseur is added.
     let told = centre.done(&["user", "add", "mbome", "--privilege", "3", "--account", "daemon"]);
     assert!(told.contains("privilege 3 (Superviseur)") && told.contains("by account daemon"), "{told}");
     assert_eq!(centre.say(&["user", "add", "zoe", "--privilege", "2"]).code, Some(5), "the third does");
@@ -121,7 +122,7 @@ async fn what_needs_two_is_asked_and_another_one_confirms_it() {
     assert!(centre.refused(&["approval", "confirm", "2", "--yes"]).contains("approval 2 is confirmed already"));
     assert!(centre.absent(&["approval", "refuse", "99", "--reason", "x"]).contains("approval 99 does not exist"));
 
-    // Approval 1 was asked by superviseur; mbome may refuse it.
+    // Approval 1 is a request by superviseur, and mbome refuses it.
     let told = centre.done(&["approval", "refuse", "1", "--reason", "nobody knows zoe"]);
     assert_eq!(told, "approval 1 is refused: nothing was done\n");
     assert_eq!(centre.done(&["approval", "list"]), "nothing waits for a second person\n");
@@ -131,7 +132,8 @@ async fn what_needs_two_is_asked_and_another_one_confirms_it() {
         (&json!("refused"), &json!("mbome"), &json!("nobody knows zoe"))
     );
 
-    // Nobody confirms his own act, and raising the limit needs two as well.
+    // A recharge above a limit needs a second person. Raising the limit needs a second person as well. Who asked for it may not confirm it,
+    // but may withdraw it. Lowering the limit needs only one person.
     assert_eq!(centre.say(&["approval", "limit", "5000000"]).code, Some(5));
     let refused = centre.refused(&["approval", "confirm", "3", "--yes"]);
     assert!(refused.contains("approval 3 was asked by you"), "{refused}");

@@ -1,4 +1,4 @@
-//! What a command says in the language that nobody speaks, and whether any of it comes from outside the catalogues.
+//! Checks that everything a command says in the pseudo-language comes from the catalogues.
 
 use std::cell::RefCell;
 
@@ -6,7 +6,7 @@ use words::pseudo;
 
 use crate::centre::{Centre, Said};
 
-/// Words of no language: names, codes and units, and what others say.
+/// Words that no language translates: names, codes and units, and texts of other programs.
 pub const DATA: [&str; 24] = [
     "xmserver",
     "XAF",
@@ -34,15 +34,16 @@ pub const DATA: [&str; 24] = [
     "deb",
 ];
 
-/// Months, as OpenSSL writes the day of its release.
+/// Names of months, as OpenSSL writes them in the date of its release.
 pub const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// A centre that is spoken to in the language that nobody speaks, and in English.
+/// A centre whose commands run in the pseudo-language and in English.
 pub struct Speaker<'a> {
     centre: &'a Centre,
-    /// What the tests themselves have put into the centre.
+    /// Data that the tests have put into the centre; these words need no accents.
     pub data: Vec<&'a str>,
-    /// Every breach, to be told at once.
+    /// One text for each output that has words from outside the catalogues, or differs from the English output by more than accents. When
+    /// the speaker is dropped, it fails the test with all of these texts.
     breaches: RefCell<Vec<String>>,
 }
 
@@ -63,7 +64,7 @@ impl<'a> Speaker<'a> {
         Speaker { centre, data, breaches: RefCell::new(Vec::new()) }
     }
 
-    /// Returns a speaker that takes further words for data.
+    /// Returns a speaker for which further words count as data.
     pub fn with(&self, further: &[&'a str]) -> Speaker<'a> {
         Speaker::new(self.centre, self.data.iter().chain(further).copied().collect())
     }
@@ -72,7 +73,7 @@ impl<'a> Speaker<'a> {
         self.centre.say(&[&["--lang", language], arguments].concat())
     }
 
-    /// Returns what a command says in the language that nobody speaks. Every word of it that comes from outside the catalogues is a breach.
+    /// Returns the output of a command in the pseudo-language. A word from outside the catalogues makes the test fail at its end.
     pub fn says(&self, arguments: &[&str]) -> String {
         let said = self.said(pseudo::TAG, arguments);
         let text = format!("{}{}", said.out, said.err);
@@ -85,12 +86,12 @@ impl<'a> Speaker<'a> {
         text
     }
 
-    /// Notes a breach.
+    /// Records what is wrong with an output. The test goes on, and fails when the speaker is dropped.
     pub fn breach(&self, told: String) {
         self.breaches.borrow_mut().push(told);
     }
 
-    /// Runs a command that changes nothing. Without its accents, what it says must be the same as in English.
+    /// Runs a command that changes nothing, in the pseudo-language and in English. Without accents both outputs must be the same.
     pub fn shows(&self, arguments: &[&str]) {
         let accented = self.says(arguments);
         let said = self.said("en", arguments);

@@ -1,4 +1,4 @@
-//! What stands in the way of a trial, and what to do about it.
+//! Tests of what the program advises where something prevents a trial of the centre.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -38,7 +38,7 @@ async fn what_is_there_already_or_missing_is_told_with_what_to_do() {
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o644)).unwrap();
     let told = centre.say(&["check"]).out;
     assert!(told.contains(&format!("{file} has mode 644: run chmod 600 {file}")), "{told}");
-    // Who reads by a group is let be.
+    // A password file may be readable by a group: `check` accepts mode 640.
     std::fs::set_permissions(&password, std::fs::Permissions::from_mode(0o640)).unwrap();
     let told = centre.say(&["check"]).out;
     assert!(told.contains("1 file, closed to others"), "{told}");

@@ -1,4 +1,5 @@
-//! Where words come from: files that are compiled in, and those of a folder. The folder's are added last, so they replace the others.
+//! Sources of the catalogues: compiled files, and files of a folder. A message of the folder replaces the compiled message of the same
+//! name.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,52 +9,52 @@ use fluent_bundle::concurrent::FluentBundle;
 
 use crate::{Language, Words, pseudo, typography, value};
 
-/// Names a language's files and compiles them in.
+/// Makes an entry of [`BUILT_IN`] out of a language's tag and the names of its files.
 macro_rules! compiled_in {
     ($language:literal: $($file:literal),* $(,)?) => {
         ($language, &[$(($file, include_str!(concat!("../catalogues/", $language, "/", $file, ".ftl")))),*])
     };
 }
 
-/// A file's name and its text.
+/// Name and text of a compiled file.
 type Source = (&'static str, &'static str);
 
-/// The languages that are compiled in, each with its files.
+/// Compiled languages by tag, each with its files.
 pub const BUILT_IN: &[(&str, &[Source])] = &[
     compiled_in!("en": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample"),
     compiled_in!("fr": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample"),
 ];
 
-/// What is wrong with a file of a folder of words.
+/// A mistake in a file `*.ftl` with translations, which an operator has put into the folder of [`Catalogues::with_folder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The file.
     pub file: PathBuf,
-    /// The line, where one is wrong; else the file cannot be read.
+    /// Number of the wrong line; none where the whole file cannot be read.
     pub line: Option<usize>,
-    /// The reason, as the reader of the file says it.
+    /// Reason, in the words of the Fluent parser.
     pub reason: String,
 }
 
-/// All languages that can be spoken.
+/// All languages that the program can speak: the compiled ones, and those of a folder.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogues {
     folder: Option<PathBuf>,
 }
 
 impl Catalogues {
-    /// Returns the catalogues that are compiled in.
+    /// Returns the compiled catalogues.
     pub fn built_in() -> Catalogues {
         Catalogues::default()
     }
 
-    /// Returns these and the catalogues of a folder. There each language has a folder with files `*.ftl`, such as `pt` or `pt-BR`. A folder
-    /// `fr` replaces single messages of French. A folder that is not there adds nothing.
+    /// Returns the compiled catalogues together with those of a folder. In the folder each language has a subfolder with files `*.ftl`,
+    /// such as `pt` or `pt-BR`. A subfolder `fr` may replace single messages of French. A missing folder adds nothing.
     pub fn with_folder(folder: &Path) -> Catalogues {
         Catalogues { folder: Some(folder.to_path_buf()) }
     }
 
-    /// Lists the languages by their tags.
+    /// Returns the tags of the languages, sorted.
     pub fn languages(&self) -> Vec<String> {
         let mut tags: Vec<String> = BUILT_IN.iter().map(|(tag, _)| (*tag).to_owned()).collect();
         let below = self.folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
@@ -65,14 +66,15 @@ impl Catalogues {
         tags
     }
 
-    /// Returns the words of a language; for a region without words of its own, those of its language; nothing where there are none.
+    /// Returns the words of a language. A region without words of its own gets the words of its language. Returns none where neither has
+    /// words.
     pub fn words(&self, language: &Language) -> Option<Words> {
         let mut layers = Layers::default();
         for name in language.names() {
             layers.add_built_in(&name);
             if let Some(folder) = &self.folder {
                 layers.add_folder(&folder.join(&name));
-                // A folder may be named as a locale is, `pt_BR`.
+                // A subfolder may have the name of a locale, `pt_BR`.
                 let locale = name.replace('-', "_");
                 if locale != name {
                     layers.add_folder(&folder.join(locale));
@@ -87,8 +89,8 @@ impl Catalogues {
             return None;
         }
         let mut bundle = FluentBundle::new_concurrent(vec![language.identifier().clone()]);
-        // Fluent marks off the parameters of a message. Terminals show the marks as boxes, and they help only where writing directions
-        // meet.
+        // Fluent can put invisible marks around the parameters of a message. The marks help only where directions of writing mix, and
+        // terminals show them as boxes.
         bundle.set_use_isolating(language.is_right_to_left());
         if is_pseudo {
             bundle.set_transform(Some(pseudo::accented));
@@ -107,7 +109,7 @@ impl Catalogues {
 #[derive(Default)]
 struct Layers {
     resources: Vec<FluentResource>,
-    /// Whether some of the resources come from a folder.
+    /// Whether at least one resource comes from a folder.
     is_of_folder: bool,
     problems: Vec<Problem>,
 }
@@ -134,7 +136,7 @@ impl Layers {
         }
     }
 
-    /// Adds what can be read of a file, and notes the rest as problems.
+    /// Adds the messages of a file that can be read, and records its mistakes as problems.
     fn add(&mut self, file: &Path, text: String) {
         let resource = match FluentResource::try_new(text) {
             Ok(resource) => resource,
@@ -195,7 +197,7 @@ mod tests {
         let [problem] = portuguese.problems() else { panic!("{:?}", portuguese.problems()) };
         assert_eq!((&problem.file, problem.line), (&file, Some(2)));
         assert_eq!(portuguese.text("remedy-mend", []), "corrigir");
-        // A message that this language does not have is said in English.
+        // A message that is missing in Portuguese is said in English.
         assert_eq!(portuguese.text("remedy-wait", []), Words::english().text("remedy-wait", []));
         assert_eq!(portuguese.text("no-such-message", []), "no-such-message");
     }

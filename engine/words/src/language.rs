@@ -1,4 +1,4 @@
-//! Which language is spoken: the one asked for, else the one that the environment names.
+//! The language of the program's texts: the language that the user chose, else that of the environment.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,22 +8,22 @@ use unic_langid::{CharacterDirection, LanguageIdentifier};
 /// Variables of POSIX (XBD 8.2) that name the language of messages, the strongest first.
 const VARIABLES: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANG"];
 
-/// A language, perhaps of a region: `fr`, `pt-BR`.
+/// A language, with or without a region: `fr`, `pt-BR`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Language(LanguageIdentifier);
 
-/// A text that names no language.
+/// Error: the text is no language tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoLanguage;
 
 impl Language {
-    /// English, the language of the code.
+    /// Returns English, the language of the sentences in the code.
     pub fn english() -> Language {
         Language("en".parse().unwrap_or_default())
     }
 
-    /// Reads the environment as POSIX does: the first variable that is set and not empty counts, whatever it says. The locales
-    /// `C` and `POSIX`, and a text that names no language, are English.
+    /// Reads the environment as POSIX does: the first variable that is set and not empty decides. The locales `C` and `POSIX`, and a text
+    /// that is no locale, count as English.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Language {
         let locale = VARIABLES.into_iter().filter_map(variable).find(|value| !value.is_empty());
         locale.and_then(|locale| Language::of_locale(&locale)).unwrap_or_else(Language::english)
@@ -35,7 +35,7 @@ impl Language {
         if matches!(name, "C" | "POSIX") { None } else { name.parse().ok() }
     }
 
-    /// Returns the names under which its words may stand, the most general first: `pt`, `pt-BR`.
+    /// Returns the names of folders that may have words of the language, the most general first: `pt`, `pt-BR`.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names = vec![self.0.language.as_str().to_owned(), self.0.to_string()];
         names.dedup();
@@ -46,12 +46,12 @@ impl Language {
         &self.0
     }
 
-    /// Says whether it is French, of whatever region.
+    /// Says whether the language is French, of any region.
     pub(crate) fn is_french(&self) -> bool {
         self.0.language.as_str() == "fr"
     }
 
-    /// Says whether it is written from right to left.
+    /// Says whether the language is written from right to left.
     pub fn is_right_to_left(&self) -> bool {
         self.0.character_direction() == CharacterDirection::RTL
     }

@@ -1,9 +1,9 @@
-//! What the programs say to people, in their language: one catalogue of Fluent messages for each.
+//! Sentences for people in their language. Each language has a catalogue of Fluent messages.
 //!
-//! French and English are compiled in and complete; a folder adds further languages, and single sentences of these, without
-//! touching code. Errors, refusals and receipts carry codes and parameters: only here do they become sentences, at the edge
-//! where somebody reads them. A message that is missing is said in English, and one that no catalogue has, by its name: a
-//! catalogue can make the program speak badly, and never stop it.
+//! French and English are compiled in and complete. A folder adds further languages, or replaces single messages, without changes to code.
+//! Errors, refusals and receipts carry codes and parameters; this crate makes sentences of them where a person reads them. A message that
+//! is missing in a language is said in English. A message that no catalogue has is replaced by its name. So a bad catalogue can make texts
+//! bad, but cannot stop the program.
 
 mod catalogue;
 mod language;
@@ -26,7 +26,7 @@ pub use value::{Value, decimal};
 /// The words of one language.
 pub struct Words {
     language: Language,
-    /// Whether these are the English words that are compiled in: what the code says in English is the same then.
+    /// Whether these are the compiled English words. English sentences of the code then need no translation.
     is_plain_english: bool,
     bundle: FluentBundle<FluentResource>,
     problems: Vec<Problem>,
@@ -38,49 +38,51 @@ static ENGLISH: LazyLock<Words> =
 static FRENCH: LazyLock<Words> =
     LazyLock::new(|| "fr".parse().ok().and_then(|fr| Catalogues::built_in().words(&fr)).unwrap_or_else(Words::none));
 
-/// Returns the words of the languages that offices speak: what an officer is asked is said in all of them.
+/// Returns the words of both languages of the offices, English and French, for questions that an officer may be asked in either.
 pub fn offices() -> [&'static Words; 2] {
     [&ENGLISH, &FRENCH]
 }
 
 impl Words {
-    /// Returns the words of English, which every other language falls back to.
+    /// Returns the English words, which replace the messages that another language lacks.
     pub fn english() -> &'static Words {
         &ENGLISH
     }
 
-    /// Knows no message: each is then said by its name. English is compiled in, so this is nobody's language.
+    /// Returns words without any message, so that each message is replaced by its name. They are used only where the English catalogue
+    /// cannot be parsed.
     fn none() -> Words {
         let bundle = FluentBundle::new_concurrent(Vec::new());
         Words { language: Language::english(), is_plain_english: true, bundle, problems: Vec::new() }
     }
 
-    /// Returns the language.
+    /// Returns the language of the words.
     pub fn language(&self) -> &Language {
         &self.language
     }
 
-    /// Says whether this is English as it is compiled in, so that what the code says in English need not be said anew.
+    /// Says whether these are the compiled English words, for which sentences of the code need no translation.
     pub fn is_plain_english(&self) -> bool {
         self.is_plain_english
     }
 
-    /// Returns what is wrong with the files of a folder; what is right in them is said all the same.
+    /// Returns the mistakes in the files that an operator has put into the folder of translations. All messages without a mistake are used,
+    /// also those of a file that has mistakes.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// Says whether this language itself has a message.
+    /// Says whether this language itself has a message, without falling back to English.
     pub fn has(&self, name: &str) -> bool {
         self.pattern(name).is_some()
     }
 
-    /// Says a message with its parameters.
+    /// Returns the text of a message with its parameters.
     pub fn text<const N: usize>(&self, name: &str, parameters: [(&'static str, Value); N]) -> String {
         self.say(name, &parameters.into_iter().collect())
     }
 
-    /// Says a message whose parameters are known only when it is said, as those of a refusal are.
+    /// Returns the text of a message whose parameters are known only at run time, such as those of a refusal.
     pub fn text_of(&self, name: &str, parameters: impl IntoIterator<Item = (String, Value)>) -> String {
         self.say(name, &parameters.into_iter().collect())
     }
@@ -90,7 +92,7 @@ impl Words {
         said.or_else(|| Words::english().try_text(name, parameters)).unwrap_or_else(|| name.to_owned())
     }
 
-    /// Returns nothing where the message is missing or asks for a parameter that is not there: the next language may do better.
+    /// Returns the text of a message; none where the message is missing or a parameter is not given, so that the caller can try English.
     fn try_text(&self, name: &str, parameters: &FluentArgs<'_>) -> Option<String> {
         let mut errors = Vec::new();
         let text = self.bundle.format_pattern(self.pattern(name)?, Some(parameters), &mut errors);

@@ -1,14 +1,14 @@
-//! A language that nobody speaks: English with an accent on every letter. What is shown without one comes from no catalogue.
+//! The pseudo-language for tests: English with an accent on every letter. A shown text without accents comes from no catalogue.
 
 use std::borrow::Cow;
 
-/// Its tag, of those that ISO 639 leaves to private use.
+/// Tag of the pseudo-language; ISO 639 leaves it to private use.
 pub const TAG: &str = "qps";
 
 const PLAIN: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const ACCENTED: &str = "áƀçðëƒĝĥíĵķļḿñóþɋŕšţúṽŵẋýžÁɃÇÐËƑĜĤÍĴĶĻḾÑÓÞɊŔŠŢÚṼŴẊÝŽ";
 
-/// Accents the text of a message; its parameters stay what they are.
+/// Puts accents on the text of a message. Its parameters stay as they are.
 pub fn accented(text: &str) -> Cow<'_, str> {
     let accent = |letter: char| {
         let at = PLAIN.find(letter)?;
@@ -17,7 +17,7 @@ pub fn accented(text: &str) -> Cow<'_, str> {
     text.chars().map(|letter| accent(letter).unwrap_or(letter)).collect::<String>().into()
 }
 
-/// Takes the accents off again, so that a test can compare what was said with English.
+/// Removes the accents, so that a test can compare the text with English.
 pub fn unaccented(text: &str) -> String {
     let plain = |letter: char| {
         let at = ACCENTED.chars().position(|one| one == letter)?;
@@ -26,7 +26,8 @@ pub fn unaccented(text: &str) -> String {
     text.chars().map(|letter| plain(letter).unwrap_or(letter)).collect()
 }
 
-/// Names the words of a text that have no accent and are no data: they come from outside the catalogues. A single letter counts as a unit.
+/// Lists the words of a text that have no accent and are not data, so that they come from outside the catalogues. Single letters are not
+/// listed, because they count as units.
 pub fn foreign(text: &str, data: &[&str]) -> Vec<String> {
     let mut data: Vec<&str> = data.iter().copied().filter(|one| !one.is_empty()).collect();
     data.sort_by_key(|one| std::cmp::Reverse(one.len()));

@@ -1,4 +1,4 @@
-//! Words for the codes that a receipt carries: refusals with their parameters, what to do about them, rules.
+//! Words for the codes of a receipt: refusals with their parameters, remedies and rules.
 
 use sdc::refusal::{RefusalCode, Remedy};
 
@@ -6,17 +6,17 @@ use crate::value::plain;
 use crate::{Value, Words};
 
 impl Words {
-    /// Says what a refusal means.
+    /// Returns the meaning of a refusal in a sentence.
     pub fn refusal(&self, code: RefusalCode) -> String {
         self.text(&format!("refusal-{code}"), [])
     }
 
-    /// Names a refusal in a few words, before people who do not know the codes.
+    /// Returns a short name of a refusal, for people who do not know the codes.
     pub fn refusal_short(&self, code: RefusalCode) -> String {
         self.text(&format!("refusal-{code}-short"), [])
     }
 
-    /// Says what the office does about a refusal.
+    /// Returns a sentence about what the office should do after a refusal.
     pub fn remedy(&self, remedy: Remedy) -> String {
         let name = match remedy {
             Remedy::Mend => "remedy-mend",
@@ -25,18 +25,18 @@ impl Words {
         self.text(name, [])
     }
 
-    /// Names a rule that a row breaks; a check has the name that its table gave it.
+    /// Returns the name of a rule that a row breaks. A check of a table keeps the name that the table gave it.
     pub fn rule(&self, code: &str) -> String {
         self.named("rule", code)
     }
 
-    /// Names a parameter of a refusal.
+    /// Returns the name of a refusal's parameter.
     pub fn parameter(&self, name: &str) -> String {
         self.named("parameter", name)
     }
 
-    /// Says a refusal that stands as a text, as quarantine keeps it: `refused: CODE, NAME VALUE, …, COUNT faulty rows`. Returns nothing
-    /// where the text is none, or has a parameter that is not known.
+    /// Translates a refusal that quarantine keeps as a text: `refused: CODE, NAME VALUE, …, COUNT faulty rows`. Returns none where the
+    /// text is not such a refusal, or has an unknown parameter.
     pub(crate) fn refused(&self, english: &str) -> Option<String> {
         let told = english.strip_prefix("refused: ")?;
         let (code, rest) = told.split_once(", ").unwrap_or((told, ""));
@@ -50,14 +50,14 @@ impl Words {
         Some(self.text("error-detail", [("reason", Value::from(said.join(", ")))]))
     }
 
-    /// Says the word for a code of a family; for one that it does not have, the code.
+    /// Returns the word for a code of a family of messages; the code itself where the family does not have it.
     pub fn named(&self, family: &str, code: &str) -> String {
         let name = format!("{family}-{code}");
         if self.has(&name) || Words::english().has(&name) { self.text(&name, []) } else { code.to_owned() }
     }
 }
 
-/// Takes the number of faulty rows off the end of a refusal's text, where it is told.
+/// Splits the number of faulty rows from the end of a refusal's text; none where the text has no such number.
 fn without_count(text: &str) -> (&str, Option<Value>) {
     let (before, last) = text.rsplit_once(", ").unwrap_or(("", text));
     match last.strip_suffix(" faulty rows").and_then(plain) {
@@ -66,8 +66,8 @@ fn without_count(text: &str) -> (&str, Option<Value>) {
     }
 }
 
-/// Divides the text of a refusal's parameters, `NAME VALUE, NAME VALUE`. A value may contain a comma, so a name counts only where it
-/// is known and stands after the one before it in the alphabet, as a refusal tells them.
+/// Splits the text of a refusal's parameters, `NAME VALUE, NAME VALUE`. A value may contain a comma, so a word counts as a name only where
+/// it is a known name and follows the name before it in the alphabet, as in every refusal.
 fn parameters(text: &str) -> Option<Vec<(&str, &str)>> {
     let mut names: Vec<(usize, &str)> = Vec::new();
     let mut start = 0;

@@ -1,8 +1,9 @@
-//! Reads an English text back into its message and parameters, so that it can be said in another language.
+//! Recognises an English text as a message with parameters, so that the text can be said in another language.
 //!
-//! Three kinds of text are English where they arise: errors and findings, which logs and programs read as well, made in crates
-//! that know no language; what a receipt expected, signed as it is; and what clap says of a command line. Each of them has its
-//! message, whose English is the text to the letter. A text that is no message, as a server's own words are, is said as it came.
+//! Three kinds of text are made in English. The first are errors and findings, which logs and programs read too, and whose crates know no
+//! language. The second is the expectation in a receipt, which is signed as it is. The third is clap's text about a command line. Each of
+//! these texts has a message whose English is exactly the text. A text without a message, such as the reply of another server, stays as it
+//! is.
 
 use std::sync::LazyLock;
 
@@ -13,28 +14,31 @@ use crate::typography::french_quotes;
 use crate::value::plain;
 use crate::{BUILT_IN, Value, Words};
 
-/// Beginnings of the names of messages that are whole sentences.
+/// Families of messages that are whole sentences, as prefixes of the messages' names.
 const SENTENCES: [&str; 4] = ["error-", "check-", "usage-", "expected-"];
-/// Parameters that are sentences themselves. All others are names, numbers or others' words, which nobody may translate.
+/// Names of parameters that hold sentences, which are translated too. All other parameters are names, numbers or texts of other programs,
+/// and stay as they are.
 const NESTED: [&str; 8] = ["cause", "decimals", "expected", "found", "reason", "step", "succeeded", "what"];
-/// Parameters that are one word.
+/// Names of parameters that hold one word.
 const SINGLE: [&str; 2] = ["agency", "name"];
-/// Parameters that hold numbers, so that `-5 to 7` is a range, and `sent to Douala` is none.
+/// Names of parameters that hold numbers: `-5 to 7` is recognised as a range, and `sent to Douala` is not.
 const NUMBERS: [&str; 2] = ["least", "most"];
-/// How deep sentences within sentences are read.
+/// Greatest depth to which sentences within sentences are recognised.
 const DEPTH_MAX: usize = 4;
-/// A phrase with fewer letters of its own is so short that only single words, or sentences, are taken for its parameters.
+/// Least number of letters that a phrase needs outside its parameters, if a parameter may have several words. In a shorter phrase a
+/// parameter is a single word or a sentence, because the phrase would fit too many texts.
 const LETTERS_MIN: usize = 5;
-/// A phrase with at least so many letters of its own is recognised even where a parameter is empty, as a list of nothing is.
+/// Least number of letters that a phrase needs outside its parameters, if a parameter may be empty, such as an empty list.
 const LETTERS_OF_EMPTY_MIN: usize = 10;
 
-/// One phrase of English: what stands between its parameters, and their names.
+/// The English text of a message, cut into the texts between its parameters, and the parameters' names.
 struct Phrase {
     name: String,
-    /// The texts between the parameters: one more than there are parameters.
+    /// Texts before, between and after the parameters: one more than there are parameters.
     texts: Vec<String>,
     parameters: Vec<String>,
-    /// Orders phrases that fit the same text. One that begins with a text of its own goes first, then the one with the longest texts.
+    /// Order of phrases that fit the same text: a phrase that begins with a fixed text comes first, then the phrase with the longest fixed
+    /// texts.
     rank: (bool, usize),
 }
 
@@ -59,7 +63,7 @@ fn phrase(entry: &Entry<&str>) -> Option<Phrase> {
                 InlineExpression::StringLiteral { value } => texts.last_mut()?.push_str(value),
                 _ => return None,
             },
-            // A message that chooses between words cannot be read back.
+            // A message that selects among variants has no single English text, so it is not recognised.
             PatternElement::Placeable { .. } => return None,
         }
     }
@@ -73,7 +77,8 @@ impl Phrase {
         self.name.starts_with(family)
     }
 
-    /// Reads a text; each parameter ends where the next piece of the phrase begins, and the last one with the text.
+    /// Returns the parameters of a text that fits the phrase, else none. Each parameter ends where the phrase's next fixed text begins;
+    /// for the last parameter, this is the phrase's last text.
     fn read<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
         let (first, further) = self.texts.split_first()?;
         let mut rest = text.strip_prefix(first.as_str())?;
@@ -103,20 +108,20 @@ impl Phrase {
         })
     }
 
-    /// Counts the letters of the phrase itself, without those of its parameters.
+    /// Counts the letters of the phrase, without its parameters.
     fn letters(&self) -> usize {
         self.texts.iter().flat_map(|text| text.chars()).filter(|letter| letter.is_alphabetic()).count()
     }
 }
 
-/// Finds the phrase of some families that a text is, and its parameters.
+/// Returns the phrase of these families that fits a text best, and its parameters; none where no phrase fits.
 fn find<'a>(families: &[&str], text: &'a str) -> Option<(&'static Phrase, Vec<&'a str>)> {
     let of_family = PHRASES.iter().filter(|phrase| families.iter().any(|family| phrase.is_of(family)));
     of_family.filter_map(|phrase| Some((phrase, phrase.read(text)?))).max_by_key(|(phrase, _)| phrase.rank)
 }
 
 impl Words {
-    /// Says sentences that are English where they arise, one a line: errors, findings, what clap says of a command line.
+    /// Translates English sentences, one on each line: errors, findings, and clap's texts about a command line.
     pub fn sentences(&self, english: &str) -> String {
         if self.is_plain_english() {
             return english.to_owned();
@@ -130,25 +135,25 @@ impl Words {
         english.split('\n').map(line).collect::<Vec<_>>().join("\n")
     }
 
-    /// Says what was expected, as a receipt has it in English.
+    /// Translates an expectation. `english` is the text in a receipt.
     pub fn expected(&self, english: &str) -> String {
         if self.is_plain_english() { english.to_owned() } else { self.phrase(&["expected-"], english, 1) }
     }
 
-    /// Says a short text of the code, such as the heading of a column or the help of an option, that is a message of a family.
+    /// Translates a short text of the code, such as a heading or the help of an option. `family` is the prefix of its message's name.
     pub fn short(&self, family: &str, english: &str) -> String {
         if self.is_plain_english() { english.to_owned() } else { self.phrase(&[family], english, 1) }
     }
 
-    /// Says whether a text is a message of a family: a test asks that, of every text of the code.
+    /// Says whether a text is a message of a family. Tests ask this of every text in the code.
     pub fn is_known(family: &str, english: &str) -> bool {
         find(&[family], english).is_some()
     }
 
-    /// Says whether a text is a sentence that is said in every language: a test asks that, of every sentence of the code.
+    /// Says whether a text is a sentence that the catalogues have. Tests ask this of every sentence in the code.
     pub fn is_sentence(english: &str) -> bool {
         let Some((phrase, found)) = find(&SENTENCES, english) else { return false };
-        // A phrase without letters of its own only puts sentences together: it is a sentence where its parts are.
+        // A phrase without letters only joins sentences, so it is a sentence where its parts are sentences.
         phrase.letters() > 0 || found.iter().all(|part| !part.contains(' ') || Words::is_sentence(part))
     }
 
@@ -168,7 +173,7 @@ impl Words {
         self.text_of(&phrase.name, parameters)
     }
 
-    /// Makes a parameter of a text that the code may have quoted: the quotation marks are those of the language.
+    /// Returns a text as a parameter. French quotation marks replace those that the code has put around it.
     fn quoted(&self, text: &str) -> Value {
         if self.language().is_french() { Value::from(french_quotes(text).as_ref()) } else { Value::from(text) }
     }
@@ -284,7 +289,7 @@ mod tests {
         for english in ["sent to Douala as ordered", "FATAL", "--all", "  --limit <LINES>", "", "a mailbox of keys"] {
             assert_eq!(french().sentences(english), english);
         }
-        // A mailbox may be called like anything.
+        // The name of a mailbox stays as it is, even where it looks like a word of the catalogue.
         assert_eq!(french().sentences("mailbox none"), "boîte aux lettres none");
     }
 }

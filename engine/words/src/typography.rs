@@ -1,16 +1,16 @@
-//! The blanks and quotation marks that French is written with.
+//! Spaces and quotation marks of French typography.
 //!
-//! Catalogues are written with ordinary blanks. What is said has, before `: ; ! ?` and within « », blanks at which no line is broken: a
-//! line that began with a colon would be read as belonging to nothing.
+//! Catalogues are written with ordinary spaces. This module replaces the spaces before `: ; ! ?` and within « » by no-break spaces, so
+//! that no line begins with one of these marks.
 
 use std::borrow::Cow;
 
-/// Stands before a colon and within quotation marks.
+/// No-break space, used before a colon and within quotation marks.
 const NO_BREAK: char = '\u{A0}';
-/// Stands before the other marks.
+/// Narrow no-break space, used before `;`, `!` and `?`.
 const NARROW_NO_BREAK: char = '\u{202F}';
 
-/// Puts blanks at which no line is broken where French has them.
+/// Replaces the spaces before French marks by no-break spaces.
 pub(crate) fn french(text: &str) -> Cow<'_, str> {
     let mut said = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
@@ -26,7 +26,8 @@ pub(crate) fn french(text: &str) -> Cow<'_, str> {
     Cow::Owned(said)
 }
 
-/// Quotes as French does what the code quotes as Rust does: `"abc"` is « abc ». What a shell or a file would read otherwise stays.
+/// Replaces Rust's quotation marks around a text by French ones: `"abc"` becomes « abc ». A text that contains quotation marks or
+/// backslashes stays as it is, because a shell or a file must read it literally.
 pub(crate) fn french_quotes(text: &str) -> Cow<'_, str> {
     let quoted = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     match quoted.filter(|inner| !inner.is_empty() && !inner.contains(['"', '\\'])) {
@@ -35,7 +36,7 @@ pub(crate) fn french_quotes(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Returns a text with ordinary blanks, as a test writes it.
+/// Replaces no-break spaces by ordinary ones, so that tests can write ordinary spaces.
 #[cfg(test)]
 pub(crate) fn plain_blanks(text: &str) -> String {
     text.replace([NO_BREAK, NARROW_NO_BREAK], " ")

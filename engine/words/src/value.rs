@@ -1,4 +1,4 @@
-//! What stands in the place of a parameter: texts as they are, numbers as the language writes them.
+//! Values of a message's parameters: texts stay as they are, numbers are written as the language writes them.
 
 use std::borrow::Cow;
 
@@ -6,17 +6,17 @@ use fluent_bundle::FluentValue;
 use fluent_bundle::types::{FluentNumber, FluentNumberOptions};
 use sdc::printable::steers;
 
-/// Digits from which on a whole number is written in groups of three.
+/// Number of digits from which a whole number is written in groups of three.
 const GROUPED_FROM: usize = 5;
-/// Stands between groups in French: a narrow space at which no line is broken.
+/// Separator between groups of digits in French: a narrow no-break space.
 const FRENCH_SEPARATOR: char = '\u{202F}';
 
-/// One parameter.
+/// Value of one parameter of a message.
 #[derive(Clone, Debug)]
 pub struct Value(FluentValue<'static>);
 
 impl From<&str> for Value {
-    /// Replaces characters that could rule a terminal, since the text may be somebody else's. Line breaks stay.
+    /// Replaces characters that could control a terminal, because the text may come from somebody else. Line breaks stay.
     fn from(text: &str) -> Value {
         Value(FluentValue::String(Cow::Owned(text.replace(|one: char| steers(one) && one != '\n', "\u{FFFD}"))))
     }
@@ -37,8 +37,8 @@ impl From<&String> for Value {
 macro_rules! numbers {
     ($($number:ty),*) => {
         $(impl From<$number> for Value {
-            /// Makes a parameter of a count or a measure. A number that an operator may type again, such as that of a line, is passed as a
-            /// text.
+            /// Makes a parameter of a count or a measure. A number that an operator may type again, such as a line's number, is passed as
+            /// a text instead.
             fn from(number: $number) -> Value {
                 Value(FluentValue::from(number))
             }
@@ -54,16 +54,16 @@ impl From<Value> for FluentValue<'static> {
     }
 }
 
-/// Makes a parameter of a measure with so many digits after the point.
+/// Makes a parameter of a measure with this number of digits after the decimal point.
 pub fn decimal(number: f64, digits: usize) -> Value {
     let written = format!("{number:.digits$}");
     let options = FluentNumberOptions { minimum_fraction_digits: Some(digits), ..FluentNumberOptions::default() };
-    // The number is rounded already; the option only keeps noughts at its end.
+    // The number is rounded already; the option only keeps zeros at its end.
     let value = if digits == 0 { FluentNumberOptions::default() } else { options };
     Value(FluentValue::Number(FluentNumber::new(written.parse().unwrap_or(number), value)))
 }
 
-/// Reads a whole number that is to be shown as it is written, and may choose between singular and plural.
+/// Reads a whole number that is shown as it is written, and that can choose between singular and plural.
 pub(crate) fn plain(text: &str) -> Option<Value> {
     let is_number = text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse::<u64>().ok().filter(|number| is_number && number.to_string() == text)?;
@@ -72,7 +72,7 @@ pub(crate) fn plain(text: &str) -> Option<Value> {
     Some(Value(FluentValue::Number(number)))
 }
 
-/// Writes numbers as French does: `48 210,5` with a narrow space, from five digits on.
+/// Writes a number as French does: `48 210,5` with a narrow space between groups, if it has five digits or more.
 pub(crate) fn french<M>(value: &FluentValue<'_>, _memoizer: &M) -> Option<String> {
     let FluentValue::Number(number) = value else { return None };
     let plain = number.as_string();

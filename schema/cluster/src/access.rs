@@ -1,11 +1,12 @@
-//! Who may connect to the private PostgreSQL: those whom the kernel says run this program (`peer`), and nobody else. They are
-//! superuser, or the role that reads for others, as they ask.
+//! Rules for who may connect to the private PostgreSQL. PostgreSQL asks the kernel which user of the machine connects (`peer`), and admits
+//! only users who run this program. These users may sign in as the superuser or as the role that reads for agencies.
 //!
-//! A folder closed to others is not enough where the cluster runs as a user whom other programs run as too: whoever is superuser of
-//! another cluster of the machine can start programs as `postgres`, pass the folder, and would be believed under `trust`. So the
-//! map names root and the user of this process. The owner of the data is named only where that user runs nothing else.
+//! Permissions of the folder are not enough where the cluster's user also runs other programs. For example, the superuser of another
+//! cluster on the machine can start programs as `postgres`, who may enter the folder, and the rule `trust` would admit that user. So the
+//! map lists root and the user of this process. It lists the owner of the data only where that user runs no other program.
 //!
-//! Both files are written anew before every start: a cluster made by an older program, under `trust`, is closed by its next start.
+//! Rules and map are written again before every start, so a cluster that an older program made with `trust` becomes closed at its next
+//! start.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -18,7 +19,7 @@ use nix::unistd::{Uid, User};
 use crate::service_user::ServiceUser;
 use crate::{ClusterError, OWNER, READER, io};
 
-/// Writes the rules and the map. Returns PostgreSQL's settings that name the files.
+/// Writes the file of rules and the map of users. Returns the PostgreSQL settings that refer to the files, each with its path.
 pub fn write(folder: &Path, user: Option<&ServiceUser>) -> Result<[(&'static str, PathBuf); 2], ClusterError> {
     let rules = format!("local all {OWNER},{READER} peer map={OWNER}\n");
     let map: String = admitted(user)
@@ -32,17 +33,17 @@ pub fn write(folder: &Path, user: Option<&ServiceUser>) -> Result<[(&'static str
     Ok(files.map(|(name, file, _)| (name, file)))
 }
 
-/// Names the users of the operating system who may connect.
+/// Lists the users of the operating system who may connect.
 fn admitted(user: Option<&ServiceUser>) -> BTreeSet<String> {
     let ours = [Uid::from_raw(0), Uid::effective()].into_iter().filter_map(|uid| User::from_uid(uid).ok().flatten());
     let owner = user.filter(|user| !user.is_shared()).map(|user| user.name.clone());
     ours.map(|user| user.name).chain(owner).collect()
 }
 
-/// Replaces a file in one step: a postmaster that reads it meanwhile sees the old or the new text whole.
+/// Replaces a file in one step, so that a postmaster that reads the file meanwhile gets the whole old text or the whole new text.
 fn replace(file: &Path, text: &str) -> Result<(), ClusterError> {
     let unfinished = file.with_extension("unfinished");
-    // No secrets, and PostgreSQL's own user must be able to read them.
+    // The files hold no secrets, and PostgreSQL's own user must be able to read them.
     let mut written = File::options()
         .create(true)
         .truncate(true)

@@ -1,4 +1,4 @@
-//! Which PostgreSQL programs of this machine a private cluster runs on.
+//! Finds the PostgreSQL programs of this machine on which a private cluster runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,12 +18,13 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Looks into the configured folder, or else along `PATH` and where Debian and Red Hat install, and takes the newest.
+    /// Looks for programs in the configured folder, or else along `PATH` and where Debian and Red Hat install them. Returns the newest
+    /// version.
     ///
-    /// A data folder can only be opened by the major version that made it, so an existing one decides.
+    /// Only the major version that made a data folder can open it, so an existing data folder decides the version.
     ///
     /// # Errors
-    /// No usable version, or only others than the data folder's.
+    /// No usable version is found, or the data folder's version is not found.
     pub fn find(configured: Option<&Path>, data_major: Option<u32>) -> Result<Binaries, ClusterError> {
         let folders = match configured {
             Some(folder) => vec![folder.to_path_buf()],

@@ -1,10 +1,14 @@
-//! A private PostgreSQL in a folder of ours: the database of whoever configured none, and of every test.
+//! A private PostgreSQL in a folder of the program. It is the database of every test, and of a centre whose configuration names no
+//! database.
 //!
-//! Promises: only a unix socket in a folder that nobody else may enter, and behind it only whom the kernel says runs this
-//! program (`access`); checksums and fsync on, and no setting may
-//! turn durability off; never two on one folder; never as root; ready means that a connection was made; when this
-//! process dies the postmaster shuts down, and what a killed run left behind is found by its process, not by its file.
-//! The server's log holds no statement, no parameter and no value (personal data stays in the tables).
+//! Promises:
+//! - PostgreSQL listens on a unix socket only, in a folder that nobody else may enter, and admits only users who run this program.
+//! - Checksums and fsync are on, and no setting may turn durability off.
+//! - Two clusters never run on one folder, and none runs as root.
+//! - When the start of a cluster has succeeded, the cluster has accepted a connection.
+//! - The postmaster shuts down when this process dies. The postmaster of a killed process is found by its process, not only by its pid
+//!   file.
+//! - PostgreSQL's log holds no statement, no parameter and no value: personal data stays in the tables.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -33,22 +37,23 @@ use service_user::ServiceUser;
 
 /// Superuser of the cluster and name of its database.
 const OWNER: &str = "xmserver";
-/// A role that may sign in beside the superuser, once somebody has made it: what it may do is the affair of whoever does.
+/// Name of the role that reads for agencies. This crate lets the role sign in; the program that creates the role decides its rights.
 pub const READER: &str = "xm_reader";
 const START_SECONDS_MAX: u64 = 300;
 const STOP_SECONDS_MAX: u64 = 30;
-/// A unix socket's address holds 108 bytes with its closing NUL (`sockaddr_un`).
+/// Most bytes of a socket's path: the kernel's address has room for 108 bytes with the final NUL (`sockaddr_un`).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const POLL: Duration = Duration::from_millis(20);
 
-/// Settings that nobody may change: each one would break a promise.
+/// Settings that a configuration may not change, because another value would break a promise of this crate.
 const FIXED: &[(&str, &str)] = &[
     ("listen_addresses", ""),
     ("unix_socket_permissions", "0700"),
     ("fsync", "on"),
     ("full_page_writes", "on"),
     ("synchronous_commit", "on"),
-    // An ERROR's text quotes the value that was wrong, its detail the row: the program reports the fault without them.
+    // The text of an error may quote a wrong value, and its detail may quote a row. PostgreSQL logs neither; the program reports the
+    // fault.
     ("log_min_messages", "log"),
     ("log_min_error_statement", "panic"),
     ("log_error_verbosity", "terse"),
@@ -60,7 +65,7 @@ const FIXED: &[(&str, &str)] = &[
     ("logging_collector", "off"),
 ];
 
-/// Settings of ours that may be overridden.
+/// PostgreSQL settings that this crate sets by default. The configuration of the program may override them.
 const USUAL: &[(&str, &str)] = &[
     ("log_line_prefix", "%m [%p] "),
     ("log_checkpoints", "off"),
@@ -69,33 +74,34 @@ const USUAL: &[(&str, &str)] = &[
     ("jit", "off"),
 ];
 
-/// Where a private cluster lives and what it runs on.
+/// Place of a private cluster, its binaries and its settings.
 #[derive(Clone, Debug, Default)]
 pub struct ClusterSettings {
-    /// Folder of the cluster; made when missing. Where we are root, its ancestors must let the service user pass.
+    /// Folder of the cluster; it is made where it is missing. Where the process is root, the service user must be allowed to enter all
+    /// folders above it.
     pub data_folder: PathBuf,
-    /// Folder with `postgres` and `initdb`; searched for when absent.
+    /// Folder with `postgres` and `initdb`; where it is absent, the usual places are searched.
     pub binaries: Option<PathBuf>,
-    /// Further settings of PostgreSQL, name and value.
+    /// Further settings of PostgreSQL, name and value. They override the usual settings; a fixed setting is refused.
     pub settings: Vec<(String, String)>,
 }
 
-/// A private PostgreSQL. Dropped, it shuts down in the background; `stop` waits for that.
+/// A private PostgreSQL. When this is dropped, PostgreSQL shuts down in the background; `stop` waits until it has ended.
 pub struct Cluster {
     folder: PathBuf,
     binaries: Binaries,
     user: Option<ServiceUser>,
     settings: Vec<(String, String)>,
     postmaster: Option<Postmaster>,
-    // Held for as long as we may start a postmaster here; the kernel frees it however we end.
+    // This process has the lock as long as it may start a postmaster. The kernel frees the lock however the process ends.
     _lock: File,
 }
 
 impl Cluster {
-    /// Makes the cluster where there is none, and starts it.
+    /// Starts the cluster, and first makes it where the folder has none.
     ///
     /// # Errors
-    /// See [`ClusterError`]; each says what to do.
+    /// See [`ClusterError`]; each sentence says what to do.
     pub async fn start(settings: ClusterSettings) -> Result<Cluster, ClusterError> {
         if let Some((name, _)) = settings.settings.iter().find(|(name, _)| is_fixed(name)) {
             return Err(ClusterError::SettingFixed(name.clone()));
@@ -132,12 +138,12 @@ impl Cluster {
         format!("postgresql://{OWNER}@{}/{database}", percent_encoded(&self.socket_folder()))
     }
 
-    /// Returns the URL of a database of this cluster for the other role.
+    /// Returns the URL of a database of this cluster for the role `xm_reader`.
     pub fn reader_url_of(&self, database: &str) -> String {
         format!("postgresql://{READER}@{}/{database}", percent_encoded(&self.socket_folder()))
     }
 
-    /// Returns the postmaster's process id, while it is known to run.
+    /// Returns the postmaster's process id; `None` where it is stopped or has ended.
     pub fn pid(&self) -> Option<i32> {
         self.postmaster
             .as_ref()
@@ -145,7 +151,8 @@ impl Cluster {
             .map(|postmaster| postmaster.pid().as_raw())
     }
 
-    /// Waits until the postmaster has ended, by itself or killed by somebody else. Returns how, where that is known.
+    /// Waits until the postmaster has ended, for whatever reason. Returns its exit status; `None` where the status is unknown or no
+    /// postmaster was started.
     pub async fn ended(&self) -> Option<ExitStatus> {
         match &self.postmaster {
             Some(postmaster) => postmaster.ended().await,
@@ -153,23 +160,23 @@ impl Cluster {
         }
     }
 
-    /// Says whether the PostgreSQL of a folder runs as a user that other programs of the machine run as too: whoever can become that
-    /// user can read the data. Such a user owns the data, whichever process has started PostgreSQL.
+    /// Returns the name of the user who owns the data, if other programs of the machine run as that user too, because all of them can read
+    /// the data. It does not matter which process has started PostgreSQL.
     pub fn shared_user(folder: &Path) -> Option<String> {
         ServiceUser::owner(&folder.join("data")).filter(ServiceUser::is_shared).map(|user| user.name)
     }
 
-    /// Returns the programs in use.
+    /// Returns the PostgreSQL programs that the cluster runs.
     pub fn binaries(&self) -> &Binaries {
         &self.binaries
     }
 
-    /// Returns the path of the server's log.
+    /// Returns the path of PostgreSQL's log.
     pub fn log_path(&self) -> PathBuf {
         self.folder.join("postgres.log")
     }
 
-    /// Shuts down: sessions are ended, a checkpoint is written. A postmaster that does not go in time is made to.
+    /// Shuts PostgreSQL down: it ends its sessions and writes a checkpoint. A postmaster that does not end in time is killed.
     pub async fn stop(&mut self) {
         let Some(postmaster) = self.postmaster.take() else { return };
         for (signal, seconds) in [(Signal::SIGINT, STOP_SECONDS_MAX), (Signal::SIGQUIT, 10), (Signal::SIGKILL, 10)] {
@@ -181,7 +188,7 @@ impl Cluster {
         }
     }
 
-    /// Kills postmaster and sessions outright, as a power cut would. For fault tests.
+    /// Kills the postmaster and its sessions at once, as a power cut would, for tests of faults.
     pub async fn kill(&mut self) {
         if let Some(postmaster) = self.postmaster.take() {
             postmaster.kill_with_children();
@@ -192,7 +199,7 @@ impl Cluster {
     /// Stops the cluster if it runs and starts it again on the same data.
     ///
     /// # Errors
-    /// As for [`Cluster::start`].
+    /// The errors of [`Cluster::start`].
     pub async fn restart(&mut self) -> Result<(), ClusterError> {
         self.stop().await;
         self.launch().await
@@ -210,7 +217,7 @@ impl Cluster {
         }
     }
 
-    /// Runs `initdb` beside the final place: a half-made data folder never bears its name.
+    /// Runs `initdb` in a folder of another name, and renames the folder at the end. So a half-made data folder never has the final name.
     fn initialise(&self) -> Result<(), ClusterError> {
         let (data, unfinished) = (self.folder.join("data"), self.folder.join("data.unfinished"));
         if unfinished.exists() {
@@ -219,7 +226,8 @@ impl Cluster {
         self.private_folder(&unfinished)?;
         let output = postmaster::unprivileged(&self.binaries.program("initdb"), self.user.as_ref())
             .args(["--data-checksums", "--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C"])
-            // Texts in the order of their characters' numbers, as C.UTF-8 has it too; PostgreSQL compares octets faster.
+            // The collation C orders texts by the numbers of their characters, as C.UTF-8 does, and PostgreSQL compares octets faster
+            // under C.
             .args(["--lc-collate=C", "--no-instructions", "--username", OWNER, "--pgdata"])
             .arg(&unfinished)
             .output()
@@ -239,7 +247,8 @@ impl Cluster {
 
     /// Starts the postmaster and waits until it answers.
     ///
-    /// Tried again while the children of a killed postmaster still hold its shared memory: they notice its death soon.
+    /// The start is tried again while the child processes of a killed postmaster still use its shared memory. They soon notice that the
+    /// postmaster is dead, and end.
     async fn launch(&mut self) -> Result<(), ClusterError> {
         let data = self.folder.join("data");
         postmaster::end_leftover(&data, Duration::from_secs(STOP_SECONDS_MAX)).await?;
@@ -271,7 +280,7 @@ impl Cluster {
         let mut command = postmaster::dying_with_us(&self.binaries.program("postgres"), self.user.as_ref());
         command.arg("-D").arg(data).arg("-k").arg(self.socket_folder());
         let overriding = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        // The last of several settings of one name holds: the fixed ones.
+        // Where a setting is given several times, PostgreSQL uses the last value, so the fixed settings come last.
         let usual = USUAL.iter().chain(of_machine).copied();
         for (name, value) in usual.chain(overriding).chain(FIXED.iter().copied()) {
             command.arg("-c").arg(format!("{name}={value}"));
@@ -302,7 +311,7 @@ impl Cluster {
         }
     }
 
-    /// Returns the end of what the server logged since a position.
+    /// Returns the last lines, at most six, that PostgreSQL wrote to its log after a byte position.
     fn log_since(&self, position: u64) -> String {
         const LINES_MAX: usize = 6;
         let bytes = std::fs::read(self.log_path()).unwrap_or_default();
@@ -338,7 +347,7 @@ fn is_fixed(name: &str) -> bool {
     FILES.contains(&name) || FIXED.iter().any(|(fixed, _)| *fixed == name)
 }
 
-/// Takes the folder for this process.
+/// Locks the folder for this process, so that no second process starts a postmaster on it.
 fn lock(folder: &Path) -> Result<File, ClusterError> {
     let path = folder.join("lock");
     let file =
@@ -350,7 +359,7 @@ fn lock(folder: &Path) -> Result<File, ClusterError> {
     }
 }
 
-/// Reads the major version that made the data folder, where there is one.
+/// Reads the major version of PostgreSQL that made the data folder; `None` where the folder does not exist yet.
 fn data_major(data: &Path) -> Result<Option<u32>, ClusterError> {
     if !data.exists() {
         return Ok(None);
@@ -392,7 +401,7 @@ fn percent_encoded(path: &Path) -> String {
     text
 }
 
-/// Ends a postmaster that still runs on a folder whose lock nobody holds.
+/// Ends a postmaster that still runs on a folder whose lock no process holds.
 async fn end_leftover(data: &Path) -> Result<(), ClusterError> {
     postmaster::end_leftover(data, Duration::from_secs(STOP_SECONDS_MAX)).await
 }

@@ -1,15 +1,15 @@
-//! How much memory this machine gives to PostgreSQL.
+//! Share of this machine's memory for PostgreSQL's buffers.
 
 use std::fs;
 use std::path::Path;
 
 const MIB: u64 = 1 << 20;
-/// Most memory for buffers: room for the tables and indexes of an election night. With a quarter of it, PostgreSQL took a quarter more time
-/// in a burst.
+/// Most memory for buffers, in MiB: room for the tables and indexes of an election night. With a quarter of this size, PostgreSQL took a
+/// quarter more time during a burst of letters.
 const BUFFERS_MIB_MAX: u64 = 1024;
-/// Least memory for buffers: PostgreSQL's own default.
+/// Least memory for buffers, in MiB: PostgreSQL's own default.
 const BUFFERS_MIB_MIN: u64 = 128;
-/// PostgreSQL gets one part in this many for its buffers, as its manual advises (20.4.1).
+/// Divisor of the memory: PostgreSQL's buffers get a quarter, as its manual advises (20.4.1).
 const PARTS: u64 = 4;
 
 /// Returns the value of `shared_buffers` for this machine.
@@ -28,7 +28,8 @@ fn physical_bytes() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Returns what the control groups (version 2) that we run in allow, where one has a bound: in a container, or a limited service.
+/// Returns the memory that the control groups (version 2) of this process allow, in bytes; none where they set no limit. Containers and
+/// services have such limits.
 fn allowed_bytes() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;

@@ -1,4 +1,4 @@
-//! The postmaster as a child of this process, and what is left of one whose parent died.
+//! The postmaster as a child of this process, and the postmaster that is left over from a killed process.
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,17 +17,17 @@ use crate::{ClusterError, io};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// A running postmaster. Its keeper thread spawned it, waits for it and reaps it.
+/// A running postmaster. Its keeper thread starts it and waits for its end.
 pub struct Postmaster {
     pid: Pid,
     exited: watch::Receiver<Option<ExitStatus>>,
 }
 
 impl Postmaster {
-    /// Spawns the postmaster from a thread that lives as long as it does.
+    /// Starts the postmaster from a thread that lives as long as the postmaster.
     ///
-    /// The thread matters: the death signal of Linux is tied to the spawning *thread*, and a thread of a runtime's
-    /// blocking pool ends when it has been idle for a while.
+    /// The thread matters, because Linux sends the death signal when the *thread* that started the child ends. A thread of a runtime's
+    /// blocking pool ends after some idle time.
     pub fn spawn(command: Command) -> Result<Postmaster, ClusterError> {
         let program = PathBuf::from(command.get_program());
         let (exited_sender, exited) = watch::channel(None);
@@ -43,24 +43,24 @@ impl Postmaster {
         Ok(Postmaster { pid: Pid::from_raw(raw), exited })
     }
 
-    /// Returns its process id.
+    /// Returns the postmaster's process id.
     pub fn pid(&self) -> Pid {
         self.pid
     }
 
-    /// Returns how it ended, if it did.
+    /// Returns the postmaster's exit status; none while it runs.
     pub fn exit_status(&self) -> Option<ExitStatus> {
         *self.exited.borrow()
     }
 
-    /// Sends a signal, unless it has ended (its process id could be somebody else's by then).
+    /// Sends a signal to the postmaster, unless it has ended: another process could have its process id by then.
     pub fn signal(&self, signal: Signal) {
         if self.exit_status().is_none() && kill(self.pid, signal).is_err() {
             tracing::debug!(pid = self.pid.as_raw(), "the postmaster ended before the signal");
         }
     }
 
-    /// Kills the postmaster together with its sessions, which would otherwise finish what they are doing.
+    /// Kills the postmaster together with its sessions. Sessions that are not killed would finish their current work.
     pub fn kill_with_children(&self) {
         let pid = self.pid.as_raw();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -72,13 +72,13 @@ impl Postmaster {
         }
     }
 
-    /// Waits until it has ended, and returns how; nothing where its keeper is gone without having seen that.
+    /// Waits until the postmaster has ended, and returns its exit status; none where its keeper thread ended without the status.
     pub async fn ended(&self) -> Option<ExitStatus> {
         let mut exited = self.exited.clone();
         exited.wait_for(Option::is_some).await.ok().and_then(|status| *status)
     }
 
-    /// Waits until it has ended, at most this long.
+    /// Waits until the postmaster has ended, but no longer than `limit`. Returns whether it has ended.
     pub async fn ended_within(&self, limit: Duration) -> bool {
         tokio::time::timeout(limit, self.ended()).await.is_ok()
     }
@@ -102,8 +102,8 @@ fn keep(
     }
 }
 
-/// Makes a command that runs as the service user, out of reach of the terminal's Ctrl-C (which would take the
-/// database away from a program that is still draining), and without our environment.
+/// Makes a command that runs as the service user, without this process's environment. The terminal's Ctrl-C does not reach it, because a
+/// program that is still draining needs its database.
 pub fn unprivileged(program: &Path, user: Option<&ServiceUser>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").process_group(0).stdin(Stdio::null());
@@ -113,9 +113,9 @@ pub fn unprivileged(program: &Path, user: Option<&ServiceUser>) -> Command {
     command
 }
 
-/// Makes the postmaster's command such that it gets a fast shutdown when we die, where `setpriv` can arrange that.
+/// Makes the postmaster's command. Where `setpriv` works, the postmaster shuts down when this process dies.
 ///
-/// Without it the next start finds the left-over and shuts it down.
+/// Where `setpriv` does not work, the next start finds the left-over postmaster and shuts it down.
 pub fn dying_with_us(program: &Path, user: Option<&ServiceUser>) -> Command {
     let arranged = Command::new("setpriv")
         .args(["--pdeathsig", "INT", "--", "true"])
@@ -132,9 +132,10 @@ pub fn dying_with_us(program: &Path, user: Option<&ServiceUser>) -> Command {
     command
 }
 
-/// Shuts down a postmaster that still runs on this data folder although we hold its lock.
+/// Shuts down a postmaster that still runs on the data folder of a killed process. The caller has the folder's lock.
 ///
-/// The process must be alive *and* stand in the data folder: after a reboot its number may be anybody's.
+/// The process must be alive *and* have the data folder as its working folder, because after a reboot another process may have its process
+/// id.
 pub async fn end_leftover(data: &Path, deadline: Duration) -> Result<(), ClusterError> {
     let pid_file = data.join("postmaster.pid");
     let Some(pid) = read_pid(&pid_file) else { return Ok(()) };
@@ -142,7 +143,7 @@ pub async fn end_leftover(data: &Path, deadline: Duration) -> Result<(), Cluster
         return Ok(());
     }
     if !stands_in(pid, data) {
-        // PostgreSQL itself would take any living process of this number for a postmaster and refuse to start.
+        // PostgreSQL itself would take any living process with this id for a postmaster, and refuse to start.
         return std::fs::remove_file(&pid_file).map_err(io("remove the stale", &pid_file));
     }
     tracing::info!(pid = pid.as_raw(), "shutting down the PostgreSQL that a killed run left behind");
@@ -179,7 +180,7 @@ fn stands_in(pid: Pid, data: &Path) -> bool {
     }
 }
 
-/// Opens the log for appending; one that has grown large becomes `postgres.log.1` first.
+/// Opens the log for appending. A log that has grown large is first renamed to `postgres.log.1`.
 pub fn open_log(path: &Path) -> Result<File, ClusterError> {
     const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
     if std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > LOG_BYTES_MAX) {

@@ -1,4 +1,4 @@
-//! Whom PostgreSQL runs as: PostgreSQL refuses root, and `initdb` refuses a user who is not in passwd.
+//! The machine's user whom PostgreSQL runs as. PostgreSQL refuses to run as root, and `initdb` refuses a user who is not in passwd.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -8,12 +8,12 @@ use nix::unistd::{Gid, Uid, User};
 
 use crate::{ClusterError, io};
 
-/// Users that a private cluster may run as when we are root. The first is for it alone.
+/// Users whom a private cluster may run as when this process is root, the best first. User `xmserver` runs no other program.
 const CANDIDATES: [&str; 2] = ["xmserver", "postgres"];
-/// Users that other programs of a machine run as too: what belongs to such a user is open to all these programs.
+/// Users whom other programs of a machine run as too. All these programs can read a folder that belongs to the user.
 const SHARED: [&str; 2] = ["postgres", "nobody"];
 
-/// An unprivileged user.
+/// An unprivileged user of the machine.
 #[derive(Clone, Debug)]
 pub struct ServiceUser {
     pub name: String,
@@ -22,9 +22,9 @@ pub struct ServiceUser {
 }
 
 impl ServiceUser {
-    /// Chooses the user to drop to, or `None` where we are unprivileged already.
+    /// Chooses the user whom PostgreSQL runs as; `None` where this process is already unprivileged.
     ///
-    /// An existing data folder keeps its owner: nobody else could open it.
+    /// PostgreSQL runs as the owner of an existing data folder, because no other user could open the folder.
     pub fn choose(data: &Path) -> Result<Option<ServiceUser>, ClusterError> {
         if !Uid::effective().is_root() {
             return Ok(None);
@@ -43,7 +43,7 @@ impl ServiceUser {
             .ok_or(ClusterError::UserMissing)
     }
 
-    /// Finds the owner of a data folder.
+    /// Finds the owner of a data folder; `None` where there is no folder, or passwd does not know the owner.
     pub fn owner(data: &Path) -> Option<ServiceUser> {
         let metadata = std::fs::metadata(data).ok()?;
         User::from_uid(Uid::from_raw(metadata.uid())).ok().flatten().map(ServiceUser::from)
@@ -54,7 +54,7 @@ impl ServiceUser {
         SHARED.contains(&self.name.as_str())
     }
 
-    /// Finds the topmost folder on the way to `path`, itself included, that this user may not pass.
+    /// Returns the topmost folder that this user may not enter, among `path` and the folders above it.
     pub fn barred_by(&self, path: &Path) -> Option<PathBuf> {
         let mut ancestors: Vec<&Path> = path.ancestors().collect();
         ancestors.reverse();

@@ -1,7 +1,7 @@
-//! For tests, here and in the crates above: a private PostgreSQL in a folder that goes with the process that made it.
+//! For tests of this crate and of others: a private PostgreSQL in a folder that is removed after the end of the process that made it.
 //!
-//! The cluster lies in the system's temporary folder. A helper process removes it when the test process has ended,
-//! however it ended; what a killed helper left is removed by the next run, which knows it by its free lock.
+//! The cluster is in the system's temporary folder. A helper process removes it after the test process has ended, however it ended. If the
+//! helper was killed, the next run removes the folder, which it recognises by its free lock.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -17,6 +17,8 @@ use tokio::sync::OnceCell;
 use crate::postmaster::Postmaster;
 use crate::{Cluster, ClusterSettings, OWNER, connect};
 
+pub mod standby;
+
 const PREFIX: &str = "xm-test-";
 
 static SHARED: OnceCell<Cluster> = OnceCell::const_new();
@@ -26,7 +28,7 @@ pub async fn shared() -> &'static Cluster {
     SHARED.get_or_init(own).await
 }
 
-/// Starts a cluster for one test alone, which may then do violence to it.
+/// Starts a cluster for one test alone, so that the test may stop, kill or damage it.
 pub async fn own() -> Cluster {
     with_settings(&[]).await
 }
@@ -52,14 +54,16 @@ pub fn log(cluster: &Cluster) -> String {
     std::fs::read_to_string(cluster.log_path()).expect("the test cluster has a log")
 }
 
-/// Starts a stopped cluster again as somebody's own PostgreSQL that listens on the network, which no private one does. With a certificate
-/// it speaks TLS, else in clear alone. Certificate and key lie in [`data_folder`].
+/// Starts a stopped cluster again as a PostgreSQL that listens on the network, as an operator's own PostgreSQL does. With a certificate it
+/// uses TLS, else only plain text. Certificate and key are in [`data_folder`].
 pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: Option<(&Path, &Path)>) {
     let data = data_folder(cluster);
     let rules = data.join("hosts");
-    std::fs::write(&rules, "host all all all trust\n").expect("the data folder can be written");
+    std::fs::write(&rules, "host all all all trust\nhost replication all all trust\n")
+        .expect("the data folder can be written");
     let mut command = cluster.command(&data, &[]).expect("the cluster has a command");
-    // Where a setting is given several times, PostgreSQL takes the last.
+    // PostgreSQL uses the last value of a setting that is given several times. So these settings replace those of the private cluster,
+    // which listens on no network.
     command.args(["-c", "listen_addresses=localhost", "-c", &format!("port={port}")]);
     command.arg("-c").arg(format!("hba_file={}", rules.display()));
     command.args(["-c", if certificate.is_some() { "ssl=on" } else { "ssl=off" }]);
@@ -72,7 +76,7 @@ pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: O
     cluster.postmaster = Some(Postmaster::spawn(command).expect("PostgreSQL starts"));
     let plain = format!("postgresql://{OWNER}@localhost:{port}/migrated_not");
     eventually("it answers on the port", async || {
-        // Even an error from the server will do: it answers.
+        // The database does not exist, but the error shows that the server answers.
         connect(&plain)
             .await
             .err()
@@ -91,10 +95,10 @@ pub fn data_folder(cluster: &Cluster) -> PathBuf {
     cluster.folder.join("data")
 }
 
-/// Waits for a condition, looking every few milliseconds.
+/// Waits for a condition, and checks it every few milliseconds.
 ///
 /// # Panics
-/// When the condition does not come true within 20 s.
+/// The condition does not come true within 20 s.
 pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !condition().await {
@@ -107,9 +111,10 @@ pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
 fn temporary_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&folder).expect("the temporary folder can be written");
-    // The service user must be able to pass; what lies inside is private by itself.
+    // The service user must be able to enter the folder; the folders inside it are private.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
-    // Reads until this process, which holds the other end, is gone. Nothing a test does, not even SIGKILL, hinders that.
+    // The helper reads until this process, which has the other end of the pipe, has ended. Nothing that a test does can prevent this, not
+    // even SIGKILL.
     const REMOVE: &str = r#"read -r _; n=0
         while [ -e "$0/data/postmaster.pid" ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
         rm -rf -- "$0""#;
@@ -120,16 +125,16 @@ fn temporary_folder() -> PathBuf {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .current_dir("/")
-        // The helper is out of reach of the terminal's Ctrl-C, which ends the tests.
+        // The helper is in another process group, so the terminal's Ctrl-C ends the tests but not the helper.
         .process_group(0)
         .spawn()
         .expect("there is a shell");
-    // The helper's standard input stays open for as long as this process lives.
+    // The helper's standard input stays open as long as this process lives.
     std::mem::forget(helper);
     folder
 }
 
-/// Removes the folders of earlier runs whose helper was killed too.
+/// Removes the folders of earlier runs whose helper was killed together with the test process.
 async fn remove_leftovers() {
     let Ok(entries) = std::fs::read_dir(std::env::temp_dir()) else { return };
     for entry in entries.flatten() {
@@ -146,7 +151,7 @@ async fn remove_leftovers() {
     }
 }
 
-/// Says whether nobody holds the folder's lock or is just about to take it.
+/// Says whether no process has the folder's lock, and the folder is too old for a process that is about to lock it.
 fn is_abandoned(folder: &Path) -> bool {
     let old = |path: &Path| {
         std::fs::metadata(path)

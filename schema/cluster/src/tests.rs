@@ -1,4 +1,4 @@
-//! The private cluster: durable, locked, cut off from the network, and gone with its process.
+//! Tests of the private cluster: it is durable, locked and cut off from the network, and ends with its process.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -101,7 +101,8 @@ async fn a_data_folder_of_another_version_is_left_alone() {
     std::fs::write(&version, "9\n").unwrap();
     let settings = ClusterSettings { data_folder: folder, ..ClusterSettings::default() };
     let refused = async || Cluster::start(settings.clone()).await.err().unwrap().to_string();
-    // A child that another test just makes inherits the folder's lock, and has it until its `exec`.
+    // A child process that another test is just starting has inherited the folder's lock, and holds it until its `exec`. So the first
+    // attempts may be refused because of the lock, not because of the version.
     eventually("it is left alone for its version", async || refused().await.contains("made by PostgreSQL 9")).await;
 }
 
@@ -128,7 +129,7 @@ async fn a_postmaster_left_by_a_killed_parent_is_shut_down_and_its_folder_taken_
     let mut cluster = testing::own().await;
     let folder = cluster.folder.clone();
     let pid = cluster.pid().unwrap();
-    // Dropping the cluster lets go of the lock without telling the postmaster, as a killed process does.
+    // Dropping the cluster frees the lock but leaves the postmaster running, as the death of a killed process does.
     let left_over = cluster.postmaster.take().unwrap();
     drop(cluster);
     eventually("the lock is free", async || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok()))
@@ -173,7 +174,7 @@ async fn the_log_holds_no_value_of_any_statement() {
     assert!(testing::log(&cluster).contains("ready to accept connections"));
 }
 
-/// The process that the next test kills; of no use alone.
+/// The process that the next test starts and kills. It tests nothing by itself.
 #[tokio::test]
 #[ignore = "started and killed by the next test"]
 async fn runs_until_killed() {
@@ -227,7 +228,7 @@ async fn whoever_does_not_run_this_program_is_not_let_in_whatever_name_it_gives(
     let others = "SELECT count(*) FROM pg_hba_file_rules WHERE auth_method <> 'peer' OR error IS NOT NULL";
     assert_eq!(number(cluster, hba).await, 1);
     assert_eq!(number(cluster, others).await, 0);
-    // Only root can become somebody else to try.
+    // Only root can run commands as another user.
     let Some(user) = &cluster.user else { return };
     let socket = cluster.socket_folder();
     let as_user = |name: &str| {

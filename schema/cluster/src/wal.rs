@@ -1,4 +1,4 @@
-//! How the pages in PostgreSQL's write-ahead log are compressed: with LZ4 where the build has it.
+//! Chooses the compression of pages in PostgreSQL's write-ahead log: LZ4 where the build has it.
 
 use std::path::Path;
 
@@ -6,17 +6,16 @@ use crate::binaries::Binaries;
 use crate::postmaster;
 use crate::service_user::ServiceUser;
 
-/// Returns the value of `wal_compression`: LZ4, or PostgreSQL's own method where the build has no LZ4. After each checkpoint a page is
-/// logged whole when it is first touched. With PostgreSQL's own method, an UPDATE that touched many pages took five times as long as with
-/// LZ4.
+/// Returns the value of `wal_compression`: LZ4, or PostgreSQL's own method where the build has no LZ4. The first change of a page after
+/// each checkpoint logs the whole page. With PostgreSQL's own method, an UPDATE of many pages took five times as long as with LZ4.
 pub fn compression(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path) -> &'static str {
     if takes(binaries, user, data, "wal_compression", "lz4") { "lz4" } else { "on" }
 }
 
-/// Says whether this build takes a value for a setting.
+/// Says whether this build of PostgreSQL accepts a value for a setting.
 pub fn takes(binaries: &Binaries, user: Option<&ServiceUser>, data: &Path, name: &str, value: &str) -> bool {
     let mut question = postmaster::unprivileged(&binaries.program("postgres"), user);
-    // With `-C`, `postgres` prints the setting instead of starting, or says what is wrong with the value.
+    // With `-C`, `postgres` prints the setting instead of starting, or reports what is wrong with the value.
     question.args(["-C", name, "-c", &format!("{name}={value}"), "-D"]).arg(data);
     match question.output() {
         Ok(answer) => {

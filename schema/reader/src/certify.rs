@@ -1,4 +1,4 @@
-//! `certify`: what the centre holds under legal keys, and whether it says what the paper says.
+//! Service `certify`: finds the centre's records by their legal keys, and compares them with the values on the papers.
 
 use std::collections::HashMap;
 
@@ -20,13 +20,13 @@ use crate::snapshot::Snapshot;
 use crate::staged::{Reading, Stage};
 use crate::work::NotRead;
 
-/// Most marginal notes that one letter is given.
+/// Most marginal notes in the answer to one letter.
 const NOTES_MAX: usize = 2_000;
 
-/// A column of the letter: which of the table's it is, and its values.
+/// A column in the letter, with its values, one for each key.
 type Asked = (Column, ColumnValues);
 
-/// Reads for a certification.
+/// Reads the records for a letter's keys, and stages the answer.
 pub async fn read(reading: &Reading<'_>, certified: &Certified) -> Result<Staged, NotRead> {
     let (catalogue, signer) = (&reading.unread.catalogue, &reading.unread.signer);
     let full_name = format!("{}.{}", certified.application, certified.table);
@@ -79,7 +79,8 @@ pub async fn read(reading: &Reading<'_>, certified: &Certified) -> Result<Staged
     stage.end(Some(permit), certified.key_count(), false)
 }
 
-/// Reads the keys and what the papers say as records of a letter are read.
+/// Returns the columns of the letter that are the legal key, and the columns with the values on the papers. The values must have the
+/// types of the table's columns, as the values of exported records must.
 fn asked(certified: &Certified, definition: &Definition) -> Result<(Vec<Asked>, Vec<Asked>), Refusal> {
     let mut unknown = Vec::new();
     let mut place = |name: &String| {
@@ -126,13 +127,14 @@ fn asked(certified: &Certified, definition: &Definition) -> Result<(Vec<Asked>, 
     if faults.is_empty() { Ok((keys, papers)) } else { Err(Refusal::new(RefusalCode::RowsInvalid).with_faults(faults)) }
 }
 
-/// A record as it is held, and whether it was cancelled.
+/// A record of the centre, and whether it was cancelled.
 struct Held {
     cells: Row,
     is_cancelled: bool,
 }
 
-/// Finds the records of keys, by the places of these. Where no live one is held, the last one cancelled counts.
+/// Finds the record of each legal key in the letter. The map goes from the index of the legal key in the letter to its record. Where a
+/// legal key has no live record, the last of its cancelled records is found.
 async fn look_up(
     snapshot: &mut Snapshot,
     definition: &Definition,
@@ -154,7 +156,8 @@ async fn look_up(
     Ok(held)
 }
 
-/// Finds the marginal notes of records, by the places of these.
+/// Finds the marginal notes of the live records. The map goes from the index of the record's legal key in the letter to the record's
+/// notes.
 async fn look_up_notes(
     snapshot: &mut Snapshot,
     table: &Definition,
@@ -175,7 +178,8 @@ async fn look_up_notes(
         };
         let cell = |place: &usize| json(&columns[at], held[place].cells.get(at).and_then(Option::as_deref));
         let values: Vec<Value> = places.iter().map(cell).collect();
-        // What the record holds was admitted when it came; a value without a counterpart finds no note.
+        // The record's values were checked when the record arrived. If the notes' column cannot hold a value, the record has no notes;
+        // this is no error.
         let nullable = Column { nullable: true, ..column.clone() };
         let values = ColumnValues::read(&nullable, &values, &mut |_row: usize, _rule: &str, _expected: String| {});
         keys.push((column.clone(), values));
@@ -183,7 +187,7 @@ async fn look_up_notes(
     if places.is_empty() || keys.is_empty() {
         return Ok(HashMap::new());
     }
-    // Whoever is given the record is given what corrects it.
+    // An agency that gets a record gets all notes that correct the record, because the notes have no scope of their own.
     let permit = Permit {
         service: Service::Certify,
         table_id: table.table_id,
@@ -203,7 +207,8 @@ async fn look_up_notes(
     Ok(notes)
 }
 
-/// Reads rows that begin with the place of their key, from 1.
+/// Runs the statement of [`render_keys`]. It gives each row the number of its legal key, from 1, as the first cell. Returns the other
+/// cells of each row with the legal key's index, from 0.
 async fn rows(snapshot: &mut Snapshot, rendered: &Rendered) -> Result<Vec<(usize, Row)>, Fault> {
     let binds = rendered.binds();
     let rows: Vec<Row> = Rendered::statement(&rendered.text, &binds).load(snapshot.connection()?).await?;
@@ -215,7 +220,7 @@ async fn rows(snapshot: &mut Snapshot, rendered: &Rendered) -> Result<Vec<(usize
     Ok(rows.into_iter().filter_map(placed).collect())
 }
 
-/// Says of one key what was found.
+/// Compares a paper's values with the record of its key.
 fn judge(
     place: usize,
     held: Option<&Held>,
@@ -250,7 +255,7 @@ fn values(columns: &[Column], cells: &Row) -> Vec<Value> {
     columns.iter().zip(cells).map(|(column, cell)| json(column, cell.as_deref())).collect()
 }
 
-/// Divides results into parts that fit into containers, as few as may be.
+/// Divides results by halves until each part fits into a container. A part with a single result may be larger than a container.
 fn divide(packing: &Packing, whole: Results) -> Vec<Packed> {
     let pack =
         |part, last, results: &Results| packing.pack(part, last, &serde_json::to_vec(results).unwrap_or_default());

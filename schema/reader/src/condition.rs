@@ -1,11 +1,11 @@
-//! Conditions: from the parser's tree to the grammar's, or refused.
+//! Conditions of a SELECT: translates the parser's tree into the types of `grammar`, or refuses it.
 
 use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator, Value, ValueWithSpan};
 
 use crate::grammar::{Condition, Literal, Operator};
 use crate::unreadable::{Reason, Unreadable};
 
-/// Reads a condition.
+/// Translates a condition.
 pub fn condition(expression: Expr) -> Result<Condition, Unreadable> {
     match expression {
         Expr::BinaryOp { left, op: BinaryOperator::And, right } => {
@@ -43,8 +43,8 @@ pub fn condition(expression: Expr) -> Result<Condition, Unreadable> {
     }
 }
 
-/// Reads what stands between one and the same word. The tree leans to the left, as deep as there are terms: it is taken apart in a
-/// loop.
+/// Translates terms that are joined by AND, or by OR. The parser's tree nests one level for each term on its left side, so a loop takes it
+/// apart; recursion could exhaust the stack.
 fn chain(mut left: Expr, right: Expr, word: &BinaryOperator) -> Result<Vec<Condition>, Unreadable> {
     let mut terms = vec![right];
     loop {
@@ -110,7 +110,7 @@ fn literal(expression: Expr) -> Result<Literal, Unreadable> {
     }
 }
 
-/// Names what stands where the grammar has a condition, a column or a value.
+/// Makes the refusal of a construct that stands where the grammar expects a condition, a column or a value.
 fn no_condition(expression: &Expr) -> Unreadable {
     let (reason, found) = match expression {
         Expr::Function(function) => (Reason::Function, function.name.to_string()),

@@ -1,86 +1,86 @@
-//! A restricted SELECT as it is meant: our own small types, which can say nothing else.
+//! The grammar of the restricted SELECT: types that cannot express anything else.
 
-/// What is asked for. Names are as they were written; whether there is such a table or column is not known yet.
+/// A restricted SELECT. Names are as the agency wrote them; whether the table and the columns exist has not been checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Select {
-    /// Names of columns in their order; none for all.
+    /// Names of columns in their order; empty for all columns.
     pub columns: Vec<String>,
-    /// The table.
+    /// Name of the table.
     pub table: TableName,
-    /// Which rows.
+    /// Condition on the rows; `None` for all rows.
     pub condition: Option<Condition>,
-    /// In which order, the first column first.
+    /// Columns by which rows are ordered, the first column first.
     pub order: Vec<Ordering>,
-    /// How many at most.
+    /// Most rows in the answer.
     pub limit: Option<u64>,
 }
 
-/// The name of a table, with that of its application where it is told.
+/// The name of a table, with its application where the agency wrote one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableName {
-    /// The family of tables.
+    /// Name of the application, which is a family of tables.
     pub application: Option<String>,
-    /// The table's name within it.
+    /// Name of the table within its application.
     pub name: String,
 }
 
-/// Which rows are meant, by SQL's logic of three values: a row is given where the condition is true.
+/// A condition on rows, in SQL's three-valued logic: a row is selected where the condition is true, not where it is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// All of them.
+    /// All conditions hold.
     And(Vec<Condition>),
-    /// Any of them.
+    /// At least one condition holds.
     Or(Vec<Condition>),
-    /// Not that.
+    /// The condition does not hold.
     Not(Box<Condition>),
     /// A column compared with a value.
     Compare {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// How.
+        /// Operator, with the column on its left.
         operator: Operator,
-        /// With what.
+        /// Value that the column is compared with.
         value: Literal,
     },
-    /// A column that has one of some values.
+    /// A column whose value is one of a list.
     In {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The values.
+        /// Values of the list.
         values: Vec<Literal>,
-        /// Whether it has none of them.
+        /// Whether the condition is NOT IN.
         negated: bool,
     },
     /// A column between two values, both included.
     Between {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The lower.
+        /// Lower bound.
         low: Literal,
-        /// The upper.
+        /// Upper bound.
         high: Literal,
-        /// Whether it is not between them.
+        /// Whether the condition is NOT BETWEEN.
         negated: bool,
     },
-    /// A text that has a form: `%` stands for any text, `_` for any character, `\` takes that meaning away.
+    /// A text column that matches a pattern.
     Like {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// The form.
+        /// Pattern: `%` stands for any text, `_` for any character, and `\` makes the next character stand for itself.
         pattern: String,
-        /// Whether it has another.
+        /// Whether the condition is NOT LIKE.
         negated: bool,
     },
-    /// A column without a value.
+    /// A column that is NULL.
     IsNull {
-        /// The column.
+        /// Name of the column.
         column: String,
-        /// Whether it has one.
+        /// Whether the condition is IS NOT NULL.
         negated: bool,
     },
 }
 
-/// How a column is compared.
+/// An operator that compares a column with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// `=`
@@ -102,7 +102,7 @@ impl Operator {
     pub const ALL: [Operator; 6] =
         [Operator::Equal, Operator::NotEqual, Operator::Less, Operator::AtMost, Operator::Greater, Operator::AtLeast];
 
-    /// Returns its sign.
+    /// Returns the operator's sign in SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Operator::Equal => "=",
@@ -114,7 +114,7 @@ impl Operator {
         }
     }
 
-    /// Returns the one that says the same with its sides exchanged.
+    /// Returns the operator that says the same when its two sides are exchanged.
     pub fn turned(self) -> Operator {
         match self {
             Operator::Equal | Operator::NotEqual => self,
@@ -125,18 +125,18 @@ impl Operator {
         }
     }
 
-    /// Says whether it depends on which of two values is the smaller.
+    /// Says whether the operator depends on the order of its two values.
     pub fn is_of_order(self) -> bool {
         !matches!(self, Operator::Equal | Operator::NotEqual)
     }
 }
 
-/// A value as it was written; its column says how it is read.
+/// A value as the agency wrote it; the type of its column decides how the value is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Literal {
     /// Digits, with a sign and a point where they were written.
     Number(String),
-    /// Text in single quotes, without them.
+    /// Text that was written in single quotes, without the quotes.
     Text(String),
     /// TRUE or FALSE.
     Boolean(bool),
@@ -145,10 +145,10 @@ pub enum Literal {
 /// A column by which rows are ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ordering {
-    /// The column.
+    /// Name of the column.
     pub column: String,
-    /// Whether the largest come first.
+    /// Whether the largest values come first.
     pub descending: bool,
-    /// Whether rows without a value come first; where it is not said, they count as the largest.
+    /// Whether rows without a value come first. `None` counts NULL as the largest value, as PostgreSQL does.
     pub nulls_first: Option<bool>,
 }

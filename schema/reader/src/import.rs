@@ -1,4 +1,4 @@
-//! `import`: records of one table, read through a cursor and packed into parts as they come; or parts of a former answer once more.
+//! Service `import`: reads records of one table through a cursor and packs them into parts, or sends parts of a former answer again.
 
 use std::sync::Arc;
 
@@ -22,21 +22,22 @@ use crate::staged::{Reading, Stage};
 use crate::unreadable::{Reason, Unreadable};
 use crate::work::NotRead;
 
-/// Rows that are fetched together: few at first, since each may bring a scan, then as many as make a megabyte.
+/// Numbers of rows in one fetch. The first fetch is small, because each row may hold a scan; the next fetches grow while `FETCHED_BYTES`
+/// allows it.
 const FETCHED: [usize; 4] = [50, 200, 1_000, 4_000];
-/// What is fetched together is to be no more than this.
+/// Most octets of JSON that the next fetch may yield, estimated from the size of the rows fetched last.
 const FETCHED_BYTES: usize = 1 << 20;
 
-/// What is to be read.
+/// The rows that the import selects.
 struct Wanted {
     definition: Arc<Definition>,
     permit: Permit,
     select: Select,
-    /// Since when, where that is asked: all of it, where it is absent within.
+    /// Position after which changes are read: `None` for a SELECT, `Some(None)` for all records of a table.
     since: Option<Option<Position>>,
 }
 
-/// Reads for an import.
+/// Reads the records of an import, and stages the answer.
 pub async fn read(reading: &Reading<'_>, import: &Import) -> Result<Staged, NotRead> {
     let wanted = match import {
         Import::Again { again } => return once_more(reading, again).await,
@@ -82,7 +83,7 @@ fn of_table(reading: &Reading<'_>, selection: &Selection) -> Result<Wanted, NotR
     Ok(Wanted { definition, permit, select, since: Some(*changed_since) })
 }
 
-/// Reads all rows and stages their parts. Returns how many rows there were.
+/// Reads all rows and stages their parts. Returns the number of rows.
 async fn through_cursor(
     reading: &Reading<'_>,
     wanted: &Wanted,
@@ -96,7 +97,8 @@ async fn through_cursor(
         Some(since) => {
             let epoch = epoch(&mut *reading.place.store.get().await?).await?;
             let position = Position { epoch, horizon: snapshot.horizon().await? };
-            // Transactions of another life of the database have other numbers: all records are meant then.
+            // A restored database has another epoch and numbers its transactions differently, so a position of the former epoch means
+            // nothing: all records are given.
             let age = match since.filter(|since| since.epoch == epoch) {
                 Some(since) => snapshot.age(since.horizon).await?,
                 None => None,
@@ -143,7 +145,7 @@ async fn through_cursor(
     Ok(rows)
 }
 
-/// Returns how many rows are fetched next, by what the last ones weighed.
+/// Returns the index in `FETCHED` of the next fetch, from the size of the rows fetched last.
 fn next_step(step: usize, rows: usize, bytes: usize) -> usize {
     let per_row = bytes.checked_div(rows).unwrap_or(0).max(1);
     let fits = |step: &usize| FETCHED[*step].saturating_mul(per_row) <= FETCHED_BYTES;
@@ -156,7 +158,7 @@ async fn fetch(snapshot: &mut Snapshot, rows: usize) -> Result<Vec<Row>, Fault> 
     Ok(Statement::<Cells>::new(&text, &[]).load(snapshot.connection()?).await?)
 }
 
-/// The parts of an answer, as they are made.
+/// The parts of an answer that are being made.
 struct Parts {
     packing: Packing,
     shape: Shape,
@@ -165,7 +167,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Packs rows on a thread of their own, and stages them.
+    /// Packs rows on a thread for blocking work, and stages the parts.
     async fn stage(&mut self, stage: &mut Stage<'_>, rows: Vec<Row>, is_end: bool) -> Result<(), NotRead> {
         let (packing, shape, mut measure) = (self.packing.clone(), self.shape.clone(), self.measure);
         let (first, position) = (stage.next, self.position.clone());
@@ -187,7 +189,7 @@ impl Parts {
     }
 }
 
-/// Stages what a selection would give, instead of giving it.
+/// Stages the estimate of a selection: its rows, parts, bytes and price, instead of its records.
 async fn estimate(
     reading: &Reading<'_>,
     wanted: &Wanted,
@@ -213,7 +215,7 @@ async fn estimate(
     stage.end(Some(wanted.permit.clone()), 0, true)
 }
 
-/// Stages parts of a former answer once more, octet for octet.
+/// Stages parts of a former answer again, octet for octet.
 async fn once_more(reading: &Reading<'_>, again: &Again) -> Result<Staged, NotRead> {
     let mut stage = Stage::begin(reading).await?;
     let (signer, Some(id)) = (&reading.unread.signer, stage.id()) else {

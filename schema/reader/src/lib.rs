@@ -1,12 +1,14 @@
-//! What agencies read: their SELECT taken apart and written anew, and run under a login that can do nothing else.
+//! Reads for agencies. An agency's SELECT is parsed, rendered as a new statement and run under a database login that can only read.
 //!
 //! ```text
 //! text ─tokens─▶ ─parse─▶ tree ─tree─▶ Select ─render─▶ our text, bound values ─snapshot─▶ rows ─packing─▶ parts
 //! ```
 //!
-//! Promises (SPEC 4, Import and certify): the agency's text never reaches PostgreSQL; no row leaves that its agency may not read;
-//! what is read is staged by the main login and belongs to nobody before the settling transaction has charged it; memory is bounded
-//! whatever is asked.
+//! Promises (SPEC 4, Import and certify):
+//! - The agency's text never reaches PostgreSQL.
+//! - No agency gets a row that it may not read.
+//! - The main login stages the rows; an agency gets them only after the settling transaction has charged them.
+//! - Memory is bounded whatever an agency's letter says.
 
 mod certify;
 mod condition;
@@ -39,27 +41,41 @@ pub use unreadable::{Reason, Unreadable};
 pub use work::ReadLimits;
 use work::{NotRead, Place};
 
-/// Reads for letters. Cheap to share.
+/// Reads the records for letters. A copy costs little.
 pub struct Reader {
     place: Place,
-    /// The login that reads; absent where the centre has none.
+    /// The login that reads; `None` where the centre has no such login, and refuses the services that read.
     login: Option<Database>,
     settler: Arc<Settler>,
 }
 
 impl Reader {
-    /// Makes a reader.
+    /// Makes a reader. It reads an agency's records with `login`, and writes them into `store`, where they wait until the settling
+    /// transaction has charged the agency.
     pub fn new(store: Database, login: Option<Database>, settler: Arc<Settler>, limits: ReadLimits) -> Reader {
         Reader { place: Place { store, limits }, login, settler }
     }
 
-    /// Reads for a letter. Returns nothing where it is settled as it is: it asks for no records, is refused whatever is read, or has
-    /// its verdict already.
+    /// Reads the records for a letter. Returns `None` where the letter is settled without reading, because it selects no records, is
+    /// refused in any case, or already has its verdict.
     ///
     /// # Errors
-    /// A fault of the database; nothing of what was staged is anybody's.
+    /// The database fails. Rows that were staged before the fault belong to no letter.
     pub async fn read(&self, arrival: &Arrival) -> Result<Option<Read>, Fault> {
-        let unread = match self.settler.before_reading(arrival).await? {
+        self.read_as(arrival, false).await
+    }
+
+    /// Reads the records again for a letter that an operator tries again. It uses the present rights, records and account, and ignores what
+    /// was read for the letter before.
+    ///
+    /// # Errors
+    /// As for [`Reader::read`].
+    pub async fn read_again(&self, arrival: &Arrival) -> Result<Option<Read>, Fault> {
+        self.read_as(arrival, true).await
+    }
+
+    async fn read_as(&self, arrival: &Arrival, is_again: bool) -> Result<Option<Read>, Fault> {
+        let unread = match self.settler.before_reading(arrival, is_again).await? {
             BeforeReading::Settle => return Ok(None),
             BeforeReading::Read(unread) => unread,
         };

@@ -1,7 +1,9 @@
-//! From rows to parts: bodies of JSON, packed as the letter was, each small enough for the office's link.
+//! Packs rows into parts: bodies of JSON, in the form of the office's letter, each small enough for the office's link.
 //!
-//! Rows are packed many at a time, away from the threads that talk to PostgreSQL. How many go into a part is learnt from the part
-//! before: what compresses well travels in fewer containers.
+//! Many rows are packed at a time, on other threads than those that talk to PostgreSQL. The size of a part decides how many rows the next
+//! part gets, so that rows that compress well need fewer containers.
+
+use std::borrow::Cow;
 
 use serde_json::{Value, json};
 use store::tables::definition::{Column, ColumnType};
@@ -12,50 +14,50 @@ use sdc::answer::sealed::{sealed_bytes, started_kb};
 use sdc::payload::{PayloadForm, write_part};
 use uuid::Uuid;
 
-/// A row as it was read: a text for each column.
+/// A row as PostgreSQL returned it: a text for each column, `None` for NULL.
 pub type Row = Vec<Option<String>>;
 
-/// Most octets of a part's JSON: a reader takes 4 MiB, and holds it several times.
+/// Most octets of a part's JSON. The office's program accepts 4 MiB, and holds the text several times in memory.
 const JSON_BYTES_MAX: usize = 3 << 20;
-/// Most cells of a part: a reader takes half a million values.
+/// Most cells of a part: the office's program accepts half a million values.
 const CELLS_MAX: usize = 400_000;
-/// Room that is left in a container for what is not rows.
+/// Bytes of a container that are reserved for envelope, signature and head of the part.
 const FRAME_BYTES: usize = 2_048;
-/// What is hoped of compression before the first part tells.
+/// Compression ratio that is assumed for the first part, before a ratio has been measured.
 const RATIO_FIRST: usize = 3;
 
-/// How the parts of one answer are made.
+/// Settings by which the parts of one answer are packed.
 #[derive(Clone)]
 pub struct Packing {
-    /// The head of every part, but for its id, number and mark.
+    /// Head of every part. Id, number and the member `last` are set for each part.
     pub head: PartHead,
-    /// The form of the letter.
+    /// Form of the payload, the same as that of the office's letter.
     pub form: PayloadForm,
-    /// The largest container that the office takes.
+    /// Largest container that the office accepts, in bytes.
     pub container_bytes_max: usize,
-    /// The kind of the key that it is sealed for.
+    /// Algorithm of the key that the parts are sealed for.
     pub algorithm: &'static str,
 }
 
-/// A part, packed.
+/// One packed part.
 pub struct Packed {
-    /// Its number.
+    /// Number of the part, from 1.
     pub part: u16,
-    /// What is signed.
+    /// The payload, which is the content to be signed.
     pub payload: Vec<u8>,
-    /// The bytes of its container.
+    /// Size of the sealed container in bytes.
     pub bytes: usize,
 }
 
 impl Packed {
-    /// Returns how many units of 1 024 bytes its container begins.
+    /// Returns how many units of 1 024 bytes the container begins, as the tariff counts.
     pub fn started_kb(&self) -> usize {
         started_kb(self.bytes)
     }
 }
 
 impl Packing {
-    /// Packs a body as one part, whatever its size.
+    /// Packs this body as one part, even if the part is too large for the office's container.
     pub fn pack(&self, part: u16, last: bool, body: &[u8]) -> Packed {
         let head = PartHead { id: Uuid::now_v7(), part, last, ..self.head.clone() };
         let payload = write_part(&head, body, self.form);
@@ -69,10 +71,10 @@ impl Packing {
     }
 }
 
-/// The table that rows are of.
+/// The table and columns that rows belong to.
 #[derive(Clone)]
 pub struct Shape {
-    /// The family of tables.
+    /// Name of the application, which is a family of tables.
     pub application: String,
     /// The table's name.
     pub table: String,
@@ -80,31 +82,31 @@ pub struct Shape {
     pub columns: Vec<Column>,
 }
 
-/// How much of rows goes into a part.
+/// The amount of JSON, in octets, that goes into the next part.
 #[derive(Clone, Copy)]
 pub struct Measure {
     json_bytes: usize,
 }
 
 impl Measure {
-    /// Begins with a guess.
+    /// Guesses the size of the first part from the container's size.
     pub fn first(packing: &Packing) -> Measure {
-        // Base64 in lines makes 4 octets and a little of 3.
+        // Base64 in lines turns 3 octets into a little more than 4: 5 of 7 bytes of a container are payload.
         let payload = packing.container_bytes_max.saturating_sub(FRAME_BYTES) / 7 * 5;
         let ratio = if packing.form == PayloadForm::Json { 1 } else { RATIO_FIRST };
         Measure { json_bytes: bounded(payload.saturating_mul(ratio)) }
     }
 
-    /// Says whether rows of so many octets and cells are enough for a part.
+    /// Says whether rows with this many octets of JSON and this many cells fill a part.
     pub fn is_full(self, json_bytes: usize, cells: usize) -> bool {
         json_bytes >= self.json_bytes || cells >= CELLS_MAX
     }
 
-    /// Learns of a part how much JSON the next may have.
+    /// Adapts the size of the next part to the compression of the last part.
     fn learn(&mut self, json_bytes: usize, packed: &Packed, packing: &Packing) {
         let wanted = packing.container_bytes_max / 20 * 19;
         let next = json_bytes.saturating_mul(wanted) / packed.bytes.max(1);
-        // By steps: a few rows with scans in them are no measure of those behind them.
+        // The size changes at most to a quarter or to a double, because a few rows with scans say little about the next rows.
         self.json_bytes = bounded(next.clamp(self.json_bytes / 4, self.json_bytes.saturating_mul(2)));
     }
 }
@@ -113,13 +115,14 @@ fn bounded(json_bytes: usize) -> usize {
     json_bytes.clamp(1_024, JSON_BYTES_MAX)
 }
 
-/// Returns how many octets of JSON a row takes, about.
+/// Estimates how many octets of JSON a row takes.
 pub fn json_bytes(row: &Row) -> usize {
     row.iter().map(|cell| cell.as_ref().map_or(5, |cell| cell.len() + 3)).sum()
 }
 
-/// Packs rows into as few parts as fit, numbered from `first` on. The last of them is the last of the answer where `end` is told, and
-/// bears the position that goes with the answer, if any.
+/// Packs rows into parts that fit into containers, numbered from `first`. Rows that do not fit are divided into halves; a single row is
+/// packed whatever its size. If `end` is given, the last part is marked as the last of the answer. The position in `end`, if any, is
+/// written into that part.
 pub fn pack_rows(
     packing: &Packing,
     shape: &Shape,
@@ -146,7 +149,7 @@ pub fn pack_rows(
     packed
 }
 
-/// Writes the body of a part: the values of each column together.
+/// Writes the body of a part, with the values of each column together.
 fn body(shape: &Shape, rows: &[Row], position: Option<&str>) -> Vec<u8> {
     let names: Vec<&str> = shape.columns.iter().map(|column| column.name.as_str()).collect();
     let head = json!({ "application": shape.application, "table": shape.table, "columns": names });
@@ -184,14 +187,15 @@ fn write_cell(text: &mut Vec<u8>, column: &Column, cell: Option<&str>) {
 }
 
 fn write_text(text: &mut Vec<u8>, cell: &str) {
-    // Nearly every text is of characters that stand for themselves.
+    // Nearly every text consists of characters that JSON writes unchanged. Such a text is copied, which is faster than serde_json.
     if cell.bytes().all(|octet| (0x20..0x7f).contains(&octet) && octet != b'"' && octet != b'\\') {
         text.push(b'"');
         text.extend_from_slice(cell.as_bytes());
         return text.push(b'"');
     }
-    // A table may hold what other tools have written; a letter has one form.
+    // Other tools may have written text that is not NFC into the table; the text of a letter is always NFC.
     let is_composed = is_nfc_quick(cell.chars()) == unicode_normalization::IsNormalized::Yes;
-    let value = if is_composed { Value::from(cell) } else { Value::from(cell.nfc().collect::<String>()) };
-    text.extend_from_slice(value.to_string().as_bytes());
+    let composed = if is_composed { Cow::Borrowed(cell) } else { Cow::Owned(cell.nfc().collect::<String>()) };
+    #[expect(clippy::expect_used, reason = "a text has a JSON form, and memory takes every octet")]
+    serde_json::to_writer(text, composed.as_ref()).expect("a text has a JSON form");
 }

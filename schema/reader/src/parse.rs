@@ -1,4 +1,4 @@
-//! From text to grammar: a SQL parser with a bound on its recursion, behind a first look at the tokens and before a second at the tree.
+//! Parses a SELECT in three steps: its tokens are checked, a SQL parser with bounded recursion makes a tree, and the tree is checked.
 
 use sqlparser::ast::Query;
 use sqlparser::dialect::PostgreSqlDialect;
@@ -10,20 +10,20 @@ use crate::tokens::tokens;
 use crate::tree;
 use crate::unreadable::{Reason, Unreadable};
 
-/// How deep the parser may call itself: each bracket and each NOT costs it two calls.
+/// Deepest recursion of the parser: each bracket and each NOT takes two calls.
 const RECURSION_MAX: usize = 48;
 
-/// Reads a SELECT.
+/// Parses a SELECT.
 ///
 /// # Errors
-/// What it has that a restricted SELECT has not.
+/// The SELECT has a construct that the grammar does not have.
 pub fn parse(text: &str) -> Result<Select, Unreadable> {
     tree::select(query(text)?)
 }
 
 fn query(text: &str) -> Result<Query, Unreadable> {
     let dialect = PostgreSqlDialect {};
-    // Its own reading of texts would log them.
+    // The parser gets tokens instead of the text, because it would log the text.
     let mut parser =
         Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens(text)?);
     match parser.parse_query() {
@@ -32,7 +32,7 @@ fn query(text: &str) -> Result<Query, Unreadable> {
             more => Err(Unreadable::new(Reason::Syntax, place(more.span.start))),
         },
         Err(ParserError::RecursionLimitExceeded) => Err(Unreadable::new(Reason::TooDeep, RECURSION_MAX)),
-        // The parser's own words quote the text.
+        // The parser's own message is dropped: it quotes the agency's text.
         Err(ParserError::TokenizerError(_) | ParserError::ParserError(_)) => {
             Err(Unreadable::new(Reason::Syntax, place(parser.peek_token().span.start)))
         }

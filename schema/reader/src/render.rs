@@ -1,7 +1,8 @@
-//! From grammar to a statement of our own: known columns, typed values that are bound, and the agency's bounds around all of it.
+//! Renders a parsed SELECT as a statement of the centre: columns of the table, bound values of their types, and bounds on the rows that
+//! the agency may read.
 //!
-//! Not one character of what the agency wrote is in the text. Texts are compared by the numbers of their characters, whatever the
-//! collation of the database: so a selection means the same at every centre, and a test can say what it means.
+//! The statement's text has no character that the agency wrote. Texts are compared by the numbers of their characters, whatever the
+//! database's collation, so a selection means the same at every centre, and tests can compute its rows.
 
 use std::fmt::Write;
 
@@ -17,27 +18,27 @@ use store::tables::examine::ColumnValues;
 use crate::grammar::{Condition, Literal, Operator, Ordering, Select};
 use crate::unreadable::{Reason, Unreadable};
 
-/// A row as it is read: a text for each column.
+/// The SQL type of a row: a text for each column, NULL where the column is NULL.
 pub type Cells = Array<Nullable<Text>>;
 
-/// A statement, with the values that are bound to it.
+/// A statement, with the values that are bound to its placeholders.
 #[derive(Debug)]
 pub struct Rendered {
-    /// The text, with a mark for each value.
+    /// Text of the statement, with a placeholder `?` for each value.
     pub text: String,
-    /// The values; each is bound as an array.
+    /// Values in the order of their placeholders; each is bound as an array.
     pub values: Vec<ColumnValues>,
-    /// The columns that each row has, in their order.
+    /// Columns of each row, in their order.
     pub columns: Vec<Column>,
 }
 
 impl Rendered {
-    /// Returns the binds.
+    /// Returns the values as arrays for binding.
     pub fn binds(&self) -> Vec<Bind<'_>> {
         self.values.iter().map(bind).collect()
     }
 
-    /// Joins another text before this one with its binds.
+    /// Makes a statement from a text and its values. The text may contain the rendered text, as in `DECLARE … CURSOR FOR`.
     pub fn statement<'a>(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Cells> {
         Statement::of_columns(text, binds)
     }
@@ -50,16 +51,16 @@ fn bind(values: &ColumnValues) -> Bind<'_> {
     bind
 }
 
-/// Which status rows may have.
+/// The statuses (SPEC 6.4) that rows may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statuses {
-    /// Validated by an officer: what an import gives.
+    /// Records that an officer validated (2); an import gives these.
     Validated,
-    /// Also what was cancelled: an office that asks for what has changed learns of it.
+    /// Validated and cancelled records, so that an office that imports changes learns of cancelled records.
     ValidatedOrCancelled,
-    /// All but what was cancelled. In these words, for so the unique index of the legal key has it.
+    /// Records that are not cancelled. The condition is written as in the legal key's unique index, so that PostgreSQL uses that index.
     Live,
-    /// What was cancelled.
+    /// Cancelled records (0).
     Cancelled,
 }
 
@@ -74,21 +75,21 @@ impl Statuses {
     }
 }
 
-/// Which rows a statement may give whatever is asked.
+/// Bounds on the rows that a statement may give, whatever the agency's SELECT says.
 #[derive(Clone, Debug)]
 pub struct Bounds<'a> {
-    /// What the agency may read.
+    /// Rights of the agency to read the table.
     pub permit: &'a Permit,
-    /// The status of the rows.
+    /// Statuses that the rows may have.
     pub statuses: Statuses,
-    /// Only rows that a transaction of this age or a younger one wrote, counted back from the transaction that reads.
+    /// Greatest age of the transaction that last wrote a row, counted back from the reading transaction; `None` for all rows.
     pub age_max: Option<i32>,
 }
 
 /// Renders a SELECT of a table's rows.
 ///
 /// # Errors
-/// A name that the table does not have, or a value that its column cannot have.
+/// The table does not have a name, or a column cannot have a value of the SELECT.
 pub fn render(select: &Select, definition: &Definition, bounds: &Bounds<'_>) -> Result<Rendered, Unreadable> {
     let mut writer = Writer::new(definition);
     let columns = writer.columns(&select.columns)?;
@@ -110,7 +111,8 @@ pub fn render(select: &Select, definition: &Definition, bounds: &Bounds<'_>) -> 
     })
 }
 
-/// Renders the rows with these keys, each with the place of its key from 1.
+/// Renders a statement that finds the records of a list of legal keys. The first cell of each row is the number of its legal key in the
+/// list, from 1.
 pub fn render_keys(
     definition: &Definition,
     keys: &[(Column, ColumnValues)],
@@ -122,13 +124,15 @@ pub fn render_keys(
     for (place, (column, values)) in keys.iter().enumerate() {
         arrays.push(format!("?{}", cast(column, true)));
         names.push(format!("k{place}"));
-        equal.push(format!("v.{} = k.k{place}", quoted(&column.name)));
+        equal.push(format!("{} = k.k{place}", quoted(&column.name)));
         writer.values.push(values.clone());
     }
     let bounded = writer.bounds(definition, bounds);
+    // PostgreSQL looks for no key of a join within a view that is a security barrier, and would read the whole table. It does where the key
+    // is a value from outside the query of the view; `OFFSET 0` keeps it from making a join of that again.
     let text = format!(
         "SELECT array_prepend(k.n::text, {}) FROM unnest({}) WITH ORDINALITY AS k ({}, n)
-           JOIN (SELECT * FROM {} WHERE {bounded}) v ON {}
+          CROSS JOIN LATERAL (SELECT * FROM {} WHERE {bounded} AND {} OFFSET 0) v
           ORDER BY k.n, v.{}",
         cells_of(columns, "v."),
         arrays.join(", "),
@@ -140,7 +144,7 @@ pub fn render_keys(
     Rendered { text, values: writer.values, columns: columns.to_vec() }
 }
 
-/// Returns the expression of a row of texts.
+/// Returns the SQL expression of a row, an array of texts.
 fn cells(columns: &[Column]) -> String {
     cells_of(columns, "")
 }
@@ -150,19 +154,19 @@ fn cells_of(columns: &[Column], table: &str) -> String {
     format!("ARRAY[{}]::text[]", cells.join(", "))
 }
 
-/// Returns the expression of a cell, in the form in which letters bring it.
+/// Returns the SQL expression of a cell as text, in the form of letters. `table` is empty, or an alias followed by a point.
 fn cell(column: &Column, table: &str) -> String {
     let name = format!("{table}{}", quoted(&column.name));
     match column.kind {
         ColumnType::Numeric { .. } => format!("trim_scale({name})::text"),
-        // The session is in UTC and writes dates as ISO 8601 has them.
+        // The database session uses UTC and ISO 8601, so only the blank and the time zone are replaced.
         ColumnType::Timestamptz { .. } => format!("replace(replace({name}::text, ' ', 'T'), '+00', 'Z')"),
         ColumnType::Bytea => format!("translate(encode({name}, 'base64'), chr(10), '')"),
         _ => format!("{name}::text"),
     }
 }
 
-/// Returns how a bound value has to be cast to a column's type.
+/// Returns the cast that a bound value needs for a column's type; empty where none is needed.
 fn cast(column: &Column, is_array: bool) -> String {
     let name = match column.kind {
         ColumnType::Numeric { .. } => "numeric",
@@ -172,7 +176,7 @@ fn cast(column: &Column, is_array: bool) -> String {
     format!("::{name}{}", if is_array { "[]" } else { "" })
 }
 
-/// Returns a cell as JSON, as letters bring it.
+/// Returns a cell as JSON, in the form of letters.
 pub fn json(column: &Column, cell: Option<&str>) -> Value {
     let Some(cell) = cell else { return Value::Null };
     match column.kind {
@@ -184,7 +188,7 @@ pub fn json(column: &Column, cell: Option<&str>) -> Value {
     }
 }
 
-/// Writes the parts of a statement, and gathers its values in the order of their marks.
+/// Writes the parts of a statement, and collects its values in the order of their placeholders.
 struct Writer {
     readable: Vec<Column>,
     values: Vec<ColumnValues>,
@@ -225,11 +229,11 @@ impl Writer {
             self.values.push(ColumnValues::Text(codes.iter().map(|code| Some(code.clone())).collect()));
             let column = definition.column(scope);
             let scope = match column {
-                // So that its index serves.
+                // The bare column, without a cast, lets PostgreSQL use the index on the scope column.
                 Some(Column { kind: ColumnType::Text { padded: false, .. }, .. }) | None => quoted(scope),
                 Some(column) => cell(column, ""),
             };
-            // Writing to a text cannot fail.
+            // Writing to a String cannot fail.
             write!(text, " AND {scope} = ANY(?)").unwrap_or_default();
         }
         if let Some(age) = bounds.age_max {
@@ -288,7 +292,7 @@ impl Writer {
         if escapes % 2 == 1 {
             return Err(Unreadable::new(Reason::Pattern, name));
         }
-        // A pattern may be longer than what it stands for.
+        // A pattern may be longer than any text of the column, so it is read as text of any length.
         let unbounded = ColumnType::Text { length_chars_max: None, padded: false };
         let any = Column { kind: unbounded, multiline: true, ..column.clone() };
         let read = read(&any, &[Literal::Text(pattern.to_owned())])?;
@@ -297,7 +301,7 @@ impl Writer {
         Ok(format!("{} {not}LIKE (?)[1]", compared(&column, Operator::AtMost)))
     }
 
-    /// Binds a value and returns its mark.
+    /// Binds a value and returns its placeholder.
     fn value(&mut self, column: &Column, literal: &Literal) -> Result<String, Unreadable> {
         let read = read(column, std::slice::from_ref(literal))?;
         self.values.push(read);
@@ -319,13 +323,13 @@ impl Writer {
             };
             keys.push(format!("{}{direction}{nulls}", compared(&column, Operator::AtMost)));
         }
-        // Rows that are alike come in the order of their numbers, so that a limit always cuts at the same place.
+        // Equal rows are ordered by their numbers, so that a limit always gives the same rows.
         keys.push(quoted(NUMERO));
         Ok(format!(" ORDER BY {}", keys.join(", ")))
     }
 }
 
-/// Returns a column as it is compared.
+/// Returns the SQL expression of a column in a comparison; texts are ordered by the numbers of their characters.
 fn compared(column: &Column, operator: Operator) -> String {
     let name = quoted(&column.name);
     match column.kind {
@@ -336,7 +340,8 @@ fn compared(column: &Column, operator: Operator) -> String {
     }
 }
 
-/// Reads values as a letter's are read.
+/// Reads literals by the rules for the values in letters. A literal that the column cannot have is refused with the form that the column
+/// expects.
 fn read(column: &Column, literals: &[Literal]) -> Result<ColumnValues, Unreadable> {
     let mut refused = None;
     let values: Vec<Value> = literals.iter().map(|literal| value(column, literal)).collect();
@@ -349,7 +354,7 @@ fn read(column: &Column, literals: &[Literal]) -> Result<ColumnValues, Unreadabl
     }
 }
 
-/// Returns a value as a letter would bring it.
+/// Returns a literal as the JSON value that a letter would have.
 fn value(column: &Column, literal: &Literal) -> Value {
     match literal {
         Literal::Text(text) => Value::String(text.clone()),
@@ -357,7 +362,8 @@ fn value(column: &Column, literal: &Literal) -> Value {
         Literal::Number(digits) => match (digits.parse::<i64>(), column.kind) {
             (_, ColumnType::Numeric { .. }) => Value::String(digits.clone()),
             (Ok(number), _) => Value::Number(Number::from(number)),
-            // Neither a text nor a truth is a number: each column says what it expects.
+            // A number outside the range of an i64 becomes a value of a wrong type, so that its reading refuses it with the form that the
+            // column expects.
             (Err(_), ColumnType::Boolean) => Value::String(digits.clone()),
             (Err(_), _) => Value::Bool(false),
         },

@@ -1,4 +1,4 @@
-//! One look at the tables under the login that reads: a transaction that sees one moment, writes nothing and ends by itself.
+//! A snapshot of the tables under the login that reads: one transaction, which sees one moment, writes nothing and has a time limit.
 
 use std::time::Duration;
 
@@ -9,18 +9,19 @@ use store::database::fault::Fault;
 use store::database::statement::{Bind, Statement};
 use store::database::{Connection, Database};
 
-/// A transaction under the login that reads. Dropped before its end it closes the connection, and with it whatever was begun.
+/// A read-only transaction of the login that reads. If a snapshot is dropped before [`Snapshot::end`], its connection closes, which ends
+/// the transaction.
 pub struct Snapshot {
     connection: Option<Connection>,
 }
 
 impl Snapshot {
-    /// Begins it. A statement that takes longer than `statement_max` is ended by PostgreSQL.
+    /// Begins the snapshot. PostgreSQL ends a statement that takes longer than `statement_max`.
     ///
     /// # Errors
-    /// A fault of the database; the login is not there, or may not sign in.
+    /// The database fails, or the login does not exist or may not sign in.
     pub async fn begin(login: &Database, statement_max: Duration) -> Result<Snapshot, Fault> {
-        let mut snapshot = Snapshot { connection: Some(login.get().await?) };
+        let mut snapshot = Snapshot { connection: Some(login.get().await.map_err(of_login)?) };
         let text = format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {};
              SET LOCAL DateStyle = 'ISO, YMD'; SET LOCAL cursor_tuple_fraction = 1.0",
@@ -30,10 +31,10 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Returns the connection.
+    /// Returns the snapshot's connection.
     ///
     /// # Errors
-    /// A bug: it is there until the end.
+    /// The snapshot has ended, which is a bug of the caller.
     pub fn connection(&mut self) -> Result<&mut AsyncPgConnection, Fault> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
@@ -41,23 +42,24 @@ impl Snapshot {
         }
     }
 
-    /// Returns the first transaction whose changes this look may not see.
+    /// Returns the horizon: the number of the first transaction that may be invisible to this snapshot. All earlier transactions have
+    /// ended.
     ///
     /// # Errors
-    /// A fault of the database.
+    /// The database fails.
     pub async fn horizon(&mut self) -> Result<u64, Fault> {
         let text = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint";
         let rows: Vec<i64> = Statement::<BigInt>::new(text, &[]).load(self.connection()?).await?;
         Ok(rows.into_iter().next().and_then(|horizon| u64::try_from(horizon).ok()).unwrap_or(0))
     }
 
-    /// Returns the age of a transaction, counted back from this look. Absent where it is so old, or so young, that rows of before
-    /// cannot be told from rows of after: then all are meant.
+    /// Returns the age of a transaction, counted in transactions back from this snapshot. Returns `None` where the transaction is too old,
+    /// or newer than the snapshot: rows before it cannot be distinguished from rows after it, so all rows must be given.
     ///
     /// # Errors
-    /// A fault of the database.
+    /// The database fails.
     pub async fn age(&mut self, horizon: u64) -> Result<Option<i32>, Fault> {
-        /// Rows have the lower half of a transaction's number; the lowest few name none.
+        /// A row stores the lower 32 bits of its transaction's number. The numbers 0 to 2 are reserved and belong to no transaction.
         const HALF: u64 = 1 << 32;
         const FIRST: u64 = 3;
         let now = self.horizon().await?;
@@ -72,15 +74,29 @@ impl Snapshot {
         Ok(rows.into_iter().next().filter(|age| *age >= 0))
     }
 
-    /// Ends it, and gives the connection back.
+    /// Ends the snapshot and returns its connection to the pool.
     ///
     /// # Errors
-    /// A fault of the database.
+    /// The database fails.
     pub async fn end(mut self) -> Result<(), Fault> {
         self.connection()?.batch_execute("ROLLBACK").await?;
         drop(self.connection.take());
         Ok(())
     }
+}
+
+/// Changes the fault of a login that cannot sign in into a fault that only delays letters that ask for records. The main login has just
+/// reached the database, so all other letters can be settled.
+fn of_login(fault: Fault) -> Fault {
+    match fault {
+        Fault::NotAdmitted { sqlstate, message } => Fault::Altered { sqlstate, message: waits_for(&message) },
+        Fault::Away(message) => Fault::Altered { sqlstate: String::new(), message: waits_for(&message) },
+        other => other,
+    }
+}
+
+fn waits_for(message: &str) -> String {
+    format!("the login that reads for agencies cannot sign in: {message}")
 }
 
 impl Drop for Snapshot {

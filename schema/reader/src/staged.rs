@@ -1,4 +1,4 @@
-//! Staging the parts of one answer as they are packed, and counting what they come to.
+//! Staging of an answer's parts: stores the parts as they are packed, and counts their bytes.
 
 use sdc::answer::Addressee;
 use sdc::answer::part::{Answered, PartHead};
@@ -12,20 +12,20 @@ use uuid::Uuid;
 use crate::packing::{Packed, Packing};
 use crate::work::{NotRead, Place};
 
-/// A letter that is read for.
+/// A letter that selects records, with everything that its reading needs.
 pub struct Reading<'a> {
-    /// By whom.
+    /// The reader's database and limits.
     pub place: &'a Place,
-    /// Under which login.
+    /// The login that reads.
     pub login: &'a Database,
-    /// As it came.
+    /// The letter as it arrived.
     pub arrival: &'a Arrival,
-    /// As it was judged.
+    /// The letter's signer and catalogue, as the settler judged them before the reading.
     pub unread: &'a store::settle::Unread,
 }
 
 impl Reading<'_> {
-    /// Returns how the parts of its answer are made.
+    /// Returns the settings by which the parts of the letter's answer are packed.
     pub fn packing(&self) -> Result<Packing, Fault> {
         let (Content::Signed { digest, form, .. }, Some(letter)) = (&self.arrival.content, self.arrival.letter())
         else {
@@ -60,19 +60,19 @@ impl Reading<'_> {
     }
 }
 
-/// Where parts go.
+/// Collects the parts of one answer in `xm.readings`, or only counts them.
 pub struct Stage<'a> {
     place: &'a Place,
-    /// Key in `xm.readings`; absent where parts are only counted.
+    /// Key of the answer in `xm.readings`; `None` where parts are only counted.
     id: Option<Uuid>,
-    /// The number of the next part.
+    /// Number of the next part, from 1.
     pub next: u16,
     bytes: u64,
     started_kb: usize,
 }
 
 impl<'a> Stage<'a> {
-    /// Begins to stage parts for a letter.
+    /// Begins to stage the parts of a letter's answer.
     pub async fn begin(reading: &Reading<'a>) -> Result<Stage<'a>, Fault> {
         let id = Uuid::now_v7();
         let mut connection = reading.place.store.get().await?;
@@ -80,17 +80,17 @@ impl<'a> Stage<'a> {
         Ok(Stage { place: reading.place, id: Some(id), next: 1, bytes: 0, started_kb: 0 })
     }
 
-    /// Begins to count parts.
+    /// Begins to count parts without storing them, for an estimate.
     pub fn counting(reading: &Reading<'a>) -> Stage<'a> {
         Stage { place: reading.place, id: None, next: 1, bytes: 0, started_kb: 0 }
     }
 
-    /// Returns its key in `xm.readings`.
+    /// Returns the answer's key in `xm.readings`; `None` where parts are only counted.
     pub fn id(&self) -> Option<Uuid> {
         self.id
     }
 
-    /// Adds a part.
+    /// Adds a part. Refuses the letter if its answer exceeds the limits on bytes or parts.
     pub async fn add(&mut self, packed: &Packed) -> Result<(), NotRead> {
         self.count(packed.bytes, packed.started_kb());
         let limits = &self.place.limits;
@@ -102,24 +102,25 @@ impl<'a> Stage<'a> {
         }
         self.next = packed.part.saturating_add(1);
         if let Some(id) = self.id {
-            // A connection for each part, not for all of them: packing takes longer than staging, and others want one.
+            // A connection is taken for each part separately, because packing takes longer than staging, and other tasks wait for
+            // connections.
             staging::add(&mut *self.place.store.get().await?, id, packed.part, &packed.payload).await?;
         }
         Ok(())
     }
 
-    /// Counts a part that is staged.
+    /// Counts the bytes of a part's container, and its begun units of 1 024 bytes.
     pub fn count(&mut self, bytes: usize, started_kb: usize) {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.started_kb = self.started_kb.saturating_add(started_kb);
     }
 
-    /// Returns what its parts come to: their number, bytes and units.
+    /// Returns the number of parts, their bytes, and their begun units of 1 024 bytes.
     pub fn sum(&self) -> (u16, u64, usize) {
         (self.next - 1, self.bytes, self.started_kb)
     }
 
-    /// Ends it.
+    /// Ends the staging. The settling transaction charges `acts` acts and the staged bytes, or nothing where `is_free` is set.
     pub fn end(self, permit: Option<Permit>, acts: usize, is_free: bool) -> Result<Staged, NotRead> {
         let (parts, bytes, started_kb) = self.sum();
         match self.id {

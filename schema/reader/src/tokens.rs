@@ -1,7 +1,7 @@
-//! The first look at a SELECT: only what the grammar knows passes to the parser, so that the parser never meets the rest of SQL.
+//! Checks a SELECT's tokens: only words and signs of the grammar reach the parser, so the parser never sees other parts of SQL.
 //!
-//! What is refused here is refused by name. A word that is none of the grammar's is a name of a table or a column, or it is refused
-//! later, because there is no such name.
+//! Each construct is refused under its own reason. A word that the grammar does not know counts as the name of a table or column.
+//! Rendering refuses the SELECT where no such table or column exists.
 
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::keywords::Keyword;
@@ -11,17 +11,17 @@ use crate::unreadable::{Reason, Unreadable};
 
 /// Most octets of a SELECT.
 pub const OCTETS_MAX: usize = sdc::request::SELECT_OCTETS_MAX;
-/// Most brackets within one another, and most NOT one behind the other.
+/// Deepest nesting of brackets, and longest run of NOT.
 const DEPTH_MAX: usize = 20;
-/// Most comparisons, listed values and words between them: each is a level of the parser's tree, or a value to be bound.
+/// Most comparisons, commas and words such as AND and IN. Each adds a level to the parser's tree, or a value to bind.
 const TERMS_MAX: usize = 1_000;
-/// Most octets of a name in PostgreSQL; it cuts longer ones off, so that two names would be one.
+/// Most octets of a name in PostgreSQL. PostgreSQL cuts longer names, so two different names could become one.
 const NAME_OCTETS_MAX: usize = 63;
 
 /// Divides a SELECT into its tokens.
 ///
 /// # Errors
-/// The first thing that a restricted SELECT cannot have.
+/// The first token that a restricted SELECT cannot have, with its reason.
 pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Unreadable> {
     if text.len() > OCTETS_MAX {
         return Err(Unreadable::new(Reason::TooLong, format_args!("{} octets", text.len())));
@@ -41,8 +41,8 @@ pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Unreadable> {
     Ok(tokens)
 }
 
-/// Finds what the tokenizer takes for a blank and is none of a text file, outside of quoting marks: a mark that is doubled closes and
-/// opens again.
+/// Finds the first unusual blank or control character outside of quotation marks, because the tokenizer reads some of them as blanks. A
+/// doubled mark within quotes ends the quotes and begins them again.
 fn odd_blank(text: &str) -> Option<char> {
     let mut quote = None;
     text.chars().find(|character| match (quote, character) {
@@ -61,16 +61,16 @@ fn odd_blank(text: &str) -> Option<char> {
     })
 }
 
-/// What has been seen so far.
+/// State of the check: what it remembers of the tokens before the present one.
 #[derive(Default)]
 struct Look {
-    /// The first word.
+    /// First unquoted word.
     first: Option<String>,
-    /// The token before, blanks passed over.
+    /// Last token that is not a blank.
     before: Option<Token>,
     selects: usize,
     depth: usize,
-    /// How many NOT stand one behind the other: each is a level of the tree, as a bracket is.
+    /// Number of NOT in a row. Each adds a level to the parser's tree, as a bracket does.
     nots: usize,
     terms: usize,
 }
@@ -128,7 +128,7 @@ impl Look {
         Ok(())
     }
 
-    /// A bracket opens: behind a name it makes a function of it.
+    /// Checks an opening bracket. A name before it is refused, because that is a function call.
     fn opens(&mut self) -> Result<(), Unreadable> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
@@ -148,7 +148,7 @@ impl Look {
     }
 }
 
-/// Says whether a word may stand before an opening bracket without being a function's name.
+/// Says whether a keyword may stand before an opening bracket; any other word there is a function's name.
 fn is_before_bracket(keyword: Keyword) -> bool {
     matches!(
         keyword,
@@ -166,7 +166,8 @@ fn is_before_bracket(keyword: Keyword) -> bool {
     )
 }
 
-/// Digits, and a point with digits behind it. PostgreSQL knows other forms, each of which some reader knows not.
+/// Checks that a number consists of digits, with at most one point between them. PostgreSQL reads further forms, which other readers of
+/// SQL may not.
 fn number(digits: &str, is_long: bool) -> Result<(), Unreadable> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
@@ -174,7 +175,7 @@ fn number(digits: &str, is_long: bool) -> Result<(), Unreadable> {
     if is_plain { Ok(()) } else { Err(Unreadable::new(Reason::Number, digits)) }
 }
 
-/// Names what else SQL has than words, numbers, texts and the signs of the grammar.
+/// Refuses a token that is not of the grammar, with its reason.
 fn refused(token: &Token) -> Unreadable {
     let reason = match token {
         Token::SemiColon => Reason::Statement,
@@ -204,7 +205,8 @@ fn refused(token: &Token) -> Unreadable {
     Unreadable::new(reason, token)
 }
 
-/// Returns why a word of SQL is none of the grammar. Most words of SQL are also names that columns bear, and are none of these.
+/// Returns the reason for which the grammar refuses a keyword of SQL. Returns `None` for most keywords, because they also serve as names
+/// of columns.
 fn reason_of(keyword: Keyword) -> Option<Reason> {
     let reason = match keyword {
         Keyword::UNION | Keyword::INTERSECT | Keyword::EXCEPT | Keyword::MINUS => Reason::SetOperation,

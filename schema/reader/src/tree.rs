@@ -1,7 +1,7 @@
-//! The second look at a SELECT: the parser's tree becomes the grammar's types, or is refused.
+//! Checks a SELECT's tree: translates the parser's tree into the types of `grammar`, or refuses it.
 //!
-//! Every field of the tree is named, so that one which a later parser adds has to be thought of before this compiles. What the first
-//! look refuses already is refused here again: neither relies on the other.
+//! Every field of the tree is listed here, so that this file does not compile if a later parser adds a field. The tree is also checked for
+//! everything that the check of tokens refuses, so neither check relies on the other.
 
 use sqlparser::ast::{
     Expr, GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind,
@@ -13,7 +13,7 @@ use crate::condition::{column, condition};
 use crate::grammar::{Ordering, Select, TableName};
 use crate::unreadable::{Reason, Unreadable};
 
-/// Reads a query.
+/// Translates a query of the parser.
 pub fn select(query: Query) -> Result<Select, Unreadable> {
     let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
         query;

@@ -1,15 +1,15 @@
-//! Why a SELECT is refused: a closed list of codes, each with the name of what is refused.
+//! Reasons for which a SELECT is refused: a closed list of codes. A refusal also has the name of the refused construct.
 
 use std::fmt;
 
 use sdc::refusal::{Refusal, RefusalCode};
 
-/// Most characters of a name that is told: the text comes from a stranger to SQL, and the refusal goes back over a slow link.
+/// Most characters of a name in a refusal, because the refusal travels over a slow link.
 const FOUND_CHARS_MAX: usize = 63;
 
 macro_rules! reasons {
     ($($(#[doc = $meaning:literal])* $variant:ident = $code:literal;)*) => {
-        /// What a SELECT has that it may not have.
+        /// Reason for which a SELECT is refused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {
             $($(#[doc = $meaning])* $variant,)*
@@ -19,7 +19,7 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Reason] = &[$(Reason::$variant,)*];
 
-            /// Returns its code, as the refusal's parameter `reason` has it.
+            /// Returns the reason's code, which is the refusal's parameter `reason`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Reason::$variant => $code,)* }
             }
@@ -28,90 +28,90 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// It is longer than a SELECT may be.
+    /// The SELECT is longer than `OCTETS_MAX`.
     TooLong = "too_long";
-    /// It has more brackets or NOT within one another than may be.
+    /// Brackets are nested too deep, or NOT is repeated too often.
     TooDeep = "too_deep";
-    /// It has more terms than may be.
+    /// The SELECT has more terms than `TERMS_MAX`.
     TooManyTerms = "too_many_terms";
-    /// It is no SELECT that can be taken apart.
+    /// The parser cannot read the SELECT.
     Syntax = "syntax";
-    /// It is another statement, or several.
+    /// The text is another statement, or several statements.
     Statement = "statement";
-    /// A comment.
+    /// The SELECT has a comment.
     Comment = "comment";
-    /// A function, or what is written like one.
+    /// The SELECT calls a function, or has a name before a bracket.
     Function = "function";
-    /// A change of type.
+    /// The SELECT changes a value's type, as CAST and `::` do.
     Cast = "cast";
-    /// A query within the query.
+    /// The SELECT has a query within the query.
     Subquery = "subquery";
-    /// UNION, INTERSECT or EXCEPT.
+    /// The SELECT has UNION, INTERSECT or EXCEPT.
     SetOperation = "set_operation";
-    /// WITH.
+    /// The SELECT has WITH.
     CommonTable = "common_table";
-    /// Several tables.
+    /// The SELECT names several tables or none, or has JOIN.
     Join = "join";
-    /// DISTINCT, GROUP BY, HAVING or a window.
+    /// The SELECT has DISTINCT, GROUP BY, HAVING or a window.
     Grouping = "grouping";
-    /// Another name for a column or a table.
+    /// The SELECT gives a column or a table another name.
     Alias = "alias";
-    /// OFFSET, FETCH or something else that LIMIT is not.
+    /// The SELECT has OFFSET or FETCH, or its LIMIT is no whole number.
     Limit = "limit";
-    /// FOR UPDATE and its kin.
+    /// The SELECT has FOR UPDATE or another form of FOR.
     Locking = "locking";
-    /// INTO.
+    /// The SELECT has INTO.
     Into = "into";
-    /// A place for a parameter.
+    /// The SELECT has a placeholder for a parameter.
     Placeholder = "placeholder";
-    /// Another operator than =, <>, <, <=, > and >=.
+    /// The SELECT has another operator than =, <>, <, <=, > and >=.
     Operator = "operator";
-    /// A text that is not simply in single quotes.
+    /// A text is not in plain single quotes.
     Text = "text";
-    /// A number that is not simply of digits.
+    /// A number does not consist of digits with at most one point between them.
     Number = "number";
-    /// A character that no SELECT has.
+    /// The SELECT has a character that the grammar does not know.
     Character = "character";
-    /// A word of SQL that is not one of a restricted SELECT.
+    /// The SELECT has a word of SQL that the grammar does not know.
     Word = "word";
-    /// Something else than a column compared with a value.
+    /// A term is not a column compared with a value.
     Expression = "expression";
-    /// A name in more than one part, or of more than 63 bytes.
+    /// A name has more parts than allowed, or more than 63 bytes.
     Name = "name";
-    /// A table that is not adopted, or not by this name alone.
+    /// No adopted table has the name, or several applications have one of that name.
     UnknownTable = "unknown_table";
-    /// A column that the table does not have.
+    /// The table has no column of that name.
     UnknownColumn = "unknown_column";
-    /// A column that is named twice.
+    /// A column is named twice.
     ColumnTwice = "column_twice";
-    /// A value that its column cannot have.
+    /// The column cannot have the value.
     Value = "value";
-    /// NULL where a value is compared: IS NULL asks for it.
+    /// A value is compared with NULL, instead of IS NULL.
     NullCompared = "null_compared";
-    /// LIKE on what is no text, or a pattern that ends within an escape.
+    /// LIKE is used on a column that is no text, or its pattern ends within an escape.
     Pattern = "pattern";
 }
 
-/// A SELECT that is refused.
+/// Refusal of a SELECT, with its reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Unreadable {
-    /// Why.
+    /// Reason of the refusal.
     pub reason: Reason,
-    /// The name of what is refused, bounded and on one line; never a value.
+    /// Name of the refused construct, at most 63 characters on one line; never a value, which may be personal data.
     pub found: String,
-    /// What a value should have been, as in a refusal of records.
+    /// Form that the column's values have, where a value was refused; `None` otherwise.
     pub expected: Option<String>,
 }
 
 impl Unreadable {
-    /// Refuses what has this name.
+    /// Makes a refusal from its reason and the name of the construct.
     pub fn new(reason: Reason, found: impl fmt::Display) -> Unreadable {
         let plain = |character: char| if character.is_control() { '?' } else { character };
         let found = found.to_string().chars().take(FOUND_CHARS_MAX).map(plain).collect();
         Unreadable { reason, found, expected: None }
     }
 
-    /// Adds what a value should have been.
+    /// Adds the form that the column's values have.
     #[must_use]
     pub fn expecting(mut self, expected: String) -> Unreadable {
         self.expected = Some(expected);

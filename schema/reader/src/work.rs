@@ -1,4 +1,4 @@
-//! What reading works with: where what is read is staged, how much one letter may have read, and why nothing was read.
+//! Common parts of every reading: the database where rows are staged, the limits for one letter, and the ways in which a reading fails.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use store::database::fault::Fault;
 
 use crate::unreadable::Unreadable;
 
-/// How much one letter may have read.
+/// Limits on what one letter may read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadLimits {
-    /// Most records.
+    /// Most records in one answer.
     pub rows_max: u64,
-    /// Most octets of the containers together.
+    /// Most bytes of the answer's containers together.
     pub bytes_max: u64,
-    /// Most parts.
+    /// Most parts of one answer.
     pub parts_max: u16,
-    /// Longest time of one statement.
+    /// Longest duration of one SQL statement.
     pub statement_max: Duration,
-    /// Longest time in all.
+    /// Longest duration of the whole reading.
     pub time_max: Duration,
 }
 
@@ -35,26 +35,26 @@ impl Default for ReadLimits {
     }
 }
 
-/// Where what is read is staged, and how much it may be.
+/// The database where rows are staged, and the limits of a reading.
 pub struct Place {
-    /// The main login.
+    /// The store under its main login.
     pub store: Database,
-    /// How much one letter may have read.
+    /// Limits on what one letter may read.
     pub limits: ReadLimits,
 }
 
 impl Place {
-    /// Refuses what one answer cannot hold.
+    /// Makes the refusal of an answer that exceeds a limit, with the limit's name and value.
     pub fn too_large(&self, limit: &str, most: u64) -> Refusal {
         Refusal::new(RefusalCode::ReadTooLarge).with("limit", limit).with("expected", most)
     }
 }
 
-/// Why nothing was read.
+/// Why a reading gives no answer.
 pub enum NotRead {
-    /// The letter is wrong.
+    /// The letter is wrong, so it is refused.
     Refused(Refusal),
-    /// The world is.
+    /// The database or its host failed, so the letter is tried again.
     Fault(Fault),
 }
 

@@ -1,6 +1,7 @@
-//! Invented letters and answers, made from lists of names by a fixed sequence of numbers: the same on every machine.
+//! Invented letters and answers, made from lists of names by a fixed sequence of pseudo-random numbers, so that every machine makes the
+//! same samples.
 //!
-//! The recipe trains the dictionary with them; the size test makes its records from names that the recipe never saw.
+//! The recipe trains the dictionary with these samples. The size test uses names that are in no sample.
 
 use chrono::{DateTime, Utc};
 use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office};
@@ -16,7 +17,7 @@ mod names;
 pub use dice::Dice;
 pub use names::Corpus;
 
-/// One office with its habits.
+/// One invented office with its habits, which all its letters share.
 pub struct Registry {
     centre_code: String,
     town: String,
@@ -95,14 +96,14 @@ fn id_of(time: DateTime<Utc>, dice: &mut Dice) -> uuid::Uuid {
 
 type Row = Vec<(&'static str, Value)>;
 
-/// Turns rows of the same columns into a table as it travels.
+/// Turns rows, which must all have the same columns, into a table with one array of values per column.
 fn table(name: &str, rows: Vec<Row>) -> TableRecords {
     let columns = rows[0].iter().map(|(column, _)| (*column).to_owned()).collect();
     let values = (0..rows[0].len()).map(|c| rows.iter().map(|row| row[c].1.clone()).collect()).collect();
     TableRecords { table: name.to_owned(), columns, values }
 }
 
-/// Drops the columns that no row fills, as an office does.
+/// Drops the columns that no row fills, as an office does before it packs.
 fn without_empty(mut table: TableRecords) -> TableRecords {
     let keep: Vec<bool> = table.values.iter().map(|column| column.iter().any(|value| !value.is_null())).collect();
     let mut kept = keep.iter();
@@ -112,7 +113,7 @@ fn without_empty(mut table: TableRecords) -> TableRecords {
     table
 }
 
-/// Makes the JSON of the samples, in the proportions of a year with an election.
+/// Makes the JSON of `count` samples, with each kind of letter as frequent as in a year with an election.
 pub fn all(corpus: &Corpus, count: usize) -> Vec<Vec<u8>> {
     let mut dice = Dice::new(1);
     let json = |letter: Letter| serde_json::to_vec(&letter).expect("a letter has a JSON form");

@@ -1,12 +1,12 @@
-//! What may be an office's e-mail address: one rule for operators, for letters and for both ends.
+//! The rule for an office's e-mail address. Commands of operators, letters, and the programs of centre and offices all use it.
 
-/// Most octets of an address (RFC 5321, 4.5.3.1, less the angle brackets of a path).
+/// Most octets of an address (RFC 5321, 4.5.3.1, without the angle brackets of a path).
 const OCTETS_MAX: usize = 254;
 /// Most octets before the `@`.
 const LOCAL_OCTETS_MAX: usize = 64;
 
-/// Says whether a text is an address that can stand in a header and in an SMTP command without quoting: an address is never a way to
-/// inject lines. ASCII alone, as mails are written: any other would be accepted, and every answer to it given up.
+/// Says whether a text is an e-mail address that needs no quoting in a header or in an SMTP command, so that no address can inject lines.
+/// Only ASCII is admitted, because the centre's mail to any other address would fail, and its answers would be given up.
 pub fn is_address(text: &str) -> bool {
     let plain = |text: &str| {
         !text.is_empty()

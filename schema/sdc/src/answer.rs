@@ -1,5 +1,5 @@
-//! A letter from the centre. Nearly every one is the answer to a letter of an office: a receipt and, where the service gives something,
-//! a body, each kind of which is a type in a file of its own. What the centre writes first is a notice.
+//! A letter from the centre. It is nearly always the answer to a letter of an office: a receipt and, if the service returns data, a body.
+//! Each kind of body is a type in a file of its own. A letter that the centre sends unasked is a notice.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,13 +24,13 @@ pub mod rows;
 pub mod sealed;
 pub mod statement;
 
-/// To whom the centre writes.
+/// The agency and installation to which the centre writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Addressee {
     /// The agency.
     pub agency: Matricule,
-    /// The installation; absent where the letter answered did not name one of its agency.
+    /// The installation; absent where the office's letter did not name an installation of its agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub installation: Option<String>,
 }
@@ -41,45 +41,45 @@ pub struct Addressee {
 pub enum CentreLetter {
     /// The answer to a letter of the office.
     Answer(Answer),
-    /// A part of what was read for it.
+    /// A part of the records that were read for a letter of the office.
     Part(Part),
-    /// What the centre writes first.
+    /// A notice, which the centre sends unasked.
     Notice(Notice),
 }
 
-/// The answer to a letter. Read and written by `payload`.
+/// The answer to a letter. Module `payload` reads and writes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// Format version.
     pub sdc: u16,
-    /// UUIDv7 made by the centre, kept through every resend.
+    /// UUIDv7 made by the centre, the same in every resend.
     pub id: Uuid,
     /// The server's name.
     pub from: String,
     /// The addressee.
     pub to: Addressee,
-    /// The centre's clock.
+    /// Moment at which the centre wrote the answer, by the centre's clock.
     pub time: DateTime<Utc>,
     /// The server's mode.
     pub mode: Mode,
     /// The receipt.
     pub receipt: Receipt,
-    /// What the service gives beside it, or a part of that.
+    /// The body beside the receipt, or one part of it; absent where the service returns only a receipt.
     pub body: Option<AnswerBody>,
 }
 
-/// What an answer gives beside its receipt: all of it, or one of its parts, each of which comes in a container of its own.
+/// Data that an answer has beside its receipt. Large data is divided into parts, each in a container of its own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AnswerBody {
-    /// Which part this is, from 1.
+    /// Number of this part, from 1.
     pub part: u16,
-    /// How many parts there are.
+    /// Number of all parts.
     pub parts: u16,
-    /// What it gives.
+    /// The data of this part.
     pub content: AnswerContent,
 }
 
-/// The body by service. As JSON it is the body alone; the service stands beside it in the answer.
+/// The data of an answer's body, by service. Its JSON is the body alone; the answer has the service's name in another member.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum AnswerContent {
@@ -87,14 +87,14 @@ pub enum AnswerContent {
     Statement(Statement),
     /// The agency's own data.
     Profile(Profile),
-    /// The certificate that takes the place of one that ends.
+    /// The certificate that replaces a certificate that ends.
     Renewed(IssuedCertificate),
-    /// The certificate of an installation that is enrolled.
+    /// The certificate of a newly enrolled installation.
     Enrolled(IssuedCertificate),
 }
 
 impl AnswerContent {
-    /// Returns the service that gives it.
+    /// Returns the service that returns these data.
     pub fn service(&self) -> Service {
         match self {
             AnswerContent::Statement(_) => Service::Account,

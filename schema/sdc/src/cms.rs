@@ -1,7 +1,8 @@
-//! Seals and opens letters (CMS, RFC 5652, over OpenSSL): sign, then encrypt; open, then verify with one pinned certificate.
+//! Seals and opens letters (CMS, RFC 5652, with OpenSSL). Sealing signs and then encrypts. Opening decrypts, and then verifies with one
+//! pinned certificate.
 //!
-//! The types say what has been proven. [`Opened`] is only decrypted: its signer is a claim. [`Verified`] was signed by the key
-//! of the one certificate that the caller named; its octets can be read.
+//! The types say what has been proven. An [`Opened`] container has only been decrypted, so its signer is not proven. A [`Verified`]
+//! container was signed with the key of the certificate that the caller gave, so its octets may be read.
 
 mod agreement;
 mod elements;
@@ -25,7 +26,7 @@ use crate::payload::{self, PayloadForm, PayloadLimits, Unreadable};
 use crate::prescan::{Enveloped, ScanError, SignatureKey, Signed, scan_enveloped, scan_signed, signed_content};
 use crate::refusal::{Refusal, RefusalCode};
 
-/// A container that has been decrypted, and whose inner structure is admitted. Nothing in it is proven.
+/// A decrypted container whose inner structure is admitted. Neither its signer nor its content is proven.
 pub struct Opened {
     signed: Vec<u8>,
     signer: SignerId,
@@ -33,12 +34,12 @@ pub struct Opened {
     cipher: ContentCipher,
 }
 
-/// Octets signed by the key of the certificate that the caller named.
+/// Octets that were signed with the key of the certificate that the caller gave.
 pub struct Verified {
     octets: Vec<u8>,
 }
 
-/// Opens a document with the centre's keys, or an office's own.
+/// Opens a document with the centre's keys, or with an office's keys.
 ///
 /// # Errors
 /// `envelope_malformed`, `envelope_forbidden`, `not_for_this_centre`, `undecryptable`, `signature_malformed`, `signature_forbidden`.
@@ -46,12 +47,13 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
     let enveloped = scan_enveloped(document.der())
         .map_err(|error| refusal(error, RefusalCode::EnvelopeMalformed, RefusalCode::EnvelopeForbidden))?;
     let key = keys.find(&enveloped.recipient).ok_or_else(|| Refusal::new(RefusalCode::NotForThisCentre))?;
-    // An encrypted key of another kind than the recipient's would reach paths in OpenSSL that no other software uses.
+    // An encrypted key of another kind than the recipient's key would reach paths in OpenSSL that no other software uses.
     if enveloped.key_kind != key.certificate.key_kind() {
         let refusal = Refusal::new(RefusalCode::EnvelopeMalformed);
         return Err(refusal.with("expected", Expected::FittingEncryptedKey));
     }
-    // One code for every cause: if padding, key and tag were told apart, the centre would be an oracle (CVE-2019-1563).
+    // All causes have the same code. If the refusal told wrong padding, key and tag apart, senders could use the centre as a decryption
+    // oracle (CVE-2019-1563).
     let signed =
         decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
@@ -63,7 +65,8 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
 fn decrypt(der: &[u8], enveloped: &Enveloped<'_>, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
     match &enveloped.agreement {
         Some(agreement) => enveloped_data::open(&enveloped.content, agreement, key),
-        // With the certificate named, OpenSSL answers a wrong RSA key with random octets, not with a telling error.
+        // The recipient's certificate is passed, so that OpenSSL goes on with random octets after a wrong RSA key. Without it, OpenSSL
+        // would return an error that tells the sender about the padding.
         None => CmsContentInfo::from_der(der)?.decrypt(&key.key, &key.x509),
     }
 }
@@ -77,43 +80,43 @@ fn refusal(error: ScanError, malformed: RefusalCode, forbidden: RefusalCode) -> 
 }
 
 impl Opened {
-    /// Returns the certificate that the signature names.
+    /// Returns the identifier of the certificate that the container gives as its signer's.
     pub fn signer(&self) -> &SignerId {
         &self.signer
     }
 
-    /// Returns the signed content, of which nothing is proven; nothing where the structure is another by now.
+    /// Returns the signed content without any proof; `None` where the structure cannot be scanned.
     pub(crate) fn content(&self) -> Option<&[u8]> {
         signed_content(&self.signed).ok()
     }
 
-    /// Returns how the content was encrypted.
+    /// Returns the cipher of the content.
     pub fn cipher(&self) -> ContentCipher {
         self.cipher
     }
 
-    /// Verifies the signature with one certificate, whatever the container brings along.
+    /// Verifies the signature with one certificate, and ignores certificates in the container.
     ///
-    /// Validity and revocation are the caller's to judge: the certificate is trusted because it is registered.
+    /// The caller checks validity and revocation. The certificate is trusted because it is registered.
     ///
     /// # Errors
-    /// `signature_invalid`; `signature_forbidden` where its algorithm is not one of the certificate's key.
+    /// `signature_invalid`; `signature_forbidden` where the signature's algorithm does not fit the kind of the certificate's key.
     pub fn verify(self, certificate: &RegisteredCertificate) -> Result<Verified, Refusal> {
-        // OpenSSL looks at the key alone and verifies an ECDSA signature that says it is RSA's; other software does not.
+        // OpenSSL looks only at the key, so it would verify an ECDSA signature that is labelled as RSA. Other software refuses it.
         if !self.signature_key.is_of(certificate.key_kind()) {
             let refusal = Refusal::new(RefusalCode::SignatureForbidden);
             return Err(refusal.with("expected", Expected::SignatureOfKey));
         }
         let invalid = |_one_reason: ErrorStack| Refusal::new(RefusalCode::SignatureInvalid);
         let mut content = CmsContentInfo::from_der(&self.signed).map_err(invalid)?;
-        // A signature that names another certificate is not verified with this one.
+        // A signature that refers to another certificate is not verified with this certificate.
         if !certificate.signer_ids().contains(&self.signer)
             || !libcrypto::set_signer(&mut content, certificate.pinned())
         {
             return Err(Refusal::new(RefusalCode::SignatureInvalid));
         }
         let mut octets = Vec::new();
-        // NOINTERN: without it an embedded certificate of the attacker's own would verify in place of the pinned one.
+        // Without NOINTERN, OpenSSL would verify with a certificate that an attacker put into the container, instead of the pinned one.
         let flags = CMSOptions::BINARY | CMSOptions::NOINTERN | CMSOptions::NO_SIGNER_CERT_VERIFY;
         content.verify(None, None, None, Some(&mut octets), flags).map_err(invalid)?;
         Ok(Verified { octets })
@@ -126,17 +129,17 @@ impl Verified {
         &self.octets
     }
 
-    /// Returns their SHA-256: the letter's digest.
+    /// Returns the letter's digest: the SHA-256 of the signed octets, 32 bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.octets)
     }
 
-    /// Returns how the payload is packed, as far as its first octets tell.
+    /// Returns how the payload is packed; only its first octets are read.
     pub fn form(&self) -> PayloadForm {
         payload::form(&self.octets)
     }
 
-    /// Returns how many octets of JSON are to be read, at most. Once read they take about ten times as much memory.
+    /// Returns the most octets of JSON to which the payload unpacks. The parsed JSON takes about ten times as much memory.
     pub fn unpacked_bytes(&self, limits: &PayloadLimits) -> usize {
         payload::unpacked_bytes(&self.octets, limits)
     }
@@ -149,7 +152,7 @@ impl Verified {
         payload::read_letter(&self.octets, limits)
     }
 
-    /// Reads an answer of the centre.
+    /// Reads an answer from the centre.
     ///
     /// # Errors
     /// See [`payload::read_answer`].
@@ -157,7 +160,7 @@ impl Verified {
         payload::read_answer(&self.octets, limits)
     }
 
-    /// Reads a letter of the centre, answer or notice.
+    /// Reads a letter from the centre: an answer, a part of one, or a notice.
     ///
     /// # Errors
     /// See [`payload::read_centre_letter`].
@@ -166,7 +169,7 @@ impl Verified {
     }
 }
 
-// What is decrypted or signed is personal data.
+// Decrypted or signed octets are personal data, so these types print redacted.
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Opened({:?}, {} bytes)", self.signer, self.signed.len())
@@ -179,15 +182,15 @@ impl fmt::Debug for Verified {
     }
 }
 
-/// A letter could not be sealed.
+/// Error: OpenSSL could not seal the letter.
 #[derive(Debug, thiserror::Error)]
 #[error("the letter cannot be sealed: {0}")]
 pub struct SealError(#[from] ErrorStack);
 
-/// Signs octets and encrypts them for one recipient; returns DER.
+/// Signs octets and encrypts them for one recipient. Returns the DER of the envelope.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn seal(
     octets: &[u8],
     key: &SigningKey,
@@ -198,18 +201,19 @@ pub fn seal(
     encrypt(&signed, recipient, cipher)
 }
 
-/// Signs octets to be encrypted with AES-256-GCM; returns DER. A letter is signed once and may be encrypted again for a resend.
+/// Signs octets that will be encrypted with AES-256-GCM. Returns the DER of `SignedData`. A letter is signed once, and may be encrypted
+/// again for a resend.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn sign(octets: &[u8], key: &SigningKey) -> Result<Vec<u8>, SealError> {
     Ok(signed_data::write(octets, key, ContentCipher::Aes256Gcm)?)
 }
 
-/// Encrypts a signed structure for one recipient; returns DER.
+/// Encrypts a signed structure for one recipient. Returns the DER of the envelope.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn encrypt(signed: &[u8], recipient: &RegisteredCertificate, cipher: ContentCipher) -> Result<Vec<u8>, SealError> {
     Ok(enveloped_data::write(signed, recipient, cipher)?)
 }

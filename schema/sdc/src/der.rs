@@ -1,8 +1,8 @@
-//! A strict reader of DER (X.690): one encoding per value, so that no two readers can see different structures.
+//! A strict reader of DER (X.690). Each value has one encoding, so that no two readers can see different structures.
 //!
-//! The reader is written here because it stands before OpenSSL, whose own parser accepts BER: what this reader does not admit never reaches
-//! OpenSSL. It allocates nothing and never reads past its slice. One rule of DER is left to others: the order within a SET OF, which
-//! changes no value and which signers of older software get wrong.
+//! This crate has its own reader because OpenSSL's parser also accepts BER: octets that this reader refuses never reach OpenSSL. The
+//! reader allocates no memory and never reads past its slice. It does not check one rule of DER: the order within a SET OF, which changes
+//! no value, and which older software gets wrong in signatures.
 
 use crate::expected::Expected;
 
@@ -34,7 +34,7 @@ pub const SEQUENCE: Tag = 0x30;
 pub const SET: Tag = 0x31;
 /// Constructed bit of a tag.
 const CONSTRUCTED: u8 = 0x20;
-/// Class bits of a tag; all clear is universal.
+/// Class bits of a tag. Where all are zero, the class is universal.
 const CLASS: u8 = 0xc0;
 
 /// Returns the tag `[number]`, constructed.
@@ -47,21 +47,21 @@ pub const fn context_primitive(number: u8) -> Tag {
     0x80 | number
 }
 
-/// Not DER, or not the structure asked for. Holds what was expected.
+/// Error: the octets are not DER, or not the expected structure. It has the text of what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct DerError(pub Expected);
 
 type Result<T> = std::result::Result<T, DerError>;
 
-/// One element.
+/// One element of DER.
 #[derive(Clone, Copy, Debug)]
 pub struct Element<'a> {
-    /// Its tag.
+    /// The element's tag.
     pub tag: Tag,
-    /// Its content.
+    /// The element's content.
     pub content: &'a [u8],
-    /// Tag, length and content.
+    /// The element's tag, length and content.
     pub whole: &'a [u8],
 }
 
@@ -72,22 +72,22 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Starts at the beginning of a slice.
+    /// Makes a reader at the beginning of a slice.
     pub fn new(bytes: &'a [u8]) -> Reader<'a> {
         Reader { rest: bytes }
     }
 
-    /// Says whether nothing is left.
+    /// Says whether all octets have been read.
     pub fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    /// Returns what is left.
+    /// Returns the octets that have not been read.
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Returns the tag of the next element, if there is one.
+    /// Returns the tag of the next element; none at the end.
     pub fn peek(&self) -> Option<Tag> {
         self.rest.first().copied()
     }
@@ -95,13 +95,13 @@ impl<'a> Reader<'a> {
     /// Reads the next element.
     pub fn element(&mut self) -> Result<Element<'a>> {
         let [tag, rest @ ..] = self.rest else { return Err(DerError(Expected::OneMoreElement)) };
-        // High tag numbers have many encodings, and nothing in CMS needs them.
+        // High tag numbers have many encodings, and CMS needs none of them.
         if tag & 0x1f == 0x1f {
             return Err(DerError(Expected::TagNumber));
         }
         let (length, length_octets) = length(rest)?;
         let header = 1 + length_octets;
-        // A length beyond the bytes that are there has been the way into other people's memory.
+        // A length beyond the end of the octets is a well-known way to read other people's memory.
         let end = header.checked_add(length).filter(|end| *end <= self.rest.len());
         let (whole, rest) = self.rest.split_at(end.ok_or(DerError(Expected::LengthWithinBytes))?);
         self.rest = rest;
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         self.element()
     }
 
-    /// Reads the next element if it has this tag.
+    /// Reads the next element if it has this tag; otherwise returns none.
     pub fn optional(&mut self, tag: Tag) -> Result<Option<Element<'a>>> {
         if self.peek() == Some(tag) { self.element().map(Some) } else { Ok(None) }
     }
@@ -126,12 +126,12 @@ impl<'a> Reader<'a> {
         Ok(Reader::new(self.expect(tag, what)?.content))
     }
 
-    /// Demands that nothing is left: what follows a structure is where a second meaning would hide.
+    /// Checks that all octets have been read, because octets after a structure could give it a second meaning.
     pub fn end(&self, what: Expected) -> Result<()> {
         if self.is_empty() { Ok(()) } else { Err(DerError(what)) }
     }
 
-    /// Reads an INTEGER that must be small and not negative.
+    /// Reads an INTEGER from 0 to 127.
     pub fn small_integer(&mut self, what: Expected) -> Result<u8> {
         match self.expect(INTEGER, what)?.content {
             [value] if *value < 0x80 => Ok(*value),
@@ -140,30 +140,31 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Reads a definite, minimal length; returns it and how many octets it took.
+/// Reads a definite, minimal length. Returns the length and the number of its octets.
 fn length(bytes: &[u8]) -> Result<(usize, usize)> {
     let [first, rest @ ..] = bytes else { return Err(DerError(Expected::Length)) };
     match first {
         0..=0x7f => Ok((usize::from(*first), 1)),
-        // An indefinite length is BER: where it ends is found by reading on, and readers differ. OpenSSL writes it with -stream.
+        // An indefinite length is BER. Its end is found only by reading on, and readers differ about it. `openssl` writes it with the
+        // option -stream.
         0x80 => Err(DerError(Expected::DefiniteLength)),
         0x81..=0x84 => {
             let count = usize::from(first & 0x7f);
             let octets = rest.get(..count).ok_or(DerError(Expected::WholeLength))?;
             let value = octets.iter().fold(0usize, |value, octet| value << 8 | usize::from(*octet));
-            // A longer form than needed is a second encoding of the same value.
+            // A length in a longer form than needed would be a second encoding of the same value.
             let is_minimal = octets[0] != 0 && value > 0x7f;
             if is_minimal { Ok((value, 1 + count)) } else { Err(DerError(Expected::MinimalLength)) }
         }
-        // No document is that long; on 32 bits the length would wrap round.
+        // No document is so long, and on 32 bits the length would overflow.
         _ => Err(DerError(Expected::ShortLength)),
     }
 }
 
-/// Walks a whole structure once, so that depth and encoding are sound wherever its content is skipped later.
+/// Checks depth and encoding of a whole structure, so that other readers may skip parts of it.
 ///
 /// # Errors
-/// The first thing that is not DER, or is nested more than [`DEPTH_MAX`] deep.
+/// An element is not DER, or is nested more than [`DEPTH_MAX`] deep.
 pub fn check(bytes: &[u8]) -> Result<()> {
     let mut reader = Reader::new(bytes);
     let element = reader.element()?;
@@ -172,7 +173,7 @@ pub fn check(bytes: &[u8]) -> Result<()> {
 }
 
 fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
-    // Every level of nesting costs a reader stack; 4 000 of them have ended processes.
+    // Every level of nesting costs stack memory, and 4 000 levels have crashed other programs.
     if depth > DEPTH_MAX {
         return Err(DerError(Expected::Depth));
     }
@@ -180,7 +181,7 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     if element.tag & CONSTRUCTED == 0 {
         return if is_universal { check_primitive(element) } else { Ok(()) };
     }
-    // A constructed string is BER: the same octets in pieces, which a reader must join before it can compare them.
+    // A constructed string is BER: its octets come in pieces, which a reader must join before it can compare them.
     if is_universal && !matches!(element.tag, SEQUENCE | SET) {
         return Err(DerError(Expected::StringInOnePiece));
     }
@@ -191,10 +192,11 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks a value of a universal type. Each value has one encoding; and readers have taken an empty value for the octets after it.
+/// Checks a value of a universal type. Each value must have its only encoding. An empty value is refused where the type has none, because
+/// some readers took the octets after it for the value.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
     let is_sound = match element.tag {
-        // The end mark of an indefinite length.
+        // Tag 0 is the end mark of an indefinite length.
         0 => false,
         BOOLEAN => matches!(element.content, [0 | 0xff]),
         INTEGER => match element.content {
@@ -203,7 +205,7 @@ fn check_primitive(element: &Element<'_>) -> Result<()> {
             [0xff, next, ..] => next & 0x80 == 0,
             _ => true,
         },
-        // The first octet counts the unused bits at the end, which are zero.
+        // The first octet counts the unused bits at the end, which must be zero.
         BIT_STRING => match element.content {
             [] => false,
             [unused] => *unused == 0,
@@ -216,7 +218,7 @@ fn check_primitive(element: &Element<'_>) -> Result<()> {
     if is_sound { Ok(()) } else { Err(DerError(Expected::OneEncoding)) }
 }
 
-/// Says whether each arc is complete and without leading zeros: `2a 80 86` would be a second spelling of `2a 86`.
+/// Says whether each arc of an object identifier is complete and without leading zeros: `2a 80 86` would be a second encoding of `2a 86`.
 fn is_minimal_identifier(content: &[u8]) -> bool {
     let mut begins_arc = true;
     for octet in content {
@@ -239,7 +241,7 @@ pub fn write(tag: Tag, contents: &[&[u8]]) -> Vec<u8> {
         [] => whole.push(0),
         [short] if *short < 0x80 => whole.push(*short),
         long => {
-            // At most eight octets.
+            // The length has at most eight octets.
             whole.push(0x80 | u8::try_from(long.len()).unwrap_or(8));
             whole.extend_from_slice(long);
         }

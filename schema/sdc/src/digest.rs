@@ -1,4 +1,4 @@
-//! SHA-256 of octets: the name of a letter's content.
+//! The SHA-256 digest, which identifies a letter's content.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// Digests octets.
+    /// Computes the digest of octets.
     pub fn of(octets: &[u8]) -> Digest {
         Digest(Sha256::digest(octets).into())
     }

@@ -1,7 +1,7 @@
-//! The SDC as text: optional explanatory lines, then one PEM block. FORMAT.md, Document.
+//! The container as text: optional explanatory lines, then one PEM block (FORMAT.md, Document).
 //!
-//! What stands before the block is a hint for routing at most. It is not signed, so nothing is ever decided by it: it may be
-//! any octets, in any character set.
+//! The text before the block is at most a hint for routing. It is not signed, so nothing is ever decided by it. It may be any octets, in
+//! any character set.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,20 +17,20 @@ pub use blocks::{Block, Blocks};
 
 const BEGIN: &str = "-----BEGIN CMS-----";
 const END: &str = "-----END CMS-----";
-/// Characters per line that RFC 7468, section 2 asks of a writer.
+/// Characters per line that RFC 7468, section 2, requires of a writer.
 const LINE_CHARS: usize = 64;
 const CLAIM: &[u8] = b"agency=";
 const CLAIM_DIGITS: usize = 6;
-/// How far into a mail a claim is looked for: a header as long as one may be (FORMAT.md, Mail) and the first lines, at the price of one
-/// scan.
+/// Number of octets at the beginning of a mail that are searched for `agency=NNNNNN`, the sender's unproven claim to be this agency. They
+/// hold the longest header (FORMAT.md, Mail) and the first lines of the body, so that one scan finds the claim in either.
 const CLAIM_SCANNED_BYTES: usize = (256 + 16) * 1024;
 
 /// The limits of a document.
 #[derive(Clone, Debug)]
 pub struct DocumentLimits {
-    /// Whole document, in bytes. The agency's own limit, mostly lower, is judged once the agency is known.
+    /// Most bytes of the whole document. The agency's own limit, mostly lower, is checked once the agency is known.
     pub document_bytes_max: usize,
-    /// Text before the block, in bytes.
+    /// Most bytes of the text before the block.
     pub preamble_bytes_max: usize,
 }
 
@@ -40,7 +40,7 @@ impl Default for DocumentLimits {
     }
 }
 
-/// A well-formed document: its claim, and the DER that the block holds.
+/// A well-formed document: the agency that the unsigned text before the block claims as its sender, and the DER in the block.
 #[derive(Clone, Debug)]
 pub struct Document {
     claim: Option<Matricule>,
@@ -64,7 +64,7 @@ impl Document {
         if !block.is_closed {
             return Err(malformed(Expected::EndLine(block.label)));
         }
-        // Anything after the block could be a second one that another reader prefers.
+        // A second block after this one is refused, because another reader might prefer it.
         if !is_blank(&text[block.end..]) {
             return Err(malformed(Expected::NothingAfterBlock));
         }
@@ -72,7 +72,7 @@ impl Document {
         Ok(Document { claim: claim(&text[..block.start]), der })
     }
 
-    /// Writes a document of 64-character lines, with a routing hint before the block where one is given.
+    /// Writes a document with lines of 64 characters, and with a routing hint before the block where one is given.
     pub fn render(der: &[u8], hint: Option<Matricule>) -> Vec<u8> {
         let base64 = BASE64.encode(der);
         let mut text = String::with_capacity(base64.len() + base64.len() / LINE_CHARS + 80);
@@ -92,30 +92,30 @@ impl Document {
         text.into_bytes()
     }
 
-    /// Returns how many bytes [`Document::render`] writes of its DER without a hint. Limits and prices are measured on this: it
-    /// does not depend on who wrapped the block, in what lines, and with what around it.
+    /// Returns the number of bytes that [`Document::render`] writes for the DER without a hint. Limits and prices count these bytes,
+    /// because they do not depend on the sender's line length or on the text around the block.
     pub fn rendered_bytes(&self) -> usize {
         rendered_bytes(self.der.len())
     }
 
-    /// Returns the agency that the text before the block mentions. Never trusted.
+    /// Returns the agency in the text before the block. It is never trusted.
     pub fn claim(&self) -> Option<Matricule> {
         self.claim
     }
 
-    /// Returns the DER.
+    /// Returns the DER in the block.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 }
 
-/// Returns how many bytes [`Document::render`] writes of so many octets of DER without a hint.
+/// Returns the number of bytes that [`Document::render`] writes for this many octets of DER without a hint.
 pub fn rendered_bytes(der_octets: usize) -> usize {
     let base64 = der_octets.div_ceil(3) * 4;
     BEGIN.len() + base64.div_ceil(LINE_CHARS) + base64 + 1 + END.len() + 1
 }
 
-/// Finds the agency that a text mentions as `agency=NNNNNN`: in a mail's subject, or before the block. Never trusted.
+/// Finds an agency that a text claims as `agency=NNNNNN`, in a mail's subject or before the block. The claim is never trusted.
 pub fn claim(text: &[u8]) -> Option<Matricule> {
     let scanned = &text[..text.len().min(CLAIM_SCANNED_BYTES)];
     memmem::find_iter(scanned, CLAIM).find_map(|at| {
@@ -131,7 +131,7 @@ pub fn claim(text: &[u8]) -> Option<Matricule> {
     })
 }
 
-/// Says whether there is nothing but white space, or the `>` of a quotation.
+/// Says whether a text has only white space and `>`, the mark of a quotation.
 fn is_blank(text: &[u8]) -> bool {
     std::str::from_utf8(text)
         .is_ok_and(|text| text.chars().all(|character| character.is_whitespace() || character == '>'))
@@ -206,8 +206,7 @@ mod tests {
         }
     }
 
-    /// What stands before the block is Latin-1, TNEF, or a text that ends within a character of UTF-8. Nothing of it is believed, so
-    /// nothing of it makes a refusal.
+    /// The text before the block is Latin-1, TNEF, or ends within a UTF-8 character. It is not trusted, so it never causes a refusal.
     #[test]
     fn octets_before_the_block_are_never_judged() {
         for before in [&b"d\xe9claration n\xb0 12\r\n"[..], b"\x78\x9f\x3e\x22\0\xff\xfe\n", b"\xc3\n", b"\0"] {

@@ -1,5 +1,5 @@
-//! The one letter that no registered certificate verifies: the first contact of an installation. It is a type of its own, which admits
-//! nothing but an enrolment of a few kilobytes, and is there only once the key that the letter brings has signed it.
+//! The first letter of an installation, the only letter that is not verified with a registered certificate. An [`Enrolment`] has at most a
+//! few kilobytes, and exists only after the key in the letter has verified the letter.
 
 use std::fmt;
 
@@ -11,31 +11,33 @@ use crate::payload::{self, PayloadForm, PayloadLimits};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::request::{Enrol, Request};
 
-/// Most octets of an enrolment's payload, packed or not.
+/// Most octets of an enrolment's payload, both before and after decompression.
 pub const ENROLMENT_BYTES_MAX: usize = 4 << 10;
 
-/// A letter that asks to be enrolled, signed by the key of the certificate in it. Whether its sender may come is not known yet.
+/// A letter that asks for enrolment, signed with the key of the certificate in it. Whether its code admits the installation has not been
+/// checked yet.
 pub struct Enrolment {
-    /// The letter: it asks for nothing else.
+    /// The letter, whose request is an enrolment.
     pub letter: Letter,
-    /// What it asks for.
+    /// The request of the letter.
     pub enrol: Enrol,
-    /// The certificate, signed by its own key.
+    /// The certificate in the letter, signed with its own key.
     pub certificate: RegisteredCertificate,
-    /// SHA-256 of the signed octets.
+    /// SHA-256 of the signed octets, 32 bytes.
     pub digest: Digest,
-    /// How it was encrypted.
+    /// The cipher that encrypted the letter.
     pub cipher: ContentCipher,
-    /// How it was packed.
+    /// The form in which the payload was packed.
     pub form: PayloadForm,
 }
 
 impl Enrolment {
-    /// Reads what a key signed that nobody knows, as far as it is an enrolment.
+    /// Reads an enrolment, which is signed with a key that is not registered.
     ///
     /// # Errors
-    /// `unknown_signer` of whatever else it is, unread where it is larger than an enrolment may be; `enrolment_refused` of an enrolment
-    /// whose certificate is none, is not signed by its own key, or is not of the key that signed the letter.
+    /// - `unknown_signer` where the letter is no enrolment, or is larger than an enrolment may be; a larger letter is not parsed.
+    /// - `enrolment_refused` where the letter's certificate cannot be read, is not signed with its own key, or has another key than the
+    ///   one that signed the letter.
     pub fn read(opened: Opened) -> Result<Enrolment, Refusal> {
         let unknown = || Refusal::new(RefusalCode::UnknownSigner);
         let refused = || Refusal::new(RefusalCode::EnrolmentRefused);

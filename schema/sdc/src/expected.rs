@@ -1,11 +1,12 @@
-//! What a document, an envelope or a payload should have been: a closed list of codes, each with its English.
+//! What a reader expected in a document, an envelope or a payload: a closed list of codes, each with its English text.
 //!
-//! On the wire and in the database a refusal has the English as its parameter `expected`. Older programs show it as it is, so a text
-//! never changes once it has been sent. Crate `words` finds the message of a code by its English, and says it in the reader's language.
+//! A refusal has the English text as its parameter `expected`, in letters and in the database. Older programs show this text as it is, so
+//! a text never changes after its first release. Crate `words` finds the code by the English text, and translates it into the reader's
+//! language.
 
 use std::fmt;
 
-/// Names of members, as they are told one after the other.
+/// Names of JSON members, which the text lists one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Names(pub &'static [&'static str]);
 
@@ -20,14 +21,14 @@ impl fmt::Display for Names {
 
 macro_rules! expectations {
     ($($variant:ident $(($parameter:ident: $kind:ty))? = $code:literal, $english:literal;)*) => {
-        /// What should have stood where a reader found something else. Its text form is the English.
+        /// What a reader expected where it found something else. `Display` writes the English text.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Expected {
             $(#[doc = concat!("`", $english, "`")] $variant $(($kind))?,)*
         }
 
         impl Expected {
-            /// Every code with its English, in which the name of a parameter stands in braces.
+            /// Every code with its English text, which has the names of parameters in braces.
             pub const ALL: &'static [(&'static str, &'static str)] = &[$(($code, $english),)*];
         }
 
@@ -295,7 +296,7 @@ mod tests {
 
     use super::*;
 
-    /// The text is all that a reader elsewhere has, so it must tell the code.
+    /// Crate `words` on another machine has only the English text, so no two codes may have the same text.
     #[test]
     fn each_code_has_an_english_of_its_own() {
         let codes: HashSet<&str> = Expected::ALL.iter().map(|(code, _)| *code).collect();

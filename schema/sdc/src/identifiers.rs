@@ -1,18 +1,19 @@
-//! What a container says of itself in its structure: which certificate its signature names, and how its content is encrypted.
+//! Identifiers in a container's structure: the certificate that its signature refers to, and the cipher of its content.
 
 mod words;
 
-/// How the content is encrypted. The answer to a letter is encrypted as the letter was.
+/// The cipher of a letter's content. The answer to a letter uses the letter's cipher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentCipher {
     /// `AuthEnvelopedData`, AES-256-GCM.
     Aes256Gcm,
-    /// `EnvelopedData`, AES-256-CBC: for older software, per agency. Unauthenticated, so only the signature inside counts.
+    /// `EnvelopedData`, AES-256-CBC, for agencies with older software. It does not authenticate the content, so only the signature inside
+    /// does.
     Aes256Cbc,
 }
 
 impl ContentCipher {
-    /// Returns its name, as it is kept with a letter.
+    /// Returns the cipher's name, as the database stores it with a letter.
     pub fn as_str(self) -> &'static str {
         match self {
             ContentCipher::Aes256Gcm => "aes-256-gcm",
@@ -21,7 +22,7 @@ impl ContentCipher {
     }
 }
 
-/// The certificate that a signature names.
+/// The identifier by which a signature refers to a certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SignerId {
     /// By subject key identifier.

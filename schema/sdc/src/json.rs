@@ -1,7 +1,7 @@
-//! JSON without liberties: what RFC 8259 leaves to each reader is refused here, so that there is one reading.
+//! Strict JSON. Where RFC 8259 lets readers differ, this reader refuses the text, so that every text has only one reading.
 //!
-//! Repeated members, fractions and exponents, numbers beyond 64 bits, NUL, text that is not in normalization form C, and deep nesting are
-//! refused with the place and the expectation, never with the value. The syntax itself is serde_json's affair.
+//! Repeated members, fractions, exponents, numbers beyond 64 bits, NUL, text that is not in normalization form C, and deep nesting are
+//! refused. The refusal has the place and the expectation, never the value. serde_json checks the syntax itself.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -19,14 +19,14 @@ use crate::refusal::{Refusal, RefusalCode};
 
 pub mod members;
 
-/// The outermost object of a payload, its members not yet read.
+/// The outermost object of a payload; the values of its members have not been read yet.
 pub struct Document<'a> {
     text: &'a str,
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
 impl<'a> Document<'a> {
-    /// Divides the text into its members; only their syntax has been looked at.
+    /// Divides the text into its members. Only their syntax is checked.
     pub fn divide(octets: &'a [u8]) -> Result<Document<'a>, Refusal> {
         let text = str::from_utf8(octets).map_err(|error| {
             let before = String::from_utf8_lossy(&octets[..error.valid_up_to()]);
@@ -41,7 +41,7 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Refuses members outside this list, and repeated ones.
+    /// Refuses members outside this list, and repeated members.
     pub fn admit(&self, known: &'static [&'static str]) -> Result<(), Refusal> {
         let mut seen = HashSet::new();
         if !self.members.iter().all(|(name, _)| seen.insert(name)) {
@@ -53,12 +53,12 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    /// Says whether there is a member of this name.
+    /// Says whether the object has a member of this name.
     pub fn has(&self, name: &str) -> bool {
         self.members.iter().any(|(member, _)| member == name)
     }
 
-    /// Reads one member, strictly.
+    /// Reads one member by the strict rules.
     pub fn member(&self, name: &'static str, limits: &PayloadLimits) -> Result<Value, Refusal> {
         let mut of_name = self.members.iter().filter(|(member, _)| member == name);
         let Some((_, raw)) = of_name.next() else { return Err(malformed(name, Expected::MemberOfName)) };
@@ -74,7 +74,7 @@ impl<'a> Document<'a> {
                 let start = raw.get().as_ptr().addr() - self.text.as_ptr().addr();
                 let (line, column) = position(self.text, start);
                 let column = if error.line() == 1 { column + error.column() } else { error.column() };
-                // The one thing that serde_json refuses in good JSON: what is beyond a float, such as 1e400.
+                // serde_json refuses only one thing in valid JSON: a number that no float can hold, such as 1e400.
                 let is_number = error.to_string().starts_with("number out of range");
                 let expected =
                     progress.expected.unwrap_or(if is_number { Expected::JsonInteger } else { Expected::Json });
@@ -92,7 +92,7 @@ pub fn malformed(path: impl fmt::Display, expected: Expected) -> Refusal {
     if path.is_empty() { refusal } else { refusal.with("path", path) }
 }
 
-/// Returns the line in which an offset stands, counted from 1, and how many octets of that line stand before the offset.
+/// Returns the line of an offset, counted from 1, and the number of octets before the offset in that line.
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = &text.as_bytes()[..offset];
     let line_start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
@@ -130,7 +130,7 @@ fn path_text(path: &[Step]) -> String {
                 if !text.is_empty() {
                     text.push('.');
                 }
-                // A member's name comes from a stranger: it may be as long as the payload, or the name of a person.
+                // The sender chose the member's name: it may be as long as the payload, or be a person's name.
                 let is_plain =
                     name.len() <= 32 && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
                 text.push_str(if is_plain { name } else { "?" });
@@ -145,7 +145,7 @@ struct Progress<'a> {
     limits: &'a PayloadLimits,
     values: usize,
     objects: usize,
-    /// Path of the place where the reader is; after an error, of the place of the error.
+    /// Path of the place that is being read; after an error, path of the error's place.
     path: Vec<Step>,
     expected: Option<Expected>,
 }
@@ -166,14 +166,15 @@ impl Progress<'_> {
         if self.objects > self.limits.objects_max { Err(self.refuse(Expected::FewerObjects)) } else { Ok(()) }
     }
 
-    /// The members of the document are the first level, the member being read the second.
+    /// Checks the depth before the reader enters an array or object. The members of the document are level 1, and the values in the member
+    /// being read are level 2.
     fn enter<E: de::Error>(&mut self) -> Result<(), E> {
         if self.path.len() >= self.limits.depth_max { Err(self.refuse(Expected::LessNesting)) } else { Ok(()) }
     }
 
     fn text<E: de::Error>(&mut self, text: &str) -> Result<(), E> {
-        // Most texts, also French ones, have nothing but characters below U+0300: those that combine begin there (UAX #15, the
-        // quick check), and so do the octets from 0xCC that UTF-8 begins a character with.
+        // Most texts, also French ones, have only characters below U+0300. The first combining character is U+0300 (UAX #15, quick check),
+        // and its UTF-8 begins with the octet 0xCC. So a text whose octets are all below 0xCC is in normalization form C.
         if text.bytes().all(|octet| (1..0xCC).contains(&octet)) {
             return Ok(());
         }

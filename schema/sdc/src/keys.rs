@@ -1,4 +1,4 @@
-//! Keys and certificates of both ends, parsed once and kept.
+//! Keys and certificates of the centre and of offices, parsed once and kept.
 
 mod certificate;
 mod derived;
@@ -23,10 +23,10 @@ use error::unreadable;
 
 use crate::prescan::{KeyKind, RecipientId};
 
-/// Oldest OpenSSL with every fix that the pre-scan's list was made from: 3.0.22.
+/// Oldest admitted OpenSSL, 3.0.22: it fixes all flaws in CMS because of which the pre-scan exists.
 const OPENSSL_FLOOR: i64 = 0x3000_0160;
 
-/// Refuses to work with an OpenSSL below the floor.
+/// Checks that OpenSSL is not older than 3.0.22.
 ///
 /// # Errors
 /// [`KeyError::OpensslTooOld`].
@@ -37,11 +37,11 @@ pub fn check_openssl_version() -> Result<(), KeyError> {
     Ok(())
 }
 
-/// A private key with its certificate: what opens and signs.
+/// A private key with its certificate. The key opens letters for its owner, and signs the owner's letters.
 #[derive(Clone)]
 pub struct SigningKey {
     pub(crate) key: PKey<Private>,
-    /// The same key where it is one of a curve: what agrees.
+    /// The same key as an EC key, for key agreement; `None` for RSA.
     pub(crate) agreement_key: Option<EcKey<Private>>,
     /// The certificate as OpenSSL reads it.
     pub(crate) x509: X509,
@@ -52,9 +52,9 @@ impl SigningKey {
     /// Reads a PKCS #8 key and its certificate, both in PEM.
     ///
     /// # Errors
-    /// One of them cannot be read, is not admitted, or they do not belong together.
+    /// One of the two cannot be read or is not admitted, or key and certificate do not belong together.
     pub fn from_pem(key: &[u8], certificate: &[u8]) -> Result<SigningKey, KeyError> {
-        // Without a callback OpenSSL would ask for the passphrase on the terminal, and wait.
+        // Without a callback, OpenSSL would ask for the passphrase on the terminal and wait for an answer.
         let mut is_encrypted = false;
         let parsed = PKey::private_key_from_pem_callback(key, |_passphrase| {
             is_encrypted = true;
@@ -95,14 +95,14 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// Every key that opens mail: the present ones, P-256 and RSA, and those retired, which still open old mail.
+/// All keys that open mail: the present P-256 and RSA keys, and retired keys, which still open old mail.
 #[derive(Clone, Debug)]
 pub struct CentreKeys {
     keys: Vec<SigningKey>,
 }
 
 impl CentreKeys {
-    /// Joins keys.
+    /// Joins keys; the first one signs.
     pub fn new(keys: Vec<SigningKey>) -> CentreKeys {
         CentreKeys { keys }
     }

@@ -1,7 +1,7 @@
-//! The content of one container: who writes to whom, under which number, and what it asks. What is answered is in `answer`.
+//! The content of an office's letter: sender, addressee, sequence number and request. Module `answer` has the centre's letters.
 //!
-//! These types are the JSON of FORMAT.md, Payload. Unknown and repeated members are refused: what a reader
-//! ignores is where two readers begin to disagree about what was signed.
+//! These types are the JSON of FORMAT.md, Payload. Unknown and repeated members are refused, because one reader might ignore a member that
+//! another reader uses, and they would disagree about what was signed.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::request::Request;
 
-/// The format version that this crate writes. It reads this one and, when there is one, the version before.
+/// The format version that this crate writes. The crate reads this version and the version before it, if there is one.
 pub const FORMAT_VERSION: u16 = 1;
 
 /// An agency's number, shown with six digits.
@@ -21,7 +21,7 @@ pub const FORMAT_VERSION: u16 = 1;
 #[cfg_attr(feature = "diesel", diesel(sql_type = diesel::sql_types::Integer))]
 pub struct Matricule(u32);
 
-/// A matricule outside 1 to 999 999.
+/// Error: a matricule is outside 1 to 999 999.
 #[derive(Debug, thiserror::Error)]
 #[error("matricule {0} is outside 1 to 999999")]
 pub struct MatriculeOutOfRange(pub u32);
@@ -41,9 +41,9 @@ impl From<Matricule> for u32 {
 }
 
 impl Matricule {
-    /// Returns the number as PostgreSQL's `integer` holds it.
+    /// Returns the number as a value of PostgreSQL's type `integer`.
     pub fn as_i32(self) -> i32 {
-        // At most 999 999 by construction.
+        // A matricule is at most 999 999 by construction.
         i32::try_from(self.0).unwrap_or(i32::MAX)
     }
 }
@@ -60,7 +60,7 @@ impl fmt::Debug for Matricule {
     }
 }
 
-/// One set-up of an office program: agency and the name given at enrolment.
+/// One set-up of an office program, identified by its agency and by the name that it got at its enrolment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Office {
@@ -70,13 +70,13 @@ pub struct Office {
     pub installation: String,
 }
 
-/// Whether a letter is a rehearsal.
+/// Whether a letter is a rehearsal or is meant to take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
-    /// Rehearsal.
+    /// The letter is a rehearsal.
     Test,
-    /// In earnest.
+    /// The letter is meant to take effect.
     Live,
 }
 
@@ -96,30 +96,31 @@ impl fmt::Display for Mode {
     }
 }
 
-/// A letter from an office to the centre. Read and written by `payload`, which is stricter than serde.
+/// A letter from an office to the centre. Module `payload` reads and writes it, and is stricter than serde.
 #[derive(Clone, PartialEq)]
 pub struct Letter {
     /// Format version.
     pub sdc: u16,
-    /// UUIDv7 made by the sender, kept through every resend.
+    /// UUIDv7 made by the sender, the same in every resend.
     pub id: Uuid,
     /// The sender.
     pub from: Office,
-    /// The server's name.
+    /// Name of the server that the letter is addressed to.
     pub to: String,
-    /// Number of this letter within its installation, from 1.
+    /// Sequence number of the letter within its installation, from 1.
     pub sequence: u64,
-    /// The office's clock when it was packed. Never a reason for refusal.
+    /// Moment at which the letter was packed, by the office's clock. A letter is never refused for a wrong time.
     pub time: DateTime<Utc>,
-    /// Rehearsal or in earnest.
+    /// Whether the letter is a rehearsal or is meant to take effect.
     pub mode: Mode,
-    /// The number up to which the installation has verified every notice: the centre sends these no more.
+    /// Number up to which the installation has verified every notice, so that the centre stops sending them; absent where the letter has
+    /// no such number.
     pub seen: Option<u64>,
-    /// What is asked.
+    /// The request of the letter.
     pub request: Request,
 }
 
-// Payload types print redacted: names of people do not belong in a log.
+// Payload types print redacted, because names of people must not reach a log.
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Letter")

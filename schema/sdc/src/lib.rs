@@ -1,8 +1,10 @@
-//! The letter on the wire: document, CMS, payload, services, requests, answers, refusals. Pure and synchronous, no I/O; used by both ends.
+//! The format of letters: document, CMS, payload, services, requests, answers, refusals. Centre and offices use this crate. It is
+//! synchronous and does no I/O.
 //!
-//! FORMAT.md is the normative description. The types say what has been proven: bytes become a
-//! `Document`, then `Opened` (decrypted, signer named), then `Verified` (signed by the one certificate that was
-//! asked for); only from `Verified` can a `Letter` be read, so nothing unverified is ever parsed.
+//! FORMAT.md is the normative description. The types say what has been proven. Bytes become a `Document`. It becomes `Opened` when it is
+//! decrypted; its signer is then only a claim. It becomes `Verified` when the signature is checked with a given certificate. A `Letter`
+//! can be read only from `Verified`, so no unverified payload is parsed. The only exception is an enrolment, which contains the
+//! certificate that verifies it.
 
 pub mod address;
 pub mod answer;

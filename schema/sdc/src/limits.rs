@@ -1,27 +1,28 @@
-//! What a payload may ask of its reader: bounds of size, nesting and number, each with its reason.
+//! Limits on a payload's size, nesting and number of values, so that a reader's memory and time are bounded.
 
-/// What a payload may ask of its reader.
+/// Limits on a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadLimits {
-    /// Size of the JSON.
+    /// Most octets of JSON.
     pub decompressed_bytes_max: usize,
-    /// Decompressed size by compressed size, once the JSON is larger than `decompressed_bytes_free`.
+    /// Greatest ratio of decompressed to compressed size. It counts only where the JSON is larger than `decompressed_bytes_free`.
     pub ratio_max: usize,
-    /// Size of the JSON below which any ratio is admitted: a small letter lives on the dictionary.
+    /// Size of the JSON, in octets, up to which any ratio is admitted, because a small letter compresses extremely well with the
+    /// dictionary.
     pub decompressed_bytes_free: usize,
-    /// Window that a frame may declare.
+    /// Largest window that a frame may declare, in bytes.
     pub window_bytes_max: u64,
-    /// Arrays and objects within one another, the outermost included.
+    /// Deepest nesting of arrays and objects, the outermost included.
     pub depth_max: usize,
-    /// Numbers, texts, booleans, nulls and arrays in one member of the document.
+    /// Most numbers, texts, booleans, nulls and arrays in one member of the document.
     pub values_max: usize,
-    /// Objects in one member of the document: each takes far more memory than it takes text.
+    /// Most objects in one member of the document, because an object takes far more memory than its text.
     pub objects_max: usize,
-    /// Tables in one letter.
+    /// Most tables in one letter.
     pub tables_max: usize,
-    /// Columns of one table.
+    /// Most columns of one table.
     pub columns_max: usize,
-    /// Rows in one letter, all tables together.
+    /// Most rows in one letter, all tables together.
     pub rows_max: usize,
 }
 
@@ -31,14 +32,14 @@ impl Default for PayloadLimits {
             decompressed_bytes_max: 4 << 20,
             ratio_max: 200,
             decompressed_bytes_free: 64 << 10,
-            // RFC 8878 3.1.1.1.2 asks every decoder for 8 MB; more would lock out other implementations.
+            // RFC 8878, 3.1.1.1.2, requires 8 MB of every decoder. A larger window would exclude other implementations.
             window_bytes_max: 8 << 20,
             depth_max: 8,
             values_max: 500_000,
             objects_max: 1_000,
             tables_max: 50,
             columns_max: 200,
-            // Measured: docs/PERFORMANCE.md, The largest letter. A letter is written whole, and its neighbours wait meanwhile.
+            // Measured: docs/PERFORMANCE.md, The largest letter. A letter is written in one piece, and other letters wait meanwhile.
             rows_max: 20_000,
         }
     }

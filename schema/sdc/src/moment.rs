@@ -1,17 +1,17 @@
-//! A moment as a letter writes it: one reader for the letter's own time and for the cells of its records.
+//! A moment as a letter writes it. The letter's own time and the cells of its records use the same reader.
 
 use chrono::{DateTime, Datelike, Utc};
 
-/// Years that RFC 3339 (5.6) can write and PostgreSQL has: it knows no year 0.
+/// Years that both RFC 3339 (5.6) and PostgreSQL can write; PostgreSQL has no year 0.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// Most digits of a fraction. Further ones would be passed over, so that two texts had one meaning.
+/// Most digits of a fraction. Further digits would be ignored, so that two texts had the same meaning.
 const FRACTION_DIGITS_MAX: usize = 9;
 
-/// Reads `YYYY-MM-DDTHH:MM:SS`, a fraction of one to nine digits where there is one, and `Z` or `+HH:MM` or `-HH:MM`.
+/// Reads `YYYY-MM-DDTHH:MM:SS`, then an optional fraction of one to nine digits, then `Z`, `+HH:MM` or `-HH:MM`.
 ///
-/// RFC 3339 (5.6) lets each reader decide on a blank or a small letter in place of `T` and `Z`, and has second 60, which
-/// PostgreSQL turns into the next minute. Two readers that differ here differ on what was signed, so none of it is read.
+/// RFC 3339 (5.6) lets each reader decide whether a blank or a lower-case letter may replace `T` and `Z`. It also admits second 60, which
+/// PostgreSQL turns into the next minute. Readers that differ here would differ about what was signed, so all of these forms are refused.
 pub fn read(text: &str) -> Option<DateTime<Utc>> {
     let (day_and_time, rest) = text.split_at_checked("YYYY-MM-DDTHH:MM:SS".len())?;
     let is_plain = day_and_time.as_bytes().get(10) == Some(&b'T') && !day_and_time.ends_with("60");
@@ -26,7 +26,7 @@ pub fn read(text: &str) -> Option<DateTime<Utc>> {
     if !is_plain || !is_zone {
         return None;
     }
-    // An offset can carry the first and last days out of these years.
+    // An offset can move the first and last days out of these years.
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).filter(|time| YEARS.contains(&time.year()))
 }
 

@@ -1,22 +1,22 @@
 //! Names of tables, columns and scopes, compared without regard to case in all of Unicode.
 //!
-//! Every comparison goes through this file: what a letter names, what a table is adopted with, what is granted, and whether a name stands
-//! once. With two rules, a letter could name a column twice, or miss one that was adopted. A database's own `lower()` does not serve, since
-//! it depends on the locale that the database was made with.
+//! Every comparison of names uses this file: names in letters, in adopted tables and in grants, and the check that no name is repeated.
+//! With two rules, a letter could use a column twice, or fail to match an adopted column. The database's own `lower()` is not used,
+//! because it depends on the database's locale.
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Returns what names that differ in case alone have in common. It is for comparing, never to be shown.
+/// Returns a form that is the same for all names that differ only in case. It is for comparing, and is never shown.
 ///
-/// Each character is decomposed (NFD), then made small, capital and small again. So letters with one capital become the same (`ß` and `ẞ`,
-/// `σ` and `ς`, `k` and the Kelvin sign, and also `i` and `ı`).
+/// Each character is decomposed (NFD), then made small, capital and small again. So letters with the same capital become the same (`ß` and
+/// `ẞ`, `σ` and `ς`, `k` and the Kelvin sign, and also `i` and `ı`).
 pub fn folded(name: &str) -> String {
     if name.is_ascii() { name.to_ascii_lowercase() } else { fold(name).collect() }
 }
 
-/// Says whether two names differ in case at most.
+/// Says whether two names are the same apart from case.
 pub fn same(one: &str, other: &str) -> bool {
-    // Nearly every name is of this kind, and a letter compares hundreds.
+    // Nearly every name is ASCII, and a letter has hundreds of comparisons.
     if one.is_ascii() && other.is_ascii() { one.eq_ignore_ascii_case(other) } else { fold(one).eq(fold(other)) }
 }
 

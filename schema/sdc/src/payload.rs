@@ -1,8 +1,8 @@
 //! The signed octets of a letter or an answer: JSON, or the same JSON in one zstd frame, whichever is smaller.
 //!
-//! Reading is strict, because two readers that differ on one octet differ on what was signed: one frame, one text
-//! form, no member unknown or repeated, integers only, Unicode NFC. Every limit is in [`PayloadLimits`]; a refusal
-//! says where and what was expected, never the value, which is personal data.
+//! Reading is strict, because readers that differ about one octet differ about what was signed. There is one frame, one form of text,
+//! integers only and Unicode NFC; no member may be unknown or repeated. [`PayloadLimits`] has every limit. A refusal says where the fault
+//! is and what was expected, never the value, which is personal data.
 
 use thiserror::Error;
 use uuid::Uuid;
@@ -21,53 +21,54 @@ mod write;
 pub use crate::limits::PayloadLimits;
 pub use compression::{form, pack, pack_as, unpack, unpacked_bytes};
 
-/// How a payload is packed. The answer to a letter is packed as the letter was: an office with stock tools alone reads JSON.
+/// How a payload is packed. An answer is packed as its letter was, because an office that has only common tools can read only JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayloadForm {
-    /// JSON as it is.
+    /// Plain JSON.
     Json,
     /// One zstd frame.
     Frame {
-        /// The number of its dictionary, whether it is published or not; 0 for none.
+        /// Number of the frame's dictionary, whether that dictionary is published or not; 0 where the frame has none.
         dictionary: u32,
     },
 }
 
-/// What names a letter, read even where the rest of it is wrong, so that the office is told which letter it was.
+/// The members that identify a letter. They are read even where the rest of the letter is wrong, so that the refusal can say which letter
+/// it concerns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LetterKey {
     /// The letter's id.
     pub id: Uuid,
-    /// The sender as signed; whether the signer may say so is not known yet.
+    /// The sender as the letter states it; whether the signer may write for this sender has not been checked yet.
     pub from: Office,
-    /// The server that it was meant for.
+    /// Name of the server that the letter is addressed to.
     pub to: String,
     /// The sequence number.
     pub sequence: u64,
-    /// Rehearsal or in earnest.
+    /// Whether the letter is a rehearsal or is meant to take effect.
     pub mode: Mode,
 }
 
-/// A letter that is refused for what it is, whatever the centre holds.
+/// An error: the letter's form is wrong, so the letter is refused whatever records the centre has.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{refusal}")]
 pub struct Unreadable {
-    /// Why.
+    /// The refusal, with the place of the fault in the letter.
     pub refusal: Refusal,
-    /// Its key, where every part of that could be read. Boxed, since it is rare.
+    /// Key of the letter; `None` where one of its members could not be read. It is boxed to keep this rare error small.
     pub key: Option<Box<LetterKey>>,
 }
 
-/// Writes a letter as the octets to be signed. Those octets are what is kept and sent again.
+/// Writes a letter as the octets to be signed. An office keeps the sealed octets and sends them again unchanged.
 ///
 /// # Errors
 ///
-/// The refusal that the centre would answer with: what cannot be read is not written.
+/// The centre would refuse the letter; the error is the centre's refusal.
 pub fn write_letter(letter: &Letter, limits: &PayloadLimits) -> Result<Vec<u8>, Refusal> {
     let json = to_json(letter);
     read_letter(&json, limits).map_err(|unreadable| unreadable.refusal)?;
     let octets = pack(&json);
-    // One value in thousands of rows compresses beyond the ratio that a reader admits.
+    // A letter whose rows all repeat one value compresses beyond the admitted ratio, so it is written as JSON.
     if unpack(&octets, limits).is_ok() { Ok(octets) } else { Ok(json) }
 }
 
@@ -76,16 +77,17 @@ pub fn write_answer(answer: &Answer, form: PayloadForm) -> Vec<u8> {
     compression::pack_as(to_json(answer), form)
 }
 
-/// Writes a part of an answer as the octets to be signed, in the form of the letter that it answers. `body` is the JSON of its body.
+/// Writes a part of an answer as the octets to be signed, in the form of the letter that the part answers. `body` is the JSON of the part's
+/// body.
 pub fn write_part(head: &PartHead, body: &[u8], form: PayloadForm) -> Vec<u8> {
     let mut json = to_json(head);
-    // Every head is an object with members, and the body is the last of them.
+    // The head's JSON is an object that has members, so the body is appended as its last member.
     json.pop();
     json.reserve(body.len() + 16);
     json.extend_from_slice(b",\"body\":");
     json.extend_from_slice(body);
     json.push(b'}');
-    compression::pack_as(json, form)
+    compression::pack_part(json, form, head.part)
 }
 
 /// Reads a part of an answer from its signed octets.
@@ -97,7 +99,7 @@ pub fn read_part(octets: &[u8], limits: &PayloadLimits) -> Result<Part, Refusal>
     read::part(&unpack(octets, limits)?, limits)
 }
 
-/// Writes a notice as JSON. It is packed ([`pack_as`]) only when it leaves: in the form that its installation used last by then.
+/// Writes a notice as JSON. The notice is packed ([`pack_as`]) only when it is sent, in the form that its installation used last.
 pub fn write_notice(notice: &Notice) -> Vec<u8> {
     to_json(notice)
 }

@@ -1,16 +1,16 @@
-//! Texts of others (a name in a certificate, a mail's subject, a value of a record) made fit to be shown to a person.
+//! Makes texts from outside (a name in a certificate, a mail's subject, a value of a record) safe to show to a person.
 //!
-//! The one rule for what never reaches a terminal, a log or a table as it is. Control characters move a terminal's cursor or
-//! forge a second line; characters that set the direction of writing show one text where another stands (Trojan Source,
-//! CVE-2021-42574). What a text is otherwise stays: it is shown, not judged.
+//! This module alone decides which characters are replaced before a text is written to a terminal, a log or a table. Control characters can
+//! move a terminal's cursor or forge a second line. Characters that set the direction of writing can show another text than the real one
+//! (Trojan Source, CVE-2021-42574). All other characters remain.
 
-/// Says whether a character steers what it is shown on: controls (C0, C1), separators of lines, embeddings, overrides and
-/// isolates of direction.
+/// Says whether a character controls the display instead of being shown: control characters (C0, C1), line separators, and embeddings,
+/// overrides and isolates of direction.
 pub fn steers(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Writes U+FFFD for each character that [`steers`].
+/// Replaces each character that [`steers`] with U+FFFD.
 pub fn printable(text: &str) -> String {
     text.replace(steers, "\u{FFFD}")
 }

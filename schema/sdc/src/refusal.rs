@@ -1,44 +1,44 @@
 //! Why a letter is refused: a closed list of stable codes, and the parameters that explain one case.
 //!
-//! A receipt carries code and parameters; the words are made where they are read, in the reader's language.
-//! Codes are part of the format (FORMAT.md, Refusals): one is never renamed and never gets a second meaning.
+//! A receipt carries code and parameters; the words are made where they are read, in the reader's language. Codes are part of the format
+//! (FORMAT.md, Refusals): a code is never renamed and never gets a second meaning.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Most faulty rows that one refusal names; the rest are counted.
+/// Most faulty rows that one refusal lists; further rows are only counted.
 pub const ROW_FAULTS_MAX: usize = 100;
 
-/// What the office does about a refusal (SPEC 4, promise 6).
+/// What the office has to do after a refusal (SPEC 4, promise 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
-    /// The officer must change something.
+    /// The officer must change something, such as the letter or his program, before the office sends a letter again.
     Mend,
-    /// The same records go into a new letter once the office is told or has paid.
+    /// The office packs the same records into a new letter, after the centre allows it or the office has paid.
     Wait,
 }
 
 macro_rules! refusal_codes {
     ($($(#[doc = $meaning:literal])* $variant:ident = $code:literal, $remedy:expr;)*) => {
-        /// The closed list of reasons. FORMAT.md has the same list; the text form is the code on the wire.
+        /// The closed list of reasons for a refusal. FORMAT.md contains the same list. In letters a reason is written as its code.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum RefusalCode {
             $($(#[doc = $meaning])* #[serde(rename = $code)] $variant,)*
         }
 
         impl RefusalCode {
-            /// Every code, in the order of the tests that a container passes.
+            /// Every code, in the order in which the centre tests a container.
             pub const ALL: &'static [RefusalCode] = &[$(RefusalCode::$variant,)*];
 
-            /// Returns the code as it stands on the wire, in the database, on metrics and in logs.
+            /// Returns the code as it is written in letters, in the database, in metrics and in logs.
             pub fn as_str(self) -> &'static str {
                 match self { $(RefusalCode::$variant => $code,)* }
             }
 
-            /// Returns what the sender does about it; `None` where no sender is verified, so that no answer is sent.
+            /// Returns what the sender has to do after the refusal; `None` where the sender is not verified, and so gets no answer.
             pub fn remedy(self) -> Option<Remedy> {
                 match self { $(RefusalCode::$variant => $remedy,)* }
             }
@@ -171,7 +171,7 @@ impl RefusalCode {
         RefusalCode::ALL.iter().copied().find(|code| code.as_str() == text)
     }
 
-    /// Says whether the sender was verified, and so is told.
+    /// Says whether the centre answers the refusal. It answers only verified senders.
     pub fn is_answered(self) -> bool {
         self.remedy().is_some()
     }
@@ -183,26 +183,25 @@ impl fmt::Display for RefusalCode {
     }
 }
 
-/// One faulty row: where it is and which rule it breaks. Never the value itself, which is personal data.
+/// One faulty row: its place and the rule that it breaks. The faulty value is not part of the type, since it is personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RowFault {
-    /// Table as named in the letter.
+    /// Name of the table in the letter.
     pub table: String,
     /// Row within its table in the letter, counted from 1.
     pub row: u32,
-    /// Column as named in the letter; absent where the row as a whole is meant.
+    /// Name of the column in the letter; absent where the row as a whole is faulty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
     /// The rule's code, such as `type`, `not_null`, `length`, `scope`, `conflict`, or a check's own code.
     pub rule: String,
-    /// What was expected, such as `date YYYY-MM-DD` or a check's arithmetic.
+    /// What the rule expects, such as `date YYYY-MM-DD` or a check's arithmetic.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub expected: String,
 }
 
-/// Faulty rows as they are found: the first [`ROW_FAULTS_MAX`] are kept and the others counted, since one letter may have
-/// half a million of them.
+/// Collects faulty rows. It keeps the first [`ROW_FAULTS_MAX`] rows and counts all, since one letter may have half a million faulty rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowFaults {
     first: Vec<RowFault>,
@@ -210,7 +209,7 @@ pub struct RowFaults {
 }
 
 impl RowFaults {
-    /// Adds a faulty row, which is put into words only if it is kept.
+    /// Adds a faulty row. `fault` is called only if the row is kept.
     pub fn add(&mut self, fault: impl FnOnce() -> RowFault) {
         self.total += 1;
         if self.first.len() < ROW_FAULTS_MAX {
@@ -232,19 +231,20 @@ impl From<Vec<RowFault>> for RowFaults {
     }
 }
 
-/// A refusal: the letter is wrong. Journalled, answered if the sender is verified, never retried by the centre.
+/// A refusal: the letter is wrong. The centre journals the refusal and never retries the letter by itself. If the sender is verified, the
+/// centre answers with the refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refusal {
-    /// The reason.
+    /// Code of the reason.
     pub code: RefusalCode,
-    /// Named values that the reason's sentence needs, such as `expected` and `found`.
+    /// Named values that the sentence about the reason shows, such as `expected` and `found`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
     /// The first [`ROW_FAULTS_MAX`] faulty rows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<RowFault>,
-    /// How many faulty rows there are in all.
+    /// Number of all faulty rows.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub faults_total: u32,
 }
@@ -267,7 +267,7 @@ impl Refusal {
         self
     }
 
-    /// Adds faulty rows, naming the first [`ROW_FAULTS_MAX`] and counting all.
+    /// Adds faulty rows: keeps the first [`ROW_FAULTS_MAX`] rows and counts all.
     #[must_use]
     pub fn with_faults(mut self, faults: impl Into<RowFaults>) -> Refusal {
         let RowFaults { first, total } = faults.into();

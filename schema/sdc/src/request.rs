@@ -1,4 +1,4 @@
-//! What a letter asks: its service, and the body that goes with it. Each body is a type in a file of its own.
+//! What a letter asks for: a service, and the body that goes with it. Each kind of body is a type in a file of its own.
 
 use std::fmt;
 
@@ -31,37 +31,38 @@ pub use profile::{PROFILE_CHARS_MAX, ProfileChange, ProfileRequest};
 pub use recharge::{Recharge, VOUCHER_DIGITS, VoucherCode};
 pub use renew::Renew;
 
-/// The service asked for, with its body. As JSON it is the body alone; the service stands beside it in the letter.
+/// The service that a letter asks for, with its body. The JSON of this type is the body alone; in a letter, the service's name is a member
+/// beside the body.
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Request {
-    /// New records of one or several tables of one application, all or nothing.
+    /// New records of one or several tables of one application; all of them are written, or none.
     Export(Records),
-    /// Records already sent, replaced or cancelled, all or none.
+    /// Corrections, which replace or cancel records already sent; all of them take effect, or none.
     Correct(Corrections),
-    /// Records of the central tables, read back.
+    /// A request to read records of the central tables.
     Import(Import),
-    /// Legal keys as printed on paper, each to be answered.
+    /// Legal keys as printed on paper; the answer has a result for each key.
     Certify(Certified),
     /// The statement of the account.
     Account(Period),
-    /// The agency's own data, read or changed.
+    /// A request to read or change the agency's own data.
     Profile(ProfileRequest),
-    /// Credit for a voucher's code.
+    /// A voucher's code, to be credited to the account.
     Recharge(Recharge),
-    /// Text for the operators.
+    /// A text for the operators of the centre.
     Message(Message),
-    /// A new certificate for one that ends.
+    /// A new certificate, which replaces a certificate that ends.
     Renew(Renew),
-    /// The first contact of an installation; of a key that is known, a look at its certificate.
+    /// The first contact of an installation. If the letter's key is already registered, the request asks for the certificate of that key.
     Enrol(Enrol),
 }
 
 impl Request {
-    /// The services that this release offers: those whose bodies it reads.
+    /// The services that this release offers: all services whose bodies it can read.
     pub const OFFERED: [Service; 10] = Service::ALL;
 
-    /// Returns the service.
+    /// Returns the service that the request asks for.
     pub fn service(&self) -> Service {
         match self {
             Request::Export(_) => Service::Export,
@@ -77,7 +78,7 @@ impl Request {
         }
     }
 
-    /// Returns how many rows of records it brings.
+    /// Returns how many rows of records the request contains.
     pub fn rows(&self) -> usize {
         match self {
             Request::Export(records) => records.tables.iter().map(TableRecords::row_count).sum(),
@@ -93,7 +94,7 @@ impl Request {
         }
     }
 
-    /// Reads the body of a service. It is not looked at where the service is not offered.
+    /// Reads the body of a service. `body` is called only if the service is offered.
     ///
     /// # Errors
     /// `service_unknown`, or the refusal of the body.

@@ -1,7 +1,7 @@
-//! The services that an office may ask for: a closed list, and one table of what holds of each (SPEC 4, Services).
+//! The services that an office may ask for: a closed list, and one table with the facts of each service (SPEC 4, Services).
 //!
-//! All code that depends on the service asks this table; there is no other list of services. A release offers those whose requests it
-//! reads: [`crate::request::Request::OFFERED`]. A notice is no service: it is not asked for, the centre writes first.
+//! All code that depends on the service uses this table; there is no other list of services. A release offers the services whose requests
+//! it can read: [`crate::request::Request::OFFERED`]. A notice is no service, since no letter asks for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,80 +14,80 @@ use thiserror::Error;
 pub enum Service {
     /// New records for the central tables.
     Export,
-    /// A record already sent, replaced or cancelled.
+    /// Corrections, which replace or cancel records already sent.
     Correct,
-    /// Records of the central tables, read back.
+    /// Records of the central tables, for an office to read.
     Import,
-    /// Legal keys as printed on paper, each answered.
+    /// The check of legal keys that are printed on paper; the centre answers each key.
     Certify,
     /// The statement of the account.
     Account,
-    /// Name, town, telephone and e-mail, read or changed.
+    /// The agency's name, town, telephone and e-mail, which an office reads or changes.
     Profile,
-    /// Credit for a voucher's code.
+    /// The credit of a voucher, whose code the letter contains.
     Recharge,
-    /// Text for the operators.
+    /// A text for the operators.
     Message,
-    /// A new certificate for one that ends.
+    /// A new certificate, which replaces a certificate that ends.
     Renew,
     /// The first contact of an installation.
     Enrol,
 }
 
-/// What happens when the account does not bear a price.
+/// Rule for a letter whose price exceeds the agency's credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credit {
-    /// The letter is accepted, the debt is visible.
+    /// The letter is accepted, and the balance shows the debt.
     Owe,
     /// The letter is refused and nothing is charged.
     Refuse,
 }
 
-/// What an answer brings beside its receipt.
+/// What an answer contains beside its receipt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerKind {
-    /// Nothing: the receipt says it all.
+    /// The answer is the receipt alone.
     Receipt,
-    /// Records, in parts.
+    /// Records, in separate parts.
     Rows,
-    /// What was found of each key.
+    /// One result for each legal key that the letter contains.
     Results,
-    /// The account and its entries.
+    /// The statement of the account, with its entries.
     Statement,
     /// The agency's own data.
     Profile,
-    /// A certificate that the centre issued.
+    /// The certificate that is newly registered for the office's key.
     Certificate,
 }
 
-/// What holds of a service.
+/// The facts of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Its name in letters, tariffs, journal and metrics.
+    /// Name of the service in letters, tariffs, journal and metrics.
     pub name: &'static str,
-    /// The least status of an agency that may ask for it, 1 to 3. 0 where no status is asked for: an enrolment is verified by its
-    /// code, not by a registered certificate.
+    /// Lowest status of an agency that may ask for the service, 1 to 3. It is 0 for an enrolment, which is verified by a code instead of a
+    /// registered certificate.
     pub status_needed: i16,
-    /// Days after the end of its certificate in which an agency may still ask for it, unless the certificate is revoked.
+    /// Number of days after the end of its certificate on which an agency may still ask for the service, unless the certificate is revoked.
     pub grace_days: u16,
-    /// What happens without enough credit, unless a tariff says otherwise; absent where the service is free.
+    /// Rule for a letter whose price exceeds the credit, unless a tariff sets another rule; `None` where the service is free.
     pub priced: Option<Credit>,
-    /// What its answer brings.
+    /// What an answer of the service contains beside its receipt.
     pub answer: AnswerKind,
 }
 
-/// A name that is no service's.
+/// The error of a text that is the name of no service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no service has this name: {}", Service::ALL.map(Service::name).join(", "))]
 pub struct UnknownService;
 
-/// A word that is no rule of credit.
+/// The error of a word that is no rule of credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a rule of credit is owe or refuse")]
 pub struct UnknownCredit;
 
 impl Facts {
-    /// Says whether its letters ask for records, which are read by a login of their own before they are settled.
+    /// Says whether letters of the service ask for records. A separate database login reads these records before the letter is settled.
     pub const fn needs_reader(&self) -> bool {
         matches!(self.answer, AnswerKind::Rows | AnswerKind::Results)
     }
@@ -108,12 +108,12 @@ impl Service {
         Service::Enrol,
     ];
 
-    /// Returns what holds of it.
+    /// Returns the facts of the service.
     pub const fn facts(self) -> Facts {
         use AnswerKind as Answer;
         use Credit::{Owe, Refuse};
-        // A birth or a polling station is never turned away for money: they owe.
-        // Name, status needed, days of grace, rule without credit, answer.
+        // Exports and corrections are accepted without credit: no birth and no polling station is refused for lack of money.
+        // Order of the arguments: name, status needed, days of grace, rule without credit, answer.
         match self {
             Service::Export => facts("export", 3, 0, Some(Owe), Answer::Receipt),
             Service::Correct => facts("correct", 3, 0, Some(Owe), Answer::Receipt),
@@ -128,12 +128,12 @@ impl Service {
         }
     }
 
-    /// Returns its name in letters, tariffs, journal and metrics.
+    /// Returns the name of the service in letters, tariffs, journal and metrics.
     pub const fn name(self) -> &'static str {
         self.facts().name
     }
 
-    /// Returns those that may have a price; all others are free.
+    /// Returns the services that may have a price; all other services are free.
     pub fn priced() -> impl Iterator<Item = Service> {
         Service::ALL.into_iter().filter(|service| service.facts().priced.is_some())
     }
@@ -203,7 +203,7 @@ impl Serialize for Credit {
 mod tests {
     use super::*;
 
-    /// SPEC 4: the table of services, Billing, and the grace of certificates.
+    /// Expected values are those of SPEC 4: the table of services, Billing, and the grace of certificates.
     #[test]
     fn the_table_says_of_each_service_what_was_specified() {
         let told = Service::ALL.map(|service| {

@@ -1,4 +1,5 @@
-//! How PostgreSQL holds what names an agency, for crates that keep letters in tables. Nothing here is part of a letter.
+//! Conversion between database columns and the values that identify an agency. It serves crates that store letters in tables, and is no
+//! part of a letter.
 
 use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};
@@ -16,7 +17,7 @@ impl ToSql<Integer, Pg> for Matricule {
 impl FromSql<Integer, Pg> for Matricule {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Matricule> {
         let number: i32 = FromSql::<Integer, Pg>::from_sql(value)?;
-        // The number comes out of a column where a CHECK keeps it in range.
+        // The column's CHECK admits only matricules, so the conversion fails only for a damaged database.
         let matricule = u32::try_from(number).ok().and_then(|number| Matricule::try_from(number).ok());
         matricule.ok_or_else(|| format!("{number} is no matricule, yet stands in the database").into())
     }

@@ -1,4 +1,4 @@
-//! Each letter within the limits comes back as it was written, in each form of a payload.
+//! Tests that each letter within the limits is read as it was written, in each form of a payload.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends there")]
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
 use uuid::Builder;
 
-/// 0001-01-01 to 9999-12-31, what RFC 3339 can write.
+/// Unix seconds of the years 0001 to 9999, which RFC 3339 can write.
 const SECONDS: std::ops::Range<i64> = -62_135_596_800..253_402_300_800;
 const NAME_OCTETS_MAX: usize = 63;
 
@@ -76,7 +76,7 @@ fn letter(rows: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Letter
     )
 }
 
-/// Writes and reads a letter in every form: JSON, a frame with the dictionary, a frame without.
+/// Writes and reads a letter in every form: as JSON, compressed with the dictionary, and compressed without it.
 fn assert_round_trip(letter: &Letter) -> Result<(), TestCaseError> {
     let limits = PayloadLimits::default();
     let octets = write_letter(letter, &limits).map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
@@ -103,7 +103,7 @@ proptest! {
         assert_round_trip(&letter)?;
     }
 
-    /// What the office sees as rows travels as columns, and stays in its row.
+    /// A letter stores rows as columns, and each value is read back in its own row.
     #[test]
     fn a_row_keeps_its_values(rows in vec((any::<i64>(), "[A-Z][a-z]{0,8}"), 1..40), names in btree_set("[a-z]{1,8}", 2)) {
         let columns: Vec<String> = names.into_iter().collect();
@@ -129,7 +129,7 @@ proptest! {
 proptest! {
     #![proptest_config(config(3))]
 
-    /// Large enough to be compressed as many records.
+    /// Letters of 800 to 1000 rows are large enough that compression works across many records.
     #[test]
     fn a_large_letter_comes_back_as_it_was_written(letter in letter(800..=1000)) {
         prop_assert!(serde_json::to_vec(&letter).unwrap().len() > 32 << 10 || letter_is_narrow(&letter));
@@ -137,7 +137,7 @@ proptest! {
     }
 }
 
-/// A column or two of short values stay below the size of a large letter.
+/// Says whether a letter has so few columns that even many rows can be smaller than 32 KiB.
 fn letter_is_narrow(letter: &Letter) -> bool {
     let Request::Export(records) = &letter.request else { panic!("not an export") };
     records.tables.iter().map(|table| table.columns.len()).sum::<usize>() < 4

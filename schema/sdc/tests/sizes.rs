@@ -1,5 +1,5 @@
-//! What a letter weighs on the way: the promises of FORMAT.md, Size, measured on names that the dictionary never saw;
-//! and the dictionary itself, made again from its recipe.
+//! Tests of the size of a letter in transport: the limits that FORMAT.md, Size, promises, measured with names that are not in the
+//! dictionary. Another test makes the dictionary again from its recipe.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_possible_truncation, reason = "a test ends there")]
 
@@ -39,7 +39,7 @@ fn rsa2048() -> SigningKey {
     signing_key(&KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap())
 }
 
-/// Returns the size of the file that travels; the routing hint is the subject of its mail.
+/// Returns the size in octets of a letter as a document. The document has no routing hint, since FORMAT.md measures sizes without the hint.
 fn sealed_bytes(letter: &Letter, office: &SigningKey, centre: &SigningKey) -> usize {
     let octets = write_letter(letter, &PayloadLimits::default()).unwrap();
     let der = cms::seal(&octets, office, centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
@@ -53,7 +53,7 @@ fn one_record_bytes_max(kind: &str, key: fn() -> SigningKey) -> usize {
         (0..200).map(|_| sealed_bytes(&full_births(&mut dice, &corpus, 1), &office, &centre)).collect();
     let (min, max) = (*sizes.iter().min().unwrap(), *sizes.iter().max().unwrap());
     let mean = sizes.iter().sum::<usize>() / sizes.len();
-    // Base64 of the file in lines of 76 characters and CRLF (RFC 2045, 6.8), as a mail carries an attachment.
+    // A mail carries the file as base64, in lines of 76 characters and CRLF (RFC 2045, 6.8).
     let attached = max.div_ceil(3) * 4;
     let attached = attached + attached.div_ceil(76) * 2;
     println!(

@@ -1,9 +1,11 @@
-//! One person asks, another one confirms: what takes over an agency, moves much money, or gives somebody power needs two.
+//! Approvals: one person asks for an operation, another person confirms it. Operations that take over an agency, move much money or give
+//! somebody more rights need two people.
 //!
-//! Such an operation, called by one person alone, ends with [`AdministrationError::ApprovalNeeded`], which holds it with all its
-//! parameters ([`Act`]); [`ask`] writes it down with what was seen. [`confirm`] does it inside the decider's transaction, if what was
-//! seen still holds; else it is asked anew. The database itself refuses that one person is both. `people::need::Need` is the one table of
-//! what needs a second person.
+//! If one person alone calls such an operation, it fails with [`AdministrationError::ApprovalNeeded`], which contains the operation with
+//! its parameters ([`Act`]). [`ask`] stores the act, and the present state of the object that it concerns as `seen`. [`confirm`] performs
+//! the act inside the decider's transaction if the state still equals `seen`. Otherwise the approval ends, and the asker has to ask again.
+//! A constraint of the database refuses an approval whose asker is also its decider. Type `people::need::Need` lists the operations that
+//! need a second person.
 
 mod perform;
 
@@ -15,7 +17,7 @@ use serde_json::Value;
 
 use crate::database::fault::Fault;
 use crate::database::schema::approvals;
-use crate::error::{AdministrationError, InvalidValue};
+use crate::error::AdministrationError;
 use crate::people::act::Act;
 use crate::people::action::AuditAction;
 use crate::people::approved::{Approved, judge};
@@ -24,45 +26,45 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::people::standing::{Standing, standing};
 
-/// How long something that was asked waits.
+/// Time for which an approval may be confirmed.
 const VALIDITY: Duration = Duration::hours(24);
 
-/// Something that was asked.
+/// An approval: an operation that one person asked for, and its decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Approval {
-    /// Its number.
+    /// Number of the approval.
     pub id: i64,
-    /// The operation's name.
+    /// Name of the operation.
     pub operation: String,
-    /// Its parameters.
+    /// Parameters of the operation, without secrets.
     pub parameters: Value,
-    /// What it concerns, as it was when it was asked.
+    /// State of the object that the operation concerns, at the time when the user asked.
     pub seen: Value,
-    /// Who asked.
+    /// Name of the user who asked.
     pub asked_by: String,
-    /// When.
+    /// Time when the user asked.
     pub asked_at: DateTime<Utc>,
-    /// Until when it may be confirmed.
+    /// Time until which the operation may be confirmed.
     pub expires_at: DateTime<Utc>,
-    /// `waiting`, `expired`, `confirmed`, `refused`, `changed` (what was seen) or `withdrawn`.
+    /// State: `waiting`, `expired`, `confirmed`, `refused`, `changed` (the state in `seen` no longer held) or `withdrawn`.
     pub state: String,
-    /// Who decided.
+    /// Name of the user who decided; `None` before a decision, and where the asker withdrew.
     pub decided_by: Option<String>,
-    /// When.
+    /// Time of the decision or withdrawal; `None` before that.
     pub decided_at: Option<DateTime<Utc>>,
-    /// Why it was refused.
+    /// Reason of a refusal or withdrawal; `None` otherwise.
     pub reason: Option<String>,
-    /// What was asked.
+    /// The operation itself, with all its parameters.
     #[serde(skip)]
     pub act: Act,
 }
 
-/// What was confirmed and done.
+/// A confirmed approval, whose operation was performed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Confirmed {
-    /// The approval, as it is now.
+    /// The approval after its confirmation.
     pub approval: Approval,
-    /// What came of the operation.
+    /// Result of the operation, such as `{"balance": 5000}`.
     pub result: Value,
 }
 
@@ -104,10 +106,11 @@ impl Row {
     }
 }
 
-/// Asks for something. The same that waits already, of the same sight, is not asked twice: its approval is returned.
+/// Asks for an operation. If the same operation already waits with the same `seen` state, its approval is returned and no second approval
+/// is made.
 ///
 /// # Errors
-/// The asker may not do it himself; what it concerns does not exist; a fault.
+/// The asker may not perform the operation; the object that it concerns does not exist; a fault of the database.
 pub async fn ask(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -155,10 +158,11 @@ pub async fn ask(
         .await
 }
 
-/// Lists what was asked, the newest first: what waits, or all, older than `before` where given.
+/// Lists approvals, newest first. If `before` is given, only approvals with a lower number are listed. Only waiting approvals are listed,
+/// unless `with_decided`.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     with_decided: bool,
@@ -178,21 +182,21 @@ pub async fn list(
     Ok(rows.into_iter().map(Row::into_approval).collect::<Result<_, Fault>>()?)
 }
 
-/// Shows something that was asked.
+/// Shows one approval.
 ///
 /// # Errors
-/// No such approval; a fault.
+/// The approval does not exist; a fault of the database.
 pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<Approval, AdministrationError> {
     let row: Option<Row> = approvals::table.find(id).select(Row::as_select()).first(connection).await.optional()?;
     Ok(row.ok_or(AdministrationError::ApprovalUnknown(id))?.into_approval()?)
 }
 
-/// Confirms what another person asked, and does it, all in one transaction: if what was seen still holds.
+/// Confirms an operation that another person asked for, and performs it, in one transaction.
 ///
 /// # Errors
-/// No such approval; decided or expired; asked by the same person, or by one who may not ask it any more; what was seen has changed,
-/// which ends it; neither of the two is of the commission where one must be; whatever the operation itself refuses; a fault. A try to
-/// confirm one's own is a line of the audit log.
+/// The approval does not exist; the approval is decided or expired; the decider is the asker; the asker has lost the right to ask; the
+/// `seen` state has changed, which ends the approval; the operation needs the commission and neither person belongs to it; an error of the
+/// operation itself; a fault of the database. The audit log records an asker's attempt to confirm his own approval.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -207,10 +211,10 @@ pub async fn confirm(
     }
 }
 
-/// Refuses what another person asked, or takes back what one asked oneself.
+/// Refuses an operation that another person asked for, or withdraws an operation that the caller asked for.
 ///
 /// # Errors
-/// No such approval; decided or expired; no reason; a fault.
+/// The approval does not exist; the approval is decided or expired; the reason is missing; a fault of the database.
 pub async fn refuse(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -222,10 +226,7 @@ pub async fn refuse(
     if !is_own {
         operator.require(connection, Operation::ApprovalConfirm).await?;
     }
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(InvalidValue::Reason.into());
-    }
+    let reason = audit::reason(reason)?;
     connection
         .transaction(async |connection| {
             waiting(connection, id).await?;
@@ -252,18 +253,18 @@ pub async fn refuse(
         .await
 }
 
-/// Something that waits, as the two people and what was seen stand under its lock.
+/// A waiting approval, locked and checked: the two people may decide it. `holds` says whether the `seen` state is unchanged.
 pub(crate) struct Judged {
     pub approval: Approval,
     approved: Approved,
     holds: bool,
 }
 
-/// Judges something that waits and needs more than its own transaction to be done, such as a letter's further attempt: the caller does
-/// it in this transaction, and ends it with [`end`].
+/// Locks and checks a waiting approval whose operation the caller performs itself, since the operation needs more than `Act::perform` has,
+/// for example to process a letter again. The caller performs it in this transaction and then calls [`end`].
 ///
 /// # Errors
-/// As of [`confirm`]; what was seen has changed: the caller's transaction must not be committed.
+/// The errors of [`confirm`]; if the `seen` state has changed, the caller must not commit the transaction.
 pub(crate) async fn judged(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -273,7 +274,7 @@ pub(crate) async fn judged(
     if judged.holds { Ok(judged) } else { Err(AdministrationError::ApprovalChanged(id)) }
 }
 
-/// Ends something that was done, within the transaction that did it.
+/// Marks an approval as confirmed, in the transaction that performed its operation.
 pub(crate) async fn end(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -282,10 +283,10 @@ pub(crate) async fn end(
     close(connection, decider, approval, true).await
 }
 
-/// Finds out whether something that waits may be confirmed by this person and is as it was seen; what has changed ends the approval.
+/// Checks whether this person may confirm a waiting approval, and whether the `seen` state is unchanged. A changed state ends the approval.
 ///
 /// # Errors
-/// As of [`confirm`].
+/// The errors of [`confirm`].
 pub(crate) async fn still_holds(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -307,7 +308,7 @@ pub(crate) async fn still_holds(
     }
 }
 
-/// Puts it on record where somebody tried to confirm what he asked himself, and hands the error on.
+/// Writes an audit line if an asker tried to confirm his own approval. Returns the error that it was given.
 async fn put_on_record(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -326,7 +327,7 @@ async fn judge_waiting(
     decider: &Operator,
     id: i64,
 ) -> Result<Judged, AdministrationError> {
-    // Of two who decide at once the second waits here, and then finds it decided.
+    // If two people decide at the same time, the second person waits here for the lock and then finds the approval decided.
     let (approval, asker_was_commission) = waiting(connection, id).await?;
     let asker = standing(connection, &approval.asked_by).await?;
     let asker = Standing { is_commission: asker.is_commission && asker_was_commission, ..asker };
@@ -336,7 +337,7 @@ async fn judge_waiting(
     Ok(Judged { approval, approved, holds })
 }
 
-/// Ends an approval: confirmed, or because what was seen has changed.
+/// Ends an approval with the state confirmed or changed.
 async fn close(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -364,7 +365,7 @@ async fn close(
     show(connection, id).await
 }
 
-/// `None` where what was seen has changed: that ends the approval, and is committed.
+/// Performs a confirmed operation. Returns `None` if the `seen` state has changed; the caller then commits the end of the approval.
 async fn confirm_within(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -379,7 +380,7 @@ async fn confirm_within(
     Ok(holds.then_some(Confirmed { approval, result }))
 }
 
-/// Locks an approval that waits, and says whether its asker was of the commission when he asked.
+/// Locks a waiting approval. Returns the approval, and whether the asker belonged to the commission when he asked.
 async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<(Approval, bool), AdministrationError> {
     let row: Option<Row> =
         approvals::table.find(id).select(Row::as_select()).for_update().first(connection).await.optional()?;

@@ -1,4 +1,4 @@
-//! The centre itself: the server that every replica is, the keys that are its own, and its addresses.
+//! The centre itself: the server's name and settings, which all replicas share, the centre's keys, and its addresses.
 
 pub mod addresses;
 pub(crate) mod identity;

@@ -1,4 +1,4 @@
-//! Certificates: registered by an operator who compared the fingerprint, one agency to a key, for ever.
+//! Certificates of agencies. An operator compares the fingerprint before a certificate is registered. A key belongs to one agency for ever.
 
 pub(crate) mod certificate;
 pub mod ending;

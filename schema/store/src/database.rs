@@ -1,8 +1,9 @@
-//! The door to PostgreSQL: a bounded pool of connections, each with the same session settings, none in clear over a network.
+//! Connections to PostgreSQL: a bounded pool. Every connection has the same session settings, and no connection over a network is
+//! unencrypted.
 //!
-//! A `Database` is cheap to clone and to share. It connects when it is first needed, so a program starts, and stays up,
-//! while PostgreSQL is away. Connections are driven by tasks of the runtime that called `get` first: use one that
-//! lives as long as the process (an actor's arbiter may be rebuilt, and would take its connections along).
+//! A `Database` is cheap to clone and to share. It connects when it is first used, so a program can start and run while PostgreSQL cannot
+//! be reached. Tasks of the runtime that first calls `get` drive the connections, so that runtime must live as long as the process. The
+//! runtime of an actor's arbiter would end the connections when the arbiter is rebuilt.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,82 +19,98 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt;
 
 mod archiving;
+mod compatibility;
 mod connect;
 pub mod fault;
+mod hosts;
 pub mod identifier;
+mod messages;
 mod migrate;
+mod replication;
 pub(crate) mod schema;
+mod session;
 mod settings;
 pub(crate) mod sqlstate;
 pub mod statement;
 #[cfg(test)]
 mod tests;
+mod watch;
+mod wire;
 
 pub use archiving::Archiving;
-use connect::connect;
+use hosts::Hosts;
 pub use migrate::MigrateError;
+pub use replication::Standbys;
+use session::connect;
 use settings::Target;
 pub use settings::{DatabaseSettings, SettingsError};
 
 use crate::database::fault::Fault;
 
-/// Writes as many bytes as a batch may add to a table, in a transaction that does not keep them.
+/// Writes one megabyte, as much as a batch may add to a table, to test whether the disk has room. The caller rolls the transaction back.
 pub(crate) const ROOM_PROBE: &str =
     "CREATE UNLOGGED TABLE xm.room_probe AS SELECT repeat('x', 1000) FROM generate_series(1, 1000)";
 
-/// How long a statement may take.
+/// Time limits of a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatementLimits {
     /// Longest wait for a lock.
     pub lock: Duration,
-    /// Longest time in all.
+    /// Longest time of the whole statement, including waits.
     pub statement: Duration,
 }
 
-/// A connection on loan from the pool.
+/// A connection borrowed from the pool.
 ///
-/// One that holds an open transaction must not simply be dropped: its locks would stay until the pool looks at it
-/// again. `Object::take` it and drop that.
+/// A connection with an open transaction must not simply be dropped: dropping returns it to the pool, and its locks would remain until the
+/// pool uses it again. `Object::take` removes the connection from the pool, and dropping the result closes it.
 pub type Connection = Object<AsyncPgConnection>;
 
-/// The database, by a pool of connections.
+/// The database, reached through a pool of connections.
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<AsyncPgConnection>,
-    target: Arc<Target>,
+    hosts: Arc<Hosts>,
     settings: Arc<DatabaseSettings>,
 }
 
+/// Makes a connection of the pool on the runtime that the settings name.
+async fn connect_at_home(hosts: Arc<Hosts>, settings: Arc<DatabaseSettings>) -> ConnectionResult<AsyncPgConnection> {
+    let Some(home) = settings.runtime.clone() else { return connect(&hosts, &settings, true).await };
+    let connecting = home.spawn(async move { connect(&hosts, &settings, true).await });
+    connecting.await.unwrap_or_else(|_ended| Err(ConnectionError::BadConnection("the process is ending".to_owned())))
+}
+
 impl Database {
-    /// Checks the settings and makes an empty pool. Connects to nothing yet.
+    /// Checks the settings and makes an empty pool. This does not connect yet.
     ///
     /// # Errors
-    /// Settings that cannot work, or that would send records over a network in clear.
+    /// Settings that cannot work, or that would allow records on a network unencrypted.
     pub fn new(settings: DatabaseSettings) -> Result<Database, SettingsError> {
-        let target = Arc::new(Target::new(&settings)?);
+        let hosts = Arc::new(Hosts::new(Target::new(&settings)?));
         let settings = Arc::new(settings);
         let mut manager = ManagerConfig::default();
-        // A closed connection is noticed without asking the server: a round trip per loan would buy nothing.
+        // The pool notices a closed connection without a query, so a query before each loan would only cost time.
         manager.recycling_method = RecyclingMethod::Fast;
-        let (for_setup, its_settings) = (Arc::clone(&target), Arc::clone(&settings));
+        let (for_setup, its_settings) = (Arc::clone(&hosts), Arc::clone(&settings));
         manager.custom_setup = Box::new(move |_url| {
-            let (target, settings) = (Arc::clone(&for_setup), Arc::clone(&its_settings));
-            async move { connect(&target, &settings).await }.boxed()
+            let (hosts, settings) = (Arc::clone(&for_setup), Arc::clone(&its_settings));
+            async move { connect_at_home(hosts, settings).await }.boxed()
         });
         // The URL stays out of the pool, whose errors and debug output would repeat it.
         let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
             .max_size(settings.connections_max.max(1))
-            // The one used last: its statements are prepared and its buffers grown, the others' need not be.
+            // The pool lends the connection that was used last, whose statements are prepared and whose buffers are large enough.
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| SettingsError::Tls(rustls::Error::General(error.to_string())))?;
-        Ok(Database { pool, target, settings })
+        Ok(Database { pool, hosts, settings })
     }
 
     /// Borrows a connection.
     ///
     /// # Errors
-    /// The database is away, or busy: no connection came free in time.
+    /// The database cannot be reached, or no connection became free in time.
     pub async fn get(&self) -> Result<Connection, Fault> {
         match tokio::time::timeout(self.settings.wait, self.pool.get()).await {
             Ok(Ok(connection)) => Ok(connection),
@@ -104,7 +121,7 @@ impl Database {
         }
     }
 
-    /// Says what was waited for in vain: a connection that others have, or PostgreSQL.
+    /// Makes the fault for a wait without a connection: all connections are in use, or PostgreSQL accepts none.
     fn waited_for(&self) -> Fault {
         let (status, seconds) = (self.pool.status(), self.settings.wait.as_secs());
         if status.available == 0 && status.size >= status.max_size {
@@ -117,41 +134,64 @@ impl Database {
     /// Makes a connection outside the pool, which closes when it is dropped.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database cannot be reached.
     pub async fn connect_alone(&self) -> Result<AsyncPgConnection, Fault> {
-        Ok(connect(&self.target, &self.settings).await?)
+        Ok(connect(&self.hosts, &self.settings, true).await?)
     }
 
-    /// Tries whether the database answers and has room to write: a full disk refuses letters and nothing else.
-    /// Nothing remains of it.
+    /// Makes a connection outside the pool whose statements have no limit of time, neither here nor in PostgreSQL.
     ///
     /// # Errors
-    /// The database is away, answers nothing for as long as work waits for a connection, or its disk is full.
+    /// The database cannot be reached.
+    pub(crate) async fn connect_without_limits(&self) -> Result<AsyncPgConnection, Fault> {
+        Ok(connect(&self.hosts, &self.settings, false).await?)
+    }
+
+    /// Checks that the database answers and can write: on a full disk, PostgreSQL still reads but cannot store letters. The check does not
+    /// change the database.
+    ///
+    /// # Errors
+    /// The database cannot be reached, does not answer within the pool's time to wait, or has a full disk.
     pub async fn probe(&self) -> Result<(), Fault> {
-        // What is made in a transaction that does not end is gone with it. Alone: where it fails, a transaction is left in it.
+        // The rollback removes the table. The probe uses a connection outside the pool, since a failed probe leaves its transaction open.
         let text = format!("BEGIN; {ROOM_PROBE}; ROLLBACK");
         let probing = async { Ok(self.connect_alone().await?.batch_execute(&text).await?) };
-        // A proxy may accept and say nothing: the next probe finds another connection, and this one would wait for ever.
+        // A proxy may accept a connection and never answer. Without a limit, the probe would then wait for ever.
         tokio::time::timeout(self.settings.wait, probing).await.unwrap_or_else(|_elapsed| {
             Err(Fault::Away(format!("the probe had no answer within {} s", self.settings.wait.as_secs())))
         })
     }
 
-    /// Returns how long a statement of a session may wait for a lock, and how long it may take.
+    /// Returns the sessions' time limits: for one lock, and for one statement.
     pub fn limits(&self) -> StatementLimits {
         StatementLimits { lock: self.settings.lock_timeout, statement: self.settings.statement_timeout }
     }
 
-    /// Returns how many connections are open, and how many of them are idle.
+    /// Returns the number of open connections, and how many of them are idle.
     pub fn connections(&self) -> (usize, usize) {
         let status = self.pool.status();
         (status.size, status.available)
     }
 
-    /// Reads what `xmserver check` judges.
+    /// Returns the number of hosts that the URL names.
+    pub fn hosts(&self) -> usize {
+        self.hosts.count()
+    }
+
+    /// Returns how often the primary was found at another host than before.
+    pub fn primary_changes(&self) -> u64 {
+        self.hosts.primary_changes()
+    }
+
+    /// Returns the number of COMMITs whose answer never came, so that their outcome is unknown.
+    pub fn unknown_commits(&self) -> u64 {
+        self.hosts.unknown_commits()
+    }
+
+    /// Reads the settings that `xmserver check` judges.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database cannot be reached.
     pub async fn report(&self) -> Result<DatabaseReport, Fault> {
         let mut connection = self.get().await?;
         let report = diesel::sql_query(
@@ -170,37 +210,37 @@ impl Database {
     }
 }
 
-/// How the database is set up, as far as promises hang on it.
+/// Settings of the database on which promises of the server depend.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct DatabaseReport {
-    /// Such as 150018.
+    /// Version as a number, such as 150018 for 15.18.
     #[diesel(sql_type = Integer)]
     pub version_number: i32,
-    /// Such as `15.18`.
+    /// Version as text, such as `15.18`.
     #[diesel(sql_type = Text)]
     pub version: String,
-    /// Whether what is committed is written to the disk.
+    /// Whether PostgreSQL writes committed data to the disk.
     #[diesel(sql_type = Bool)]
     pub fsync: bool,
-    /// Whether a torn page can be mended after a crash.
+    /// Whether PostgreSQL can restore a page that a crash left half written.
     #[diesel(sql_type = Bool)]
     pub full_page_writes: bool,
-    /// Whether a commit waits for the disk; ours is set to `on` for each session.
+    /// Whether a commit waits for the disk; the program sets this to `on` in each session.
     #[diesel(sql_type = Text)]
     pub synchronous_commit: String,
-    /// Whether rotten pages are noticed.
+    /// Whether PostgreSQL notices corrupted pages.
     #[diesel(sql_type = Bool)]
     pub data_checksums: bool,
-    /// Must be `UTF8`.
+    /// Encoding of the database, which must be `UTF8`.
     #[diesel(sql_type = Text)]
     pub encoding: String,
-    /// Whether this is a read-only standby.
+    /// Whether the database is a standby, which can only be read.
     #[diesel(sql_type = Bool)]
     pub is_standby: bool,
 }
 
 impl DatabaseReport {
-    /// Names everything that breaks a promise; empty when all is well.
+    /// Returns a sentence for each setting that breaks a promise; empty where all settings keep the promises.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut expect = |holds: bool, problem: String| {
@@ -229,7 +269,7 @@ impl DatabaseReport {
         problems
     }
 
-    /// Names what is worth a change without breaking a promise.
+    /// Returns a sentence for each setting that should be changed but breaks no promise.
     pub fn advice(&self) -> Vec<String> {
         let mut advice = Vec::new();
         if !self.data_checksums {

@@ -1,4 +1,4 @@
-//! Figures of the sample `election`, out of the views that everybody's SQL reads: states of stations, totals, and what is missing.
+//! Figures of the sample `election`: states of stations, totals and missing stations. They are read from views that any SQL tool can read.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
@@ -8,122 +8,128 @@ use serde::Serialize;
 
 use crate::error::AdministrationError;
 
-/// The states of a station, in their precedence: each station of the list is in exactly one.
+/// States of a station, in order of precedence. Each station of the list is in exactly one state.
 pub const STATES: [&str; 6] = ["contested", "held", "correcting", "flagged", "counted", "missing"];
 
-/// How many stations of an election are in a state.
+/// Number of stations of an election that are in one state.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct StateCount {
-    /// The election.
+    /// Code of the election.
     #[diesel(sql_type = Text)]
     pub election: String,
-    /// One of [`STATES`].
+    /// State, one of [`STATES`].
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// Stations.
+    /// Number of stations in the state.
     #[diesel(sql_type = BigInt)]
     pub stations: i64,
-    /// Their registered voters.
+    /// Number of registered voters of these stations.
     #[diesel(sql_type = BigInt)]
     pub registered: i64,
 }
 
-/// The figures of an election in the whole country.
+/// The figures of an election in the whole country, or in an area.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Totals {
-    /// The election.
+    /// Code of the election.
     #[diesel(sql_type = Text)]
     pub election: String,
-    /// Stations of the list.
+    /// The area of the figures and the areas that contain it, from the largest to the smallest; empty for the whole country.
+    #[diesel(sql_type = Array<Text>)]
+    pub areas: Vec<String>,
+    /// Number of stations of the list.
     #[diesel(sql_type = BigInt)]
     pub stations: i64,
-    /// Those whose result is in the tables and is not contested.
+    /// Number of stations whose result is in the tables and not contested.
     #[diesel(sql_type = BigInt)]
     pub stations_counted: i64,
-    /// Registered voters of all stations.
+    /// Number of registered voters of all stations.
     #[diesel(sql_type = BigInt)]
     pub registered: i64,
-    /// Those of the stations counted.
+    /// Number of registered voters of the stations counted.
     #[diesel(sql_type = BigInt)]
     pub registered_counted: i64,
-    /// Signatures.
+    /// Number of voters who signed the voters' lists in the stations counted.
     #[diesel(sql_type = BigInt)]
     pub signatures: i64,
-    /// Ballots found.
+    /// Number of ballots found.
     #[diesel(sql_type = BigInt)]
     pub ballots: i64,
-    /// Void ballots.
+    /// Number of void ballots.
     #[diesel(sql_type = BigInt)]
     pub void: i64,
-    /// Blank ballots.
+    /// Number of blank ballots.
     #[diesel(sql_type = BigInt)]
     pub blank: i64,
-    /// Valid votes.
+    /// Number of valid votes.
     #[diesel(sql_type = BigInt)]
     pub valid: i64,
 }
 
-/// The votes of a candidate in the whole country.
+/// The votes of a candidate in the whole country, or in an area.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct CandidateVotes {
-    /// The election.
+    /// Code of the election.
     #[diesel(sql_type = Text)]
     pub election: String,
-    /// The candidate's code.
+    /// The area of the figures and the areas that contain it, as in [`Totals`].
+    #[diesel(sql_type = Array<Text>)]
+    pub areas: Vec<String>,
+    /// Code of the candidate.
     #[diesel(sql_type = Text)]
     pub candidate: String,
-    /// The candidate's name; empty where the list has none.
+    /// Name of the candidate; empty where the list has none.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Votes.
+    /// Number of votes.
     #[diesel(sql_type = BigInt)]
     pub votes: i64,
 }
 
-/// A station of which nothing was accepted and nothing is held.
+/// A station with neither an accepted nor a held result.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Missing {
-    /// The election.
+    /// Code of the election.
     #[diesel(sql_type = Text)]
     pub election: String,
-    /// The station's code.
+    /// Code of the station.
     #[diesel(sql_type = Text)]
     pub bureau: String,
-    /// Its name.
+    /// Name of the station.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// The areas that it lies in, from the largest to the smallest.
+    /// Areas that contain the station, from the largest to the smallest.
     #[diesel(sql_type = Array<Text>)]
     pub areas: Vec<String>,
-    /// Its registered voters.
+    /// Number of registered voters.
     #[diesel(sql_type = Integer)]
     pub registered: i32,
-    /// The telephone of its chief.
+    /// Telephone of the station's chief.
     #[diesel(sql_type = Nullable<Text>)]
     pub telephone: Option<String>,
-    /// The agency that may write about it.
+    /// Agency that may send the station's result; `None` where no scope has the station's code.
     #[diesel(sql_type = Nullable<Integer>)]
     pub agency: Option<Matricule>,
-    /// That agency's telephone.
+    /// Telephone of the agency that may send the station's result.
     #[diesel(sql_type = Nullable<Text>)]
     pub agency_telephone: Option<String>,
 }
 
-/// Which missing stations are listed, those with most registered voters first.
+/// Filter of missing stations, which are listed with the most registered voters first.
 #[derive(Clone, Debug, Default)]
 pub struct MissingFilter {
-    /// Of this election.
+    /// Only stations of this election.
     pub election: Option<String>,
-    /// In this area, whatever its level.
+    /// Only stations in this area, of any level.
     pub area: Option<String>,
-    /// At most so many; all when absent.
+    /// Most stations to list; `None` for all.
     pub limit: Option<i64>,
 }
 
-/// Says whether the database has the views.
+/// Says whether the database has the views of the sample.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn are_there(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
     #[derive(QueryableByName)]
     struct There {
@@ -142,69 +148,106 @@ async fn demand(connection: &mut AsyncPgConnection) -> Result<(), Administration
     }
 }
 
-/// Counts the stations of each election, or of one, by state. States without a station are left out.
+/// Filter of figures: all elections or one, and the whole country or one area.
+#[derive(Clone, Debug, Default)]
+pub struct FiguresFilter {
+    /// Only figures of this election.
+    pub election: Option<String>,
+    /// Only figures of the area with this name, at any level. If several areas have the name, each is returned. `None` for the whole
+    /// country.
+    pub area: Option<String>,
+}
+
+/// SQL condition that filters a view of figures by election (`$1`) and area (`$2`).
+macro_rules! in_area {
+    () => {
+        "($1 IS NULL OR election = $1)
+         AND CASE WHEN $2 IS NULL THEN level = 0
+                  ELSE level > 0 AND (ARRAY[region, departement, arrondissement, commune, centre_vote])[level] = $2 END"
+    };
+}
+
+/// SQL expression for the areas of a row in such a view: the row's area and the areas that contain it, from the largest to the smallest.
+macro_rules! areas {
+    () => {
+        "array_remove((ARRAY[region, departement, arrondissement, commune, centre_vote]::text[])[1:level], '') AS areas"
+    };
+}
+
+/// Counts the stations of each election, or of the given one, by state. A state without stations is absent.
 ///
 /// # Errors
-/// The sample is not there; a fault.
+/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
 pub async fn states(
     connection: &mut AsyncPgConnection,
-    election: Option<&str>,
+    filter: &FiguresFilter,
 ) -> Result<Vec<StateCount>, AdministrationError> {
     demand(connection).await?;
     let counts = diesel::sql_query(
         "SELECT election, state, count(*) AS stations, sum(registered)::bigint AS registered FROM election.states
-          WHERE $1 IS NULL OR election = $1 GROUP BY election, state ORDER BY election, state",
+          WHERE ($1 IS NULL OR election = $1)
+            AND ($2 IS NULL OR $2 IN (region, departement, arrondissement, commune, centre_vote))
+          GROUP BY election, state ORDER BY election, state",
     )
-    .bind::<Nullable<Text>, _>(election)
+    .bind::<Nullable<Text>, _>(&filter.election)
+    .bind::<Nullable<Text>, _>(&filter.area)
     .load(connection)
     .await?;
     Ok(counts)
 }
 
-/// Adds up each election, or one, over the whole country.
+/// Returns the totals of each election, or of the given one, for the whole country or an area.
 ///
 /// # Errors
-/// The sample is not there; a fault.
+/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
 pub async fn totals(
     connection: &mut AsyncPgConnection,
-    election: Option<&str>,
+    filter: &FiguresFilter,
 ) -> Result<Vec<Totals>, AdministrationError> {
     demand(connection).await?;
-    let totals = diesel::sql_query(
+    let totals = diesel::sql_query(concat!(
         "SELECT election, stations, stations_counted, registered::bigint AS registered, registered_counted::bigint AS registered_counted,
                 signatures::bigint AS signatures, ballots::bigint AS ballots, void::bigint AS void, blank::bigint AS blank,
-                valid::bigint AS valid
-           FROM election.totals WHERE level = 0 AND ($1 IS NULL OR election = $1) ORDER BY election",
-    )
-    .bind::<Nullable<Text>, _>(election)
+                valid::bigint AS valid, ",
+        areas!(),
+        " FROM election.totals WHERE ",
+        in_area!(),
+        " ORDER BY election, areas"
+    ))
+    .bind::<Nullable<Text>, _>(&filter.election)
+    .bind::<Nullable<Text>, _>(&filter.area)
     .load(connection)
     .await?;
     Ok(totals)
 }
 
-/// Adds up the votes of each candidate over the whole country, the most first.
+/// Returns the votes of each candidate in the whole country or an area; the candidate with the most votes comes first.
 ///
 /// # Errors
-/// The sample is not there; a fault.
+/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
 pub async fn votes(
     connection: &mut AsyncPgConnection,
-    election: Option<&str>,
+    filter: &FiguresFilter,
 ) -> Result<Vec<CandidateVotes>, AdministrationError> {
     demand(connection).await?;
-    let votes = diesel::sql_query(
-        "SELECT election, candidate, coalesce(name, '') AS name, votes::bigint AS votes FROM election.votes
-          WHERE level = 0 AND ($1 IS NULL OR election = $1) ORDER BY election, votes DESC, candidate",
-    )
-    .bind::<Nullable<Text>, _>(election)
+    let votes = diesel::sql_query(concat!(
+        "SELECT election, candidate, coalesce(name, '') AS name, votes::bigint AS votes, ",
+        areas!(),
+        " FROM election.votes WHERE ",
+        in_area!(),
+        " ORDER BY election, areas, votes DESC, candidate"
+    ))
+    .bind::<Nullable<Text>, _>(&filter.election)
+    .bind::<Nullable<Text>, _>(&filter.area)
     .load(connection)
     .await?;
     Ok(votes)
 }
 
-/// Lists the stations that are missing.
+/// Lists the missing stations that pass the filter.
 ///
 /// # Errors
-/// The sample is not there; a fault.
+/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
 pub async fn missing(
     connection: &mut AsyncPgConnection,
     filter: &MissingFilter,

@@ -1,5 +1,5 @@
-//! Why something was not administered: a stable code with parameters. The words are made where they are read, in the reader's
-//! language; what stands here is for programs, logs and tests.
+//! Errors of administration. Each error has a stable code and parameters. Programs, logs and tests use the code; the console and the
+//! commands turn it into words in the language of the reader.
 
 mod book;
 mod invalid;
@@ -22,295 +22,296 @@ use crate::tables::adoption::mistake::Mistake;
 use crate::tables::adoption::problem::Problem;
 use crate::tables::loaded::LoadFault;
 
-/// Why something was not administered.
+/// Reason for which an operation of administration failed.
 #[derive(Debug)]
 pub enum AdministrationError {
-    /// No such agency.
+    /// No agency has the matricule.
     AgencyUnknown(Matricule),
-    /// The matricule is taken.
+    /// An agency has the matricule already.
     AgencyExists(Matricule),
-    /// Every matricule is taken.
+    /// Every matricule belongs to an agency.
     MatriculesExhausted,
-    /// No such plan.
+    /// No plan has the name.
     PlanUnknown(String),
-    /// The name is taken.
+    /// The agency has an installation of that name already.
     InstallationExists {
-        /// The agency.
+        /// Matricule of the agency.
         agency: Matricule,
-        /// The name.
+        /// Name of the installation.
         name: String,
     },
-    /// The key is another agency's.
+    /// The key belongs to another agency.
     KeyOfAnotherAgency {
-        /// Whose it is.
+        /// Agency that the key belongs to.
         owner: Matricule,
-        /// Who brought it.
+        /// Agency for which the key was to be registered.
         agency: Matricule,
     },
-    /// Another key goes by this name.
+    /// Another key is registered under the same key identifier, or under the same issuer and serial number.
     KeyNameTaken {
-        /// What the name is.
+        /// Kind of the identifier that is taken.
         name: KeyName,
-        /// Whose it is.
+        /// Agency of the registered key.
         owner: Matricule,
     },
-    /// The key is the centre's own.
+    /// The key is one of the centre's own.
     KeyOfCentre {
-        /// `next`, `current` or `retired`.
+        /// State of the centre's key: `next`, `current` or `retired`.
         state: String,
     },
-    /// The key was revoked before, under this certificate or another.
+    /// The key was revoked before, with this certificate or another.
     KeyRevoked {
-        /// When.
+        /// Time of the revocation.
         at: DateTime<Utc>,
     },
-    /// The certificate is registered.
+    /// The certificate is registered already.
     CertificateExists,
-    /// The operator named another fingerprint. The right one is not told: who has only the file must not be able to confirm it.
+    /// The operator gave another fingerprint. The error does not show the right fingerprint, so that somebody who has only the file cannot
+    /// confirm it.
     FingerprintMismatch {
-        /// Who is to be asked.
+        /// Agency whose office knows the fingerprint.
         agency: Matricule,
     },
-    /// An operator must say that the certificate is meant.
+    /// The certificate has unusual properties, which the operator must accept explicitly.
     CertificateConcerns(Vec<Concern>),
-    /// No such certificate.
+    /// No certificate has the number, name or beginning of a fingerprint.
     CertificateUnknown(String),
-    /// Several such certificates.
+    /// Several certificates match the beginning of a fingerprint.
     CertificateAmbiguous(String),
-    /// It is revoked.
+    /// The certificate is revoked already.
     CertificateRevoked {
-        /// SHA-256 of the certificate, hexadecimal.
+        /// SHA-256 of the certificate, in hexadecimal.
         fingerprint: String,
-        /// When.
+        /// Time of the revocation.
         at: DateTime<Utc>,
     },
-    /// No such table.
+    /// No adopted table has the name.
     TableUnknown(String),
-    /// A definition file is wrong.
+    /// A definition file has a mistake.
     DefinitionFile(Mistake),
-    /// A table that is to be given up is there.
+    /// The table to be abandoned still exists in the database.
     TableThere {
-        /// Application and name.
+        /// Full name of the table, `application.name`.
         table: String,
-        /// Schema and relation.
+        /// Full name of its relation, `schema.relation`.
         relation: String,
     },
-    /// No adopted table has this scope column.
+    /// No adopted table has the scope column.
     ScopeColumnUnknown {
-        /// As it was named.
+        /// Name of the column, as it was given.
         column: String,
-        /// Those that there are.
+        /// Scope columns that exist.
         known: Vec<String>,
     },
-    /// A table cannot be adopted; every reason at once.
+    /// A table cannot be adopted; all reasons are given at once.
     TableUnfit {
-        /// The table.
+        /// Full name of the table.
         table: String,
-        /// The reasons.
+        /// Reasons for which the table cannot be adopted.
         problems: Vec<Problem>,
     },
-    /// A file has columns that its table does not have, or misses those that it needs.
+    /// A file has columns that its table lacks, or lacks columns that the table needs.
     LoadColumns {
-        /// Those that it does not have, or that stand twice.
+        /// Columns that the table lacks, or that the file has twice.
         unknown: Vec<String>,
-        /// Those that are missing.
+        /// Columns that the file lacks.
         missing: Vec<String>,
     },
-    /// A file has values that its table does not take.
+    /// A file has values that the table's columns cannot have.
     LoadValues {
-        /// The first of them.
+        /// First wrong values, with their places.
         faults: Vec<LoadFault>,
-        /// How many there are.
+        /// Number of all wrong values.
         total: usize,
     },
-    /// A file names records twice.
+    /// A file has several rows with the same legal key.
     LoadKeysTwice {
-        /// The legal key.
+        /// Columns of the legal key.
         key: Vec<String>,
-        /// How many records.
+        /// Number of keys that occur more than once.
         count: i64,
     },
-    /// A later tariff stands.
+    /// A later tariff exists for the same plan, service and table.
     TariffLater {
-        /// Its beginning.
+        /// Beginning of the later tariff.
         from: DateTime<Utc>,
     },
-    /// No such tariff.
+    /// No tariff has the number.
     TariffUnknown(i32),
-    /// It has begun.
+    /// The tariff has begun, and cannot be removed any more.
     TariffBegun {
-        /// Its number.
+        /// Number of the tariff.
         id: i32,
-        /// Its beginning.
+        /// Beginning of the tariff.
         from: DateTime<Utc>,
     },
-    /// No such batch of vouchers.
+    /// No batch of vouchers has the number.
     VouchersUnknown(i32),
-    /// The codes of a batch were written before.
+    /// The codes of the batch were written before.
     VouchersWritten(i32),
-    /// No voucher of a batch, or none of that number, can still be redeemed.
+    /// No voucher of the batch, or none of the given number, can still be redeemed.
     VouchersEnded {
-        /// The batch.
+        /// Number of the batch.
         batch: i32,
     },
     /// The agency's recharging is not locked.
     RechargeNotLocked(Matricule),
-    /// No such message, or none of that agency.
+    /// No message has the number, or it belongs to another agency.
     MessageUnknown(i64),
-    /// No installation of the agency has written yet, so that no way to it is known.
+    /// No installation of the agency has sent a letter yet, so no way to the agency is known.
     AgencySilent(Matricule),
-    /// Of the agencies that were named none has written yet.
+    /// None of the agencies that a broadcast names has sent a letter yet.
     NobodyToTell,
-    /// No such change of a profile.
+    /// No change of a profile has the number.
     ProfileChangeUnknown(i64),
-    /// It does not wait any more.
+    /// The change of a profile is decided or replaced already.
     ProfileChangeDecided {
-        /// Its number.
+        /// Number of the change.
         id: i64,
-        /// What became of it.
+        /// State of the change.
         state: String,
     },
-    /// No such letter.
+    /// No letter has the id.
     LetterUnknown(String),
-    /// No such line.
+    /// The journal, the quarantine, the list of held letters or the list of flags has no entry with the number.
     LineUnknown {
-        /// Where it was looked for.
+        /// Book that was searched.
         book: Book,
-        /// Its number.
+        /// Number that was looked for.
         id: i64,
     },
-    /// Somebody decided already about a letter that was held.
+    /// The held letter is decided already.
     HeldDecided {
-        /// Its number.
+        /// Number of the held letter.
         id: i64,
-        /// `released` or `refused`.
+        /// State of the letter, `released` or `refused`.
         state: String,
     },
     /// Somebody has explained this flag already.
     FlagExplained {
-        /// Its number.
+        /// Number of the flag.
         id: i64,
-        /// Who.
+        /// Name of the user who explained the flag.
         user: String,
     },
-    /// Somebody decided already.
+    /// The entry of the quarantine is decided already.
     QuarantineDecided {
-        /// Its number.
+        /// Number of the entry.
         id: i64,
-        /// `dropped` or `retried`.
+        /// State of the entry, `dropped` or `retried`.
         state: String,
     },
-    /// Not all of its bytes are kept.
+    /// The quarantine does not keep all bytes of the entry, so it cannot be tried again.
     QuarantineIncomplete {
-        /// Its number.
+        /// Number of the entry.
         id: i64,
     },
-    /// A user of this name exists.
+    /// A user of this name exists already.
     UserExists(String),
-    /// No such user.
+    /// No user has the name.
     UserUnknown(String),
-    /// Nobody could ever make a user again.
+    /// The last Superviseur would be lost, and nobody could make users any more.
     SuperviseurLast,
-    /// The account is somebody's.
+    /// The account of the machine belongs to a user already.
     AccountMapped {
-        /// Its name.
+        /// Name of the account.
         account: String,
     },
-    /// No such account, or one that is nobody's.
+    /// No account of the machine has the name, or the account belongs to no user.
     AccountUnknown(String),
-    /// Who runs the command is no user.
+    /// The account that runs the command belongs to no user.
     AccountUnmapped {
-        /// The account's name.
+        /// Name of the account.
         account: String,
-        /// Its number.
+        /// Number of the account (uid).
         uid: u32,
     },
-    /// No account is anybody's yet.
+    /// No account of the machine belongs to a user yet.
     NobodyMapped {
-        /// The account's name.
+        /// Name of the account that runs the command.
         account: String,
-        /// Who may take it.
+        /// Superviseurs, one of whom may take the account.
         superviseurs: Vec<String>,
     },
-    /// The operation requires more than the user may do.
+    /// The operation requires a higher privilege than the user has.
     PrivilegeMissing {
-        /// Who.
+        /// Name of the user.
         user: String,
-        /// What he may do.
+        /// Privilege of the user.
         privilege: Privilege,
-        /// What was tried.
+        /// Operation that the user tried.
         operation: Operation,
     },
-    /// It needs a second person: this is what is to be asked.
+    /// The operation needs a second person; the act describes the operation.
     ApprovalNeeded(Box<Act>),
-    /// No such approval.
+    /// No approval has the number.
     ApprovalUnknown(i64),
-    /// Somebody decided already.
+    /// The approval is decided already.
     ApprovalDecided {
-        /// Its number.
+        /// Number of the approval.
         id: i64,
-        /// What it became.
+        /// State of the approval.
         state: String,
     },
-    /// Nobody decided in time.
+    /// Nobody decided the approval in time.
     ApprovalExpired {
-        /// Its number.
+        /// Number of the approval.
         id: i64,
-        /// When it ended.
+        /// Time when the approval expired.
         at: DateTime<Utc>,
     },
-    /// The asker is no second person.
+    /// The asker tried to confirm his own approval.
     ApprovalOwn(i64),
-    /// What was seen when it was asked has changed.
+    /// The state that the asker saw has changed since he asked.
     ApprovalChanged(i64),
-    /// The asker may not do it any more.
+    /// The asker has lost the right to ask for the operation.
     ApprovalAskerMayNot {
-        /// Its number.
+        /// Number of the approval.
         id: i64,
-        /// Who asked.
+        /// Name of the user who asked.
         user: String,
     },
-    /// Neither of the two is of the election commission.
+    /// Neither the asker nor the decider belongs to the election commission.
     ApprovalWithoutCommission(i64),
-    /// `init` ran before.
+    /// The server exists already: `init` ran before.
     ServerExists {
-        /// The server's name.
+        /// Name of the server.
         name: String,
-        /// Its mode.
+        /// Mode of the server, test or live.
         mode: String,
-        /// Its currency.
+        /// Currency of the server.
         currency: String,
-        /// Its zone.
+        /// Time zone of the server.
         zone: String,
     },
-    /// The keys at hand are another centre's, or there are none.
+    /// The keys of the program belong to another centre, or the program has no keys.
     KeysForeign {
-        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs; unknown in a database from
-        /// before the record.
+        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs of digits with colons; `None` where the database
+        /// does not record it yet.
         centre: Option<String>,
-        /// That of a key found instead.
+        /// SHA-256 of the certificate of a key that the program has instead, in pairs of digits with colons; `None` where it has no keys.
         at_hand: Option<String>,
     },
-    /// A key of the centre's own is not at hand: letters sealed for it could not be opened.
+    /// The program lacks a key of the centre, so it could not open letters for that key.
     KeyMissing {
-        /// SHA-256 of its certificate, in pairs.
+        /// SHA-256 of the key's certificate, in pairs of digits with colons.
         fingerprint: String,
-        /// `next`, `current` or `retired`.
+        /// State of the key: `next`, `current` or `retired`.
         state: String,
     },
-    /// The address is one of the centre's own.
+    /// The e-mail address belongs to the centre itself.
     AddressOfCentre(String),
-    /// `init` did not run.
+    /// The server does not exist yet: `init` did not run.
     ServerMissing,
-    /// What was given is no valid value.
+    /// A value is not valid.
     Invalid(InvalidValue),
-    /// The audit log could not be believed.
+    /// The hash chain of the audit log is broken; the number is that of the first wrong line.
     AuditBroken(i64),
     /// A fault of the database.
     Fault(Fault),
 }
 
-/// By what a signer names his key.
+/// Kind of identifier by which a letter identifies its signer's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyName {
     /// Subject key identifier.
@@ -319,14 +320,14 @@ pub enum KeyName {
     IssuerSerial,
 }
 
-/// What kind of failure an error is: what a program does about it.
+/// Kind of error, by which a program decides how to react.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// What was named does not exist.
+    /// The object does not exist.
     NotFound,
-    /// The database is away or busy: the same may succeed later.
+    /// The database is busy or cannot be reached; the same operation may succeed later.
     Away,
-    /// The state of things or a value forbids it.
+    /// The value or the present state forbids the operation.
     Refused,
 }
 
@@ -363,7 +364,7 @@ impl std::error::Error for AdministrationError {
     }
 }
 
-/// Code and parameters: whoever shows it to people finds words for it first.
+/// Shows code and parameters. A program that shows errors to people translates them into sentences first.
 impl fmt::Display for AdministrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -378,7 +379,7 @@ impl fmt::Display for AdministrationError {
 }
 
 impl AdministrationError {
-    /// Reads a broken constraint as what it means to the operator; `meanings` pairs constraints with errors.
+    /// Replaces the violation of a constraint by an error for the operator; `meanings` contains pairs of a constraint's name and its error.
     pub(crate) fn explain(
         error: diesel::result::Error,
         meanings: Vec<(&str, AdministrationError)>,
@@ -390,7 +391,7 @@ impl AdministrationError {
             .map_or(AdministrationError::Fault(fault), |(_, meaning)| meaning)
     }
 
-    /// Returns the error's code: stable, for programs.
+    /// Returns the error's code, which never changes, so that programs can rely on it.
     pub fn code(&self) -> &'static str {
         match self {
             AdministrationError::AgencyUnknown(_) => "agency_unknown",
@@ -462,7 +463,7 @@ impl AdministrationError {
         }
     }
 
-    /// Returns the error's kind.
+    /// Returns the kind of failure.
     pub fn kind(&self) -> ErrorKind {
         match self {
             AdministrationError::AgencyUnknown(_)
@@ -484,7 +485,7 @@ impl AdministrationError {
         }
     }
 
-    /// Says whether the database is away, so that trying again later helps.
+    /// Says whether the database cannot be reached, so that a later attempt may succeed.
     pub fn is_away(&self) -> bool {
         matches!(self, AdministrationError::Fault(fault) if fault.is_away())
     }

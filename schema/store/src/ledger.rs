@@ -1,4 +1,4 @@
-//! The ledger: what letters cost, what agencies pay beforehand, and what that made of accounts.
+//! The ledger: prices of letters, recharges of agencies, and the entries whose sums are the balances of accounts.
 
 pub mod prices;
 pub mod recharges;

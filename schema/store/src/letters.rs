@@ -1,5 +1,5 @@
-//! Letters as they are kept: those received, with what became of them, those not accepted, and those to be sent. The last are answers,
-//! and notices, which the centre sends unasked.
+//! Stored letters: received letters with their outcomes, containers that were not accepted, and letters to be sent. Letters to be sent are
+//! answers and notices; no letter asks for a notice.
 
 pub mod answers;
 pub mod flags;

@@ -1,8 +1,9 @@
-//! The people of the centre: who somebody is, what he may do, and what he did.
+//! The people of the centre: their identity, their rights, and the record of their actions.
 //!
-//! An [`Operator`] is a person who signed in; every change takes one and begins with the privilege
-//! that it requires ([`Operation`] is the one table of these). What was done, and what was refused, is a line of the audit log. What one
-//! person alone may not do ([`Need`] is the one table of these) is asked as an [`Act`] and done by [`crate::approvals`].
+//! An [`Operator`] is a person who signed in. Every change needs an operator, and first checks the privilege that it requires;
+//! [`Operation`] is the only table of these privileges. The audit log has a line for each change that was made and for each attempt that
+//! was refused. Some changes need two people ([`Need`] is the only table of them): one person asks for the change as an [`Act`], and
+//! [`crate::approvals`] performs it.
 
 pub mod accounts;
 pub(crate) mod act;

@@ -3,6 +3,7 @@
 pub(crate) mod edit;
 
 use diesel::prelude::*;
+use diesel::upsert::on_constraint;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 pub use edit::{PlanEdit, RightEdit};
 use serde::Serialize;
@@ -19,39 +20,39 @@ use crate::tables::rights::{CertifyGives, Rights, Whose};
 /// A plan with its rights.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// Its name.
+    /// Name of the plan, unique.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the plan, in a person's words.
     pub description: String,
-    /// Records and keys that each of its agencies may be given in a day; absent where there is no bound.
+    /// Most records and keys that each agency of the plan may read in a day; absent where there is no limit.
     pub read_acts_per_day: Option<i64>,
-    /// Octets of containers; absent where there is no bound.
+    /// Most octets of answers' containers that each agency of the plan may read in a day; absent where there is no limit.
     pub read_bytes_per_day: Option<i64>,
-    /// What its agencies may do, by table.
+    /// Rights of the plan's agencies, one entry for each table.
     pub rights: Vec<PlanRight>,
 }
 
-/// What agencies of a plan may do with a table.
+/// The rights of a plan's agencies to one table.
 #[derive(Clone, Debug, Queryable, Serialize)]
 pub struct PlanRight {
-    /// The family of tables.
+    /// Application of the table.
     pub application: String,
-    /// The table's name within it.
+    /// Name of the table within its application.
     pub table: String,
-    /// Whether they may send records.
+    /// Whether the agencies may send records.
     pub may_export: bool,
-    /// `none`, `own` or `all`.
+    /// Owners whose records the agencies may import: `none`, `own` or `all`.
     pub may_read: String,
-    /// `none`, `own` or `all`.
+    /// Owners whose records the agencies may have certified: `none`, `own` or `all`.
     pub may_certify: String,
-    /// `verdict` or `record`.
+    /// Content of the answer to a certify: only the `verdict`, or the `record` too.
     pub certify_gives: String,
 }
 
-/// Lists all plans, by name.
+/// Lists all plans, ordered by name.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<Plan>, AdministrationError> {
     type Found = (String, String, Option<i64>, Option<i64>);
     let found: Vec<Found> = plans::table
@@ -80,19 +81,19 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<Plan>, Admin
     Ok(all)
 }
 
-/// Shows one plan.
+/// Returns the plan of this name.
 ///
 /// # Errors
-/// No such plan; a fault.
+/// The name is unknown; a fault of the database.
 pub async fn show(connection: &mut AsyncPgConnection, name: &str) -> Result<Plan, AdministrationError> {
     let plan = list(connection).await?.into_iter().find(|plan| plan.name == name);
     plan.ok_or_else(|| AdministrationError::PlanUnknown(name.to_owned()))
 }
 
-/// Changes a plan, or makes it. It holds from the next letter of each of its agencies on.
+/// Changes a plan, or adds it. The change applies from the next letter of each agency of the plan on.
 ///
 /// # Errors
-/// No such plan, or one that is to be made and is there; an unknown table; a fault.
+/// The plan to change is unknown; the plan to add exists; a table is unknown; a fault of the database.
 pub async fn edit(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -153,12 +154,16 @@ async fn grant(connection: &mut AsyncPgConnection, plan: &str, edit: &RightEdit)
         rights::may_certify.eq(may_certify.as_str()),
         rights::certify_gives.eq(gives.as_str()),
     );
+    // The key is still on the column's former name: a conflict over (table_id, plan) would have no index.
     diesel::insert_into(rights::table)
         .values((rights::table_id.eq(table_id), rights::plan.eq(plan), values))
-        .on_conflict((rights::table_id, rights::plan))
+        .on_conflict(on_constraint("rights_pkey"))
         .do_update()
         .set(values)
         .execute(connection)
         .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
-//! Named places where tests make the program fail, and bugs planted for tests to find. Nothing is left of either in a
-//! normal build: a place is an empty function, and no bug is ever there.
+//! Named places where tests make the program fail, and bugs that tests must find. A normal build contains neither: a place is an empty
+//! function, and no bug is active.
 
-/// A place that a test can make panic or the process die; see the crate `fail`.
+/// Marks a place where a test can make the thread panic or the process exit; see the crate `fail`.
 #[inline]
 pub fn point(name: &str) {
     #[cfg(feature = "failpoints")]
@@ -10,7 +10,7 @@ pub fn point(name: &str) {
     let _unused = name;
 }
 
-/// Says whether a test makes the step at this place fail, as a full disk does.
+/// Says whether a test makes the step at this place fail, as a full disk would.
 #[inline]
 pub fn is_made_to_fail(name: &str) -> bool {
     #[cfg(feature = "failpoints")]
@@ -20,14 +20,15 @@ pub fn is_made_to_fail(name: &str) -> bool {
     false
 }
 
-/// A bug that breaks one of the promises, for nemesis to catch.
+/// A bug that breaks one of the promises. The test program nemesis must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// Mail is deleted as soon as it is handed on, before anything of it is committed.
+    /// Mail is deleted as soon as it is passed on, before its letters are committed.
     DeleteBeforeCommit,
-    /// Letters have no unique key: neither is a letter looked up by it, nor does the database know it.
+    /// The key of letters is not unique: settling does not search for an earlier letter with the same key, and the database has no
+    /// constraint.
     NoUniqueKey,
-    /// A letter is charged in a transaction of its own, after that of its effects.
+    /// A letter is charged in a separate transaction, after the transaction that settles it.
     ChargeOutside,
 }
 
@@ -35,7 +36,7 @@ impl Bug {
     /// Every bug.
     pub const ALL: [Bug; 3] = [Bug::DeleteBeforeCommit, Bug::NoUniqueKey, Bug::ChargeOutside];
 
-    /// Names the bug, as in [`BUG_VARIABLE`].
+    /// Returns the bug's name, which is a value of [`BUG_VARIABLE`].
     pub fn as_str(self) -> &'static str {
         match self {
             Bug::DeleteBeforeCommit => "delete-before-commit",
@@ -45,17 +46,17 @@ impl Bug {
     }
 }
 
-/// Environment variable that picks the bug, in a build with the feature `planted-bugs`.
+/// Name of the environment variable that selects the bug, in a build with the feature `planted-bugs`.
 pub const BUG_VARIABLE: &str = "XM_PLANTED_BUG";
 
-/// Says whether this process has a bug.
+/// Says whether the environment variable selects this bug.
 #[cfg(feature = "planted-bugs")]
 #[expect(clippy::disallowed_methods, reason = "a bug is no configuration, and is in no build that anybody runs")]
 pub fn has(bug: Bug) -> bool {
     std::env::var(BUG_VARIABLE).is_ok_and(|name| name == bug.as_str())
 }
 
-/// Says whether this process has a bug: it has none.
+/// Returns `false`: a build without the feature `planted-bugs` has no bug.
 #[cfg(not(feature = "planted-bugs"))]
 #[inline]
 pub const fn has(_bug: Bug) -> bool {

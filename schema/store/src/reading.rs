@@ -1,7 +1,8 @@
-//! What agencies read: who may, what is staged for a letter before it is settled, and the login that reads.
+//! Reading for agencies: their rights, the staged answers of letters that are not settled yet, and the database login that reads.
 //!
-//! Reading itself is crate `reader`, above this one. It stages what it reads in transactions of its own, and the settling
-//! transaction takes it or leaves it: a letter that cannot be paid leaves nothing behind but what is forgotten within a day.
+//! The crate `reader`, which depends on this one, reads the records. It stages the parts of an answer in its own transactions. The
+//! transaction that settles the letter marks the reading as settled, or leaves it unmarked if the letter cannot be paid. Unmarked readings
+//! are deleted after a day.
 
 mod epoch;
 pub mod login;
@@ -18,30 +19,30 @@ use std::sync::Arc;
 use sdc::refusal::Refusal;
 use uuid::Uuid;
 
-/// What became of the reading of a letter.
+/// The result of reading for a letter.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// It is staged.
+    /// The parts of the answer are staged.
     Staged(Arc<Staged>),
-    /// It is refused, whatever the account bears.
+    /// The letter is refused, even if its account has enough credit.
     Refused(Refusal),
 }
 
-/// What was read for a letter, as it is staged.
+/// A reading for a letter, whose parts are staged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Staged {
     /// Key in `xm.readings`.
     pub id: Uuid,
-    /// By which rights it was read; absent for parts of an answer that the agency was given before.
+    /// The right under which the records were read. Absent where parts of an earlier answer to the agency are sent again.
     pub permit: Option<Permit>,
-    /// What it is priced by: records given or keys answered; 0 where it is free.
+    /// Number of records or answered keys, which determines the price; 0 where the reading is free.
     pub acts: usize,
-    /// The number of its parts.
+    /// Number of parts.
     pub parts: u16,
-    /// The octets of the parts' containers together.
+    /// Sum of the octets of all parts' containers.
     pub bytes: u64,
-    /// How many units of 1 024 bytes the parts' containers begin, each for itself.
+    /// Number of started units of 1 024 octets, counted for each part's container and summed. It determines the price.
     pub started_kb: usize,
-    /// Whether it costs nothing: an estimate, or parts that are sent again.
+    /// Whether the reading is free: an estimate, or parts that are sent again.
     pub is_free: bool,
 }

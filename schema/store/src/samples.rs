@@ -1,4 +1,5 @@
-//! Sample databases: an application's tables, made and adopted in one call, for trials, the demo and tests.
+//! Sample databases for trials, the demo and tests. One call creates the tables of an application and adopts them, so that letters can
+//! write to them.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 
@@ -7,7 +8,7 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::tables::{self, Adoption, TablesFile};
 
-/// One sample: its tables as SQL, and how they are adopted.
+/// A sample: the SQL that creates its tables, and the definition file by which the tables are adopted.
 struct Sample {
     name: &'static str,
     sql: &'static str,
@@ -31,26 +32,26 @@ const SAMPLES: &[Sample] = &[
     },
 ];
 
-/// A definition file with every key explained, as a model for one's own.
+/// A definition file that explains every key, for operators who write a definition file of their own.
 pub const DEFINITION_FILE: &str = include_str!("../samples/tables.toml");
 
-/// Names the samples.
+/// Returns the names of the samples.
 pub fn names() -> impl Iterator<Item = &'static str> {
     SAMPLES.iter().map(|sample| sample.name)
 }
 
-/// Returns a sample's definition file, as a model for one's own.
+/// Returns a sample's definition file.
 ///
 /// # Errors
-/// No such sample.
+/// The sample is unknown.
 pub fn definitions(name: &str) -> Result<TablesFile, AdministrationError> {
     TablesFile::parse(find(name)?.definitions)
 }
 
-/// Makes a sample's tables and adopts them, all in one transaction.
+/// Creates a sample's tables and adopts them, all in one transaction.
 ///
 /// # Errors
-/// No such sample, a schema of its name that is there already; a fault.
+/// The sample is unknown; a schema of its name exists; a fault.
 pub async fn restore(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

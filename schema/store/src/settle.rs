@@ -1,15 +1,16 @@
-//! The settling transaction: a batch of letters becomes rows, entries, journal lines and receipts, or nothing at all.
+//! The settling transaction. For each letter of a batch it writes the rows into the tables, the charge into the ledger, the line of the
+//! journal, and the receipt. It commits all of this for the whole batch, or nothing.
 //!
 //! ```text
 //! Arrival ──judge──▶ Judged ──decide──▶ Decision ──rows──▶ Written ──post──▶ Settled (committed)
 //!          no database        under the agencies' locks      open transaction
 //! ```
 //!
-//! Each letter of the batch is a `Case`, which gathers its arrival, judgement, decision and key of the journal on this way.
+//! Each letter of the batch is a `Case`, which gathers on its way the letter's arrival, judgement, decision and key of the journal.
 //!
-//! Promises (SPEC 4): exactly once, because the verdict's row is unique and lies in the same transaction as its effects;
-//! no partial letter; letters of one installation in the order of their sequence numbers; a fault commits nothing and
-//! burns nothing. Duplicates and lack of credit are decisions, never errors, so they cost no rollback.
+//! Promises (SPEC 4). Each letter takes effect exactly once, because its verdict is a unique row of the same transaction. A letter takes
+//! effect whole or not at all. Letters of one installation take effect in the order of their sequence numbers. After a fault nothing is
+//! committed, and no sequence number counts as used. Duplicates and lack of credit are decisions, never errors, so they cost no rollback.
 
 mod account;
 mod apart;
@@ -30,6 +31,7 @@ mod gathered;
 mod groups;
 mod held;
 pub(crate) mod judge;
+mod life;
 mod messages;
 mod not_inserted;
 mod offenders;
@@ -46,7 +48,8 @@ mod settled;
 mod settler;
 mod standing;
 pub(crate) mod statement;
-mod transaction;
+mod tally;
+pub(crate) mod transaction;
 mod unread;
 mod verdict;
 mod vouchers;
@@ -64,5 +67,6 @@ pub use ruling::Ruling;
 pub use settings::SettlingSettings;
 pub use settled::{RefusedLetter, Settled, Unsettled};
 pub use settler::Settler;
+pub use tally::{Sum, Tally};
 pub use unread::{BeforeReading, Unread};
 pub use written::Written;

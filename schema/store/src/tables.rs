@@ -1,4 +1,5 @@
-//! Tables that operators made with any tool, as letters fill them: adopted, versioned, and held against what a letter brings.
+//! The operators' tables that letters write to. The module adopts these tables, keeps versions of their definitions, and examines letters
+//! by the definitions.
 
 pub(crate) mod adoption;
 pub mod catalogue;

@@ -1,4 +1,5 @@
-//! For tests of this crate and of the crates above: a real PostgreSQL per test process, a fresh migrated database per test.
+//! A real PostgreSQL for each test process, and a fresh migrated database for each test. This crate and the crates that depend on it use
+//! the module.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -15,10 +16,27 @@ use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use nix::unistd::Uid;
 use tokio::sync::OnceCell;
+use uuid::Uuid;
 
 use crate::database::statement::Statement;
 use crate::database::{Database, DatabaseSettings};
 use crate::people::{Operator, SystemAccount, sign_in_as_system_account};
+use crate::replicas::Replica;
+
+/// Makes a replica that tells nothing of its host.
+pub fn replica(process: Uuid) -> Replica {
+    Replica {
+        process,
+        life: Uuid::now_v7(),
+        name: String::new(),
+        host: String::new(),
+        boot: String::new(),
+        data_folder: String::new(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        leases: Vec::new(),
+        configuration: String::new(),
+    }
+}
 
 const TEMPLATE: &str = "migrated";
 
@@ -26,7 +44,7 @@ static SHARED: OnceCell<TestCluster> = OnceCell::const_new();
 
 /// A private PostgreSQL for tests.
 pub struct TestCluster {
-    /// The cluster, to be killed and restarted by tests that own it.
+    /// The PostgreSQL server. A test that does not share it may kill and restart it.
     pub cluster: Cluster,
     databases: AtomicU32,
 }
@@ -37,12 +55,12 @@ impl TestCluster {
         SHARED.get_or_init(TestCluster::own).await
     }
 
-    /// Starts a cluster for one test alone, which may then do violence to it.
+    /// Starts a cluster for one test alone. The test may kill the cluster or make its disk unavailable.
     pub async fn own() -> TestCluster {
         TestCluster::with_settings(&[]).await
     }
 
-    /// Starts a cluster for one test alone, with settings of PostgreSQL.
+    /// Starts a cluster for one test alone, with these PostgreSQL settings.
     pub async fn with_settings(settings: &[(&str, &str)]) -> TestCluster {
         let cluster = testing::with_settings(settings).await;
         let test_cluster = TestCluster { cluster, databases: AtomicU32::new(0) };
@@ -55,7 +73,7 @@ impl TestCluster {
         let database = self.connect(TEMPLATE);
         database.migrate().await.unwrap_or_else(|error| panic!("the migrations failed: {error}"));
         drop(database);
-        // A database in use cannot be copied; nobody may connect to this one again.
+        // PostgreSQL cannot copy a database that is in use, so from now on nobody may connect to the template.
         self.admin(&format!("ALTER DATABASE {TEMPLATE} ALLOW_CONNECTIONS false")).await;
         self.admin(&format!(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{TEMPLATE}'"
@@ -63,14 +81,14 @@ impl TestCluster {
         .await;
     }
 
-    /// Makes a fresh database with all migrations run.
+    /// Makes a fresh database in which all migrations have run.
     pub async fn database(&self) -> Database {
         let name = self.fresh_name();
         self.admin(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await;
         self.connect(&name)
     }
 
-    /// Makes a fresh database without anything in it.
+    /// Makes a fresh empty database, without the centre's schema.
     pub async fn empty_database(&self) -> Database {
         let name = self.fresh_name();
         self.admin(&format!("CREATE DATABASE {name}")).await;
@@ -84,7 +102,7 @@ impl TestCluster {
         self.cluster.url_of(&name)
     }
 
-    /// Returns the same database under the login that reads for agencies.
+    /// Returns the same database, with connections of the login that reads for agencies.
     pub async fn reader_of(&self, database: &Database) -> Database {
         let mut connection = database.get().await.expect("the database answers");
         let names: Vec<String> = Statement::<Text>::new("SELECT current_database()::text", &[])
@@ -103,19 +121,19 @@ impl TestCluster {
         Database::new(DatabaseSettings::new(self.cluster.url_of(name))).expect("the private cluster's URL is valid")
     }
 
-    /// Runs a statement as superuser, on a connection of its own.
+    /// Runs a statement as superuser, on a new connection.
     async fn admin(&self, statement: &str) {
         testing::run(&self.cluster, "postgres", statement).await;
     }
 
-    /// Reads the server's log.
+    /// Returns the text of the server's log.
     pub fn log(&self) -> String {
         testing::log(&self.cluster)
     }
 }
 
-/// Signs the account of this process in as user `tester` of privilege 3, who is made where he is not there yet: without a password,
-/// whose hash would cost each test its time.
+/// Makes the user `tester` of privilege 3 if it does not exist, and signs the system account of this process in as `tester`. The user has
+/// no password, since hashing one would take time in each test.
 pub async fn operator(connection: &mut AsyncPgConnection) -> Operator {
     let account = SystemAccount::of_this_process(Uid::current());
     diesel::sql_query(

@@ -1,4 +1,4 @@
-//! Signed octets: what is read can be written and read again, and no limit is passed on the way.
+//! Signed octets: a payload that is read can be written and read again, and no limit is exceeded while reading.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use sdc::refusal::{Refusal, RefusalCode};
 use sdc::request::{CERTIFIED_KEYS_MAX, Correction, CorrectionAction, Records, Request};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
-/// A refusal travels in a receipt over a satellite link.
+/// Most bytes of a refusal's text: a receipt carries the refusal over a satellite link.
 const REFUSAL_BYTES_MAX: usize = 1024;
 
-/// Small enough for a fuzzer to reach.
+/// Limits so small that a fuzzer reaches them.
 const TIGHT: PayloadLimits = PayloadLimits {
     decompressed_bytes_max: 2048,
     ratio_max: 4,
@@ -28,7 +28,7 @@ const TIGHT: PayloadLimits = PayloadLimits {
     rows_max: 5,
 };
 
-/// Checks what is promised of a payload, as a letter and as an answer.
+/// Checks the promises about a payload: unpacking, and reading as a letter and as an answer.
 pub fn payload(octets: &[u8]) {
     for limits in [PayloadLimits::default(), TIGHT] {
         check_frame(octets, &limits);
@@ -128,7 +128,7 @@ fn check_records(records: &Records, limits: &PayloadLimits) {
     assert!((1..=limits.rows_max).contains(&rows));
 }
 
-/// A refusal is of one of the codes documented for a payload, and no stranger's text makes it long.
+/// Checks that a refusal has one of the codes documented for a payload, and that no text of the sender makes the refusal long.
 fn check_refusal(refusal: &Refusal) {
     let is_documented = matches!(
         refusal.code,

@@ -1,5 +1,5 @@
-//! `nemesis`: kills, freezes, cuts and restarts everything around two engines under traffic, and proves that each letter has
-//! exactly one effect all the same. For loopback and temporary folders only; what it ends, it has started.
+//! `nemesis` runs two engines under traffic, and kills, freezes, disconnects and restarts everything around them. It checks that each
+//! letter still has exactly one effect. It uses only loopback and temporary folders, and ends only processes that it started.
 
 use std::process::ExitCode;
 

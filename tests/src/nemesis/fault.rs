@@ -1,4 +1,4 @@
-//! What can go wrong, drawn from a seed: the same seed and cycle are the same fault, in whatever run.
+//! The faults that nemesis can cause. They are drawn from a seed: the same seed and cycle always give the same fault.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,35 +7,35 @@ use simulation::dice::Dice;
 
 use crate::proxy::Break;
 
-/// Places around every step with an effect, before and after it, where an engine can die.
+/// Places in the program where an engine can be killed. They lie before and after each step in the processing of a letter.
 const KILL_POINTS: [&str; 17] = [
-    // RETR
+    // fetching of a mail (RETR)
     "mailbox_poller::recorded",
     "mailbox_poller::retrieved",
-    // decryption
+    // decryption and verification of the letter
     "sdc_decoder::decode",
     "sdc_decoder::opened",
     "signature_verifier::verify",
-    // rows
+    // writing of the letter's rows
     "table_writer::write",
     "table_writer::written",
-    // charge
+    // charging of the account
     "settle::charge",
     "settle::charged",
-    // COMMIT
+    // commit of the transaction (COMMIT)
     "settle::commit",
     "billing_ledger::committed",
-    // DELE
+    // deletion of the mail (DELE)
     "mailbox_poller::delete",
     "mailbox_poller::deleted",
-    // QUIT
+    // end of the mail session (QUIT)
     "mailbox_poller::quit",
     "mailbox_poller::after_quit",
-    // the answer
+    // sending of the answer
     "exporter::send",
     "exporter::sent",
 ];
-/// Places where every actor can panic.
+/// Places in the program where an actor can be made to panic.
 const PANIC_POINTS: [&str; 14] = [
     "mailbox_poller::listed",
     "mailbox_poller::recorded",
@@ -52,7 +52,7 @@ const PANIC_POINTS: [&str; 14] = [
     "exporter::send",
     "exporter::sent",
 ];
-/// Places that are passed once for each letter. The others are passed once for each batch or session.
+/// Places that an engine passes once for each letter. The other places are passed once for each batch or session.
 const PER_LETTER: [&str; 6] = [
     "mailbox_poller::retrieved",
     "sdc_decoder::decode",
@@ -61,127 +61,128 @@ const PER_LETTER: [&str; 6] = [
     "signature_verifier::verify",
     "table_writer::take",
 ];
-/// Most letters of a burst that pass a place of [`PER_LETTER`] before the one that is hit.
+/// The kill or panic at a place of [`PER_LETTER`] happens at the first to twelfth passing, so that it hits different letters of a burst.
 const PASSES_MAX: usize = 12;
-/// Bytes that pass a line before it breaks: from within the greeting to within the third mail or so.
+/// A connection breaks after less than this many bytes, so the break may be in the greeting or as late as about the third mail.
 const BREAK_BYTES_MAX: usize = 8000;
 
-/// A server beside the engines.
+/// A mail server that nemesis can stop or kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// Holds the mailboxes.
+    /// Dovecot, which has the mailboxes.
     Dovecot,
-    /// The relay.
+    /// Postfix, which is the mail relay.
     Postfix,
 }
 
-/// A line with a proxy on it.
+/// A network connection that goes through a proxy, so that nemesis can slow or break it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line {
-    /// From the engines to Dovecot.
+    /// The connection from the engines to Dovecot.
     Pop3,
-    /// From the engines to Postfix.
+    /// The connection from the engines to Postfix.
     Smtp,
 }
 
-/// How PostgreSQL ends.
+/// The way in which nemesis stops PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseEnd {
-    /// SIGINT: sessions are cut, a checkpoint is written.
+    /// SIGINT: PostgreSQL ends its sessions and writes a checkpoint.
     Fast,
-    /// SIGQUIT: it recovers at its next start.
+    /// SIGQUIT: PostgreSQL ends without a checkpoint, and recovers at its next start.
     Immediate,
-    /// SIGKILL to all its processes.
+    /// SIGKILL to all processes of PostgreSQL, as in a power cut.
     PowerCut,
 }
 
-/// What goes wrong in one cycle.
+/// The fault of one cycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// An engine is killed at any moment.
+    /// An engine is killed at a random moment.
     Kill {
-        /// Which of the engines.
+        /// Index of the engine.
         engine: usize,
-        /// How long after the first letters.
+        /// Time from the beginning of the burst to the kill.
         after: Duration,
     },
-    /// Whichever engine comes there first dies at a place.
+    /// The first engine that comes to a place in the program is killed there.
     KillAt {
-        /// The place.
+        /// Name of the place.
         point: &'static str,
-        /// Which passing of the place, counted from 1.
+        /// The kill happens at this passing of the place, counted from 1.
         pass: usize,
     },
-    /// Engines die just before, or just after, the final dot of an answer.
+    /// All engines are killed while one of them sends an answer, just before or just after the final dot of the mail.
     KillAtDot {
-        /// [`Break::BeforeDot`] or [`Break::AfterDot`].
+        /// Moment of the kill: [`Break::BeforeDot`] or [`Break::AfterDot`].
         dot: Break,
     },
-    /// An actor panics at a place.
+    /// An actor panics at a place in the program.
     PanicAt {
-        /// The place.
+        /// Name of the place.
         point: &'static str,
-        /// Which passing of the place, counted from 1.
+        /// The panic happens at this passing of the place, counted from 1.
         pass: usize,
     },
-    /// An engine is frozen and thawed. With `lease_passes` another takes its work over meanwhile.
+    /// An engine is stopped with SIGSTOP and continued later. With `lease_passes` its leases run out meanwhile, so that another engine
+    /// takes over its work.
     Freeze {
-        /// Which of the engines.
+        /// Index of the engine.
         engine: usize,
-        /// How long after the first letters.
+        /// Time from the beginning of the burst to the stop.
         after: Duration,
-        /// For how long.
+        /// Time for which the engine is stopped.
         away: Duration,
-        /// Whether its leases and claims run out while it is frozen.
+        /// Whether the engine's leases of mailboxes and answers run out while it is stopped.
         lease_passes: bool,
     },
-    /// Leases and claims run out again and again under engines that are at work: two of them poll the same mailbox, and
-    /// send the same answers.
+    /// The leases of mailboxes and answers run out several times while the engines work. So two engines may poll the same mailbox and send
+    /// the same answers.
     LeaseLost,
-    /// An engine is told to drain, and started again.
+    /// An engine is drained, that is, told to finish its work and end; then it is started again.
     Drain {
-        /// Which of the engines.
+        /// Index of the engine.
         engine: usize,
     },
-    /// PostgreSQL ends and comes back.
+    /// PostgreSQL is stopped and started again.
     Database {
-        /// How it ends.
+        /// The way in which PostgreSQL is stopped.
         end: DatabaseEnd,
-        /// How long it is away.
+        /// Time for which PostgreSQL is stopped.
         away: Duration,
     },
-    /// One session of PostgreSQL is killed, which makes it end all others and recover; or only terminated.
+    /// One session of PostgreSQL is ended. If its process is killed, PostgreSQL ends all other sessions too and recovers.
     Session {
-        /// Whether it is killed.
+        /// Whether the process of the session is killed; otherwise PostgreSQL itself terminates the session.
         is_killed: bool,
     },
-    /// A mail server goes and comes back.
+    /// A mail server is stopped or killed, and started again.
     Mail {
-        /// Which.
+        /// The mail server.
         server: Server,
-        /// Whether it is killed, not stopped.
+        /// Whether the server is killed; otherwise it is stopped in order.
         is_killed: bool,
-        /// How long it is away.
+        /// Time for which the server is stopped.
         away: Duration,
     },
-    /// A line is slow.
+    /// A connection becomes slow.
     Slow {
-        /// Which.
+        /// The connection.
         line: Line,
-        /// By how much, for every chunk.
+        /// Delay of each chunk of data.
         delay: Duration,
     },
-    /// A line breaks.
+    /// A connection breaks.
     Cut {
-        /// Which.
+        /// The connection.
         line: Line,
-        /// Where.
+        /// The place in the traffic where the connection breaks.
         at: Break,
     },
 }
 
 impl Fault {
-    /// Draws the fault of a cycle, for so many engines.
+    /// Draws the fault of a cycle. `engines` is the number of engines among which one may be drawn.
     pub fn draw(dice: &mut Dice, engines: usize) -> Fault {
         let engine = dice.below(engines);
         let mut ms = |least, most| Duration::from_millis(u64::try_from(dice.between(least, most)).unwrap_or(0));
@@ -223,13 +224,13 @@ impl Fault {
         }
     }
 
-    /// Draws a panic.
+    /// Draws a panic of an actor: the place in the program, and at which passing of the place.
     pub fn draw_panic(dice: &mut Dice) -> Fault {
         let point = *dice.pick(&PANIC_POINTS);
         Fault::PanicAt { point, pass: pass(point, dice) }
     }
 
-    /// Names its kind, to count by.
+    /// Returns the name of the fault's kind, under which the report counts the fault.
     pub fn kind(&self) -> &'static str {
         match self {
             Fault::Kill { .. } => "kill",
@@ -254,7 +255,7 @@ fn pass(point: &str, dice: &mut Dice) -> usize {
     if PER_LETTER.contains(&point) { 1 + dice.below(PASSES_MAX) } else { 1 }
 }
 
-/// In words that a person can follow; `Debug` has everything.
+/// The text of a fault in the printed list of cycles. It is the same as that of `Debug`, which has all fields.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")

@@ -1,5 +1,5 @@
-//! The offices: what they send, what they collect, and what they remember for the oracle. The demo's own. Some of them have no mail:
-//! a stick carries their letters to the transfer folder, and the answers away.
+//! The offices of the nemesis test, the same as the demo's: they send letters, collect answers and record everything for the oracle. Some
+//! offices have no mail: a stick carries their letters to the transfer folder, and the answers back.
 
 use anyhow::Result;
 use mail::extract::{MailLimits, extract};
@@ -13,39 +13,40 @@ use crate::servers::Dovecot;
 use crate::town::CENTRE_ADDRESS;
 use crate::transfer::Transfer;
 
-/// One office in so many has no mail.
+/// One office in this many has no mail.
 const BY_FOLDER_IN: usize = 4;
 
-/// Everybody who writes, and their memory.
+/// The offices of a town, and the record of what they sent and received.
 pub struct Offices {
     town: Town,
-    /// What the offices remember.
+    /// Record of letters and answers, which the oracle compares with the database.
     pub record: Record,
-    /// What goes between the centre and the offices without mail.
+    /// Transfer folder between the centre and the offices without mail.
     pub transfer: Transfer,
     seed: u64,
     next: u64,
 }
 
 impl Offices {
-    /// Lets a town begin to write.
+    /// Makes the offices of a town. The record begins with the recharges that the town's accounts got when the town was built.
     pub fn new(town: Town, transfer: Transfer, seed: u64) -> Offices {
-        let mut record = Record::default();
-        record.memory.recharged.clone_from(&town.recharged);
+        let record = Record::of(&town);
         Offices { town, record, transfer, seed, next: 0 }
     }
 
-    /// Writes so many mails, good and bad, and puts them into the centre's mailbox, or the documents of some into the transfer folder.
+    /// Writes `mails` mails, good and bad. Mails of most offices go to the centre's mailbox; documents of the others go to the transfer
+    /// folder.
     ///
     /// # Errors
-    /// OpenSSL's own; the disk is full.
+    /// OpenSSL fails; the disk is full.
     pub fn send(&mut self, mails: usize, dovecot: &Dovecot) -> Result<()> {
         for _ in 0..mails {
             let residents = &self.town.residents;
             let at = usize::try_from(self.next)? % residents.len();
             let other = residents[(at + 1) % residents.len()].matricule;
             let mut dice = Dice::of(self.seed, self.next);
-            // No office waits for an answer here, since that may take until the next strike has been survived: a good letter goes instead.
+            // Some plans need an earlier answer, which may come only after the next strike: the office sends a good letter instead of
+            // waiting.
             let plan = Some(residents[at].plan(&mut dice)).filter(|plan| !residents[at].must_wait(*plan));
             let Draft { mail, subject } = residents[at].write(plan.unwrap_or(Plan::Good), other, &mut dice)?;
             self.next += 1;
@@ -60,10 +61,10 @@ impl Offices {
         Ok(())
     }
 
-    /// Collects what lies in the offices' maildrops, and verifies it.
+    /// Collects the answers in the offices' mailboxes and in the transfer folder, and verifies them.
     ///
     /// # Errors
-    /// A maildrop cannot be read.
+    /// A mailbox cannot be read.
     pub fn collect(&mut self, dovecot: &Dovecot) -> Result<()> {
         for resident in &self.town.residents {
             let mut answers = Vec::new();
@@ -75,11 +76,13 @@ impl Offices {
                 }
                 answers.extend(containers);
             }
-            let files = self.transfer.collect(&resident.matricule.to_string())?;
-            answers.extend(files.into_iter().map(|(_, document)| document));
+            for matricule in [Some(resident.matricule), resident.newcomer()].into_iter().flatten() {
+                let files = self.transfer.collect(&matricule.to_string())?;
+                answers.extend(files.into_iter().map(|(_, document)| document));
+            }
             for container in answers {
                 match resident.receive(&container) {
-                    Ok(answered) => answered.iter().for_each(|answered| self.record.note(answered)),
+                    Ok(received) => self.record.note(&received),
                     Err(error) => {
                         self.record.memory.disbelieve(format!("agency {}: {error}", resident.matricule));
                     }
@@ -92,13 +95,13 @@ impl Offices {
         Ok(())
     }
 
-    /// Says whether everybody who must be answered is.
+    /// Says whether every letter that the centre must answer has an answer.
     pub fn is_answered(&self) -> bool {
-        self.record.unanswered == 0
+        self.record.unanswered() == 0
     }
 }
 
-/// Returns the document of a mail that has one, and no more.
+/// Returns the only document in a mail; `None` where the mail has no document, or several.
 fn document(mail: &[u8]) -> Option<Vec<u8>> {
     let mut containers = extract(mail, &MailLimits::default()).ok()?.containers;
     containers.pop().filter(|_| containers.is_empty())

@@ -1,4 +1,4 @@
-//! Strikes: lets one fault happen in the middle of a burst of letters.
+//! Makes one fault happen in the middle of a burst of letters.
 
 use std::time::Duration;
 
@@ -12,50 +12,50 @@ use crate::engine::Engine;
 use crate::proxy::{Break, Proxy};
 use crate::servers::{pass_time, wait_within};
 
-/// Longest wait for an engine to come to the place where it dies, or for a line to break.
+/// Longest wait until an engine comes to the place where it is to be killed, or until a connection breaks.
 const HIT_MAX: Duration = Duration::from_secs(3);
-/// Times that leases are lost in a burst.
+/// Number of times that all leases run out in one burst.
 const LOSSES: usize = 4;
-/// Mails sent before each loss.
+/// Number of mails that are sent before the leases run out each time.
 const LOST_MAILS: usize = 3;
-/// Time over which these mails are spread.
+/// Time over which the mails before each loss of the leases are spread.
 const LOSS_PAUSE: Duration = Duration::from_millis(150);
-/// Finds a session of an engine, one at work if there is any.
+/// Finds the process id of an engine's session in PostgreSQL. A session with an open transaction is preferred.
 const A_SESSION: &str = "SELECT pid::bigint FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
     ORDER BY xact_start NULLS LAST LIMIT 1";
-/// Lets every lease run out at once, as time does where an engine no longer renews anything: that takes half a minute for a mailbox, two
-/// minutes for answers.
+/// Makes all leases of mailboxes and answers run out at once. Otherwise nemesis would have to wait: the lease of an engine that no longer
+/// renews it runs out after half a minute for a mailbox, and after two minutes for answers.
 const LET_LEASES_RUN_OUT: &str =
     "WITH l AS (UPDATE xm.leases SET held_until = now() - interval '1 second' RETURNING 1),
     o AS (UPDATE xm.outbox SET claimed_until = now() - interval '1 second' WHERE claimed_until IS NOT NULL RETURNING 1)
     SELECT (SELECT count(*) FROM l) + (SELECT count(*) FROM o)";
 
-/// What a strike did.
+/// The results of one fault.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Toll {
-    /// Engines killed.
+    /// Number of engines that were killed.
     pub kills: usize,
-    /// Actors that panicked.
+    /// Number of actors that panicked.
     pub panics: usize,
-    /// Whether the fault found nothing to strike: the place was not passed, the line not used.
+    /// Whether the fault could not happen, because no engine came to the place or used the connection in time.
     pub is_missed: bool,
 }
 
-/// Sends a burst of so many mails, and lets the fault happen in it.
+/// Sends a burst of `mails` mails, and makes the fault happen meanwhile.
 ///
 /// # Errors
-/// Something that nemesis needs is gone.
+/// A server does not start, or cannot be reached.
 pub fn strike(world: &mut World, fault: Fault, mails: usize) -> Result<Toll> {
     let (first, rest) = match fault {
-        // The whole burst is sent first, since the place may be passed late in it.
+        // The whole burst is sent before the fault, because an engine may come to the place only with a late letter of the burst.
         Fault::KillAt { .. } | Fault::KillAtDot { .. } | Fault::PanicAt { .. } | Fault::Cut { .. } => (mails, 0),
         _ => (mails / 2, mails - mails / 2),
     };
     let rebuilds = if matches!(fault, Fault::PanicAt { .. }) { world.rebuilds() } else { 0.0 };
     prepare(world, fault);
     match fault {
-        // The mails are sent one by one until that moment, so that the engines are at work in it.
+        // The mails are sent one by one until the moment of the fault, so that the engines are processing letters at that moment.
         Fault::Kill { after, .. } | Fault::Freeze { after, .. } => pace(world, first, after)?,
         Fault::LeaseLost => {}
         _ => world.offices.send(first, &world.dovecot)?,
@@ -68,7 +68,7 @@ pub fn strike(world: &mut World, fault: Fault, mails: usize) -> Result<Toll> {
     Ok(toll)
 }
 
-/// Sends so many mails, spread over a time.
+/// Sends this many mails, spread evenly over a time.
 fn pace(world: &mut World, mails: usize, time: Duration) -> Result<()> {
     for _ in 0..mails {
         world.offices.send(1, &world.dovecot)?;
@@ -98,7 +98,7 @@ fn prepare(world: &mut World, fault: Fault) {
 fn mend(world: &mut World, fault: Fault) {
     match fault {
         Fault::KillAt { point, .. } | Fault::PanicAt { point, .. } => world.tell(&format!("off {point}")),
-        // A slow line stays slow until the burst is settled.
+        // A slow connection is not repaired here: it stays slow until the whole burst is settled.
         Fault::KillAtDot { .. } => world.smtp.mend(),
         Fault::Cut { line: cut, .. } => line(world, cut).mend(),
         _ => {}
@@ -115,7 +115,8 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
         Fault::KillAtDot { .. } => {
             toll.is_missed = wait_within(HIT_MAX, "a final dot", || Ok(world.smtp.has_broken())).is_err();
             if !toll.is_missed {
-                // Nobody knows which engine's line it is: all die, as when the machine does.
+                // The proxy does not know which engine uses the broken connection. So all engines are killed, as if their machine had
+                // crashed.
                 world.engines.iter_mut().try_for_each(Engine::kill)?;
             }
         }
@@ -138,7 +139,8 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             }
         }
         Fault::Drain { engine } => {
-            // A program that has just been started does not listen to signals yet.
+            // A program that has just been started does not handle SIGTERM yet, so the test first waits until the program answers over
+            // HTTP.
             let is_up = |engine: &Engine| Ok(engine.get("/live").starts_with("HTTP/1.1 "));
             world.engines[engine].wait_until("it listens", is_up)?;
             world.engines[engine].stop()?;
@@ -167,7 +169,8 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             }
         }
         Fault::Cut { line: cut, at } => {
-            // A break after many bytes may need more traffic than this burst has.
+            // A break that is planned after many bytes may never happen, because the burst may have too little traffic. So the wait for it
+            // is shorter.
             let longest = if matches!(at, Break::BeforeDot | Break::AfterDot) { HIT_MAX } else { HIT_MAX / 3 };
             let line = line(world, cut);
             toll.is_missed = wait_within(longest, "the line breaks", || Ok(line.has_broken())).is_err();
@@ -177,12 +180,13 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
     Ok(toll)
 }
 
-/// Waits until an actor is rebuilt after a panic, and says whether one was.
+/// Waits until an engine rebuilds an actor after a panic, or ends because of it. Returns false if neither happens in time.
 fn panics(world: &mut World, rebuilds: f64) -> Result<bool> {
     let escalations = world.escalations;
     let hit = wait_within(HIT_MAX, "an actor is rebuilt", || {
         pass_time(Duration::from_millis(25));
-        // An engine that escalates begins to count its rebuilds anew.
+        // An engine that ends because of too many panics and is started again counts its rebuilt actors from 0, so its end is checked as
+        // well.
         Ok(world.dead()? > 0 || world.escalations > escalations || world.rebuilds() > rebuilds)
     });
     Ok(hit.is_ok())

@@ -1,4 +1,5 @@
-//! Everything that can be struck: two engines on one database, PostgreSQL, Dovecot, Postfix, the lines to them, and a transfer folder.
+//! The system under test: several engines on one database, PostgreSQL, Dovecot, Postfix, the connections to them, and a transfer folder.
+//! Nemesis can make each of them fail.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,14 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use cluster::Cluster;
 use engine::configuration::{Configuration, Sources};
 use engine::database::{OpenDatabase, Purpose};
 use engine::folder::DataFolder;
 use engine::keys;
+use engine::operators::KeysAtHand;
 use mail::MailboxSettings;
 use simulation::mischief::STRANGER;
+use simulation::operators;
 use simulation::oracle::{self, Findings};
 use simulation::town::{CentreCertificates, Town, TownPlan};
+use store::ledger::voucher_keys::VoucherKeys;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
@@ -25,43 +30,45 @@ use crate::servers::{Account, Dovecot, Postfix, wait_within};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, SERVER};
 use crate::transfer::Transfer;
 
-/// Agencies: one of them is suspended, one has no credit, one has a P-384 key and one an RSA key.
+/// Number of agencies. One of them is suspended, one has no credit, one has a P-384 key and one has an RSA key.
 pub const OFFICES: usize = 20;
-/// Exit code of an engine that could not keep an actor alive, and wants to be started again.
+/// Exit code of an engine that ends itself because an actor panicked too often. The service manager then starts the engine again.
 const ESCALATED: i32 = 70;
 
-/// Longest wait for a database that recovers.
+/// Longest wait until PostgreSQL answers, which may first have to recover from a crash.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
-/// Everything that nemesis strikes, and what it needs for that.
+/// The system that nemesis tests, with the connection to each server.
 pub struct World {
-    /// The engines.
+    /// The engines, which all use the same database.
     pub engines: Vec<Engine>,
-    /// The offices and their memory.
+    /// The offices, with the record of what they sent and received.
     pub offices: Offices,
-    /// The line from the engines to Dovecot.
+    /// The proxy between the engines and Dovecot.
     pub pop3: Proxy,
-    /// The line from the engines to Postfix.
+    /// The proxy between the engines and Postfix.
     pub smtp: Proxy,
-    /// The relay.
+    /// The mail relay.
     pub postfix: Postfix,
-    /// The mailboxes.
+    /// The server of the mailboxes.
     pub dovecot: Dovecot,
-    /// The database.
+    /// The PostgreSQL that the engines share.
     pub database: OwnDatabase,
-    /// Where proxies and questions to the database run.
+    /// The runtime on which the proxies run and queries of the database are made.
     pub runtime: Arc<Runtime>,
-    /// Engines that ended by themselves because actors panicked too often, and were started again.
+    /// Number of times that an engine ended by itself, because its actors panicked too often, and was started again.
     pub escalations: u64,
 }
 
 fn configuration(
-    database: &str,
+    cluster: &Cluster,
     (pop3, smtp, transfer): (&Proxy, &Proxy, &Transfer),
     http: std::net::SocketAddr,
 ) -> String {
+    let url = cluster.url();
+    let reader_url = cluster.reader_url_of(url.rsplit('/').next().unwrap_or_default());
     format!(
-        "[server]\nhttp_address = \"{http}\"\n[database]\nurl = \"{database}\"\n\
+        "[server]\nhttp_address = \"{http}\"\n[database]\nurl = \"{url}\"\nreader_url = \"{reader_url}\"\n\
          [relay]\naddress = \"{CENTRE_ADDRESS}\"\n\
          [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nread_timeout_seconds = 10\n\
          [[mailbox]]\nname = \"centre\"\npoll_interval_seconds = 1\nno_container = \"quarantine\"\n\
@@ -74,11 +81,12 @@ fn configuration(
 }
 
 impl World {
-    /// Starts everything. `bug` is planted into every engine.
+    /// Starts all servers and `engines` engines. The offices will send about `letters` letters, drawn from `seed`. If `bug` is given, every
+    /// engine runs with that planted bug.
     ///
     /// # Errors
     /// A server does not start.
-    pub fn start(program: &Path, engines: usize, seed: u64, bug: Option<&str>) -> Result<World> {
+    pub fn start(program: &Path, engines: usize, (seed, letters): (u64, u64), bug: Option<&str>) -> Result<World> {
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?);
         let database = OwnDatabase::start(&runtime)?;
         let mut addresses: Vec<String> =
@@ -91,13 +99,13 @@ impl World {
         let smtp = Proxy::start(postfix.smtp_address(), runtime.handle())?;
 
         let transfer = Transfer::make()?;
-        let url = database.cluster.url();
-        let mut first = Engine::of(program, PASSWORD, |http| configuration(&url, (&pop3, &smtp, &transfer), http))?;
+        let cluster = &database.cluster;
+        let mut first = Engine::of(program, PASSWORD, |http| configuration(cluster, (&pop3, &smtp, &transfer), http))?;
         if let Some(bug) = bug {
             first.set(store::planted::BUG_VARIABLE, bug);
         }
         first.operate(&["init", "--name", SERVER, "--mode", "test"])?;
-        let town = runtime.block_on(build(&first))?;
+        let town = runtime.block_on(build(&first, letters))?;
         let mut all = vec![first];
         while all.len() < engines {
             all.push(all[0].twin()?);
@@ -113,19 +121,20 @@ impl World {
         Ok(world)
     }
 
-    /// Starts every engine that is not running, and counts those that ended by themselves.
+    /// Starts every engine that does not run. Engines that ended because of too many panics are counted in `escalations`.
     ///
     /// # Errors
-    /// One ended in another way than an escalation or a kill.
+    /// An engine ended for another reason than a kill or too many panics.
     pub fn revive(&mut self) -> Result<()> {
         self.bury()?;
         self.engines.iter_mut().filter(|engine| !engine.is_started()).try_for_each(Engine::start)
     }
 
-    /// Counts the engines that are dead. Those that wanted to be started again are started, and not counted.
+    /// Returns the number of engines that nemesis has killed and not yet started. Engines that ended because of too many panics are started
+    /// again and not counted.
     ///
     /// # Errors
-    /// One ended in another way than an escalation or a kill.
+    /// An engine ended for another reason than a kill or too many panics.
     pub fn dead(&mut self) -> Result<usize> {
         self.bury()?;
         Ok(self.engines.iter().filter(|engine| !engine.is_started()).count())
@@ -145,19 +154,19 @@ impl World {
         Ok(())
     }
 
-    /// Gives every engine the same order.
+    /// Sends every engine the same command of the test, such as `kill settle::charge 1`.
     pub fn tell(&mut self, order: &str) {
         for engine in &mut self.engines {
             engine.tell(order);
         }
     }
 
-    /// Returns how often actors were rebuilt since the engines that run now were started.
+    /// Returns the number of actors that the present engine processes have rebuilt after panics.
     pub fn rebuilds(&self) -> f64 {
         self.engines.iter().map(|engine| engine.metric("xm_actor_restarts_total")).sum()
     }
 
-    /// Counts the mails and files that wait at the centre.
+    /// Counts the mails in the centre's mailbox and the files in the transfer folder that the centre has not taken yet.
     ///
     /// # Errors
     /// The transfer folder cannot be read.
@@ -165,10 +174,10 @@ impl World {
         Ok(self.dovecot.count(CENTRE_ADDRESS) + self.offices.transfer.waiting()?)
     }
 
-    /// Asks the database for a number, again while it recovers from the last fault.
+    /// Runs a query that returns one number. While PostgreSQL recovers from the last fault, the query is tried again.
     ///
     /// # Errors
-    /// It does not recover; its last words.
+    /// PostgreSQL does not answer in time; the error is that of the last try.
     pub fn ask(&self, text: &str) -> Result<i64> {
         let mut last = Ok(0);
         let answered = wait_within(RECOVERY_MAX, "the database answers", || {
@@ -188,10 +197,26 @@ impl World {
         })
     }
 
-    /// Compares the database with everything that the offices remember.
+    /// Lets the simulated operators handle everything that waits for them. If the database cannot be reached meanwhile, the rest waits for
+    /// the next call.
     ///
     /// # Errors
-    /// The database is away.
+    /// The centre's keys cannot be read.
+    pub fn operate(&self) -> Result<usize> {
+        let configuration = configured(&self.engines[0])?;
+        self.runtime.block_on(async {
+            let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
+            let keys = KeysAtHand::load(&configuration, open.database.clone())?;
+            let done = operators::work(&open.database, &keys).await;
+            open.close().await;
+            Ok(done.unwrap_or_default())
+        })
+    }
+
+    /// Lets the oracle compare the database with the offices' record of letters and answers.
+    ///
+    /// # Errors
+    /// The database cannot be reached.
     pub fn judge(&self) -> Result<Findings> {
         self.ask("SELECT 1::bigint")?;
         let configuration = configured(&self.engines[0])?;
@@ -203,7 +228,7 @@ impl World {
         })
     }
 
-    /// Copies everybody's logs into a new folder that stays.
+    /// Copies the logs of the engines and servers into a new folder that is not deleted after the test.
     ///
     /// # Errors
     /// The disk is full.
@@ -218,10 +243,10 @@ impl World {
         Ok(kept)
     }
 
-    /// Ends everything in order: engines first, so that they drain.
+    /// Stops the engines first, so that they can finish their work, and then the other servers.
     ///
     /// # Errors
-    /// An engine does not drain, or the folder cannot be removed.
+    /// An engine does not finish its work, or the database's folder cannot be removed.
     pub fn stop(mut self) -> Result<()> {
         for engine in &mut self.engines {
             engine.wait_until_ready()?;
@@ -235,19 +260,22 @@ fn configured(engine: &Engine) -> Result<Configuration> {
     Ok(Configuration::load(&Sources { file: None, data_folder: Some(engine.data()) })?)
 }
 
-/// Builds the demo's town at a new centre.
-async fn build(engine: &Engine) -> Result<Town> {
+/// Builds the demo's town, and registers its offices at a new centre.
+async fn build(engine: &Engine, letters: u64) -> Result<Town> {
     let configuration = configured(engine)?;
     let keys = keys::load(&DataFolder::open(&engine.data())?.keys())?;
     let plan = TownPlan {
         agencies: OFFICES,
+        letters,
         server_name: SERVER.to_owned(),
         centre_address: CENTRE_ADDRESS.to_owned(),
-        // Nemesis reads the maildrops' files, so that answers are read while Dovecot is away too.
+        // Nemesis does not use POP3 for the offices' mailboxes. It reads their files, so that it gets answers even while Dovecot is
+        // stopped.
         maildrops: MailboxSettings::new("127.0.0.1", ""),
     };
     let certificates = CentreCertificates {
         signing: keys.signing.certificate().clone(),
+        vouchers: VoucherKeys::of(&keys.centre)?,
         recipients: keys.certificates.into_iter().map(|(_, certificate)| certificate).collect(),
     };
     let open = OpenDatabase::open(&configuration, Purpose::Command).await?;

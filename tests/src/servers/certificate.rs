@@ -1,4 +1,4 @@
-//! A certificate for `localhost` and 127.0.0.1, made for one server; a client trusts the file itself.
+//! A certificate for `localhost` and 127.0.0.1, made for one server. It is self-signed, so clients are configured to trust this very file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 /// A self-signed certificate and its key, P-256, as PEM files.
 #[derive(Clone, Debug)]
 pub struct Certificate {
-    /// The certificate: what a server shows and a client is told to trust.
+    /// The certificate file. The server presents it, and clients are configured to trust it.
     pub certificate_path: PathBuf,
     /// The private key.
     pub key_path: PathBuf,

@@ -1,4 +1,4 @@
-//! A server's process: a direct child in a group of its own, which ends with us however we end.
+//! The process of a server. It is a direct child in a process group of its own, and it ends with the test's process, however that ends.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use super::folder::Folder;
 use super::wait_until;
 
-/// A running server process and those that it started.
+/// A running server process, with the processes that it started.
 #[derive(Debug)]
 pub(super) struct Daemon {
     child: Child,
@@ -24,7 +24,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a program that stays in the foreground, its output in the folder's log.
+    /// Starts a program that stays in the foreground. Its output goes to the log in the folder.
     pub(super) fn start(program: &str, arguments: &[&str], folder: &Folder) -> Result<Daemon> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.log_path())?;
         let mut command = Command::new("setpriv");
@@ -35,7 +35,7 @@ impl Daemon {
         Ok(Daemon { child, leader })
     }
 
-    /// Waits until a server greets on a port. Errs when the process ends before, or at the deadline.
+    /// Waits until a server sends its greeting on a port. Fails if the process ends first, or at the deadline.
     pub(super) fn wait_for_greeting(&mut self, address: SocketAddr, greeting: &str, folder: &Folder) -> Result<()> {
         let child = &mut self.child;
         let ready = wait_until(&format!("{address} greets with {greeting}"), || {
@@ -47,19 +47,19 @@ impl Daemon {
         ready.with_context(|| format!("the end of its log:\n{}", folder.tail_of_log()))
     }
 
-    /// Tells the id of its first process.
+    /// Returns the id of the server's first process.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Asks the server to end and waits until it has; whatever is left of it then, or after the deadline, is killed.
+    /// Asks the server to end and waits for its end. Processes that still run after that, or at the deadline, are killed.
     pub(super) fn stop(mut self) -> Result<()> {
         kill(self.leader, Signal::SIGTERM)?;
         let child = &mut self.child;
         wait_until("the server has ended", || Ok(child.try_wait()?.is_some()))
     }
 
-    /// Kills the server and all its processes at once.
+    /// Kills the server and all its processes.
     fn kill(&mut self) -> Result<()> {
         match killpg(self.leader, Signal::SIGKILL) {
             Ok(()) | Err(Errno::ESRCH) => {}
@@ -78,7 +78,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Longest wait for one greeting; then another connection is tried.
+/// Longest wait for one greeting. After that, another connection is tried.
 const GREETING_WAIT: Duration = Duration::from_millis(500);
 
 fn greets(address: SocketAddr, greeting: &str) -> bool {
@@ -92,8 +92,8 @@ fn greets(address: SocketAddr, greeting: &str) -> bool {
 
 type Order = (Command, SyncSender<std::io::Result<Child>>);
 
-/// Starts a process from a thread that lives as long as this process: a death signal is sent when the *thread* that
-/// started the child ends (prctl(2), PR_SET_PDEATHSIG), and a test's thread may end before the servers that others share.
+/// Starts a process from a thread that lives as long as this process. The kernel sends the death signal when the *thread* that started the
+/// child ends (prctl(2), PR_SET_PDEATHSIG). A test's thread would end too early, because other tests may still use the server.
 fn spawn_for_the_process(command: Command) -> Result<Child> {
     static STARTER: OnceLock<SyncSender<Order>> = OnceLock::new();
     let starter = STARTER.get_or_init(|| {

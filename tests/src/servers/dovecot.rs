@@ -1,4 +1,4 @@
-//! A private Dovecot: POP3, POP3S and STLS over maildirs, LMTP and sign-in for Postfix.
+//! A private Dovecot: it offers POP3, POP3S and STLS for maildirs, and LMTP and authentication for Postfix.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -14,35 +14,35 @@ use super::daemon::Daemon;
 use super::folder::{Folder, Owner, give, is_root};
 use super::port::Port;
 
-/// One mailbox: its address, which is also the name to sign in with, and its password.
+/// One mailbox: its address, which is also its user name, and its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The address.
+    /// The mail address.
     pub address: String,
     /// The password.
     pub password: String,
 }
 
 impl Account {
-    /// Names an account.
+    /// Makes an account.
     pub fn new(address: impl Into<String>, password: impl Into<String>) -> Account {
         Account { address: address.into(), password: password.into() }
     }
 }
 
-/// What differs between one test's Dovecot and another's.
+/// The settings in which the Dovecots of tests differ.
 #[derive(Clone, Debug, Default)]
 pub struct DovecotSettings {
     /// The mailboxes.
     pub accounts: Vec<Account>,
-    /// `pop3_lock_session`: one session at a time for each mailbox.
+    /// Value of `pop3_lock_session`: whether a mailbox allows only one session at a time.
     pub lock_session: bool,
 }
 
-/// A running, or stopped, Dovecot.
+/// A Dovecot, running or stopped.
 #[derive(Debug)]
 pub struct Dovecot {
-    /// Declared first: the process ends before its ports and its folder go.
+    /// The process. The field is declared first, so that the process ends before its ports and folder are released.
     daemon: Option<Daemon>,
     pop3: Port,
     pop3s: Port,
@@ -53,12 +53,12 @@ pub struct Dovecot {
 }
 
 impl Dovecot {
-    /// Starts a Dovecot with these accounts. Errors carry the end of its log.
+    /// Starts a Dovecot with these accounts. An error contains the end of its log.
     pub fn start(accounts: &[Account]) -> Result<Dovecot> {
         Dovecot::start_with(DovecotSettings { accounts: accounts.to_vec(), lock_session: false })
     }
 
-    /// Starts a Dovecot with these settings. Errors carry the end of its log.
+    /// Starts a Dovecot with these settings. An error contains the end of its log.
     pub fn start_with(settings: DovecotSettings) -> Result<Dovecot> {
         #[allow(clippy::disallowed_methods, reason = "a switch for tests only, as the sizes of long runs are")]
         let place = std::env::var_os("XM_MAIL_FOLDER").map_or_else(std::env::temp_dir, PathBuf::from);
@@ -80,7 +80,7 @@ impl Dovecot {
         Ok(dovecot)
     }
 
-    /// Starts a stopped Dovecot on the same ports and mail.
+    /// Starts a stopped Dovecot again, with the same ports and mail.
     pub fn start_again(&mut self) -> Result<()> {
         if self.daemon.is_none() {
             let configuration = self.folder.path().join("dovecot.conf");
@@ -92,63 +92,63 @@ impl Dovecot {
         Ok(())
     }
 
-    /// Stops it; its mail stays, connections are refused.
+    /// Stops Dovecot. Its mail is kept, and connections are refused.
     pub fn stop(&mut self) -> Result<()> {
         self.daemon.take().map_or(Ok(()), Daemon::stop)
     }
 
-    /// Kills it and all its processes at once, as a power cut would.
+    /// Kills Dovecot and all its processes without warning, as a power cut would.
     pub fn kill(&mut self) {
         self.daemon = None;
     }
 
-    /// Stops it and starts it again; sessions are cut.
+    /// Stops Dovecot and starts it again. Open sessions are closed.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
         self.start_again()
     }
 
-    /// Tells the id of its first process, to measure what it costs. Errs while it is stopped.
+    /// Returns the id of Dovecot's first process, for measuring its resources. Fails while Dovecot is stopped.
     pub fn process_id(&self) -> Result<u32> {
         self.daemon.as_ref().map(Daemon::id).context("this Dovecot is stopped")
     }
 
-    /// Tells where POP3 is spoken, with STLS on offer.
+    /// Returns the address of POP3 with STLS.
     pub fn pop3_address(&self) -> SocketAddr {
         self.pop3.address()
     }
 
-    /// Tells where POP3 over TLS is spoken.
+    /// Returns the address of POP3 over TLS.
     pub fn pop3s_address(&self) -> SocketAddr {
         self.pop3s.address()
     }
 
-    /// Gives the certificate that it shows, for `localhost` and 127.0.0.1.
+    /// Returns the certificate that Dovecot presents, for `localhost` and 127.0.0.1.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
 
-    /// Lists the accounts.
+    /// Returns the accounts.
     pub fn accounts(&self) -> &[Account] {
         &self.accounts
     }
 
-    /// Tells the socket where LMTP is spoken.
+    /// Returns the path of the LMTP socket.
     pub fn lmtp_socket(&self) -> PathBuf {
         self.folder.path().join("run/lmtp")
     }
 
-    /// Tells the socket where other servers check names and passwords.
+    /// Returns the path of the socket by which other servers check user names and passwords.
     pub fn sign_in_socket(&self) -> PathBuf {
         self.folder.path().join("run/sign-in")
     }
 
-    /// Puts a mail into a mailbox without SMTP, in one step as Maildir wants it: written aside, then renamed.
+    /// Puts a mail into a mailbox without SMTP. As Maildir requires, it is written under another name and then renamed.
     pub fn deliver(&self, address: &str, mail: &[u8]) -> Result<()> {
         self.deliver_copies(address, mail, 1)
     }
 
-    /// Delivers a mail so many times, at least once, and keeps its bytes on disk once.
+    /// Delivers this number of copies of a mail, at least one. The bytes are on disk only once.
     pub fn deliver_copies(&self, address: &str, mail: &[u8], copies: usize) -> Result<()> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         ensure!(self.accounts.iter().any(|account| account.address == address), "Dovecot has no account {address}");
@@ -156,8 +156,8 @@ impl Dovecot {
             self.folder.subfolder(&format!("mail/{address}{part}"), 0o700, Some(self.owner))?;
         }
         let maildir = self.maildir(address);
-        // The name begins with a number: Dovecot shows new mails in the order of these numbers. Its own delivery writes both sizes into the
-        // name, as on disk and with CRLF, so that LIST need not read every mail.
+        // The name begins with a number, because Dovecot lists new mails in the order of these numbers. Like Dovecot's own delivery, this
+        // writes both sizes into the name, on disk and with CRLF. So LIST need not read every mail.
         let bare_newlines =
             mail.split(|byte| *byte == b'\n').rev().skip(1).filter(|line| !line.ends_with(b"\r")).count();
         let name = || {
@@ -174,14 +174,14 @@ impl Dovecot {
         fs::rename(&aside, maildir.join("new").join(name())).context("delivering into a maildir")
     }
 
-    /// Delivers a mail that is listed and that Dovecot may not read, as after a restore by another user.
+    /// Delivers a mail that Dovecot lists but may not read, as after a restore by another user.
     pub fn deliver_unreadable(&self, address: &str, mail: &[u8]) -> Result<()> {
         self.deliver(address, mail)?;
         let newest = self.files(address)?.into_iter().max().context("the mail was delivered")?;
         Ok(fs::set_permissions(newest, fs::Permissions::from_mode(0o000))?)
     }
 
-    /// Removes every mail from a mailbox that Dovecot may not read.
+    /// Removes from a mailbox every mail that Dovecot may not read.
     pub fn remove_unreadable(&self, address: &str) -> Result<()> {
         for file in self.files(address)? {
             if fs::metadata(&file)?.permissions().mode() & 0o777 == 0 {
@@ -191,18 +191,18 @@ impl Dovecot {
         Ok(())
     }
 
-    /// Counts the mails in a mailbox by its files, seen or not.
+    /// Counts the mails in a mailbox by its files, whether they were read or not.
     pub fn count(&self, address: &str) -> usize {
         let files = |part: &str| fs::read_dir(self.maildir(address).join(part)).map_or(0, Iterator::count);
         files("new") + files("cur")
     }
 
-    /// Reads every mail in a mailbox, seen or not, and leaves it there.
+    /// Reads every mail in a mailbox, whether it was read before or not, and does not remove it.
     pub fn mails(&self, address: &str) -> Result<Vec<Vec<u8>>> {
         self.files(address)?.into_iter().map(|file| Ok(fs::read(file)?)).collect()
     }
 
-    /// Reads every mail in a mailbox and removes it, as an office does that collects its mail.
+    /// Reads and removes every mail in a mailbox, like an office that collects its mail.
     pub fn take_mails(&self, address: &str) -> Result<Vec<Vec<u8>>> {
         let mut mails = Vec::new();
         for file in self.files(address)? {
@@ -215,7 +215,7 @@ impl Dovecot {
     fn files(&self, address: &str) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for part in ["new", "cur"] {
-            // The folder is made with the first mail.
+            // The folder is created with the first mail.
             let Ok(entries) = fs::read_dir(self.maildir(address).join(part)) else { continue };
             for entry in entries {
                 files.push(entry?.path());
@@ -224,12 +224,12 @@ impl Dovecot {
         Ok(files)
     }
 
-    /// Tells where its log is.
+    /// Returns the path of Dovecot's log.
     pub fn log_path(&self) -> &Path {
         self.folder.log_path()
     }
 
-    /// Reads the last lines of its log.
+    /// Returns the last lines of Dovecot's log.
     pub fn tail_of_logs(&self) -> String {
         self.folder.tail_of_log()
     }
@@ -311,7 +311,8 @@ service auth {{
     }
 }
 
-/// As root, Dovecot's own users are right; as another user, every process runs as that one, outside any chroot.
+/// Returns the settings for the users of Dovecot's processes. As root, Dovecot uses its own users. As another user, all processes run as
+/// this user and without chroot.
 fn users_of_services() -> Result<String> {
     if is_root() {
         return Ok(String::new());

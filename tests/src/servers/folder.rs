@@ -1,4 +1,4 @@
-//! The folder of one server: configuration, sockets, mail and log; removed with its owner.
+//! The folder of one server, with configuration, sockets, mail and log. It is removed when its server is dropped.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -25,7 +25,7 @@ impl Owner {
         Ok(Owner { uid: user.uid.as_raw(), gid: user.gid.as_raw() })
     }
 
-    /// The same user with another group.
+    /// Returns the same user with another group.
     pub(super) fn with_group(self, name: &str) -> Result<Owner> {
         let group = Group::from_name(name)?.with_context(|| format!("the system has no group {name}"))?;
         Ok(Owner { gid: group.gid.as_raw(), ..self })
@@ -44,12 +44,12 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes a folder that the server's own users can pass through.
+    /// Makes a folder through which the server's own users may pass.
     pub(super) fn make(server: &str) -> Result<Folder> {
         Folder::make_in(&std::env::temp_dir(), server)
     }
 
-    /// Makes a folder elsewhere than among the temporary files.
+    /// Makes a folder in the given place, which need not be the folder for temporary files.
     pub(super) fn make_in(place: &Path, server: &str) -> Result<Folder> {
         let folder = tempfile::Builder::new().prefix(&format!("{server}-")).tempdir_in(place)?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
@@ -65,11 +65,11 @@ impl Folder {
         &self.log_path
     }
 
-    /// Makes a folder inside, if it is not there, with its mode and, where we are root, its owner.
+    /// Makes a subfolder with this mode unless it exists. Where tests run as root, the subfolder gets this owner.
     pub(super) fn subfolder(&self, name: &str, mode: u32, owner: Option<Owner>) -> Result<PathBuf> {
         let path = self.folder.path().join(name);
         match fs::create_dir(&path) {
-            // The server makes some of them itself, perhaps at this moment.
+            // The server makes some of these subfolders itself, perhaps at this moment.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(path),
             made => made.with_context(|| format!("making {}", path.display()))?,
         }
@@ -93,7 +93,7 @@ impl Folder {
     }
 }
 
-/// Gives a file or folder to its owner, where we are root; otherwise everything is ours anyway.
+/// Changes the owner of a file or folder, where tests run as root. Otherwise this user owns everything anyway.
 pub(super) fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
     if let Some(owner) = owner.filter(|_| is_root()) {
         chown(path, Some(owner.uid), Some(owner.gid)).with_context(|| format!("giving away {}", path.display()))?;

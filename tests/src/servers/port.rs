@@ -1,9 +1,9 @@
-//! Free ports that stay ours.
+//! Free ports that stay reserved for a server.
 //!
-//! Asking for a free port, closing it and telling a server its number leaves a moment in which somebody else can take
-//! it. Here the port stays bound, without listening, as long as the server is used: Linux lets a server with
-//! SO_REUSEADDR, as Dovecot and Postfix set it, listen beside it, never hands the number to anyone who asks for a free
-//! one, and refuses connections while the server is down.
+//! If a test finds a free port, closes it and gives the number to a server, another program may take the port in between. So here the port
+//! stays bound, without listening, as long as the server is used. Linux lets a server with SO_REUSEADDR listen on the same port; Dovecot
+//! and Postfix set this option. Linux never gives the port to a program that requests a free one. It refuses connections while the server
+//! is down.
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use anyhow::{Context, Result};
 use tokio::net::TcpSocket;
 
-/// A port of 127.0.0.1 held for a server.
+/// A port of 127.0.0.1 that is reserved for a server.
 #[derive(Debug)]
 pub(super) struct Port {
     address: SocketAddr,
@@ -19,7 +19,7 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// Holds a free port.
+    /// Reserves a free port.
     pub(super) fn hold() -> Result<Port> {
         let holder = TcpSocket::new_v4()?;
         holder.set_reuseaddr(true)?;
@@ -32,7 +32,7 @@ impl Port {
     }
 }
 
-/// The number, as configuration files want it.
+/// The port's number, as configuration files need it.
 impl fmt::Display for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.port().fmt(f)

@@ -1,6 +1,6 @@
-//! A private Postfix in front of a Dovecot: takes mail for its mailboxes on three ports, delivers by LMTP.
+//! A private Postfix in front of a Dovecot. It accepts mail for Dovecot's mailboxes on three ports, and delivers it by LMTP.
 //!
-//! Nothing leaves the machine: whatever is not for one of the mailboxes is refused or bounced. Postfix needs root.
+//! No mail is sent to another machine: mail for other addresses is refused or bounced. Postfix needs root.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::dovecot::Dovecot;
 use super::folder::{Folder, Owner, is_root};
 use super::port::Port;
 
-/// What `postfix check` makes below the queue directory, with its mode.
+/// The folders that `postfix check` creates in the queue directory, each with its mode.
 const QUEUE_FOLDERS: &[(&str, u32)] = &[
     ("active", 0o700),
     ("bounce", 0o700),
@@ -31,10 +31,10 @@ const QUEUE_FOLDERS: &[(&str, u32)] = &[
     ("trace", 0o700),
 ];
 
-/// A running, or stopped, Postfix.
+/// A Postfix, running or stopped.
 #[derive(Debug)]
 pub struct Postfix {
-    /// Declared first: the process ends before its ports and its folder go.
+    /// The process. The field is declared first, so that the process ends before its ports and folder are released.
     daemon: Option<Daemon>,
     smtp: Port,
     submission: Port,
@@ -44,8 +44,8 @@ pub struct Postfix {
 }
 
 impl Postfix {
-    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It shows
-    /// Dovecot's certificate. Errors carry the end of its log.
+    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It presents Dovecot's certificate.
+    /// An error contains the end of its log.
     pub fn start(dovecot: &Dovecot) -> Result<Postfix> {
         ensure!(is_root(), "Postfix starts as root only: its processes change to users of their own");
         let folder = Folder::make("postfix")?;
@@ -68,7 +68,7 @@ impl Postfix {
         Ok(postfix)
     }
 
-    /// Starts a stopped Postfix on the same ports and queue.
+    /// Starts a stopped Postfix again, with the same ports and queue.
     pub fn start_again(&mut self) -> Result<()> {
         if self.daemon.is_none() {
             let configuration = self.folder.path().join("etc");
@@ -80,45 +80,45 @@ impl Postfix {
         Ok(())
     }
 
-    /// Stops it; what it has accepted stays in its queue, connections are refused.
+    /// Stops Postfix. Accepted mail is kept in its queue, and connections are refused.
     pub fn stop(&mut self) -> Result<()> {
         self.daemon.take().map_or(Ok(()), Daemon::stop)
     }
 
-    /// Kills it and all its processes at once, as a power cut would.
+    /// Kills Postfix and all its processes without warning, as a power cut would.
     pub fn kill(&mut self) {
         self.daemon = None;
     }
 
-    /// Stops it and starts it again.
+    /// Stops Postfix and starts it again.
     pub fn restart(&mut self) -> Result<()> {
         self.stop()?;
         self.start_again()
     }
 
-    /// Tells where other servers hand mail in: no sign-in, STARTTLS on offer.
+    /// Returns the address at which other servers deliver mail: without authentication, STARTTLS offered.
     pub fn smtp_address(&self) -> SocketAddr {
         self.smtp.address()
     }
 
-    /// Tells where accounts hand mail in: STARTTLS, then sign-in, both required.
+    /// Returns the address at which accounts submit mail: STARTTLS and authentication are required.
     pub fn submission_address(&self) -> SocketAddr {
         self.submission.address()
     }
 
-    /// Tells where accounts hand mail in over TLS from the first octet; sign-in required.
+    /// Returns the address at which accounts submit mail over TLS from the first octet. Authentication is required.
     pub fn smtps_address(&self) -> SocketAddr {
         self.smtps.address()
     }
 
-    /// Counts the mails that it has taken and not delivered yet.
+    /// Counts the mails that Postfix has accepted and not delivered yet.
     pub fn queued(&self) -> usize {
         let queue = self.folder.path().join("queue");
         ["maildrop", "incoming", "active", "deferred"].iter().map(|part| files_below(&queue.join(part))).sum()
     }
 
-    /// Has everything that waits in its queue tried now. A mail that the queue manager meets while a delivery that failed
-    /// is still putting it away waits five minutes otherwise, whatever the backoff is set to.
+    /// Makes Postfix try to deliver all queued mail now. Without this, some mails wait five minutes whatever the configured backoff is:
+    /// mails that the queue manager finds while a failed delivery is still moving them to the deferred queue.
     pub fn flush(&self) -> Result<()> {
         let mut command = Command::new(format!("{}/postqueue", built_in("command_directory")?));
         let output = command.arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
@@ -126,12 +126,12 @@ impl Postfix {
         Ok(())
     }
 
-    /// Tells where its log is.
+    /// Returns the path of Postfix's log.
     pub fn log_path(&self) -> &Path {
         self.folder.log_path()
     }
 
-    /// Reads the last lines of its log.
+    /// Returns the last lines of Postfix's log.
     pub fn tail_of_logs(&self) -> String {
         self.folder.tail_of_log()
     }
@@ -152,7 +152,8 @@ impl Postfix {
             ("etc/master.cf", self.master_cf()),
         ] {
             let path = self.folder.write(name, &text)?;
-            // Postfix waits until a file is two seconds old, in case somebody is still writing it; nobody is.
+            // Postfix waits until a file is two seconds old, because somebody might still be writing it. Here nobody is, so the file's time
+            // is set back.
             File::options().append(true).open(path)?.set_modified(SystemTime::now() - Duration::from_secs(60))?;
         }
         Ok(())
@@ -238,14 +239,14 @@ postlog unix-dgram n - n - 1 postlogd
     }
 }
 
-/// Counts files; a folder that goes away meanwhile has none.
+/// Counts the files below a folder. A folder that is removed meanwhile counts as empty.
 fn files_below(folder: &Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
     let of_entry = |path: PathBuf| if path.is_dir() { files_below(&path) } else { 1 };
     entries.flatten().map(|entry| of_entry(entry.path())).sum()
 }
 
-/// Asks Postfix for a setting that was chosen when it was built.
+/// Returns a setting of Postfix that was fixed when Postfix was built.
 fn built_in(name: &str) -> Result<String> {
     let output = Command::new("/usr/sbin/postconf").args(["-dh", name]).output();
     let output = output.context("Postfix is not there: install the package postfix")?;

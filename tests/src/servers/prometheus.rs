@@ -16,13 +16,13 @@ use super::folder::Folder;
 use super::port::Port;
 use super::wait_until;
 
-/// The target that the shipped configuration names, and a test replaces.
+/// The target in the shipped configuration. A test replaces it.
 const TARGET: &str = "127.0.0.1:9464";
-/// How often the shipped configuration has the target scraped; a test replaces it.
+/// The scrape interval in the shipped configuration. A test replaces it.
 const SCRAPE: &str = "scrape_interval: 15s";
-/// How often the shipped configuration has the rules evaluated; a test replaces it.
+/// The evaluation interval in the shipped configuration. A test replaces it.
 const EVALUATION: &str = "evaluation_interval: 15s";
-/// When offices send, as the rules say: what an operator changes.
+/// The office hours in the shipped rules, which operators adapt.
 const OFFICE_HOURS: &str =
     "(day_of_week() >= bool 1) * (day_of_week() <= bool 5) * (hour() >= bool 8) * (hour() < bool 16)";
 /// Longest wait for one answer.
@@ -31,7 +31,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// A running Prometheus.
 #[derive(Debug)]
 pub struct Prometheus {
-    /// Declared first: the process ends before its port and its folder go.
+    /// The process. The field is declared first, so that the process ends before its port and folder are released.
     _daemon: Daemon,
     port: Port,
     folder: Folder,
@@ -41,21 +41,20 @@ impl Prometheus {
     /// Starts a Prometheus that scrapes `target` every second, with the configuration and the rules of a folder.
     ///
     /// # Errors
-    /// The configuration no longer names what is replaced here; Prometheus does not start. The latter has the end of its
-    /// log.
+    /// The configuration does not contain the text that is replaced here. Prometheus does not start; then the error has the end of its log.
     pub fn start(configured: &Path, target: SocketAddr) -> Result<Prometheus> {
         let rules = configured.join("rules");
         Prometheus::start_with(configured, &[target], "1s", |_| Ok(rules))
     }
 
-    /// Starts a Prometheus for which time passes `factor` times as fast. Every duration in the rules is divided by it, also those that
-    /// series of seconds are compared with. Nothing else is changed but the office hours: they are always.
+    /// Starts a Prometheus for which time passes `factor` times as fast. Every duration in the rules is divided by `factor`, and so is
+    /// every number of seconds with which an alert compares a series. Besides, all hours become office hours. Nothing else is changed.
     ///
     /// # Errors
-    /// As [`Prometheus::start`]; the rules no longer tell the office hours that are replaced here.
+    /// As [`Prometheus::start`]; or the rules do not contain the office hours that are replaced here.
     pub fn start_in_a_hurry(configured: &Path, targets: &[SocketAddr], factor: u64) -> Result<Prometheus> {
-        // The interval of scrapes is not divided by `factor`: a scrape must be answered before the next one, and a busy machine takes up to
-        // half a second for some. Still the shortest range holds a few scrapes.
+        // The scrape interval is not divided by `factor`. Each scrape must be answered before the next one, and on a busy machine an answer
+        // may take half a second. The shortest range in the rules still contains several scrapes.
         Prometheus::start_with(configured, targets, "500ms", |folder| {
             folder.subfolder("rules", 0o755, None)?;
             let mut has_hours = false;
@@ -105,10 +104,10 @@ impl Prometheus {
         Ok(started)
     }
 
-    /// Returns the series that a query answers with, each with its last value.
+    /// Returns the last value of each series in the result of a query.
     ///
     /// # Errors
-    /// The query is none, with Prometheus' own words.
+    /// The query is not valid; the error contains Prometheus' message.
     pub fn query(&self, query: &str) -> Result<Vec<f64>> {
         let answer = self.get(&format!("/api/v1/query?query={}", in_address(query)))?;
         let result = answer["data"]["result"].as_array().context("the query does not answer with series")?;
@@ -116,10 +115,10 @@ impl Prometheus {
         result.iter().map(|series| value(series).context("a series has no number")).collect()
     }
 
-    /// Returns the names of the alerts that have rung at any time within so long.
+    /// Returns the names of the alerts that have fired at any time within this time before now.
     ///
     /// # Errors
-    /// It does not answer.
+    /// Prometheus does not answer.
     pub fn rung_within(&self, time: Duration) -> Result<BTreeSet<String>> {
         let query = format!("last_over_time(ALERTS{{alertstate=\"firing\"}}[{}ms])", time.as_millis().max(1));
         let answer = self.get(&format!("/api/v1/query?query={}", in_address(&query)))?;
@@ -128,17 +127,17 @@ impl Prometheus {
         result.iter().map(|series| name(series).context("an alert has no name")).collect()
     }
 
-    /// Returns the rules that it has read, with `name`, `type` (`recording` or `alerting`), `query` and `health`.
+    /// Returns the rules that Prometheus has loaded, with `name`, `type` (`recording` or `alerting`), `query` and `health`.
     ///
     /// # Errors
-    /// It does not answer.
+    /// Prometheus does not answer.
     pub fn rules(&self) -> Result<Vec<Value>> {
         let answer = self.get("/api/v1/rules")?;
         let groups = answer["data"]["groups"].as_array().context("there are no groups of rules")?;
         Ok(groups.iter().filter_map(|group| group["rules"].as_array()).flatten().cloned().collect())
     }
 
-    /// Asks by HTTP/1.0, whose answers are not in chunks. What is no JSON is null.
+    /// Sends a request by HTTP/1.0, because its answers are not chunked. An answer that is not JSON becomes null.
     fn get(&self, path: &str) -> Result<Value> {
         let answer = process::ask(self.port.address(), &format!("GET {path} HTTP/1.0\r\n\r\n"), ANSWER_WAIT)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("Prometheus does not speak HTTP")?;
@@ -149,7 +148,8 @@ impl Prometheus {
     }
 }
 
-/// Divides every duration in a file of rules: after `for:`, in brackets, and where a series of seconds is compared.
+/// Divides every duration in a file of rules by `factor`: after `for:`, in brackets, and where a series of seconds is compared with a
+/// number.
 fn in_a_hurry(rules: &str, factor: u64) -> Result<String> {
     let mut hurried = String::with_capacity(rules.len());
     for line in rules.lines() {
@@ -193,15 +193,15 @@ fn divided(duration: &str, factor: u64) -> Result<String> {
     Ok(format!("{}ms", number * seconds * 1000 / factor))
 }
 
-/// Writes a query as part of an address (RFC 3986, 2.1).
+/// Percent-encodes a query for use in a URL (RFC 3986, 2.1).
 fn in_address(query: &str) -> String {
     query.bytes().map(|octet| format!("%{octet:02X}")).collect()
 }
 
-/// Runs promtool and returns what it says.
+/// Runs promtool and returns its output.
 ///
 /// # Errors
-/// It finds something wrong; the error has its words.
+/// promtool reports a problem; the error contains its output.
 pub fn promtool(arguments: &[&str]) -> Result<String> {
     let output = Command::new("promtool").args(arguments).output().context("starting promtool")?;
     let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

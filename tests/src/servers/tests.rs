@@ -1,4 +1,4 @@
-//! The real servers, used as the scenarios use them, over raw sockets and an independent client.
+//! Tests of the real servers, used as in the scenarios, over raw sockets and with an independent client.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ fn accounts() -> Vec<Account> {
     vec![Account::new(CENTRE, "secret"), Account::new(AGENCY, "hidden")]
 }
 
-/// Signs in over raw POP3 and returns every mail; then deletes them.
+/// Signs in over raw POP3, returns every mail, and deletes the mails.
 fn collect(dovecot: &Dovecot) -> Vec<String> {
     let mut stream = TcpStream::connect(dovecot.pop3_address()).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -74,8 +74,9 @@ fn swaks(address: SocketAddr, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), transcript)
 }
 
-/// Waits until so many mails are in the mailbox and the relay knows it: a relay stopped between the two would deliver again. The relay is
-/// told to try again every second, since a mail that met a mailbox that was away may lie there for minutes.
+/// Waits until this number of mails is in the mailbox and the relay has removed them from its queue. If the relay were stopped in between,
+/// it would deliver them again. The relay's queue is flushed every second, because a mail whose delivery failed may otherwise wait for
+/// minutes.
 fn arrives(dovecot: &Dovecot, postfix: &Postfix, count: usize) {
     let mut flushed = Instant::now();
     let arrived = wait_until("the mail is in the mailbox and gone from the relay", || {
@@ -218,7 +219,7 @@ fn a_server_that_cannot_start_says_why() {
 
 #[test]
 fn servers_end_with_the_process_that_started_them() {
-    // The test runs itself once more: the inner process starts a server, tells its port and is killed.
+    // The test runs itself a second time. The inner process starts a server, reports its port and is killed.
     let this = std::env::current_exe().unwrap();
     let leavings = folder::Folder::make("killed").unwrap();
     let mut inner = Command::new(this)

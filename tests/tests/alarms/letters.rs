@@ -1,4 +1,4 @@
-//! What is wrong with letters, and with whom they come from.
+//! Faults of letters and of agencies, which the alarms must notice.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,18 @@ use simulation::records::Register;
 use crate::world::{OFFICE, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Mails of strangers, and what each of them takes in quarantine at most: all of them fill most of its room.
+/// Number of mails from strangers. Each uses at most [`RUBBISH_BYTES_MAX`] bytes of quarantine. Together they nearly use up the bytes that
+/// quarantine may store for their reason of refusal.
 const RUBBISH: usize = 130;
 const RUBBISH_BYTES_MAX: usize = 640;
-/// Letters that are refused, and dated ahead.
+/// Number of letters that are refused. Each states a time that is a day in the future, so that the alarm about wrong clocks fires too.
 const REFUSED: usize = 30;
+/// Number of letters that ask for records and are refused, because the quota of the day is used up.
+const OVER_QUOTA: usize = 25;
 
-/// One agency without a certificate, and one whose only one ends soon; a flag that nobody has explained, recharging that is
-/// locked, a change of a profile that waits, a message that nobody has read, and a code of enrolment that is locked.
+/// Inserts two agencies, one without a certificate and one whose only certificate ends soon, and for the second everything that waits for
+/// an operator: an unexplained flag, locked recharging, a change of profile, an unread message, a locked enrolment code, an open voucher
+/// and an approval.
 pub const AGENCIES: &str = "
     INSERT INTO xm.agencies (matricule, name, email) VALUES (901, 'a', 'a@example.org'), (902, 'b', 'b@example.org');
     INSERT INTO xm.agency_keys (spki_sha256, agency) VALUES (decode(repeat('90', 32), 'hex'), 902);
@@ -33,9 +37,15 @@ pub const AGENCIES: &str = "
     INSERT INTO xm.messages (agency, id, thread, installation, text, written_at)
     VALUES (902, gen_random_uuid(), gen_random_uuid(), 'pc1', 'x', now());
     INSERT INTO xm.enrolment_codes (agency, is_further, made_by, expires_at, failures, locked_at)
-    VALUES (902, true, 'x', now() + interval '1 year', 5, now())";
+    VALUES (902, true, 'x', now() + interval '1 year', 5, now());
+    INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by, written_by, written_at)
+    VALUES (1, 500, now() + interval '1 year', 'x', 'x', now());
+    INSERT INTO xm.vouchers (mac, batch, number) SELECT decode(repeat('90', 32), 'hex'), max(id), 1 FROM xm.voucher_batches;
+    INSERT INTO xm.approvals (operation, parameters, seen, needs_commission, asked_by, asker_is_commission, expires_at)
+    SELECT 'agency.recharge', '{}', '{}', false, min(name), false, now() + interval '1 year' FROM xm.users";
 
-/// Room of quarantine, of which each reason has its share, and mails that an agency vouches for have two.
+/// Returns how many bytes quarantine may store of strangers' containers. The centre divides them into equal shares, one for each reason of
+/// refusal and two for mails in which a registered key signed another letter. Each share suffices for [`RUBBISH`] mails.
 pub fn quarantine_bytes_max() -> usize {
     (RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() + 2) * RUBBISH * RUBBISH_BYTES_MAX
 }
@@ -49,16 +59,24 @@ impl World {
         self.dovecot.deliver(CENTRE_ADDRESS, mail).unwrap();
     }
 
-    /// Sends a letter that is accepted.
+    /// Sends a letter that the centre accepts.
     pub fn write(&mut self) {
         let (_, mail) = self.resident.write().unwrap();
         self.deliver(&mail.render().unwrap());
     }
 
+    /// Sends two letters: one imports the births that the office has sent, the other asks to certify a birth record.
+    pub fn read_back(&mut self) {
+        let mails = [self.resident.import().unwrap(), self.resident.certify().unwrap()];
+        for mail in mails {
+            self.deliver(&mail.render().unwrap());
+        }
+    }
+
     pub fn wait_until_answered(&mut self) {
         let mut flushed = Instant::now();
         self.wait("every letter is answered and every mail gone", |world| {
-            // What the relay could not deliver at the wrong moment would stay with it for minutes.
+            // The relay would keep a mail for minutes after a failed delivery, so the test makes it try again every ten seconds.
             if flushed.elapsed() > Duration::from_secs(10) {
                 flushed = Instant::now();
                 world.postfix.flush()?;
@@ -68,8 +86,9 @@ impl World {
         });
     }
 
-    /// Letters that are refused, dated a day ahead; one forged, one to be answered to nowhere, and mail of strangers; and an
-    /// actor that panics. Returns when the one has been answered to nowhere.
+    /// Sends everything that must make the alarms about letters fire: refused letters dated a day ahead, imports beyond the quota of the
+    /// day, a forged letter, a letter whose answer cannot be delivered, mails of strangers, and a panic of the decoder. Returns when the
+    /// undeliverable answer has been given up.
     pub fn receive_what_is_wrong(&mut self) {
         for engine in &mut self.engines {
             engine.tell("panic sdc_decoder::decode 1");
@@ -89,6 +108,8 @@ impl World {
         let letter = office.compose(births("C7")).unwrap();
         let impostor = forgery::impersonating(office.identity().certificate()).unwrap();
         mails.push(office.mail_of("forged", &forgery::sealed(office, &letter, &impostor).unwrap()));
+        self.run("UPDATE xm.plans SET read_acts_per_day = 0");
+        mails.extend((0..OVER_QUOTA).map(|_| self.resident.import().unwrap()));
         for mail in mails {
             self.deliver(&mail.render().unwrap());
         }

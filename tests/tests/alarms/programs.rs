@@ -11,39 +11,57 @@ use scenarios::engine::Engine;
 use crate::letters::quarantine_bytes_max;
 use crate::world::World;
 
-/// Puts a copy of the data folder on a disk of its own that is nearly full, and becomes the program. The disk is there for
-/// this process alone, and gone with it.
-const ON_A_FULL_DISK: &str = "
+/// Script: mounts a disk of a size, copies the data folder to it, fills it with a number of bytes, and then executes the program. Only this
+/// process sees the disk, and the disk ends with it. Without a disk of its own, a program would show how full the test machine is.
+const ON_ITS_OWN_DISK: &str = "
     set -e
     data=$1
-    shift
+    size=$2
+    filled=$3
+    shift 3
     mkdir -p \"$data.disk\"
-    mount -t tmpfs -o size=16m,mode=711 disk \"$data.disk\"
+    mount -t tmpfs -o size=$size,mode=711 disk \"$data.disk\"
     cp -a \"$data/.\" \"$data.disk\"
-    head -c 15M /dev/zero >\"$data.disk/other\"
+    head -c \"$filled\" /dev/zero >\"$data.disk/other\"
     mount --bind \"$data.disk\" \"$data\"
     exec \"$@\"";
-/// Bytes of memory that are more than a program may hold before somebody is told.
+/// A disk for a program: its size, and what other files take of it, as `mount` and `head` write numbers.
+struct Disk {
+    size: &'static str,
+    filled: &'static str,
+}
+const HEALTHY: Disk = Disk { size: "64m", filled: "0" };
+const NEARLY_FULL: Disk = Disk { size: "16m", filled: "15M" };
+/// Number of bytes of memory above which an alarm must fire.
 const HELD_BYTES: u64 = 700 << 20;
-/// Share of the files that a program may open which it has open, while somebody is to be told.
+/// Share of the allowed open files that the program has open while an alarm must fire.
 const FILES_OPEN: f64 = 0.9;
-/// Files that a program may open otherwise.
+/// Number of files that a program may normally open.
 const FILES_MAX: f64 = 1024.0;
-/// Time until the shortened certificate ends: soon, but not before the test does.
+/// Time until the shortened certificate ends. It is soon, but after the end of the test.
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(3600);
-/// Least time between two starts: they are shown in whole seconds, and must differ.
+/// Shortest time between two starts. The metric shows starts in whole seconds, and two starts must have different values.
 const START_SHOWN: Duration = Duration::from_millis(1001);
-/// Starts until somebody must have been told of them.
+/// Number of starts after which an alarm must have fired.
 const STARTS_MAX: usize = 20;
 
-fn start_on_a_full_disk(engine: &mut Engine) -> anyhow::Result<()> {
-    let data = engine.data();
-    let data = data.to_str().context("the temporary folder's name is no text")?;
-    engine.start_through(&["unshare", "--mount", "sh", "-c", ON_A_FULL_DISK, "sh", data])
+/// Starts a program on a healthy disk.
+pub fn start_on_a_healthy_disk(engine: &mut Engine) -> anyhow::Result<()> {
+    start_on_a_disk(engine, &HEALTHY)
 }
 
-/// Makes a certificate of the centre anew, for the same key, that ends soon. Not the one that answers are signed with: offices
-/// know it.
+fn start_on_a_full_disk(engine: &mut Engine) -> anyhow::Result<()> {
+    start_on_a_disk(engine, &NEARLY_FULL)
+}
+
+fn start_on_a_disk(engine: &mut Engine, disk: &Disk) -> anyhow::Result<()> {
+    let data = engine.data();
+    let data = data.to_str().context("the temporary folder's name is no text")?;
+    engine.start_through(&["unshare", "--mount", "sh", "-c", ON_ITS_OWN_DISK, "sh", data, disk.size, disk.filled])
+}
+
+/// Replaces one of the centre's certificates by one for the same key that ends soon. It is not the certificate for signing answers, because
+/// offices know that one.
 fn shorten_certificate(engine: &Engine) -> anyhow::Result<()> {
     let keys = engine.data().join("keys");
     let pair = |stem: &str| -> anyhow::Result<KeyPair> {
@@ -72,7 +90,7 @@ impl World {
         start_on_a_full_disk(second).unwrap();
     }
 
-    /// Kills the second program and starts it again, so often that somebody should look.
+    /// Kills the second program and starts it again, until the alarm for restarts fires.
     pub fn restart_the_second_until_it_rings(&mut self) {
         self.expect(&["ProgramRestarting"]);
         let instance = self.engines[1].http_address();
@@ -97,7 +115,7 @@ impl World {
         self.hear(&["ProgramRestarting"]);
     }
 
-    /// Makes the second program hold more memory than it should, and lets it open hardly more files than it has open.
+    /// Makes the second program use more memory than it should, and reduces its limit of open files to little more than it has open.
     pub fn fill_the_second(&mut self) {
         self.wait("the second runs", |world| Ok(world.engines[1].metric("xm_database_up") > 0.0));
         let second = &mut self.engines[1];
@@ -105,7 +123,7 @@ impl World {
         limit_files(second, (second.metric("process_open_fds") / FILES_OPEN).floor()).unwrap();
     }
 
-    /// Lets the second program open as many files as before.
+    /// Restores the second program's limit of open files.
     pub fn relieve_the_second(&self) {
         limit_files(&self.engines[1], FILES_MAX).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Two programs of one centre between real servers, and a Prometheus that watches them in a hurry.
+//! Two programs of one centre with real servers, and a Prometheus with shortened times that watches them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,36 +12,39 @@ use scenarios::engine::Engine;
 use scenarios::instruments::{Moves, lies_of_an_idle_program};
 use scenarios::program::xmserver_nemesis;
 use scenarios::servers::{Account, Dovecot, Postfix, Prometheus, wait_within};
-use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
+use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found, let_read};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
 
 use crate::letters::quarantine_bytes_max;
+use crate::programs::start_on_a_healthy_disk;
 use crate::{FACTOR, HOUR, PATIENCE};
 
-/// Pause between two looks at what the programs show.
+/// Pause between two scrapes that the test itself makes of the programs.
 const LOOK: Duration = Duration::from_millis(300);
 pub const OFFICE: u32 = 7;
-/// An office whose mail nobody takes.
+/// Amount, in the main unit of the currency, that the office pays beforehand, so that its account can pay for imports and certifications.
+const CREDIT: &str = "500000";
+/// Matricule of an office whose mail address does not exist, so that its answers cannot be delivered.
 const HOMELESS: u32 = 8;
-/// A mailbox with mail that is no letter, and stays.
+/// Address of a mailbox with a rule that mail without a container is not removed.
 pub const LEFT_ADDRESS: &str = "newsletters@example.org";
-/// Fewest times that the rules must have been evaluated in a quiet hour.
+/// Smallest number of evaluations of the rules in a quiet hour.
 const EVALUATIONS_MIN: f64 = 10.0;
 
 pub struct World {
     pub prometheus: Prometheus,
-    /// The second program takes over the leases of the first when that is away.
+    /// Both programs. The second takes over the leases when the first does not run.
     pub engines: [Engine; 2],
     pub resident: Resident,
     pub homeless: Resident,
     pub moves: Moves,
     looked: Instant,
-    /// Since when alarms are listened to.
+    /// Time from which on an alarm that fires must be expected or tolerated.
     since: Instant,
-    /// Alarms whose fault has been made, with the time of that.
+    /// Alarms whose fault was made, each with the moment when it was made.
     expected: BTreeMap<&'static str, Instant>,
-    /// Alarms that may be a consequence of other faults.
+    /// Alarms that may fire as consequences of other faults.
     tolerated: BTreeSet<&'static str>,
     sql: Client,
     pub postfix: Postfix,
@@ -56,7 +59,7 @@ fn rules() -> PathBuf {
 
 fn configuration(database: &str, dovecot: &Dovecot, postfix: &Postfix, http: SocketAddr) -> String {
     let mut text = format!(
-        "[server]\nhttp_address = \"{http}\"\nmetrics_kept_seconds_max = 1\n[database]\nurl = \"{database}\"\n\
+        "[server]\nhttp_address = \"{http}\"\nmetrics_kept_seconds_max = 1\n{database}\
          [limits]\nquarantine_bytes_max = {}\n[relay]\naddress = \"{CENTRE_ADDRESS}\"\n\
          [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n",
         quarantine_bytes_max(),
@@ -79,15 +82,17 @@ impl World {
         let accounts = [CENTRE_ADDRESS, LEFT_ADDRESS, &address(OFFICE)];
         let dovecot = Dovecot::start(&accounts.map(|address| Account::new(address, PASSWORD))).unwrap();
         let postfix = Postfix::start(&dovecot).unwrap();
-        let configured = |http| configuration(&database.cluster.url(), &dovecot, &postfix, http);
+        let configured = |http| configuration(&database.configured(), &dovecot, &postfix, http);
         let mut first = Engine::of(xmserver_nemesis().unwrap(), PASSWORD, configured).unwrap();
         found(&first).unwrap();
         first.operate(&["sample", "restore", "election"]).unwrap();
+        let_read(&first).unwrap();
         database.run(&runtime, &station(1)).unwrap();
         let [resident, homeless] = [OFFICE, HOMELESS].map(|number| Resident::settle(&first, number).unwrap());
+        first.operate(&["agency", "recharge", &OFFICE.to_string(), CREDIT]).unwrap();
         start_first(&mut first);
         let mut second = first.twin().unwrap();
-        second.start().unwrap();
+        start_on_a_healthy_disk(&mut second).unwrap();
         second.wait_until_ready().unwrap();
         let engines = [first, second];
         let targets = engines.each_ref().map(Engine::http_address);
@@ -113,14 +118,19 @@ impl World {
         world
     }
 
-    /// Waits while looking at what the programs show.
+    /// Scrapes the metrics of every running program and notes their values.
+    pub fn look(&mut self) {
+        self.looked = Instant::now();
+        for (number, engine) in self.engines.iter().enumerate() {
+            self.moves.look(number, &engine.get("/metrics"));
+        }
+    }
+
+    /// Waits until a condition holds, and scrapes the programs meanwhile.
     pub fn wait(&mut self, what: &str, mut condition: impl FnMut(&mut World) -> anyhow::Result<bool>) {
         let waited = wait_within(PATIENCE, what, || {
             if self.looked.elapsed() > LOOK {
-                self.looked = Instant::now();
-                for (number, engine) in self.engines.iter().enumerate() {
-                    self.moves.look(number, &engine.get("/metrics"));
-                }
+                self.look();
             }
             condition(self)
         });
@@ -128,7 +138,7 @@ impl World {
         assert!(waited.is_ok(), "{waited:?}\n{}", logs());
     }
 
-    /// Lets an hour pass, as Prometheus sees it; no alarm may ring in it.
+    /// Waits until an hour has passed for Prometheus. No alarm may fire meanwhile.
     pub fn pass_a_quiet_hour(&mut self) {
         self.since = Instant::now();
         self.wait("an hour has passed", |world| {
@@ -139,7 +149,7 @@ impl World {
         });
     }
 
-    /// Returns the alarms that have rung, and fails where one of them had no cause.
+    /// Returns the alarms that have fired. Fails if one of them was neither expected nor tolerated.
     fn rung(&self) -> anyhow::Result<BTreeSet<String>> {
         let rung = self.prometheus.rung_within(self.since.elapsed())?;
         let has_cause = |name: &str| self.expected.contains_key(name) || self.tolerated.contains(name);
@@ -148,12 +158,12 @@ impl World {
         Ok(rung)
     }
 
-    /// Lets these alarms ring as consequences of what is about to happen.
+    /// Allows these alarms to fire as consequences of the next faults.
     pub fn tolerate(&mut self, alarms: &[&'static str]) {
         self.tolerated.extend(alarms);
     }
 
-    /// Says that these alarms are about to get their fault; none of them rings yet.
+    /// Declares that the faults of these alarms are made next. None of these alarms may be firing already.
     pub fn expect(&mut self, alarms: &[&'static str]) {
         for alarm in alarms {
             let query = format!("ALERTS{{alertname=\"{alarm}\",alertstate=\"firing\"}}");
@@ -165,29 +175,29 @@ impl World {
         }
     }
 
-    /// Waits until each of these alarms has rung since it got its fault.
+    /// Waits until each of these alarms has fired after its fault was made.
     pub fn hear(&mut self, alarms: &[&'static str]) {
         for alarm in alarms {
             self.wait(&format!("{alarm} rings"), |world| {
                 world.rung()?;
                 Ok(world.has_rung(alarm))
             });
-            // The line is shown when the test fails.
+            // The test framework shows this line if the test fails.
             println!("{:6.1} s: {alarm}", self.since.elapsed().as_secs_f64());
         }
     }
 
-    /// Says whether this alarm has rung since it got its fault.
+    /// Says whether this alarm has fired since its fault was made.
     pub fn has_rung(&self, alarm: &str) -> bool {
         self.prometheus.rung_within(self.expected[alarm].elapsed()).unwrap().contains(alarm)
     }
 
-    /// Names the alarms that have had their fault.
+    /// Returns the alarms whose fault was made.
     pub fn expected(&self) -> BTreeSet<String> {
         self.expected.keys().map(|name| (*name).to_owned()).collect()
     }
 
-    /// Names the alarms of the rules.
+    /// Returns the alarms of the shipped rules.
     pub fn alarms(&self) -> BTreeSet<String> {
         let rules = self.prometheus.rules().unwrap();
         let alarms = rules.iter().filter(|rule| rule["type"] == "alerting");
@@ -217,14 +227,14 @@ impl World {
     }
 }
 
-/// Starts a program, and returns when it has the leases, before the other program asks for them.
+/// Starts a program and waits until it has the leases, so that the other program cannot take them first.
 pub fn start_first(engine: &mut Engine) {
-    engine.start().unwrap();
+    start_on_a_healthy_disk(engine).unwrap();
     let polls = |engine: &Engine| Ok(engine.metric("xm_mailbox_up") >= 2.0);
     engine.wait_until("both mailboxes are polled", polls).unwrap();
 }
 
-/// A statement that lists a polling station.
+/// Returns a statement that inserts a polling station.
 pub fn station(number: u32) -> String {
     format!(
         r#"INSERT INTO election."BureauVote" ("Status", "ElectionCode", "BureauCode", "Libelle", "Region", "Inscrits")

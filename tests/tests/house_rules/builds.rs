@@ -1,22 +1,24 @@
-//! What the builds are made of: nothing planted, no simulator in a production build, and one version of each crate.
+//! Rules for builds: no planted bugs, no simulator in a production build, and one version of each crate.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::sources::{Source, demand, of_kind, read, root};
 
-/// Says where a manifest turns on failpoints or planted bugs.
+/// Returns the lines of a manifest that enable failpoints or planted bugs.
 fn planted(manifest: &Source) -> Vec<String> {
     let Source { path, text } = manifest;
     let mut breaches = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let is_named = ["planted-bugs", "failpoints", "nemesis"].iter().any(|name| line.contains(name));
         let turns_on = is_named && line.contains("features = [") && !line.starts_with("required-features");
-        // The engine's default is the simulator alone.
+        // Features after `default =` are in every build that does not exclude them, so such a line is a breach. The engine's default
+        // feature `demo` is allowed, because it adds only the simulator.
         let is_simulator = path == "engine/Cargo.toml" && line == r#"default = ["demo"]"#;
         let is_default = line.starts_with("default =") && !is_simulator;
         let is_in_demo = line.starts_with("demo =") && is_named;
-        // The tests of the actors panic at failpoints; they are a build of their own.
+        // A line that turns failpoints on is a breach. One line is allowed: by a dev-dependency, the tests of `actors` use `actors` with
+        // failpoints, to make it panic there. Cargo ignores dev-dependencies when it builds a program.
         let is_of_tests = path == "actors/Cargo.toml" && line.starts_with("actors = { path = \".\"");
         if (turns_on && !is_of_tests) || is_default || is_in_demo {
             breaches.push(format!("{path}: {line}"));
@@ -25,12 +27,12 @@ fn planted(manifest: &Source) -> Vec<String> {
     breaches
 }
 
-/// A default build has neither failpoints nor planted bugs: only the feature `nemesis` of the engine has them, which nothing turns on but
-/// the build of `xmserver-nemesis`.
+/// A default build has neither failpoints nor planted bugs. Only the engine's feature `nemesis` enables them, and only the build of
+/// `xmserver-nemesis` enables this feature.
 #[test]
 fn nothing_planted_is_in_a_build_that_anybody_runs() {
     demand(of_kind("toml").iter().flat_map(planted).collect());
-    // And the engine of this very build has no bug.
+    // The engine that this test is built with has no planted bug either.
     assert!(store::planted::Bug::ALL.into_iter().all(|bug| !store::planted::has(bug)));
     for line in [
         r#"store = { workspace = true, features = ["planted-bugs"] }"#,
@@ -45,7 +47,7 @@ fn nothing_planted_is_in_a_build_that_anybody_runs() {
     assert_eq!(planted(&Source::new("engine/Cargo.toml", may_be)), Vec::<String>::new());
 }
 
-/// Names the crates that a crate is built from.
+/// Returns the crates that a crate is built from.
 fn built_from(package: &str, further: &[&str]) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.current_dir(root()).args(["tree", "--locked", "--offline", "--edges", "normal,build", "--prefix", "none"]);
@@ -55,8 +57,8 @@ fn built_from(package: &str, further: &[&str]) -> BTreeSet<String> {
     text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// Dependencies point one way: the simulator sees the office and the centre, and a production build, without the engine's
-/// default features, does not see the simulator. `make lint` shows that it compiles.
+/// Dependencies go in one direction. The simulator depends on office and centre. A production build, which is one without the engine's
+/// default features, does not depend on the simulator. That such a build compiles is shown by `make lint`.
 #[test]
 fn a_production_build_has_no_simulator_and_an_office_no_centre() {
     let has = |built: &BTreeSet<String>, names: &[&str]| -> Vec<String> {
@@ -72,13 +74,13 @@ fn a_production_build_has_no_simulator_and_an_office_no_centre() {
     demand(breaches);
 }
 
-/// The part of a lock file that is about one crate.
+/// Returns the part of a lock file about one crate.
 fn locked(lock: &str, name: &str) -> String {
     let of_name = lock.split("[[package]]").find(|one| one.contains(&format!("\nname = \"{name}\"\n")));
     of_name.unwrap_or_else(|| panic!("{name} is in no lock file")).to_owned()
 }
 
-/// Says what a crate's manifest asks for that a lock file lacks of it.
+/// Returns the dependencies in a crate's manifest that the lock file does not list for the crate.
 fn lacking(name: &str, manifest: &str, lock: &str) -> Vec<String> {
     let locked = locked(lock, name);
     let (_, behind) = manifest.split_once("\n[dependencies]\n").unwrap();
@@ -90,7 +92,7 @@ fn lacking(name: &str, manifest: &str, lock: &str) -> Vec<String> {
     names.filter(|needed| !is_locked(needed)).map(|needed| format!("{name} needs {needed}")).collect()
 }
 
-/// Names the crates of a lock file of which the workspace has another version.
+/// Returns the crates of a lock file that have another version in the workspace.
 fn of_another_version(lock: &str, ours: &str) -> Vec<String> {
     let versions = |lock: &str| -> BTreeSet<(String, String)> {
         let value = |line: Option<&str>| line.and_then(|line| line.split('"').nth(1)).unwrap_or_default().to_owned();
@@ -102,8 +104,8 @@ fn of_another_version(lock: &str, ours: &str) -> Vec<String> {
     other.map(|(name, version)| format!("{name} {version}: the workspace has another version")).collect()
 }
 
-/// The fuzz targets are a workspace of their own, which no build here looks at: a lock file that lacks what a crate has come to need,
-/// or that has another version of it, is found by nobody else.
+/// The fuzz targets are a separate workspace, and no other build uses its lock file. So only this test finds that the file does not have a
+/// new dependency of a crate, or has another version of it.
 #[test]
 fn the_lock_file_of_the_fuzz_targets_has_what_the_crates_need_in_the_versions_of_the_workspace() {
     let (fuzz, ours) = (read("tests/fuzz/Cargo.lock"), read("Cargo.lock"));

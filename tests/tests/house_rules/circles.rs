@@ -1,17 +1,17 @@
-//! Which file of a crate names which, as their text says it, and that no two of them need each other.
+//! Finds which files of a crate refer to which, from their text, and checks that no two files depend on each other.
 //!
-//! An arrow is a path that begins with `crate::` or `super::`, from the file in which it stands to the file of the longest part
-//! of it that is a module. A module and those inside it may name each other. What is in comments and in unit tests counts for nothing;
-//! a name that is handed on by `pub use` is an arrow to where it is handed on.
+//! A reference is a path that begins with `crate::` or `super::`. It leads from the file in which it is written to the file of its longest
+//! prefix that is a module. A module and the modules inside it may refer to each other. Comments and unit tests are ignored. A name that is
+//! re-exported by `pub use` is a reference to the file that re-exports it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::sources::{Source, demand, of_kind};
 
-/// A module: its crate's folder, and its path in it.
+/// A module: its crate's folder, and the module's path in the crate.
 type Module = (String, Vec<String>);
 
-/// Returns the module that a file is; nothing where the file is none of a crate's own.
+/// Returns the module in a file; `None` where the file is not a source of a crate.
 fn module_of(path: &str) -> Option<Module> {
     let (krate, below) = path.strip_suffix(".rs")?.split_once("/src/")?;
     let mut names: Vec<String> = below.split('/').map(str::to_owned).collect();
@@ -24,7 +24,7 @@ fn module_of(path: &str) -> Option<Module> {
     Some((krate.to_owned(), names))
 }
 
-/// Splits the inside of braces at its commas, without those of inner braces.
+/// Splits the text between braces at its commas. Commas inside inner braces do not count.
 fn parts(inside: &str) -> Vec<&str> {
     let (mut depth, mut from, mut parts) = (0_usize, 0, Vec::new());
     for (at, octet) in inside.bytes().enumerate() {
@@ -42,7 +42,7 @@ fn parts(inside: &str) -> Vec<&str> {
     parts
 }
 
-/// Reads every path out of what follows a prefix: `a::{b, c::d}` is two.
+/// Adds every path in the text after a prefix. For example, `a::{b, c::d}` contains two paths.
 fn paths(text: &str, before: &[String], found: &mut Vec<Vec<String>>) {
     let mut path = before.to_vec();
     let mut rest = text.trim_start();
@@ -75,7 +75,7 @@ fn paths(text: &str, before: &[String], found: &mut Vec<Vec<String>>) {
     }
 }
 
-/// Returns the modules that a source names, from the crate's root.
+/// Returns the modules that a source refers to, as paths from the crate's root.
 fn named(source: &Source, own: &[String]) -> Vec<Vec<String>> {
     let code: Vec<&str> = source.code().map(|(_, line)| line.split(" // ").next().unwrap_or(line)).collect();
     let code = code.join("\n");
@@ -97,7 +97,7 @@ fn named(source: &Source, own: &[String]) -> Vec<Vec<String>> {
     found
 }
 
-/// Returns which files each file names, but for files that lie within each other.
+/// Returns the files that each file refers to. References between a module and the modules inside it are left out.
 fn arrows(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
     let of_path = |source: &Source| module_of(&source.path);
     let files: BTreeMap<Module, &str> =
@@ -123,7 +123,7 @@ fn arrows(sources: &[Source]) -> BTreeMap<&str, BTreeSet<&str>> {
     arrows
 }
 
-/// Returns the files that are reached from one.
+/// Returns the files that can be reached from a file.
 fn reached<'s>(arrows: &BTreeMap<&'s str, BTreeSet<&'s str>>, from: &str) -> BTreeSet<&'s str> {
     let mut reached = BTreeSet::new();
     let mut waiting = vec![from];
@@ -137,7 +137,7 @@ fn reached<'s>(arrows: &BTreeMap<&'s str, BTreeSet<&'s str>>, from: &str) -> BTr
     reached
 }
 
-/// Tells of every circle: the files that need each other.
+/// Returns a message for each circle of files that depend on each other.
 fn circles(sources: &[Source]) -> Vec<String> {
     let arrows = arrows(sources);
     let from: BTreeMap<&str, BTreeSet<&str>> = arrows.keys().map(|file| (*file, reached(&arrows, file))).collect();
@@ -177,14 +177,14 @@ fn a_circle_is_found_and_nothing_else_is_taken_for_one() {
         crate_of(&three)
     );
     for innocent in [
-        // A module and what is inside it.
+        // These two files form no circle, because one is a module and the other a module inside it.
         [("a.rs", "mod b;\nuse self::b::B;\n"), ("a/b.rs", "use super::A;\nuse crate::a::A;\n")],
-        // A comment, and unit tests.
+        // These form no circle, because references in a comment and in unit tests are ignored.
         [
             ("a.rs", "use crate::b;\n"),
             ("b.rs", "// use crate::a;\nfn f() {} // crate::a::f\n#[cfg(test)]\nuse crate::a;\n"),
         ],
-        // Another crate's file of the same name, and a longer word.
+        // These form no circle: `other::a` is a file of another crate, and the path `mycrate::a` does not begin with `crate::`.
         [("a.rs", "use crate::b;\n"), ("b.rs", "use other::a;\nuse mycrate::a;\n")],
     ] {
         assert_eq!(crate_of(&innocent), Vec::<String>::new(), "{innocent:?}");

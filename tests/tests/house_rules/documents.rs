@@ -1,10 +1,10 @@
-//! What stands in documents: what they point to and what they tell to run is there, and nothing is of one machine alone.
+//! Rules for documents: the targets of their links and the commands in them exist, and they contain no path of one particular machine.
 
 use std::path::Path;
 
 use crate::sources::{Source, demand, of_kind, read, root};
 
-/// Names the links of a document that lead nowhere, below a folder.
+/// Returns the links of a document whose targets do not exist below a folder.
 fn dead_links(document: &Source, root: &Path) -> Vec<String> {
     let folder = root.join(&document.path).parent().unwrap().to_owned();
     let links = document.text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
@@ -26,12 +26,12 @@ fn what_documents_point_to_is_there() {
     assert_eq!(dead_links(&Source::new("docs/a.md", "[a](adr/0001-answers-in-parts.md)"), &root()).len(), 0);
 }
 
-/// Returns what stands between backticks in a document.
+/// Returns the texts in backticks in a document.
 fn quoted(document: &Source) -> impl Iterator<Item = &str> {
     document.text.split('`').skip(1).step_by(2)
 }
 
-/// Says which command of a document there is not: a target of make, a test file of cargo, or a test in that file.
+/// Returns the commands in a document that do not exist: a target of make, a test file of cargo, or a test in this file.
 fn wrong_commands(document: &Source, makefile: &str, sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
     for command in quoted(document) {
@@ -84,9 +84,9 @@ fn commands_of_documents_are_there() {
     assert!(told[1].ends_with("there is no test file nowhere") && told[2].ends_with("has no_such_test in its name"));
 }
 
-/// Names the folders of one machine that a text speaks of.
+/// Returns the folders of one particular machine that a text mentions.
 fn foreign_places(source: &Source) -> Vec<String> {
-    // Put together here, so that this file keeps the rule itself.
+    // The names are assembled here, so that this file itself satisfies the rule.
     let foreign = [["/ro", "ot/"], ["/wo", "rk/"], ["/ho", "me/"]].map(|parts| parts.concat());
     let named = foreign.iter().filter(|place| source.text.contains(place.as_str()));
     named.map(|place| format!("{}: {place} is a folder of one machine", source.path)).collect()

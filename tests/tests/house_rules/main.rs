@@ -1,7 +1,7 @@
-//! The house rules that no lint knows: every file says what it is for and stays short and narrow, names say what things are, no two
-//! files need each other, every refusal is tested, and what the documents point to is there.
+//! The house rules that no lint checks. Every file states its purpose and stays short and narrow. Names are meaningful. No two files depend
+//! on each other. Every refusal is tested. The targets of links in documents exist.
 //!
-//! Each rule is a function of texts, which its test tries on one that breaks it as well.
+//! Each rule is a function of texts, so that its test can also try it on a text that breaks it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,18 +1,18 @@
-//! How files look: what they begin with, how long and how wide they are, and what they are called.
+//! Rules for the form of files: how they begin, how long and wide they are, and how they are called.
 
 use std::path::Path;
 
 use crate::sources::{Source, demand, of_kind, read};
 
-/// Most lines of code in a file: without comments, blank lines, and the unit tests at its end.
+/// Largest number of lines of code in a file. Comments, blank lines, and the unit tests at its end do not count.
 const CODE_LINES_MAX: usize = 400;
-/// Most lines of code in a function, as clippy counts them.
+/// Largest number of lines of code in a function, as clippy counts them.
 const FUNCTION_LINES_MAX: usize = 70;
-/// Most characters in a line of a source.
+/// Largest number of characters in a line of a source.
 const SOURCE_WIDTH_MAX: usize = 140;
-/// Most characters in a line of a document, outside tables and what is quoted between fences.
+/// Largest number of characters in a line of a document, outside tables and fenced blocks.
 const DOCUMENT_WIDTH_MAX: usize = 180;
-/// Names that say nothing about what is inside.
+/// File names that say nothing about the content.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "manager", "misc"];
 
 fn without_purpose(sources: &[Source]) -> Vec<String> {
@@ -46,7 +46,7 @@ fn files_are_short_enough_to_be_read_at_one_sitting() {
     assert!(too_long(&of(CODE_LINES_MAX + 1)).unwrap().starts_with("long.rs: 401 lines"));
 }
 
-/// Says where the lint that counts the lines of functions is off: in `clippy.toml`, in the workspace's manifest, or in a source.
+/// Returns the places where the lint on the length of functions is disabled: in `clippy.toml`, in the workspace's manifest, or in a source.
 fn unlimited_functions(clippy: &str, manifest: &str, sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
     if !clippy.lines().any(|line| line == format!("too-many-lines-threshold = {FUNCTION_LINES_MAX}")) {
@@ -110,8 +110,8 @@ fn names_say_what_is_inside() {
     assert!(!is_named_emptily("actors/src/commons.rs"));
 }
 
-/// Says whether a module of a crate lies in a `mod.rs`. Only a module that several test binaries share must: there, cargo does not take it
-/// for a binary.
+/// Says whether a module of a crate is in a file `mod.rs`. Only a module that several test binaries share must be in such a file, because
+/// cargo would take another file for a binary.
 fn is_unnamed_module(path: &str) -> bool {
     path.ends_with("/mod.rs") && path.contains("/src/")
 }

@@ -1,18 +1,18 @@
-//! The files that the rules are about.
+//! The files that the rules check.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A file of the repository.
 pub struct Source {
-    /// Its path below the root.
+    /// Path of the file, relative to the repository's root.
     pub path: String,
-    /// What it says.
+    /// Content of the file.
     pub text: String,
 }
 
 impl Source {
-    /// Makes up a file, for a rule to be tried on.
+    /// Makes a file that does not exist, to try a rule on it.
     pub fn new(path: &str, text: impl Into<String>) -> Source {
         Source { path: path.to_owned(), text: text.into() }
     }
@@ -34,7 +34,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// Lists the files below a folder, without what is built and what git keeps.
+/// Lists the files below a folder, without build results and git's own files.
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
@@ -59,7 +59,7 @@ pub fn of_kind(kind: &str) -> Vec<Source> {
     of_kind.map(read).collect()
 }
 
-/// Fails with every breach at once.
+/// Fails if there are breaches, and prints all of them.
 pub fn demand(breaches: Vec<String>) {
     assert!(breaches.is_empty(), "{} breaches:\n{}", breaches.len(), breaches.join("\n"));
 }

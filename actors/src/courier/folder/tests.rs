@@ -1,4 +1,4 @@
-//! Answers stand whole in their agency's folder, or not at all.
+//! An answer's file is complete in its agency's folder, or it does not exist.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -39,7 +39,7 @@ fn answer(of_letter: Option<(&str, i64)>, part: i16, document: &str) -> Sealed {
     Sealed { answer, document: document.into() }
 }
 
-/// Returns every file below a folder, with what it holds.
+/// Returns every file below a folder, with its contents.
 fn files(place: &Path) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(place).unwrap().flatten() {

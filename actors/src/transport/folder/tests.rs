@@ -1,4 +1,4 @@
-//! What is taken of a folder, what is left alone, and what is never lost.
+//! Which files of a folder are fetched, which are not touched, and which are never lost.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -29,14 +29,14 @@ impl Stand {
         self.place.path().join(IN).join(name)
     }
 
-    /// Writes a file whose time of writing is so many seconds ago.
+    /// Writes a file and sets its modification time to `seconds_ago` seconds ago.
     fn put(&self, name: &str, octets: &[u8], seconds_ago: u64) {
         fs::write(self.file(name), octets).unwrap();
         let file = fs::File::options().write(true).open(self.file(name)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(seconds_ago)).unwrap();
     }
 
-    /// Writes a file whose last change comes, for the file system, after that of the file `before`.
+    /// Writes a file whose status change is later, for the file system, than that of the file `before`.
     fn put_after(&self, name: &str, before: &str, octets: &[u8], seconds_ago: u64) {
         let changed = |name: &str| fs::metadata(self.file(name)).map(|file| (file.ctime(), file.ctime_nsec())).unwrap();
         self.put(name, octets, seconds_ago);
@@ -93,7 +93,7 @@ async fn letters_are_listed_as_they_were_written_and_nothing_else_is() {
 
 const NEVER: Duration = Duration::from_secs(86_400);
 
-/// Holds sessions until one lists anything.
+/// Runs sessions until one lists a candidate.
 async fn listed_at_last(stand: &Stand) -> Vec<Candidate> {
     loop {
         let (_, candidates) = stand.session().await;

@@ -1,4 +1,4 @@
-//! One source with the actor over it, as a process has it, and what its mails may become.
+//! One source with the actor that serves it, as in a process, and the fates that its mails may have.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -16,6 +16,7 @@ use actors::mailbox_poller::{MailboxPoller, MailboxPollerParts};
 use actors::messages::Fetched;
 use actors::metrics::Metrics;
 use actors::push_intake::{PushIntake, PushIntakeParts};
+use actors::replicas::Replicas;
 use actors::room::Hands;
 use actors::stop::{Stop, StopTeller, stop};
 use actors::supervision::{Escalation, Link, Policy, supervise};
@@ -29,12 +30,12 @@ use uuid::Uuid;
 
 use super::{Stand, Way, World};
 
-/// Longest wait for anything: far beyond what a loaded machine takes.
+/// Longest wait for any event, far more than a loaded machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-/// Time between two looks at what a source holds.
+/// Pause between two checks of what a source keeps.
 pub const LOOK: Duration = Duration::from_millis(5);
 
-/// Makes the mail of a letter by its number.
+/// Makes the mail of a letter that contains its number.
 pub fn letter(number: usize) -> Vec<u8> {
     format!("Subject: SDC 1 agency=000042\r\n\r\nletter {number}\r\n").into_bytes()
 }
@@ -44,13 +45,13 @@ pub fn ensure(is_so: bool, otherwise: impl FnOnce() -> String) -> Result<(), Str
     if is_so { Ok(()) } else { Err(otherwise()) }
 }
 
-/// One source with the actor over it. The test stands in for the decoders, and decides what becomes of each mail.
+/// One source with the actor that serves it. The test replaces the decoders, and decides the fate of each mail.
 pub struct Case<'w> {
     pub world: &'w World,
     pub stand: Box<dyn Stand>,
     pub database: Database,
     process: Uuid,
-    /// The key by which the next process knows its source.
+    /// Key under which the next process takes the lease of its source.
     key: &'static str,
     pub received: Receiver<Fetched>,
     decoders: Decoders,
@@ -60,7 +61,7 @@ pub struct Case<'w> {
     pub running: Vec<Running>,
 }
 
-/// An actor over a source, on a thread of its own.
+/// An actor that serves a source, on a thread of its own.
 pub struct Running {
     pub drain: StopTeller,
     end: StopTeller,
@@ -73,7 +74,7 @@ impl<'w> Case<'w> {
         let database = world.runtime.block_on(async { TestCluster::shared().await.database().await });
         let (sender, received) = channel::<Fetched>();
         let sender: Mutex<Sender<Fetched>> = Mutex::new(sender);
-        // Once the case is over nobody receives any more, and a mail that is sent goes back to its source.
+        // Once the case is over, the channel has no receiver. A mail that is sent is then dropped, and returns to its source.
         let decoder = Box::new(move |fetched| drop(sender.lock().unwrap().send(fetched)));
         let decoders = Decoders::new([decoder as Decoder]);
         let registry = Registry::new();
@@ -97,14 +98,15 @@ impl<'w> Case<'w> {
         self.stand.put(&letter(number));
     }
 
-    /// Starts another process beside those that run, which knows the source by a key: under one key a lease keeps them apart.
+    /// Starts another process beside those that run. It takes the lease of the source under `key`: of processes with the same key, only one
+    /// has the lease.
     pub fn start_another(&mut self, key: &'static str) {
         self.process = Uuid::now_v7();
         self.key = key;
         self.start();
     }
 
-    /// Starts a process over the source, as the pipeline does.
+    /// Starts a process that serves the source, as the pipeline does.
     pub fn start(&mut self) {
         let (drain, draining) = stop();
         let (end, ending) = stop();
@@ -151,6 +153,8 @@ impl<'w> Case<'w> {
             no_container: NoContainer::Quarantine,
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.world.runtime.handle().clone() },
             process: self.process,
+            replicas: Replicas::alone(self.process),
+            gives_up: Arc::default(),
             decoders: self.decoders.clone(),
             hands: Hands::new(64, 1024, 64, 1 << 20),
             claims: Arc::new(claims),
@@ -160,7 +164,7 @@ impl<'w> Case<'w> {
         }
     }
 
-    /// Ends every process at once, as a kill does.
+    /// Ends every process without draining it, as a kill does.
     pub fn kill(&mut self) {
         for running in self.running.drain(..) {
             running.end.tell();
@@ -172,7 +176,7 @@ impl<'w> Case<'w> {
         self.stand.held()
     }
 
-    /// Waits for the next mail, and checks meanwhile that the source holds at least `held_min` mails.
+    /// Waits for the next mail, and checks meanwhile that the source keeps at least `held_min` mails.
     pub fn next(&self, held_min: usize) -> Result<Fetched, String> {
         let began = Instant::now();
         loop {
@@ -189,7 +193,7 @@ impl<'w> Case<'w> {
         ensure(held >= held_min, || format!("{held} mails are held where {held_min} are not settled"))
     }
 
-    /// Waits until the source holds so many mails, and never fewer. Whatever it lends meanwhile is settled.
+    /// Waits until the source keeps exactly `expected` mails, and fails if it keeps fewer. All mail that it lends meanwhile is settled.
     pub fn until_held(&self, expected: usize, seen: &mut Vec<Vec<u8>>) -> Result<(), String> {
         let began = Instant::now();
         while self.held() != expected {
@@ -205,7 +209,7 @@ impl<'w> Case<'w> {
         Ok(())
     }
 
-    /// Settles whatever comes until nothing is held, and sees to it that each of these letters came.
+    /// Settles all mail until the source keeps none, and checks that each of `letters` was lent.
     pub fn settle_all(&self, letters: std::ops::RangeInclusive<usize>, mut seen: Vec<Vec<u8>>) -> Result<(), String> {
         self.until_held(0, &mut seen)?;
         for number in letters {

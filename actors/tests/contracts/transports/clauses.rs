@@ -1,4 +1,4 @@
-//! What every transport owes, promise by promise.
+//! The promises of every transport, one function each.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub fn lends(case: &mut Case<'_>) -> Result<(), String> {
     ensure(second.mail == letter(2), || "the second mail is another".to_owned())
 }
 
-/// A mail is held until it is settled, however many later mails are settled before it; and no longer.
+/// A mail is kept by its source until it is settled, even if later mails are settled before it. It is not kept longer.
 pub fn settles(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -40,7 +40,7 @@ pub fn settles(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// A mail of several letters is held until the last of them is settled.
+/// A mail of several letters is kept by its source until the last letter is settled.
 pub fn waits_for_every_share(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -56,7 +56,7 @@ pub fn waits_for_every_share(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// A mail that a fault outside it kept from being settled comes again, and so does a mail of which only one letter was settled.
+/// If a fault outside a mail prevents its settlement, the mail is lent again. So is a mail of which only one letter was settled.
 pub fn returns(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -72,7 +72,7 @@ pub fn returns(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// A mail that is deferred or withheld comes again.
+/// A mail that is deferred or withheld is lent again.
 pub fn defers(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -84,8 +84,8 @@ pub fn defers(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// A mail with the fate `Left` stays where it is, and keeps no other mail from being taken. A pushed source has no place where a mail could
-/// stay.
+/// A mail with the fate `Left` stays in its source, and prevents no other mail from being lent. A pushed source has no place where a mail
+/// could stay.
 pub fn leaves(case: &mut Case<'_>) -> Result<(), String> {
     if let Way::Pushed(_) = case.stand.way() {
         return Ok(());
@@ -103,7 +103,7 @@ pub fn leaves(case: &mut Case<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// A mail over which code panics is lent alone, and after three failures alone as poison. Other mail passes.
+/// A mail over which code panics is tried alone, and after three failures it is lent as poison. Other mail is settled meanwhile.
 pub fn sets_poison_aside(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -128,7 +128,7 @@ pub fn sets_poison_aside(case: &mut Case<'_>) -> Result<(), String> {
     case.until_held(0, &mut Vec::new())
 }
 
-/// An actor that panics is rebuilt over the same source, and what it had lent is settled or comes again.
+/// An actor that panics is rebuilt for the same source. The mail that it had lent is settled or lent again.
 pub fn survives_a_panic(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -147,7 +147,7 @@ pub fn survives_a_panic(case: &mut Case<'_>) -> Result<(), String> {
     case.settle_all(2..=4, Vec::new())
 }
 
-/// Mail that was in hand when the process was killed comes again, whatever its fate: the process was not there to be told.
+/// Mail that was lent when the process was killed is lent again, whatever its fate was: the process received no report of it.
 pub fn survives_a_kill(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.put(2);
@@ -162,7 +162,7 @@ pub fn survives_a_kill(case: &mut Case<'_>) -> Result<(), String> {
     case.settle_all(1..=2, Vec::new())
 }
 
-/// Mail that is settled while the source cannot be reached is deleted once it can be; mail that came meanwhile is lent.
+/// Mail that is settled while the source cannot be reached is deleted once it can be reached. Mail that arrived meanwhile is lent.
 pub fn survives_a_cut(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.put(2);
@@ -177,7 +177,7 @@ pub fn survives_a_cut(case: &mut Case<'_>) -> Result<(), String> {
     case.settle_all(3..=3, Vec::new())
 }
 
-/// With a database that is away, or has no room, nothing is lent and nothing is lost; then all goes on.
+/// While the database cannot be reached, or its disk is full, nothing is lent and nothing is lost. Afterwards all mail is settled.
 pub fn survives_a_database_without_room(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();
@@ -195,13 +195,13 @@ pub fn survives_a_database_without_room(case: &mut Case<'_>) -> Result<(), Strin
     outcome
 }
 
-/// Two processes over one source lose nothing, whoever of them has it: a lease keeps them apart.
+/// Two processes with one source lose no mail. A lease ensures that only one of them polls the source.
 pub fn two_with_one_lease(case: &mut Case<'_>) -> Result<(), String> {
     two(case, "source")
 }
 
-/// Two processes with no lease between them, as on two machines that call one folder by different names, lose nothing either: mail that
-/// both have in hand at once is settled by both.
+/// Two processes may serve one source without a common lease, for example two machines that call one folder by different names. They lose
+/// no mail either: mail that both have fetched is settled by both.
 pub fn two_at_once(case: &mut Case<'_>) -> Result<(), String> {
     two(case, "the same source")
 }
@@ -216,7 +216,7 @@ fn two(case: &mut Case<'_>, key_of_the_other: &'static str) -> Result<(), String
     case.settle_all(1..=12, seen)
 }
 
-/// A process that drains takes no more mail, and the mail that it has in hand is still settled and leaves the source.
+/// A process that drains fetches no more mail. The mail that it has lent is still settled and deleted from the source.
 pub fn drains(case: &mut Case<'_>) -> Result<(), String> {
     case.put(1);
     case.start();

@@ -1,4 +1,4 @@
-//! What admission owes to sources that list, whatever they leave out of a listing or refuse to delete.
+//! Tests of admission with polled sources that leave mails out of a listing or refuse to delete them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +9,14 @@ use store::letters::in_hand::ATTEMPTS_MAX;
 use super::case::{Case, LOOK, PATIENCE, ensure, letter};
 use super::{Stand, World};
 
-/// A suspect that a listing leaves out is not gone: it stays a suspect, and is poison when its attempts are used up.
+/// A suspect that a listing leaves out does not count as deleted. It stays a suspect, and becomes poison when its attempts are used up.
 pub fn suspects_what_is_left_out(world: &World, stand: Box<dyn Stand>, hides: &AtomicBool) -> Result<(), String> {
     let mut case = Case::new(world, stand);
     case.put(1);
     case.start();
     for attempt in 0..=ATTEMPTS_MAX {
         let share = case.next(1)?.share;
-        // The session that lends the mail has listed it; after the last attempt, the next session does not.
+        // The mail is listed in the session that lends it. After the last attempt, the next session does not list it.
         hides.store(attempt == ATTEMPTS_MAX, Ordering::Relaxed);
         let unwound = catch_unwind(AssertUnwindSafe(move || {
             let _held = share;
@@ -39,7 +39,7 @@ pub fn suspects_what_is_left_out(world: &World, stand: Box<dyn Stand>, hides: &A
     Ok(())
 }
 
-/// A mail that its source refuses to delete is settled once, shown as unfetchable, and deleted when the source lets it be.
+/// A mail that its source refuses to delete is settled once and counted as unfetchable. It is deleted as soon as the source allows it.
 pub fn settles_once(world: &World, stand: Box<dyn Stand>, refuses: &AtomicBool) -> Result<(), String> {
     let mut case = Case::new(world, stand);
     case.put(1);

@@ -1,9 +1,9 @@
-//! The way to a server, before a word is said.
+//! Tests of connecting to a server, before any command is sent.
 
 use super::*;
 use simulation::scripted::{Peer, serve};
 
-/// With Nagle's algorithm each final dot would be held for a delayed acknowledgement: 40 ms of every mail.
+/// With Nagle's algorithm each final dot would wait for a delayed acknowledgement, which adds 40 ms to every mail.
 #[tokio::test]
 async fn nothing_is_held_for_an_acknowledgement() {
     let (port, _script) = serve(async |tcp| Peer::new(tcp).hear().await).await;

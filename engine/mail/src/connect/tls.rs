@@ -1,4 +1,5 @@
-//! Which certificates of servers are admitted, and why TLS was not agreed on: one sentence for each reason, with what to do.
+//! Decides which server certificates are accepted, and explains why a TLS handshake failed. Each reason has one sentence that also says
+//! what to do.
 
 use std::fmt::Display;
 use std::io;
@@ -25,17 +26,17 @@ use super::Cause;
 use crate::settings::Security;
 use crate::words::printable;
 
-/// Most names of a certificate that an error tells.
+/// Most names of a certificate that an error shows.
 const NAMES_MAX: usize = 3;
-/// Most characters of each of these names.
+/// Most characters of a name that an error shows.
 const NAME_CHARS_MAX: usize = 100;
-/// Most certificates of a server's chain that are looked at for its signer.
+/// Most certificates of a server's chain that are searched for the signer.
 const CHAIN_MAX: usize = 8;
 
-/// Why TLS was not agreed on. Dates are UTC; texts of the server have passed [`printable`].
+/// Why the TLS handshake failed. Dates are UTC. Texts of the server have passed [`printable`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsTrouble {
-    /// No certificate of the signer is trusted.
+    /// No trusted certificate belongs to the signer.
     #[error(
         "nobody that this machine trusts signed the server's certificate: name the certificate of its signer, {signer}, in ca_file"
     )]
@@ -43,7 +44,7 @@ pub enum TlsTrouble {
         /// The signer's name, as the server's certificates give it.
         signer: String,
     },
-    /// The certificate signs itself and is not named in `ca_file`.
+    /// The certificate is self-signed and is not in `ca_file`.
     #[error(
         "the server's certificate signs itself, so nobody vouches for it: compare it with the one on the server, and name it in ca_file"
     )]
@@ -54,10 +55,10 @@ pub enum TlsTrouble {
          name its right certificate in ca_file"
     )]
     OtherSigner {
-        /// The name that both have.
+        /// Name that the signer and the trusted certificate share.
         signer: String,
     },
-    /// The certificate is signed by an algorithm that is too weak, or that is not known.
+    /// The certificate is signed by an algorithm that is too weak or unknown.
     #[error(
         "the server's certificate is signed by an algorithm that is not accepted, {algorithm}: have it signed anew, with SHA-256 or better"
     )]
@@ -65,18 +66,18 @@ pub enum TlsTrouble {
         /// The algorithm's name, or its object identifier.
         algorithm: String,
     },
-    /// The certificate is marked CA:TRUE, and is not itself named in `ca_file`.
+    /// The certificate is marked CA:TRUE, and is not itself in `ca_file`.
     #[error(
         "the server shows the certificate of a signer (CA:TRUE) as its own: name this very certificate in ca_file, \
          or have it sign one for the server"
     )]
     Authority,
-    /// X.509 version 1.
+    /// The certificate has X.509 version 1.
     #[error(
         "the server's certificate is of X.509 version 1, which names no host: have one of version 3 made, with the host as subjectAltName"
     )]
     Version1,
-    /// No subjectAltName.
+    /// The certificate has no subjectAltName.
     #[error(
         "the server's certificate names no host: have one made with {expected} as subjectAltName; a common name does not count"
     )]
@@ -84,7 +85,7 @@ pub enum TlsTrouble {
         /// The host that was dialled.
         expected: String,
     },
-    /// The certificate is made for other hosts.
+    /// The certificate was issued for other hosts.
     #[error("the server's certificate is for {}, not for {expected}: write the host as the certificate does", .found.join(", "))]
     WrongName {
         /// The host that was dialled.
@@ -92,33 +93,33 @@ pub enum TlsTrouble {
         /// The first names of the certificate.
         found: Vec<String>,
     },
-    /// The certificate, or one of its chain, has ended.
+    /// The certificate, or one of its chain, has expired.
     #[error("a certificate of the server ended on {ended}, and today is {today}: the server needs a new one")]
     Ended {
         /// The certificate's last day.
         ended: NaiveDate,
-        /// By this machine's clock.
+        /// The present day by this machine's clock.
         today: NaiveDate,
     },
-    /// The certificate, or one of its chain, has not begun.
+    /// The certificate, or one of its chain, is not valid yet.
     #[error(
         "a certificate of the server begins on {begins}, and today is {today}: is the clock of this machine right?"
     )]
     NotBegun {
-        /// The certificate's first day.
+        /// The certificate's first day of validity.
         begins: NaiveDate,
-        /// By this machine's clock.
+        /// The present day by this machine's clock.
         today: NaiveDate,
     },
-    /// Made for another purpose.
+    /// The certificate was issued for another purpose than a server.
     #[error(
         "the server's certificate is not made for servers: have one made whose extended key usage is serverAuth, or that has none"
     )]
     Purpose,
-    /// Not X.509 as RFC 5280 has it.
+    /// The certificate does not have the structure that RFC 5280 prescribes for X.509.
     #[error("the server's certificate cannot be read: it is no X.509 certificate as RFC 5280 has it")]
     Unreadable,
-    /// Plain text where TLS was expected from the first octet.
+    /// The server sent plain text where TLS was expected from the first octet.
     #[error(
         "port {port} speaks plain text, not TLS: set security = \"starttls\", or the port where TLS begins at once \
          (995 for POP3, 465 for SMTP)"
@@ -127,35 +128,35 @@ pub enum TlsTrouble {
         /// The port that was dialled.
         port: u16,
     },
-    /// Plain text came after the server had agreed to begin TLS.
+    /// The server sent plain text after it had agreed to begin TLS.
     #[error("the server agreed to TLS, and what came then is none")]
     NotTls,
-    /// The connection ended.
+    /// The server closed the connection during the handshake.
     #[error("the server closed the connection instead of agreeing on TLS: does this port speak it?")]
     Closed,
-    /// No version or cipher in common.
+    /// Client and server have no TLS version or cipher in common.
     #[error("the server and this program have no version of TLS or cipher in common: it must speak TLS 1.2 or 1.3")]
     NothingInCommon,
-    /// The server ended it by an alert.
+    /// The server ended the handshake with an alert.
     #[error("the server refused TLS: {alert}")]
     Alert {
         /// The alert's name.
         alert: String,
     },
-    /// Anything else.
+    /// Any other failure.
     #[error("TLS was not agreed on: {words}")]
     Other {
-        /// What the library says.
+        /// Text of the TLS library.
         words: String,
     },
 }
 
 impl TlsTrouble {
-    /// Finds out why an agreement failed.
+    /// Finds out why a handshake failed.
     pub(super) fn of(error: io::Error, security: Security, port: u16) -> Cause {
         let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
             return match error.kind() {
-                // A reset is how a server closes that has not read what it was sent.
+                // A server that closes a connection with unread data causes a reset.
                 io::ErrorKind::UnexpectedEof
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted
@@ -186,13 +187,14 @@ impl TlsTrouble {
         TlsTrouble::Other { words: printable(what.to_string().as_bytes()) }
     }
 
-    /// Finds out why a certificate was not admitted.
+    /// Finds out why a certificate was not accepted.
     fn of_certificate(error: &Error, shown: &Shown<'_>) -> TlsTrouble {
         let Error::InvalidCertificate(reason) = error else { return TlsTrouble::other(error) };
         match reason {
             CertificateError::UnknownIssuer if shown.signs_itself() => TlsTrouble::SelfSigned,
             CertificateError::UnknownIssuer => TlsTrouble::UnknownSigner { signer: shown.signer() },
-            // A trusted certificate has the signer's name, and its key was tried: that key is of another kind, or simply another.
+            // A trusted certificate has the signer's name, but its key did not verify the signature: the key is of another kind, or another
+            // key of the same kind.
             CertificateError::BadSignature
             | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
                 TlsTrouble::OtherSigner { signer: shown.signer() }
@@ -222,7 +224,7 @@ impl TlsTrouble {
     }
 }
 
-/// The certificates that a server shows, as far as they can be read.
+/// The certificates that a server sends, as far as they can be read.
 struct Shown<'a> {
     own: Option<Certificate>,
     others: &'a [CertificateDer<'a>],
@@ -247,7 +249,8 @@ impl<'a> Shown<'a> {
         matches!(constraints, Some(Ok(Some((_, constraints)))) if constraints.ca)
     }
 
-    /// Follows the chain to the signer whose certificate the server does not show, or that signs itself.
+    /// Follows the chain of certificates, and returns the name of the last signer: its certificate was not sent by the server, or is
+    /// self-signed.
     fn signer(&self) -> String {
         let Some(own) = &self.own else { return "which cannot be read".to_owned() };
         let others: Vec<Certificate> =
@@ -262,7 +265,7 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// Names an algorithm by its encoded identifier (RFC 5280, 4.1.1.2).
+/// Returns the name of an algorithm, given its encoded identifier (RFC 5280, 4.1.1.2).
 fn algorithm(encoded: &[u8]) -> String {
     let read = SliceReader::new(encoded).and_then(|mut reader| reader.decode::<ObjectIdentifier>());
     match read.map(|id| id.to_string()).as_deref() {
@@ -273,7 +276,7 @@ fn algorithm(encoded: &[u8]) -> String {
     }
 }
 
-/// Takes the names out of what webpki tells of them: `DnsName("mail.example.org")`, `IpAddress(127.0.0.1)`.
+/// Extracts the names from webpki's texts, such as `DnsName("mail.example.org")` and `IpAddress(127.0.0.1)`.
 fn names(presented: &[String]) -> Vec<String> {
     let mut names: Vec<String> = presented
         .iter()
@@ -301,10 +304,10 @@ fn day(seconds: u64) -> NaiveDate {
 
 /// Trusts the system's certificates and those of `ca_file`. A certificate of `ca_file` may also be the server's own.
 ///
-/// A certificate that `ca_file` names, octet for octet, is admitted whoever signed it and though it says CA:TRUE, which is
-/// what `openssl req -x509` makes and webpki refuses as a server's own. This gives nobody anything: whoever has its key
-/// could sign a certificate for the same host with it, and that one would be admitted; the operator has named this very
-/// certificate. The host's name and the days are looked at as ever, and the key is proven in the handshake.
+/// A server certificate that equals one of `ca_file` octet for octet is accepted, whoever signed it. It is accepted even with CA:TRUE,
+/// which `openssl req -x509` sets and webpki refuses in a server's certificate. This gives no attacker an advantage: the owner of its key
+/// could sign a certificate for the same host with it, and that certificate would be accepted. Moreover, the operator has listed this very
+/// certificate. The host's name and the dates are checked as usual, and the handshake proves the possession of the key.
 #[derive(Debug)]
 struct Verifier {
     trusted: Arc<WebPkiServerVerifier>,
@@ -372,7 +375,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Makes the settings of TLS towards one server. The crypto provider is named, so that no other crate's choice counts.
+/// Makes the TLS settings for one server. The crypto provider is given explicitly, so that another crate's choice has no effect.
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, String> {
     let mut roots = system_roots().clone();
     let mut pinned = Vec::new();

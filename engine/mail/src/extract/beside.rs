@@ -1,17 +1,19 @@
-//! Tells which blocks that are not whole count as no containers, where the same mail has a whole letter.
+//! A letter in a mail is a block: lines of base64 between the markers `-----BEGIN CMS-----` and `-----END CMS-----`. This module decides
+//! which incomplete blocks do not count as containers, because the same mail has a whole letter.
 //!
-//! A damaged letter is kept for a person to look at, since it may be all that came of some records. Of two kinds of blocks
-//! nobody misses anything: the copy of a letter that arrived whole (as HTML, cut short, hurt by a gateway), and prose that speaks of
-//! the marker. Alone in a mail both are kept: there, nothing says what the sender meant to send.
+//! A damaged letter is kept for a person to look at, since some of its records may not have arrived otherwise. Two kinds of blocks can be
+//! ignored without loss: a copy of a letter that arrived whole (as HTML, cut short, or damaged by a gateway), and prose that mentions the
+//! first marker. If a mail has no whole letter, both kinds are kept, because nothing shows what the sender meant to send.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::cost::Cost;
 
-/// So many characters of base64 in a row stand in no prose, and in every full line of a letter: nobody wraps a letter more narrowly.
+/// Number of base64 characters in a row that never occurs in prose, but in every full line of a letter: no program wraps letters more
+/// narrowly.
 const RUN_MIN: usize = 32;
-/// Octets that mean nothing before a line: blanks, quotation, a byte order mark.
+/// Octets that are ignored at the beginning of a line: blanks, quotation marks of replies, and a byte order mark.
 const PREFIX: &[u8] = b" \t>\xef\xbb\xbf";
 
 /// The lines of the whole letters of a mail.
@@ -21,13 +23,13 @@ pub struct WholeLetters<'c> {
 }
 
 impl<'c> WholeLetters<'c> {
-    /// Adds a letter, whose block begins with its first marker.
+    /// Adds the lines of a whole letter. The block begins with its first marker.
     pub fn add(&mut self, block: &'c [u8], cost: &mut Cost) {
         self.lines.extend(Lines::of(block, cost).all);
     }
 
-    /// Says whether a block that is not whole is no container: most of its lines are lines of a whole letter; or it is empty, or has
-    /// words behind its first marker, and none of its lines could be a letter's.
+    /// Says whether an incomplete block is no container. This is so if most of its lines are lines of a whole letter. It is also so if none
+    /// of its lines could be a letter's, and the block is empty or has words after its first marker.
     pub fn make_no_container_of(&self, block: &[u8], cost: &mut Cost) -> bool {
         let Lines { all, has_words_behind_marker } = Lines::of(block, cost);
         let shared = all.iter().filter(|line| self.lines.contains(*line)).count();
@@ -37,9 +39,9 @@ impl<'c> WholeLetters<'c> {
     }
 }
 
-/// The lines between the markers of a block that hold anything, without tags and without a [`PREFIX`].
+/// Lines between the markers of a block that are not empty, without tags and without a [`PREFIX`].
 struct Lines<'t> {
-    /// The first line is what stands behind the first marker, on the marker's own line.
+    /// All these lines. If anything follows the first marker on its own line, it is the first entry.
     all: Vec<Cow<'t, [u8]>>,
     has_words_behind_marker: bool,
 }

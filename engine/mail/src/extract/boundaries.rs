@@ -1,7 +1,7 @@
-//! The boundaries of the multiparts that a line stands in (RFC 2046, 5.1.1).
+//! The boundaries of the open multiparts around a line (RFC 2046, 5.1.1).
 //!
-//! A line is compared with all of them in one pass, by a hash of its beginning: ten boundaries that differ in their last
-//! character only cost no more than one.
+//! A line is compared with all boundaries in one pass, by a hash of its beginning. So ten boundaries that differ only in their last
+//! character cost no more than one.
 
 use super::cost::Cost;
 
@@ -23,7 +23,7 @@ struct Boundary {
 pub struct Delimiter {
     /// The multipart that the delimiter belongs to, counted from the outermost, which is 0.
     pub level: usize,
-    /// Whether the multipart ends here: no part of it follows.
+    /// Whether the delimiter ends the multipart, so that no further part follows.
     pub is_last: bool,
 }
 
@@ -39,8 +39,8 @@ impl Boundaries {
         self.0.truncate(count);
     }
 
-    /// Reads a line as a delimiter. A boundary at the beginning of the line is enough (RFC 2046, 5.1.1). Of several such boundaries the
-    /// longest counts, and of equal ones the innermost.
+    /// Reads a line as a delimiter. It is one if the line begins with a boundary (RFC 2046, 5.1.1). If several boundaries match, the
+    /// longest counts, and of equal boundaries the innermost.
     pub fn delimiter(&self, line: &[u8], cost: &mut Cost) -> Option<Delimiter> {
         let rest = line.strip_prefix(b"--").filter(|_| !self.0.is_empty())?;
         let mut found = None;
@@ -49,7 +49,7 @@ impl Boundaries {
         cost.add(2 + beginning.len());
         for (length, octet) in (1..).zip(beginning) {
             hash = step(hash, *octet);
-            // The octets have the last word: a hash can be forged.
+            // The octets are compared as well, since a hash can be forged.
             let is_same = |boundary: &Boundary| {
                 let is_hashed = boundary.octets.len() == length && boundary.hash == hash;
                 cost.add(if is_hashed { length } else { 0 });
@@ -62,7 +62,7 @@ impl Boundaries {
     }
 }
 
-/// FNV-1a.
+/// Start value of the hash function FNV-1a.
 const HASH_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 fn step(hash: u64, octet: u8) -> u64 {

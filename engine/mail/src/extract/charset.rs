@@ -1,4 +1,5 @@
-//! Character sets in which ASCII is written otherwise, so that a marker cannot be found in their octets: UTF-16 above all.
+//! Converts text in character sets whose encoding of ASCII differs, above all UTF-16. In the octets of such text, the ASCII markers around
+//! a letter (`-----BEGIN CMS-----`) cannot be found before the conversion.
 
 use std::borrow::Cow;
 
@@ -6,11 +7,11 @@ use charset::Charset;
 
 use super::cost::Cost;
 
-/// A text in UTF-16 that has anything of ASCII has a NUL within so many octets.
+/// A text in UTF-16 that contains ASCII has a NUL within this number of octets.
 const NUL_BYTES_MAX: usize = 256;
 
-/// Returns a text in UTF-8 where its byte order mark, or else its label, names a character set that does not hold ASCII as it is. Otherwise
-/// none is returned: a block is found among whatever else there is, and nothing else of a mail is believed.
+/// Returns a text in UTF-8 if its character set does not include ASCII unchanged. The byte order mark determines the character set, or else
+/// the label. In all other cases returns `None`, because blocks are then found in the octets without conversion.
 pub fn in_utf8<'t>(octets: &'t [u8], label: Option<&[u8]>, cost: &mut Cost) -> Option<Cow<'t, str>> {
     let marked = Charset::for_bom(octets).map(|(charset, _)| charset);
     let charset = marked.or_else(|| Charset::for_label(label?)).filter(|charset| !charset.is_ascii_compatible())?;
@@ -18,8 +19,8 @@ pub fn in_utf8<'t>(octets: &'t [u8], label: Option<&[u8]>, cost: &mut Cost) -> O
     if is_utf16 && marked.is_none() && !octets.iter().take(NUL_BYTES_MAX).any(|octet| *octet == 0) {
         return None;
     }
-    // Without a byte order mark UTF-16 is big-endian (RFC 2781, 4.3), but many programs write it little-endian. The first character tells,
-    // since it is of ASCII, as everything that matters.
+    // Without a byte order mark UTF-16 is big-endian (RFC 2781, 4.3), but many programs write it little-endian. The first character shows
+    // the order, since it is an ASCII character.
     let is_big_endian = charset.name() == "UTF-16LE" && octets.first() == Some(&0);
     let charset = Charset::for_label(b"utf-16be").filter(|_| is_big_endian).unwrap_or(charset);
     let (text, _, _) = charset.decode(octets);

@@ -1,7 +1,8 @@
-//! Cuts the containers out of the bodies of a mail, in whatever encoding and character set they can be read.
+//! Extracts the containers from the bodies of a mail, in any encoding and character set in which they can be read. A container is a block
+//! of base64 between `-----BEGIN CMS-----` and `-----END CMS-----`, with the few lines before it.
 //!
-//! A part is read as its header says. Where that gives no whole block, the header may be wrong: gateways write it anew. So every
-//! encoding is tried, and the first reading that has a whole block is taken, else the first that has a damaged one.
+//! A part is read as its header says. If this gives no whole block, the header may be wrong, since gateways rewrite headers. So every
+//! encoding is tried. The first reading with a whole block is used, or else the first reading with a damaged block.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,63 +15,64 @@ use super::charset::in_utf8;
 use super::cost::Cost;
 use super::transfer_encoding::TransferEncoding;
 
-/// Longest text before a block that is kept with the block; a longer text is no hint.
+/// Longest text before a block that is kept with the block. A letter has only a short line there, the routing hint (`SDC 1 agency=…`); a
+/// longer text is something else.
 const PREAMBLE_BYTES_MAX: usize = 2048;
 
 /// A body that is neither a multipart nor a mail.
 #[derive(Debug)]
 pub struct Part<'t> {
-    /// The body as it came.
+    /// Body as it was received.
     pub body: &'t [u8],
-    /// What its header says of the encoding.
+    /// Encoding that the part's header states.
     pub transfer_encoding: Option<TransferEncoding>,
-    /// What its header says of the character set.
+    /// Character set that the part's header states.
     pub charset: Option<&'t [u8]>,
-    /// Whether it is HTML.
+    /// Whether the part is HTML.
     pub is_html: bool,
-    /// The `multipart/alternative` that it stands in, by its number.
+    /// Number of the `multipart/alternative` that contains the part, if any.
     pub alternative: Option<usize>,
 }
 
-/// The containers that have been found so far, in the order in which they stand.
+/// The containers that have been found so far, in the order of the mail.
 #[derive(Debug)]
 pub struct Containers {
     found: Vec<Found>,
     found_max: usize,
-    /// The first limit because of which something was left out.
+    /// The first limit that caused something to be omitted.
     beyond: Option<MailRefused>,
 }
 
 #[derive(Debug)]
 struct Found {
     container: Vec<u8>,
-    /// Where the block begins in `container`, behind the lines before it.
+    /// Offset in `container` at which the block begins, after the lines before it.
     block_start: usize,
-    /// Whether its block is whole: a block that is not was damaged on the way, or never was a letter.
+    /// Whether the block is whole. An incomplete block was damaged on the way, or never was a letter.
     is_whole: bool,
-    /// The text of the block, to compare it with other blocks.
+    /// Text of the block, for comparison with other blocks.
     text: Vec<u8>,
     is_html: bool,
     alternative: Option<usize>,
 }
 
 impl Containers {
-    /// Begins with none.
+    /// Makes an empty collection.
     pub fn new(found_max: usize) -> Containers {
         Containers { found: Vec::new(), found_max, beyond: None }
     }
 
-    /// Remembers that something was left out, and why.
+    /// Remembers that something was omitted, and because of which limit.
     pub fn leave_out(&mut self, limit: MailRefused) {
         self.beyond.get_or_insert(limit);
     }
 
-    /// Looks for containers in a part.
+    /// Searches a part for containers.
     pub fn look_into(&mut self, part: &Part<'_>, cost: &mut Cost) {
         let said = part.transfer_encoding.unwrap_or(TransferEncoding::Identity);
         let others = TransferEncoding::ALL.into_iter().filter(|encoding| *encoding != said);
         let mut damaged = Vec::new();
-        // Only one of the decoded bodies is read in another character set too, so that the cost of all readings has a bound.
+        // Only one of the decoded bodies is also read in another character set, so that the cost of all readings is bounded.
         let mut is_read_anew = false;
         for encoding in std::iter::once(said).chain(others) {
             let decoded = encoding.decode(part.body, cost);
@@ -95,7 +97,8 @@ impl Containers {
         self.add(damaged);
     }
 
-    /// Cuts each block out of a text, with the lines before it and without what follows it; at most one more than there is room for.
+    /// Extracts each block from a text, with the lines before it and without the text after it. Extracts at most one block more than the
+    /// collection may still take; the one too many shows that the limit is exceeded.
     fn cut_out(&self, text: &[u8], part: &Part<'_>, cost: &mut Cost) -> Vec<Found> {
         let mut found = Vec::new();
         let mut from = 0;
@@ -129,11 +132,11 @@ impl Containers {
         self.found.extend(found.into_iter().take(room));
     }
 
-    /// Returns the containers, and why they may not be all.
+    /// Returns the containers, and the limit because of which there may be more.
     ///
-    /// Alternatives say the same (RFC 2046, 5.1.4). So where one of them holds a whole letter, a block that stands damaged between the tags
-    /// of another is a copy of that letter and no container, and a whole block that comes again is the same letter. Elsewhere nothing says
-    /// that two parts are the same: beside a whole letter of the mail, a damaged block is no container only if its lines show it
+    /// Alternatives have the same contents (RFC 2046, 5.1.4). So if one alternative contains a whole letter, a damaged HTML block in
+    /// another alternative is a copy of that letter and no container, and a second whole block is the same letter. Other parts need not
+    /// have the same contents. If the mail has a whole letter, a damaged block in such a part is no container only if its lines show it
     /// ([`WholeLetters`]).
     pub fn into_parts(mut self, cost: &mut Cost) -> (Vec<Vec<u8>>, Option<MailRefused>) {
         let whole: HashSet<usize> =
@@ -149,7 +152,7 @@ impl Containers {
         (self.found.into_iter().map(|found| found.container).collect(), self.beyond)
     }
 
-    /// Takes out blocks that are no containers beside a whole letter, where the mail has one.
+    /// If the mail has a whole letter, removes the damaged blocks that are only a copy of it, or prose that mentions a marker.
     fn leave_out_what_is_none(&mut self, cost: &mut Cost) {
         if self.found.iter().all(|found| found.is_whole) || !self.found.iter().any(|found| found.is_whole) {
             return;

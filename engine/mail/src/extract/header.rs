@@ -1,31 +1,31 @@
-//! The header of a mail or of a part, read field by field; of each field only its first token and the parameters that matter.
+//! Reads the header of a mail or of a part, field by field. Only the first token of each field and the needed parameters are kept.
 //!
-//! RFC 2047 is never decoded: nothing that the walk needs is written in it, and a stranger's encoded words cost more than time
-//! linear in their octets in the libraries that read them. For the same reason parameters are read here.
+//! RFC 2047 is never decoded. Nothing that the walk needs is written in this encoding, and the libraries that decode it need more than
+//! linear time for what a stranger writes. For the same reason this module parses parameters itself.
 
 use super::cost::{Cost, Line};
 use super::transfer_encoding::TransferEncoding;
 
-/// Longest line that is read (RFC 5322, 2.1.1). A longer one is skipped.
+/// Longest line that is read (RFC 5322, 2.1.1). A longer line is skipped.
 const LINE_BYTES_MAX: usize = 998;
-/// Longest field that is read, with its folds. A longer one is skipped.
+/// Longest field that is read, including its folded lines. A longer field is skipped.
 const FIELD_BYTES_MAX: usize = 8 << 10;
 
 /// The fields that are read, by their names in lower case.
 const WANTED: [&str; 5] = ["content-type", "content-transfer-encoding", "from", "auto-submitted", "message-id"];
 
-/// What a header says.
+/// Fields of a header.
 #[derive(Debug, Default)]
 pub struct Header {
-    /// Content-Type, the first one that names a type.
+    /// Content-Type; of several fields, the first that states a type.
     pub content_type: Option<ContentType>,
-    /// Content-Transfer-Encoding: of several the first one that is known.
+    /// Content-Transfer-Encoding; of several fields, the first with a known value.
     pub transfer_encoding: Option<TransferEncoding>,
-    /// Fields that matter in the header of the mail itself alone.
+    /// Fields that are used only in the header of the whole mail.
     pub origin: Origin,
 }
 
-/// What a mail says of itself; claims that anybody can make.
+/// What a mail states about itself. These are claims that anybody can make.
 #[derive(Debug, Default)]
 pub struct Origin {
     /// From.
@@ -36,14 +36,14 @@ pub struct Origin {
     pub message_id: Option<Vec<u8>>,
 }
 
-/// A type, and the parameters that matter.
+/// A content type with the needed parameters.
 #[derive(Debug, Default)]
 pub struct ContentType {
-    /// The type in lower case, as `text/plain`.
+    /// The type in lower case, for example `text/plain`.
     pub kind: Vec<u8>,
-    /// See RFC 2046, 5.1.1.
+    /// Parameter `boundary` (RFC 2046, 5.1.1).
     pub boundary: Option<Vec<u8>>,
-    /// See RFC 2045, 5.2.
+    /// Parameter `charset` (RFC 2045, 5.2).
     pub charset: Option<Vec<u8>>,
 }
 
@@ -52,11 +52,11 @@ pub struct ContentType {
 pub struct HeaderReader {
     header: Header,
     field: Option<Field>,
-    /// Octets of all lines so far.
+    /// Number of octets of all lines so far.
     pub bytes: usize,
 }
 
-/// A field whose folds may follow.
+/// A field whose folded lines may still follow.
 #[derive(Clone, Copy, Debug)]
 struct Field {
     start: usize,
@@ -65,7 +65,7 @@ struct Field {
 }
 
 impl HeaderReader {
-    /// Takes the next line of a header that stands in this text.
+    /// Reads the next line of a header in `text`.
     pub fn take(&mut self, text: &[u8], line: Line<'_>, cost: &mut Cost) {
         self.bytes += line.next - line.start;
         let is_fold = matches!(line.octets.first(), Some(b' ' | b'\t'));
@@ -95,7 +95,7 @@ impl HeaderReader {
 impl Header {
     fn read(&mut self, field: &[u8], cost: &mut Cost) {
         let Some(colon) = cost.find(b':', field) else { return };
-        // Blanks before the colon are of the older syntax (RFC 5322, 4.5.8).
+        // The obsolete syntax allows blanks before the colon (RFC 5322, 4.5.8).
         let name = field[..colon].trim_ascii_end();
         cost.add(name.len());
         let origin = &mut self.origin;
@@ -122,14 +122,14 @@ impl Header {
 
 /// Returns the value of a field, unfolded (RFC 5322, 2.2.3).
 fn value(field: &[u8], cost: &mut Cost) -> Vec<u8> {
-    // mailparse looks at each octet of a field once, and at those of its name for the name.
+    // mailparse reads each octet of a field once, and the octets of its name once more.
     cost.add(3 * field.len());
     let Ok((header, _)) = mailparse::parse_header(field) else { return Vec::new() };
     let unfolded = header.get_value_raw().iter().copied().filter(|octet| !matches!(octet, b'\r' | b'\n'));
     unfolded.collect::<Vec<u8>>().trim_ascii().to_vec()
 }
 
-/// Splits a structured value at its semicolons, without comments (RFC 5322, 3.2.2) and without the quotes of quoted texts.
+/// Splits a structured value at its semicolons. Removes comments (RFC 5322, 3.2.2) and the quotes of quoted strings.
 fn pieces(value: &[u8], cost: &mut Cost) -> Vec<Vec<u8>> {
     cost.add(value.len());
     let mut pieces = Vec::new();
@@ -165,7 +165,7 @@ impl ContentType {
     }
 }
 
-/// Returns a parameter. One that comes in up to ten segments is put together, and percent signs are decoded (RFC 2231, 3 and 4).
+/// Returns a parameter. If it is split into segments, up to ten of them are joined, and percent signs are decoded (RFC 2231, 3 and 4).
 fn parameter(parameters: &[Vec<u8>], wanted: &[u8], cost: &mut Cost) -> Option<Vec<u8>> {
     let mut segments: [Option<Vec<u8>>; 10] = Default::default();
     for parameter in parameters {
@@ -189,7 +189,7 @@ fn parameter(parameters: &[Vec<u8>], wanted: &[u8], cost: &mut Cost) -> Option<V
     (!text.is_empty()).then_some(text)
 }
 
-/// Decodes percent signs, behind the character set and language with which the first segment begins.
+/// Decodes percent signs. Skips the character set and language with which the first segment begins.
 fn without_percent_signs(value: &[u8], is_first: bool) -> Vec<u8> {
     let text = if is_first { value.splitn(3, |octet| *octet == b'\'').nth(2).unwrap_or(value) } else { value };
     let mut decoded = Vec::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! Wrappings in which a letter is found, limits that are kept, and what reading costs.
+//! Tests of the wrappings in which a letter is found, of the limits, and of the cost of reading.
 
 mod cost;
 mod limits;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::*;
 
-/// A document of the least octets, which stands for any letter.
+/// The shortest document. It replaces any letter in these tests.
 const SDC: &str = "SDC 1 agency=000042\r\n-----BEGIN CMS-----\r\nMAA=\r\n-----END CMS-----\r\n";
 
 fn found(mail: &[u8]) -> Extracted {
@@ -21,13 +21,13 @@ fn containers(mail: &str) -> Vec<String> {
     containers.map(|container| String::from_utf8(container).unwrap()).collect()
 }
 
-/// Encodes octets as mail programs do, in lines.
+/// Encodes octets in base64 with the line length of mail programs.
 fn base64_lines(octets: &[u8]) -> String {
     let text = BASE64.encode(octets);
     text.as_bytes().chunks(76).map(|line| format!("{}\r\n", std::str::from_utf8(line).unwrap())).collect()
 }
 
-/// A mail with a greeting and one part of this header and body.
+/// Makes a mail with a greeting and one part with this header and body.
 fn with_part(header: &str, body: &str) -> String {
     format!(
         "From: Poste <Poste@Office.Example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\

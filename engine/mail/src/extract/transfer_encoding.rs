@@ -1,4 +1,5 @@
-//! Content-Transfer-Encoding (RFC 2045, 6), read as it tells receivers to: what does not belong to an encoding is passed over.
+//! Decodes Content-Transfer-Encoding (RFC 2045, 6). As the RFC requires of receivers, octets that do not belong to the encoding are
+//! ignored.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::cost::{Cost, line};
 
-/// The last group may lack its padding or carry bits that mean nothing: a gateway has cut it.
+/// The last group may lack its padding or have meaningless bits, because a gateway may have cut the text.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -16,23 +17,23 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// How the octets of a body are written.
+/// Encoding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferEncoding {
-    /// As they are: `7bit`, `8bit`, `binary`.
+    /// No encoding: `7bit`, `8bit`, `binary`.
     Identity,
-    /// RFC 2045, 6.8.
+    /// Base64 (RFC 2045, 6.8).
     Base64,
-    /// RFC 2045, 6.7.
+    /// Quoted-printable (RFC 2045, 6.7).
     QuotedPrintable,
 }
 
 /// A body that has been decoded.
 #[derive(Debug)]
 pub struct Decoded<'b> {
-    /// Its octets.
+    /// Decoded octets.
     pub octets: Cow<'b, [u8]>,
-    /// Whether no other encoding could have a block in the body.
+    /// Whether the body cannot contain a block in any other encoding.
     pub is_certain: bool,
 }
 
@@ -41,7 +42,7 @@ impl TransferEncoding {
     pub const ALL: [TransferEncoding; 3] =
         [TransferEncoding::Identity, TransferEncoding::Base64, TransferEncoding::QuotedPrintable];
 
-    /// Reads the name of an encoding, in any case; none where nobody knows it.
+    /// Reads the name of an encoding, in upper or lower case. Returns `None` for an unknown name.
     pub fn of_name(name: &[u8]) -> Option<TransferEncoding> {
         match name.to_ascii_lowercase().as_slice() {
             b"7bit" | b"8bit" | b"binary" => Some(TransferEncoding::Identity),
@@ -51,7 +52,7 @@ impl TransferEncoding {
         }
     }
 
-    /// Decodes a body. Whatever stands in it, it has some reading.
+    /// Decodes a body. Any octets can be decoded.
     pub fn decode<'b>(self, body: &'b [u8], cost: &mut Cost) -> Decoded<'b> {
         match self {
             TransferEncoding::Identity => Decoded { octets: Cow::Borrowed(body), is_certain: false },
@@ -63,8 +64,8 @@ impl TransferEncoding {
     }
 }
 
-/// "All line breaks or other characters not found in Table 1 must be ignored by decoding software", and padding "may be taken
-/// as evidence that the end of the data has been reached" (RFC 2045, 6.8): what a gateway appends behind it is not part of it.
+/// "All line breaks or other characters not found in Table 1 must be ignored by decoding software", and padding "may be taken as evidence
+/// that the end of the data has been reached" (RFC 2045, 6.8). So what a gateway appends after the padding is ignored.
 fn base64<'b>(body: &[u8], cost: &mut Cost) -> Decoded<'b> {
     let mut characters = Vec::with_capacity(body.len());
     let (mut is_ended, mut is_certain) = (false, true);
@@ -76,14 +77,14 @@ fn base64<'b>(body: &[u8], cost: &mut Cost) -> Decoded<'b> {
             _ => is_certain = false,
         }
     }
-    // One last character alone encodes no whole octet.
+    // A single last character does not encode a whole octet.
     characters.truncate(characters.len() - usize::from(characters.len() % 4 == 1));
     cost.add(body.len() + characters.len());
-    // Nothing is left that could not be decoded.
+    // All remaining characters can be decoded.
     Decoded { octets: Cow::Owned(BASE64.decode(characters).unwrap_or_default()), is_certain }
 }
 
-/// Octets that are no encoding stand for themselves, and blanks at the end of a line are not part of it (RFC 2045, 6.7).
+/// Octets that are not part of the encoding stay unchanged. Blanks at the end of a line are removed (RFC 2045, 6.7).
 fn quoted_printable(body: &[u8], cost: &mut Cost) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(body.len());
     let mut at = 0;

@@ -1,7 +1,7 @@
-//! One walk over the lines of a mail: parts, parts of parts, and mails that were forwarded whole.
+//! Walks once over the lines of a mail: over its parts, their parts, and mails that were forwarded whole.
 //!
-//! Each line is looked at once, with a stack of the boundaries that it may belong to. Only mails that are themselves encoded
-//! are walked a second time, once they are decoded, and that at most twice within each other.
+//! Each line is read once, with a stack of the boundaries to which it may belong. Only mails that are encoded themselves are walked again
+//! after decoding. Such mails are walked up to two levels deep.
 
 use super::boundaries::{BOUNDARY_BYTES_MAX, Boundaries};
 use super::containers::{Containers, Part};
@@ -10,57 +10,57 @@ use super::header::{Header, HeaderReader, Origin};
 use super::transfer_encoding::TransferEncoding;
 use super::{MailLimits, MailRefused};
 
-/// Encoded mails within encoded mails: each is a walk of its own over almost all octets.
+/// Largest number of encoded mails nested in each other. Each of them is a further walk over almost all octets.
 const ENCODINGS_MAX: usize = 2;
 
-/// A mail being walked.
+/// A walk over one mail.
 pub struct Walk<'l> {
     limits: &'l MailLimits,
-    /// What the walk has cost so far.
+    /// Cost of the walk so far.
     pub cost: Cost,
-    /// The containers that were found so far.
+    /// Containers found so far.
     pub containers: Containers,
     parts: usize,
     alternatives: usize,
 }
 
-/// Where a mail or a part stands.
+/// Position of a mail or part in the nesting.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
-    /// Parts and mails around it.
+    /// Number of parts and mails around it.
     depth: usize,
-    /// Encoded mails around it.
+    /// Number of encoded mails around it.
     encodings: usize,
-    /// The innermost `multipart/alternative` around it, by its number.
+    /// Number of the innermost `multipart/alternative` around it, if any.
     alternative: Option<usize>,
 }
 
-/// A multipart whose end has not come.
+/// A multipart whose end has not been read.
 struct Multipart {
     place: Place,
     is_digest: bool,
 }
 
-/// What the lines are that the walk comes to.
+/// Meaning of the lines at the walk's current position.
 enum State {
     /// The header of a part, or of the mail that the part is.
     Header { reader: HeaderReader, bytes_max: usize, is_digest: bool },
     /// The body of a part, which begins at `start`.
     Body { start: usize, header: Header, is_mail: bool },
-    /// What stands before the first part of a multipart. Where no part follows, the boundary is wrong and this text is the body.
+    /// Text before the first part of a multipart. If no part follows, the boundary is wrong and this text is the body.
     Preamble { start: usize, header: Header },
-    /// Text around the parts, which belongs to none of them (RFC 2046, 5.1.1).
+    /// Text around the parts that belongs to no part (RFC 2046, 5.1.1).
     Between,
 }
 
-/// One mail, as far as it has been walked.
+/// State of the walk over one mail.
 struct Message<'t> {
     text: &'t [u8],
     boundaries: Boundaries,
     multiparts: Vec<Multipart>,
     state: State,
     place: Place,
-    /// What the mail says of itself, once its header is read.
+    /// Fields of the mail's header, once it has been read.
     origin: Option<Origin>,
 }
 
@@ -71,7 +71,7 @@ impl<'l> Walk<'l> {
         Walk { limits, cost: Cost::default(), containers, parts: 0, alternatives: 0 }
     }
 
-    /// Walks a mail and returns what it says of itself.
+    /// Walks over a mail and returns the fields of its header.
     ///
     /// # Errors
     /// A header is too long.
@@ -128,7 +128,7 @@ impl<'l> Walk<'l> {
         has_room
     }
 
-    /// Says whether a multipart or a mail that stands here may be looked into.
+    /// Says whether a multipart or a mail at this position may be searched.
     fn has_room_below(&mut self, place: Place) -> bool {
         let has_room = place.depth < self.limits.depth_max;
         if !has_room {
@@ -137,7 +137,7 @@ impl<'l> Walk<'l> {
         has_room
     }
 
-    /// Ends the header at the empty line: what follows is a multipart, a mail, or a body.
+    /// Ends the header at the empty line. A multipart, a mail or a body follows.
     fn begin_body(&mut self, message: &mut Message<'_>, start: usize) {
         let State::Header { reader, is_digest, .. } = std::mem::replace(&mut message.state, State::Between) else {
             return;
@@ -165,7 +165,7 @@ impl<'l> Walk<'l> {
         }
     }
 
-    /// Ends a part whose text ends at `end`: with the end of the mail, or before a delimiter of the multipart at `level`.
+    /// Ends a part whose text ends at `end`. The mail ends there, or a delimiter of the multipart at `level` follows.
     fn end_part(&mut self, message: &mut Message<'_>, end: usize, level: Option<usize>) -> Result<(), MailRefused> {
         match std::mem::replace(&mut message.state, State::Between) {
             State::Header { reader, .. } => {
@@ -197,14 +197,14 @@ impl<'l> Walk<'l> {
         self.containers.look_into(&part, &mut self.cost);
     }
 
-    /// Walks a mail that is itself encoded: RFC 2046, 5.2.1 forbids it, and some programs do it.
+    /// Walks over a mail that is itself encoded. RFC 2046, 5.2.1 forbids such mails, but some programs send them.
     fn encoded_mail(&mut self, body: &[u8], header: &Header, place: Place) -> Result<(), MailRefused> {
         if place.encodings == ENCODINGS_MAX || !self.has_room_for_part() {
             self.containers.leave_out(MailRefused::Depth(self.limits.depth_max));
             return Ok(());
         }
         let said = header.transfer_encoding.unwrap_or(TransferEncoding::Identity);
-        // A colon is a header's and no character of base64: the mail is not encoded after all.
+        // A colon in the first line belongs to a header, and is no character of base64. So the mail is not encoded in fact.
         let first_line = line(body, 0, &mut self.cost).map_or(&body[..0], |line| line.octets);
         let is_plain = said == TransferEncoding::Base64 && self.cost.find(b':', first_line).is_some();
         let encoding = if is_plain { TransferEncoding::Identity } else { said };
@@ -219,14 +219,14 @@ fn kind(header: &Header) -> &[u8] {
     header.content_type.as_ref().map(|content_type| content_type.kind.as_slice()).unwrap_or_default()
 }
 
-/// Returns the boundary of a multipart that has one.
+/// Returns the boundary, if the header is of a multipart and states a valid one.
 fn boundary(header: &Header) -> Option<Vec<u8>> {
     let boundary = header.content_type.as_ref()?.boundary.as_ref()?;
     let is_boundary = kind(header).starts_with(b"multipart/") && (1..=BOUNDARY_BYTES_MAX).contains(&boundary.len());
     is_boundary.then(|| boundary.clone())
 }
 
-/// Says whether a part is a mail: by its type, or because it has none in a digest (RFC 2046, 5.1.5).
+/// Says whether a part is a mail: by its type, or because it states no type and is part of a digest (RFC 2046, 5.1.5).
 fn is_mail(header: &Header, is_digest: bool) -> bool {
     match &header.content_type {
         Some(content_type) => {

@@ -1,18 +1,19 @@
-//! UIDL and LIST put together into one line per mail.
+//! Joins UIDL and LIST into one entry per mail.
 //!
-//! Only a mail's number is needed to fetch it. Its unique id is a hint, by which it may be known again, and its size tells
-//! how much room it takes; so a line that is odd in either never costs the listing, nor the mail: the mail has no id
-//! then, or no size. Servers differ in blanks, leave ids out, repeat them, and make them longer than RFC 1939, 7 admits.
+//! Only a mail's number is needed to fetch it. Its unique id is a hint by which it may be recognised later, and from its size the caller
+//! estimates how much memory the mail will take. So an odd line in either listing discards neither the listing nor the mail: the mail then
+//! has no id, or no size. Servers differ in blanks, omit ids, repeat ids, and send longer ids than RFC 1939, 7 allows.
 
 use std::collections::HashMap;
 
 use crate::pop3::reply::Body;
 use crate::words::printable;
 
-/// Longest unique id (RFC 1939, 7). A longer one is how a hostile server attacks what stores it (CVE-2005-2335).
+/// Longest unique id (RFC 1939, 7). A hostile server could use longer ids to attack programs that store them (CVE-2005-2335).
 pub const UIDL_BYTES_MAX: usize = 70;
 
-/// Largest size that is told of a mail: a larger one is no further from any limit. This one fits every column that holds sizes.
+/// Largest size that is reported for a mail; larger sizes are reported as this one. It is beyond any limit and fits every column that holds
+/// sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
 /// Longest line of a listing: ten digits, a space, the unique id, CRLF.
@@ -21,21 +22,21 @@ pub(crate) const LISTING_LINE_BYTES_MAX: usize = 10 + 1 + UIDL_BYTES_MAX + 2;
 /// One mail of a mailbox, as listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Number of the mail, in this session only.
+    /// Number of the mail. It is valid in this session only.
     pub number: u32,
-    /// Unique id, 1 to 70 printable ASCII characters; none where the server gives none, or the same to several mails.
-    /// A hint, never a key: servers change them.
+    /// Unique id, 1 to 70 printable ASCII characters; `None` where the server gives none, or the same id to several mails. It is a hint and
+    /// never a key, because servers change it.
     pub uidl: Option<Box<str>>,
-    /// Size as the server tells it, 0 where it does not; what comes may be larger.
+    /// Size in bytes according to the server, or 0 if the server does not say. The fetched mail may be larger.
     pub size_bytes: u64,
 }
 
-/// The mails of a mailbox, in the order of their numbers, none twice.
+/// The mails of a mailbox, in the order of their numbers. No mail is listed twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The mails.
     pub mails: Vec<Listed>,
-    /// Lines that were not as RFC 1939 has them.
+    /// Number of lines that do not have the form of RFC 1939.
     pub odd_lines: usize,
     /// The first odd line, fit to be shown.
     pub first_odd_line: Option<String>,
@@ -50,8 +51,8 @@ impl Listing {
     }
 }
 
-/// Joins the bodies of UIDL and LIST, at most `entries_max` mails. A server may refuse one of the two, not both: a mail that only one of
-/// them lists is there. Where a listing was cut, the mails that came whole are given; the others come with the next session.
+/// Joins the bodies of UIDL and LIST into at most `entries_max` mails. A server may refuse one of the two commands, not both. A mail that
+/// only one of the listings contains exists. If a listing was cut, its complete lines are used; the next session lists the other mails.
 pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Listing {
     let mut listing = Listing::default();
     let ids = Lines::read("UIDL", uidl, entries_max, &mut listing);
@@ -59,7 +60,7 @@ pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Lis
     let last = ids.last_if_cut.unwrap_or(u32::MAX).min(sizes.last_if_cut.unwrap_or(u32::MAX));
     let mut ids_left = ids.lines.iter().peekable();
     let mut sizes_left = sizes.lines.iter().peekable();
-    // Where in the listing each id stands, to find those that several mails have.
+    // Position in the listing of each id, to find ids that several mails share.
     let mut seen: HashMap<&str, usize> = HashMap::with_capacity(ids.lines.len());
     while let Some(number) = ids_left.peek().into_iter().chain(sizes_left.peek()).map(|(number, _)| *number).min() {
         let id = ids_left.next_if(|(of, _)| *of == number).map(|(_, id)| *id);
@@ -85,19 +86,19 @@ pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Lis
     listing
 }
 
-/// The lines of one listing: the number of a mail, and what stands behind it.
+/// The lines of one listing. Each consists of a mail's number and the rest of the line.
 struct Lines<'b> {
-    /// In the order of the numbers, each once.
+    /// Numbers and rests of lines, in the order of the numbers. No number occurs twice.
     lines: Vec<(u32, &'b [u8])>,
-    /// Whether the server gave this listing.
+    /// Whether the server sent this listing.
     is_given: bool,
-    /// The largest number, where the listing is not whole.
+    /// Largest number read, if the listing is not whole.
     last_if_cut: Option<u32>,
 }
 
 impl<'b> Lines<'b> {
-    /// Splits a listing into lines. A line without the number of a mail counts as odd and is left out. A last line without a line end was
-    /// cut with the body.
+    /// Splits a listing into lines. A line without the number of a mail counts as odd and is omitted. A last line without a line end is
+    /// incomplete, because the body was cut.
     fn read(command: &str, body: Option<&'b Body>, entries_max: usize, listing: &mut Listing) -> Lines<'b> {
         let Some(body) = body else { return Lines { lines: Vec::new(), is_given: false, last_if_cut: None } };
         let mut is_cut = body.is_cut();
@@ -117,7 +118,7 @@ impl<'b> Lines<'b> {
                 None => listing.tell(command, line),
             }
         }
-        // Servers list in order; sorting what is sorted already costs one pass.
+        // Servers usually list in order, and sorting a sorted list needs only one pass.
         lines.sort_by_key(|(number, _)| *number);
         let listed = lines.len();
         lines.dedup_by_key(|(number, _)| *number);
@@ -134,13 +135,13 @@ fn unique_id(id: &[u8]) -> Option<&str> {
     if is_one { std::str::from_utf8(id).ok() } else { None }
 }
 
-/// Reads a size; some servers write more behind it.
+/// Reads a size. Some servers write further text after it, which is ignored.
 fn size_of(rest: &[u8]) -> Option<u64> {
     let size = rest.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     digits(size).map(|size| size.min(SIZE_BYTES_MAX))
 }
 
-/// Reads a number; one that is too large for any use stays the largest.
+/// Reads a number. If it is too large for the type, returns the largest value.
 pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
     let append =
         |value: u64, b: &u8| b.is_ascii_digit().then(|| value.saturating_mul(10).saturating_add(u64::from(b - b'0')));
@@ -173,7 +174,7 @@ mod tests {
     fn a_hundred_thousand_entries_are_joined_from_any_order() {
         let (mut uidl, mut list) = (String::new(), String::new());
         for number in 1..=100_000_u32 {
-            // 7919 is prime, so this goes through all of them.
+            // 7919 is prime, so `other` takes every value once.
             let other = number * 7919 % 100_003;
             uidl.push_str(&format!("{other} 00000001{other:08x}\r\n"));
             list.push_str(&format!("{} {number}\r\n", 100_001 - number));
@@ -197,16 +198,16 @@ mod tests {
         assert_eq!(join(Some(&many), None, 2).mails.len(), 2);
     }
 
-    /// Every mail is there to be fetched, whatever its lines look like.
+    /// Every mail can be fetched, even if its lines are odd.
     #[test]
     fn odd_lines_cost_an_id_or_a_size_and_no_mail() {
         let long = format!("1 {}\r\n2 b\r\n", "x".repeat(72));
         let longest = format!("1 {}\r\n2 b\r\n", "x".repeat(70));
         for (uidl, list, expected) in [
-            // Blanks mean nothing.
+            // Blanks are ignored.
             ("1   a\r\n2\tb\r\n", "1  10\r\n 2 \t 20\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
             ("1 a \r\n  2 b\t\r\n", "1 10 \r\n2 20\t\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
-            // Ids that are missing, empty, too long, of several words or of no characters.
+            // Ids that are missing, empty or too long, that have several words, or that consist of other characters.
             ("1 \r\n2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
             ("1\r\n2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
             ("2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
@@ -216,10 +217,10 @@ mod tests {
             (&longest, "1 10\r\n2 20\r\n", [mail(1, &"x".repeat(70), 10), mail(2, "b", 20)]),
             ("1 a b\r\n2 b\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "b", 20)]),
             ("1 a\x01\r\n2 \u{E9}\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "", 20)]),
-            // Ids that several mails have tell nobody apart.
+            // Ids that several mails share identify none of them.
             ("1 a\r\n2 a\r\n", "1 10\r\n2 20\r\n", [mail(1, "", 10), mail(2, "", 20)]),
             ("1 a\r\n1 a\r\n2 b\r\n", "2 20\r\n1 10\r\n1 11\r\n", [mail(1, "a", 10), mail(2, "b", 20)]),
-            // Sizes that are missing, no numbers, or larger than anything.
+            // Sizes that are missing, not numbers, or beyond all limits.
             ("1 a\r\n2 b\r\n", "2 20\r\n", [mail(1, "a", 0), mail(2, "b", 20)]),
             ("1 a\r\n2 b\r\n", "1 -10\r\n2 x\r\n", [mail(1, "a", 0), mail(2, "b", 0)]),
             ("1 a\r\n2 b\r\n", "1\r\n2 20\r\n", [mail(1, "a", 0), mail(2, "b", 20)]),
@@ -243,7 +244,7 @@ mod tests {
         let told = Some("UIDL: \u{FFFD}[2J".to_owned());
         assert_eq!((listing.odd_lines, listing.first_odd_line), (3, told));
         assert_eq!(joined("1 a\r\n", "1 1\r\n").odd_lines, 0);
-        // Without UIDL, which is optional, nothing is odd.
+        // UIDL is optional. If it is missing, no line counts as odd.
         assert_eq!(join(None, Some(&body("1 1\r\n")), 10).odd_lines, 0);
     }
 }

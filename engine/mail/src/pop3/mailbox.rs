@@ -1,4 +1,4 @@
-//! A mailbox, and how a session with it is opened: dial, greeting, STLS, sign-in.
+//! A mailbox, and how a session with it is opened: dialling, greeting, STLS, sign-in.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use crate::pop3::sign_in::{Capabilities, sign_in};
 use crate::pop3::wire::Wire;
 use crate::settings::{MailboxSettings, Security};
 
-/// A mailbox that sessions can be opened with; keeps what every session needs, TLS resumption among it.
+/// A mailbox with which sessions can be opened. It keeps what every session needs, such as the state of TLS resumption.
 #[derive(Clone)]
 pub struct Mailbox {
     settings: MailboxSettings,
@@ -29,12 +29,12 @@ impl Mailbox {
         Ok(Mailbox { settings, dialer })
     }
 
-    /// Connects and signs in. The error's step says how far it came.
+    /// Connects and signs in. The error says which step failed.
     pub async fn open(&self) -> Result<Session, MailError> {
         self.open_reporting(&mut TestReport::default()).await
     }
 
-    /// Goes through every step up to looking into the mailbox, changes nothing, and tells how far it came.
+    /// Does every step up to reading the state of the mailbox, and changes nothing there. Reports the steps that succeeded.
     pub async fn test(&self) -> TestReport {
         let mut report = TestReport::default();
         if let Err(error) = self.look(&mut report).await {
@@ -67,13 +67,13 @@ impl Mailbox {
         let mut since = report.pass(Step::Greeting, since);
         if self.dialer.security() == Security::Starttls {
             wire = self.protect(wire, &capabilities, report).await?;
-            // Whatever was said before TLS may be another's words (RFC 2595, 4).
+            // Capabilities sent before TLS may come from an attacker, so they are requested again (RFC 2595, 4).
             capabilities = Capabilities::ask(&mut wire, Step::Greeting).await?;
             since = Instant::now();
         }
         sign_in(&mut wire, &credential, &capabilities).await?;
         if !capabilities.pipelining {
-            // Some servers tell what the transaction state knows only in that state (RFC 2449, 5).
+            // Some servers send some capabilities only in the transaction state (RFC 2449, 5).
             capabilities = Capabilities::ask(&mut wire, Step::SignIn).await?;
         }
         report.pass(Step::SignIn, since);
@@ -81,7 +81,7 @@ impl Mailbox {
         Ok(Session { wire, settings, pipelining: capabilities.pipelining, top: capabilities.top })
     }
 
-    /// STLS, with no way back: an offer missing, refused or followed by plain text ends the session.
+    /// Starts TLS by STLS, without any fall-back. If STLS is not offered or refused, or if plain text follows it, the session ends.
     async fn protect(
         &self,
         mut wire: Wire,
@@ -94,7 +94,7 @@ impl Mailbox {
         wire.send(Step::Tls, b"STLS\r\n", &[Expect::Line]).await?;
         wire.ok(Step::Tls).await?;
         if wire.parser.has_surplus() {
-            // CVE-2011-0411 and its many children: these bytes would be read as if TLS had protected them.
+            // CVE-2011-0411 and many later ones: these octets would be read as if TLS had protected them.
             let injected = "plain text after the answer to STLS".to_owned();
             return Err(self.dialer.error(Step::Tls, Cause::Protocol(injected)));
         }
@@ -103,7 +103,7 @@ impl Mailbox {
         };
         let stream = self.dialer.protect(tcp, report).await?;
         let mut wire = Wire::new(stream, wire.peer, &self.settings);
-        // RFC 2595, 4: no second greeting.
+        // After STLS the server sends no second greeting (RFC 2595, 4).
         wire.parser = ReplyParser::default();
         wire.begin();
         Ok(wire)

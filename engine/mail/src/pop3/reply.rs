@@ -1,9 +1,10 @@
-//! A POP3 server's bytes in, replies out. No I/O, no clock: what a hostile server can send, a test can feed.
+//! Parses a POP3 server's octets into replies. The parser uses no I/O and no clock, so a test can feed it anything that a hostile server
+//! can send.
 //!
-//! Whether a reply has a body depends on the command, so each command sent is announced with [`ReplyParser::expect`];
-//! a reply nobody asked for is an error. Bodies come back with byte-stuffing undone and every other octet untouched.
-//! Memory is bounded: a status line by [`LINE_BYTES_MAX`], a body by what the command said it keeps; what is beyond is
-//! counted and dropped, so that one over-size mail does not cost the session, until `drain_bytes_max` ends it.
+//! Whether a reply has a body depends on the command. So each command is announced with [`ReplyParser::expect`], and a reply to no command
+//! is an error. In returned bodies the byte-stuffing is removed, and every other octet is unchanged. Memory is bounded: a status line by
+//! [`LINE_BYTES_MAX`], a body by the limit given with its command. Octets beyond that limit are counted and dropped, so that one over-size
+//! mail does not end the session. More than `drain_bytes_max` octets do end it.
 
 use std::collections::VecDeque;
 
@@ -14,18 +15,19 @@ use crate::words::printable;
 /// Longest status line. RFC 2449, 4 allows 512 octets; some greetings are longer.
 pub const LINE_BYTES_MAX: usize = 1024;
 
-/// What kind of reply the next command brings.
+/// Form of the reply to a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
     /// A status line only.
     Line,
     /// A status line and, if it is `+OK`, a body up to the line with a single dot.
     Body {
-        /// Bytes to make room for at once, at most those kept: growing to a large mail would copy it, and take twice its size.
+        /// Bytes to reserve in advance, at most `keep_bytes_max`. Without this, the buffer of a large mail would be copied as it grows, and
+        /// would take twice the mail's size.
         likely_bytes: usize,
-        /// Bytes kept; the rest is counted.
+        /// Most bytes that are kept. Further bytes are only counted.
         keep_bytes_max: usize,
-        /// Bytes read; more is an error.
+        /// Most bytes that are read. More bytes are an error.
         drain_bytes_max: usize,
     },
 }
@@ -44,7 +46,7 @@ pub enum Status {
 /// One reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// First word.
+    /// First word of the reply.
     pub status: Status,
     /// Rest of the status line, made printable.
     pub text: String,
@@ -52,41 +54,41 @@ pub struct Reply {
     pub body: Option<Body>,
 }
 
-/// Body of a reply, byte-stuffing undone; every line of it ends as the server sent it.
+/// Body of a reply, with byte-stuffing removed. Its line ends are those that the server sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
-    /// The bytes kept.
+    /// Bytes that were kept.
     pub bytes: Vec<u8>,
-    /// The size of the whole; larger than `bytes` where the body was cut.
+    /// Size of the whole body in bytes. It is larger than the length of `bytes` where the body was cut.
     pub size_bytes: usize,
 }
 
 impl Body {
-    /// Says whether more came than was kept.
+    /// Says whether the server sent more than was kept.
     pub fn is_cut(&self) -> bool {
         self.size_bytes > self.bytes.len()
     }
 }
 
-/// Why the server's bytes are no POP3.
+/// How the server's octets violate POP3.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
     /// The status line does not end.
     #[error("a status line is longer than {LINE_BYTES_MAX} octets")]
     LineTooLong,
-    /// The status line begins with something else.
+    /// The status line begins with another word.
     #[error("expected a reply beginning with +OK or -ERR, found {0:?}")]
     NotAReply(String),
-    /// Lines end with LF alone. A body ends with a line of a single dot. If such a line between LFs counted, a mail could speak as the
-    /// server, since servers stuff dots after CRLF only.
+    /// Lines end with LF alone. A body ends with a line of a single dot. If such a line between two LFs ended the body, a mail could
+    /// contain text that is read as the server's replies, since servers stuff only dots after CRLF.
     #[error(
         "the server ends its lines with LF alone, and RFC 1939, 3 asks for CRLF: have it, or the gateway before it, send CRLF"
     )]
     BareLineFeed,
-    /// Bytes came though every command has its answer.
+    /// Octets arrived although every command had its reply.
     #[error("a reply came that no command asked for")]
     Unasked,
-    /// The body is longer than anything that could be meant.
+    /// The body is longer than any allowed mail.
     #[error("a body is longer than {0} octets")]
     BodyTooLong(usize),
     /// The connection ended inside a reply, or before the reply to a command.
@@ -94,12 +96,12 @@ pub enum ReplyError {
     Ended(usize),
 }
 
-/// Takes a server's bytes apart.
+/// Splits a server's octets into replies.
 #[derive(Debug, Default)]
 pub struct ReplyParser {
     expected: VecDeque<Expect>,
     buffer: Vec<u8>,
-    /// Where in `buffer` the unread bytes begin.
+    /// Offset in `buffer` at which the unread octets begin.
     start: usize,
     body: Option<OpenBody>,
 }
@@ -131,24 +133,24 @@ impl ReplyParser {
         self.expected.len()
     }
 
-    /// Says whether bytes are held that no reply has used; after an STLS reply they would be an injection.
+    /// Says whether there are octets that no reply has used. After the reply to STLS, such octets were injected by an attacker.
     pub fn has_surplus(&self) -> bool {
         self.start < self.buffer.len()
     }
 
-    /// Says whether a reply has begun and not ended.
+    /// Says whether a reply has begun and is not complete.
     pub fn is_inside_reply(&self) -> bool {
         self.body.is_some() || self.has_surplus()
     }
 
-    /// Says whether the body under way would have ended if lines ended with LF alone.
+    /// Says whether the incomplete body would be complete if lines ended with LF alone.
     pub fn ends_with_bare_line_feed(&self) -> bool {
         let kept = self.body.as_ref().filter(|open| !open.body.is_cut()).map(|open| open.body.bytes.as_slice());
-        // The first dot of a line is undone as soon as it is known not to end the body.
+        // The stuffed dot at the beginning of a line is removed once it is known that the line does not end the body.
         kept.is_some_and(|bytes| bytes == b"\n" || bytes.ends_with(b"\n.\n"))
     }
 
-    /// Takes bytes as they came from the server.
+    /// Adds octets that the server sent.
     pub fn feed(&mut self, bytes: &[u8]) {
         if self.start == self.buffer.len() {
             self.buffer.clear();
@@ -160,7 +162,7 @@ impl ReplyParser {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Returns the next whole reply, or `None` until more bytes are fed. After an error the parser is of no more use.
+    /// Returns the next complete reply, or `None` until more octets are added. After an error the parser must not be used any more.
     pub fn next_reply(&mut self) -> Result<Option<Reply>, ReplyError> {
         if self.body.is_none() {
             let Some((status, text)) = self.status_line()? else { return Ok(None) };
@@ -179,7 +181,7 @@ impl ReplyParser {
         self.continue_body()
     }
 
-    /// Says that the connection has ended. An error if anything was still expected, a reply cut short above all.
+    /// Must be called when the connection has ended. Returns an error if a reply was still expected or was incomplete.
     pub fn end(&self) -> Result<(), ReplyError> {
         match self.expected.len() {
             0 if !self.has_surplus() => Ok(()),
@@ -201,7 +203,7 @@ impl ReplyParser {
         };
         let line = window.get(..end).unwrap_or_default();
         let (status, text) = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
-        // A status line that ends with LF alone is understood all the same; a body behind it would never end.
+        // A status line that ends with LF alone is accepted, unless a body follows: the end of that body would never be found.
         let has_body = status == Status::Ok && matches!(self.expected.front(), Some(Expect::Body { .. }));
         if has_body && !line.ends_with(b"\r") {
             return Err(ReplyError::BareLineFeed);
@@ -210,8 +212,8 @@ impl ReplyParser {
         Ok(Some((status, text)))
     }
 
-    /// Moves bytes of the open body out of the buffer; a body ends with CRLF.CRLF and nothing looser, because a server
-    /// that stuffs only after CRLF would otherwise let a mail speak as the server.
+    /// Moves octets of the open body out of the buffer. Only CRLF.CRLF ends a body: a server that stuffs only dots after CRLF would
+    /// otherwise let a mail contain text that is read as the server's replies.
     fn continue_body(&mut self) -> Result<Option<Reply>, ReplyError> {
         let Some(mut open) = self.body.take() else { return Ok(None) };
         let mut rest = self.buffer.get(self.start..).unwrap_or_default();
@@ -227,10 +229,10 @@ impl ReplyParser {
 }
 
 impl OpenBody {
-    /// Uses up `rest` as far as it can be understood; true once the final dot has been seen.
+    /// Consumes `rest` as far as possible. Returns true once the final dot has been read.
     fn take(&mut self, rest: &mut &[u8]) -> Result<bool, ReplyError> {
         if self.at_start {
-            // The status line's CRLF stands before the first line of the body.
+            // The first line of the body follows the CRLF of the status line.
             match rest {
                 [b'.', b'\r', b'\n', ..] => return Ok(self.finish(rest, 3)),
                 [] | [b'.'] | [b'.', b'\r'] => return Ok(false),
@@ -241,7 +243,7 @@ impl OpenBody {
         }
         loop {
             let Some(found) = memmem::find(rest, b"\r\n.") else {
-                // The last bytes may be the beginning of CRLF dot.
+                // The last octets may be the beginning of CRLF dot.
                 let held = if rest.ends_with(b"\r\n") { 2 } else { usize::from(rest.ends_with(b"\r")) };
                 let (taken, held) = rest.split_at(rest.len() - held);
                 self.keep(taken)?;

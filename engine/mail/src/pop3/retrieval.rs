@@ -1,48 +1,48 @@
-//! Mails asked for ahead, and given out as they come.
+//! Mails that are requested in advance, and returned as they arrive.
 
 use crate::connect::{MailError, Step};
 use crate::pop3::listing::Listed;
 use crate::pop3::reply::{Expect, Reply, Status};
 use crate::pop3::wire::{CHUNK_BYTES, Wire};
 
-/// How much is kept of a mail that is too large.
+/// Number of bytes that are kept of a mail that is too large.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Lines asked for with TOP, so that the head of an over-size mail is about as large as what is kept of it.
+/// Number of lines that are requested with TOP. The head of an over-size mail then has about as many bytes as are kept of it.
 pub(super) const HEAD_LINES: usize = 200;
 
-/// A mail that was asked for.
+/// A mail that was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retrieved {
     /// The mail, as it was listed.
     pub listed: Listed,
-    /// What came of it.
+    /// Result of the request.
     pub outcome: Outcome,
 }
 
-/// What came of asking for a mail.
+/// Result of requesting a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The mail, octet for octet.
     Mail(Vec<u8>),
-    /// The mail is larger than allowed: its first 16 KB at most (nothing if the server knows no TOP), and its size.
+    /// The mail is larger than allowed. Only its size is known, and its first 16 KB at most (none if the server does not support TOP).
     OverSize {
-        /// First bytes.
+        /// First bytes of the mail.
         head: Vec<u8>,
-        /// Size as listed, or as counted where the listing told less.
+        /// Size in bytes as listed, or as counted where the listing gave a smaller size.
         size_bytes: u64,
     },
-    /// The server refused this one mail, with these words.
+    /// The server refused to send this mail, with this text.
     Refused(String),
 }
 
-/// Mails on their way: a window of them is asked for, and each is given out as soon as it is whole, so that it can be
-/// worked on while the next arrive. To pause between two calls is safe, to stop as well.
+/// Mails that are being fetched. A window of them is requested, and each mail is returned as soon as it is whole, so that it can be
+/// processed while the next mails arrive. Callers may pause between two calls, and may stop.
 pub struct Retrieval<'a> {
     wire: &'a mut Wire,
-    /// Mails asked for at a time: one, where the server does not take commands ahead.
+    /// Number of mails requested at a time. It is 1 if the server does not support pipelining.
     window: usize,
-    /// Whether the server knows TOP.
+    /// Whether the server supports TOP.
     has_top: bool,
     listed: &'a [Listed],
     asked: usize,
@@ -62,7 +62,7 @@ impl<'a> Retrieval<'a> {
         Retrieval { wire, window, has_top, listed, asked: 0, answered: 0, size_max_bytes, commands: Vec::new() }
     }
 
-    /// Returns the mail whose answer is awaited: when the session breaks, it broke over this one.
+    /// Returns the mail whose reply is awaited. If the session breaks, it has broken over this mail.
     pub fn under_way(&self) -> Option<&'a Listed> {
         self.listed.get(self.answered)
     }
@@ -83,14 +83,14 @@ impl<'a> Retrieval<'a> {
                 Outcome::OverSize { head: body.bytes, size_bytes: body.size_bytes as u64 }
             }
             Reply { status: Status::Ok, body: Some(body), .. } => Outcome::Mail(body.bytes),
-            // A server that does not know TOP: NOOP went in its place, or -ERR came back.
+            // The server does not support TOP: NOOP was sent instead, or the reply to TOP was -ERR.
             _ if self.is_over(&listed) => Outcome::OverSize { head: Vec::new(), size_bytes: listed.size_bytes },
             refused => Outcome::Refused(refused.text),
         };
         Ok(Some(Retrieved { listed, outcome }))
     }
 
-    /// Asks for more once half of the window has arrived, so that one write carries many commands.
+    /// Requests further mails once half of the window has arrived, so that one write carries many commands.
     async fn ask(&mut self) -> Result<(), MailError> {
         let in_flight = self.asked - self.answered;
         if in_flight > self.window / 2 || self.asked == self.listed.len() {
@@ -117,8 +117,8 @@ impl<'a> Retrieval<'a> {
         listed.size_bytes > self.size_max_bytes as u64
     }
 
-    /// LIST may lie, so the limit holds while the mail comes in. A mail that is over costs its transfer, up to sixteen
-    /// times the limit, and not the mails behind it.
+    /// LIST may give wrong sizes, so the limit is also enforced while the mail arrives. A mail beyond the limit is read to its end, up to
+    /// sixteen times the limit, so that the mails after it can still be fetched.
     fn mail_expected(&self, listed: &Listed) -> Expect {
         let drain_bytes_max = self.size_max_bytes.saturating_mul(16).max(CHUNK_BYTES * 4);
         let likely_bytes = usize::try_from(listed.size_bytes).unwrap_or(usize::MAX);
@@ -126,7 +126,7 @@ impl<'a> Retrieval<'a> {
     }
 }
 
-/// A header may be of any size, and TOP always sends the whole of it.
+/// A header may have any size, and TOP always sends all of it.
 pub(super) fn head_expected() -> Expect {
     Expect::Body { likely_bytes: 0, keep_bytes_max: HEAD_BYTES_MAX, drain_bytes_max: 64 * 1024 * 1024 }
 }

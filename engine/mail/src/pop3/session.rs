@@ -1,9 +1,9 @@
 //! One session with a POP3 server, from dialling to QUIT.
 //!
-//! Promises: credentials go over TLS, or to this machine; a mail is deleted only if `quit` returned `Ok`; commands are
-//! pipelined where the server says PIPELINING (RFC 2449, 6.6), with a bounded window; every wait has a deadline; a mail
-//! that is too large, or that the server refuses, is that mail's result and not the session's end. After an error the
-//! session is of no more use: dropping it closes the connection, and the server forgets the deletions.
+//! Guarantees: credentials are sent only over TLS or to this machine. A mail is deleted only if `quit` returned `Ok`. Commands are
+//! pipelined if the server offers PIPELINING (RFC 2449, 6.6), with a bounded window. Every wait has a deadline. A mail that is too large,
+//! or that the server refuses, does not end the session. After an error the session must not be used any more: dropping it closes the
+//! connection, and the server forgets the deletions.
 
 use tokio::io::AsyncWriteExt;
 
@@ -14,7 +14,8 @@ use crate::pop3::retrieval::{HEAD_LINES, Retrieval, head_expected};
 use crate::pop3::wire::Wire;
 use crate::settings::MailboxSettings;
 
-/// DELE commands in flight: each and its answer are under 40 bytes, so both sides' socket buffers hold a window.
+/// Most DELE commands without a reply. Each command and its reply have fewer than 40 bytes, so the socket buffers of both sides hold a
+/// whole window.
 const DELETE_WINDOW: usize = 256;
 
 /// An open session, signed in.
@@ -25,22 +26,22 @@ pub struct Session {
     pub(super) top: bool,
 }
 
-/// What STAT tells.
+/// Reply to STAT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MailboxSize {
     /// Mails in the mailbox.
     pub mails: u64,
-    /// Their size together, 0 where the server does not tell it.
+    /// Size in bytes of all mails together, or 0 where the server does not state it.
     pub size_bytes: u64,
 }
 
 impl Session {
-    /// Says whether the server takes commands without waiting for answers.
+    /// Says whether the server accepts further commands before it has replied.
     pub fn is_pipelining(&self) -> bool {
         self.pipelining
     }
 
-    /// Asks how many mails there are.
+    /// Requests the number of mails and their size.
     pub async fn stat(&mut self) -> Result<MailboxSize, MailError> {
         self.settle(Step::Mailbox).await?;
         self.wire.send(Step::Mailbox, b"STAT\r\n", &[Expect::Line]).await?;
@@ -60,7 +61,7 @@ impl Session {
         self.settle(Step::Mailbox).await?;
         let entries_max = self.settings.listing_entries_max;
         let keep_bytes_max = entries_max.saturating_mul(LISTING_LINE_BYTES_MAX);
-        // A flooded mailbox is listed in part and emptied bit by bit; refusing it would stop it for ever.
+        // A flooded mailbox is listed in part and emptied over several sessions. If its listing were refused, it could never be emptied.
         let expect =
             Expect::Body { likely_bytes: 0, keep_bytes_max, drain_bytes_max: keep_bytes_max.saturating_mul(100) };
         let (uidl, list) = if self.pipelining {
@@ -78,8 +79,8 @@ impl Session {
         Ok(listing::join(uidl.body.as_ref(), list.body.as_ref(), entries_max))
     }
 
-    /// Starts to fetch mails, in the order given; [`Retrieval::next`] gives each as soon as it is whole. Of mails
-    /// listed or found larger than `size_max_bytes` only the head is kept.
+    /// Begins to fetch mails, in the given order. [`Retrieval::next`] returns each mail as soon as it is whole. If a mail is larger than
+    /// `size_max_bytes`, as listed or as fetched, only its head is kept.
     pub async fn retrieve<'a>(
         &'a mut self,
         listed: &'a [Listed],
@@ -99,7 +100,7 @@ impl Session {
         Ok(self.wire.ok(Step::Retrieve).await?.body.unwrap_or_default().bytes)
     }
 
-    /// Marks mails deleted; `quit` deletes them. Returns the numbers that the server refused.
+    /// Marks mails as deleted; `quit` then deletes them. Returns the numbers of the mails that the server refused to mark.
     pub async fn delete(&mut self, numbers: &[u32]) -> Result<Vec<u32>, MailError> {
         self.settle(Step::Delete).await?;
         let window = if self.pipelining { DELETE_WINDOW } else { 1 };
@@ -116,32 +117,32 @@ impl Session {
         Ok(refused)
     }
 
-    /// Takes back every deletion of this session.
+    /// Unmarks all mails that this session has marked as deleted.
     pub async fn reset(&mut self) -> Result<(), MailError> {
         self.settle(Step::Delete).await?;
         self.wire.send(Step::Delete, b"RSET\r\n", &[Expect::Line]).await?;
         self.wire.ok(Step::Delete).await.map(drop)
     }
 
-    /// Keeps the session alive.
+    /// Sends NOOP, so that the server does not end the session.
     pub async fn noop(&mut self) -> Result<(), MailError> {
         self.settle(Step::Mailbox).await?;
         self.wire.send(Step::Mailbox, b"NOOP\r\n", &[Expect::Line]).await?;
         self.wire.ok(Step::Mailbox).await.map(drop)
     }
 
-    /// Ends the session. Only `Ok` means that the mails marked are deleted; after an error nobody knows, so they will
-    /// come again or not, and both must be harmless.
+    /// Ends the session. Only `Ok` means that the marked mails are deleted. After an error they may or may not be deleted, so callers must
+    /// tolerate both.
     pub async fn quit(mut self) -> Result<(), MailError> {
         self.settle(Step::Quit).await?;
         self.wire.send(Step::Quit, b"QUIT\r\n", &[Expect::Line]).await?;
         self.wire.ok(Step::Quit).await?;
-        // Politeness only: the answer is in hand, and the server may have closed first.
+        // The reply has already arrived. The shutdown is only polite, and fails if the server has closed the connection first.
         drop(self.wire.stream.shutdown().await);
         Ok(())
     }
 
-    /// Begins a group of commands: reads away what an abandoned retrieval had asked for, and starts the clock anew.
+    /// Begins a group of commands: reads and drops the replies that an abandoned retrieval has requested, and restarts the deadline.
     async fn settle(&mut self, step: Step) -> Result<(), MailError> {
         self.wire.begin();
         while self.wire.parser.outstanding() > 0 {

@@ -1,14 +1,14 @@
-//! What a server can do, and signing in by the best way that it names.
+//! The capabilities of a server, and signing in by the best method that it offers.
 
 use crate::connect::{Cause, MailError, Step};
 use crate::pop3::reply::{Expect, Status};
 use crate::pop3::wire::Wire;
 use crate::settings::Credential;
 
-/// Longest capability list: a few dozen lines in practice.
+/// Longest capability list in bytes. In practice a list has a few dozen lines.
 const CAPABILITY_BYTES_MAX: usize = 16 * 1024;
 
-/// What the server says it knows (RFC 2449).
+/// Capabilities that the server offers (RFC 2449).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Capabilities {
     pub(super) stls: bool,
@@ -19,7 +19,8 @@ pub(super) struct Capabilities {
 }
 
 impl Capabilities {
-    /// Asks with CAPA; a server that does not know it knows nothing else either, except TOP, which it may.
+    /// Requests the capabilities with CAPA. A server that does not support CAPA is taken to support none of them, except TOP, which it may
+    /// support.
     pub(super) async fn ask(wire: &mut Wire, step: Step) -> Result<Capabilities, MailError> {
         let (keep_bytes_max, drain_bytes_max) = (CAPABILITY_BYTES_MAX, CAPABILITY_BYTES_MAX);
         let expect = Expect::Body { likely_bytes: 0, keep_bytes_max, drain_bytes_max };
@@ -47,7 +48,7 @@ impl Capabilities {
     }
 }
 
-/// Signs in by the best way that the server names, and tries no second one: wrong passwords lock accounts.
+/// Signs in by the best method that the server offers. No second method is tried, because wrong passwords lock accounts.
 pub(super) async fn sign_in(wire: &mut Wire, credential: &Credential, known: &Capabilities) -> Result<(), MailError> {
     match credential {
         Credential::Password(user, password) if known.sasl_plain => {
@@ -72,7 +73,7 @@ pub(super) async fn sign_in(wire: &mut Wire, credential: &Credential, known: &Ca
     }
 }
 
-/// One SASL exchange (RFC 5034). The response waits for its challenge, because tokens are longer than a command may be.
+/// Does one SASL exchange (RFC 5034). The response is sent only after the challenge, because tokens are longer than a command may be.
 async fn sasl(wire: &mut Wire, mechanism: &str, response: &str) -> Result<(), MailError> {
     use base64::Engine;
     wire.send(Step::SignIn, format!("AUTH {mechanism}\r\n").as_bytes(), &[Expect::Line]).await?;
@@ -84,7 +85,7 @@ async fn sasl(wire: &mut Wire, mechanism: &str, response: &str) -> Result<(), Ma
             Status::Ok => return Err(wire.broken(Step::SignIn, "+OK before the credentials were sent".into())),
             Status::Err => return Err(wire.error(Step::SignIn, Cause::Refused(reply.text))),
             Status::Continue => {
-                // A challenge after the response is XOAUTH2's error; the empty line asks for the -ERR that follows.
+                // A challenge after the response is the error of XOAUTH2. The empty line requests the -ERR that follows.
                 line.push_str("\r\n");
                 wire.send(Step::SignIn, line.as_bytes(), &[Expect::Line]).await?;
                 line.clear();

@@ -1,4 +1,4 @@
-//! Sessions against scripted servers: honest, poor, lying, silent, and hostile.
+//! Tests of sessions with scripted servers that are correct, limited, wrong, silent or hostile.
 
 mod dovecot;
 mod tls;
@@ -23,13 +23,13 @@ fn settings(port: u16) -> MailboxSettings {
     settings.port = Some(port);
     settings.security = Security::None;
     settings.password = Some(Secret::new("s3cr3t"));
-    // A deadline is reached only where a test sets a short one of its own.
+    // These deadlines are long. A test of deadlines sets a shorter one itself.
     settings.read_timeout_seconds = 60;
     settings.connect_timeout_seconds = 60;
     settings
 }
 
-/// A self-signed certificate for these names: its file, to be trusted, and an acceptor that shows it.
+/// Makes a self-signed certificate for these names. Returns its file, which clients can trust, and an acceptor that uses it.
 fn certificate(names: &[&str]) -> (NamedTempFile, TlsAcceptor) {
     let (pem, acceptor) = scripted::certificate(names);
     let file = NamedTempFile::new().unwrap();
@@ -37,7 +37,7 @@ fn certificate(names: &[&str]) -> (NamedTempFile, TlsAcceptor) {
     (file, acceptor)
 }
 
-/// A server that signs in whoever comes, and answers the rest by the table; gives back the lines it heard.
+/// Starts a server that accepts any sign-in and answers all other commands by the table. Returns the lines that it received.
 async fn mailbox(
     capabilities: &'static str,
     table: Vec<(&'static str, String)>,
@@ -187,7 +187,7 @@ async fn silence_and_dripping_end_at_their_deadlines() {
     let (port, _task) = serve(|tcp| async move {
         let mut peer = Peer::new(tcp);
         let mut tick = tokio::time::interval(Duration::from_millis(100));
-        // The server drips for longer than any client waits.
+        // The server sends single octets for longer than any client waits.
         for byte in "+OK drip ".bytes().cycle().take(1000) {
             tick.tick().await;
             peer.say([byte]).await;
@@ -202,7 +202,7 @@ async fn silence_and_dripping_end_at_their_deadlines() {
 
 #[tokio::test]
 async fn every_end_of_connection_is_an_error_and_none_spins() {
-    // Each script says this much and closes; the error must come at the step that was under way.
+    // Each script sends this text and closes. The error must be of the step that was under way.
     for (said, step, words) in [
         ("", Step::Greeting, "closed the connection"),
         ("+OK rea", Step::Greeting, "ended with 1 replies outstanding"),
@@ -214,7 +214,7 @@ async fn every_end_of_connection_is_an_error_and_none_spins() {
     ] {
         let (port, _task) = serve(move |tcp| async move { Peer::new(tcp).say(said).await }).await;
         let error = open(&settings(port)).await.err().unwrap();
-        // A reset may overtake the last words on a closed connection; the step still holds.
+        // A reset may arrive before the last text on a closed connection. The step must be right nevertheless.
         assert_eq!(error.step, step, "{said:?}: {error}");
         assert!(error.to_string().contains(words) || matches!(error.cause, Cause::Io(_)), "{said:?}: {error}");
     }
@@ -252,12 +252,12 @@ async fn a_test_tells_the_steps_passed_and_the_one_that_failed() {
     assert_eq!(closed.failure.unwrap().step, Step::Tcp);
 }
 
-/// This covers every text of a server that is shown: in the log, by `mail test` and by `check`.
+/// This test covers every server text that is shown: in the log, by `mail test` and by `check`.
 #[tokio::test]
 async fn no_text_of_a_server_steers_a_terminal() {
     const EVIL: &str = "\x1b[2J \x1b]0;evil\x07 \u{9b}2J \u{202E}no\r\n";
     let mut shown = Vec::new();
-    // Refused, refused in the midst of a sign-in, or no reply at all.
+    // The server refuses, refuses in the middle of a sign-in, or sends no valid reply.
     for code in ["-ERR ", "+ ", "", "+OK"] {
         let evil = format!("{code}{EVIL}");
         let greeted = evil.clone();
@@ -282,7 +282,7 @@ async fn no_text_of_a_server_steers_a_terminal() {
         }
     }
     let failures: Vec<MailError> = shown.into_iter().flatten().collect();
-    // A `+OK` with odd words is no failure where only a yes was asked for, so not every case fails.
+    // A `+OK` with odd text is no failure where only a positive reply was needed, so not every case fails.
     assert!(failures.len() > 30, "{}", failures.len());
     for failure in failures {
         let text = format!("{failure} {failure:?}");
@@ -320,7 +320,8 @@ async fn evil_mailbox(
 
 #[tokio::test]
 async fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
-    // The server does so from its first line on, or in its listings only: then its silence, or the end of the connection, shows it.
+    // The server ends lines with LF alone, either from its first line on or only in its listings. In the listings, only its silence or the
+    // end of the connection shows this.
     for (ok, uidl) in [("+OK\n", "+OK\n1 a\n.\n"), ("+OK\r\n", "+OK\r\n1 a\n.\n"), ("+OK\r\n", "+OK\r\n.\n")] {
         let (port, _task) = serve(async move |tcp| {
             let mut peer = Peer::new(tcp);

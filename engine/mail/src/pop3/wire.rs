@@ -1,4 +1,4 @@
-//! Commands out and replies in, each wait with its deadline.
+//! Sends commands and receives replies. Each wait has a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::connect::{Cause, MailError, Step, Stream};
 use crate::pop3::reply::{Expect, Reply, ReplyError, ReplyParser, Status};
 use crate::settings::MailboxSettings;
 
-/// Most bytes read at once: the size of a TLS record.
+/// Most bytes in one read. This is the size of a TLS record.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Stream, parser and clock together.
+/// Stream, parser and deadlines of a connection.
 pub(super) struct Wire {
     pub(super) stream: Stream,
     pub(super) parser: ReplyParser,
@@ -19,9 +19,9 @@ pub(super) struct Wire {
     chunk: Box<[u8]>,
     read_timeout: Duration,
     group_timeout: Duration,
-    /// Time left for the current group of commands. Only waiting for the server uses it up, never the caller's own work.
+    /// Time left for the current group of commands. Only waiting for the server uses it up, not the caller's own work.
     group_left: Duration,
-    /// Whether the session can no longer be used: a command may be half written, or the server has broken the protocol.
+    /// Whether the session must not be used any more: a command may be half written, or the server has violated the protocol.
     unusable: bool,
 }
 
@@ -43,7 +43,7 @@ impl Wire {
         self.group_left = self.group_timeout;
     }
 
-    /// Writes commands whose replies are expected in this order.
+    /// Sends commands. Their replies are expected in the order of `expected`.
     pub(super) async fn send(&mut self, step: Step, commands: &[u8], expected: &[Expect]) -> Result<(), MailError> {
         if self.unusable {
             return Err(self.error(step, Cause::Closed));
@@ -51,7 +51,7 @@ impl Wire {
         for expect in expected {
             self.parser.expect(*expect);
         }
-        // Until the write is done the session cannot be used: the caller may drop this future half way.
+        // During the write the session counts as unusable, because the caller may drop this future in the middle.
         self.unusable = true;
         let written = tokio::time::timeout(self.read_timeout, async {
             self.stream.write_all(commands).await?;
@@ -67,7 +67,7 @@ impl Wire {
         }
     }
 
-    /// Waits for the next reply, whatever it says.
+    /// Waits for the next reply, positive or negative.
     pub(super) async fn reply(&mut self, step: Step) -> Result<Reply, MailError> {
         loop {
             match self.parser.next_reply() {
@@ -96,12 +96,12 @@ impl Wire {
         self.group_left = self.group_left.saturating_sub(since.elapsed());
         let is_over = !matches!(read, Ok(Ok(1..)));
         let cause = match read {
-            // For a server that ends lines with LF alone, the body had ended.
+            // The server ends lines with LF alone, so from its point of view the body has ended.
             _ if is_over && self.parser.ends_with_bare_line_feed() => {
                 Cause::Protocol(ReplyError::BareLineFeed.to_string())
             }
             Ok(Ok(0)) => match self.parser.end() {
-                // The end in the middle of a reply is told apart from a plain hang-up between two.
+                // An end in the middle of a reply is reported differently from a connection closed between two replies.
                 Err(error) if self.parser.is_inside_reply() => Cause::Protocol(error.to_string()),
                 _ => Cause::Closed,
             },

@@ -1,10 +1,10 @@
-//! Replies that end, that never end, and that nobody asked for, in whatever pieces they come.
+//! Tests with replies that end, replies that never end, and replies to no command, received in pieces of any size.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 
-/// Reads one reply, as far as it comes.
+/// Reads one reply, or as much of it as arrives.
 async fn reply(replies: &mut Replies<DuplexStream>) -> io::Result<String> {
     let mut text = Vec::new();
     while replies.awaited.is_some() {
@@ -52,7 +52,7 @@ async fn what_does_not_end_is_an_error_long_before_it_takes_memory() {
         for piece_bytes in [13, 64 << 10] {
             let (ours, mut server) = duplex(piece_bytes);
             let said = said.clone();
-            // The server speaks for as long as it is listened to.
+            // The server sends as long as the client reads.
             let speaking = tokio::spawn(async move { server.write_all(&said).await.is_err() });
             let mut replies = Replies::new(ours);
             let error = reply(&mut replies).await.expect_err("it does not end");
@@ -74,7 +74,8 @@ async fn a_reply_that_is_as_long_as_it_may_be_is_read() {
 
 #[tokio::test]
 async fn what_is_said_before_it_is_asked_answers_nothing() {
-    // The early reply comes together with the reply before it, or later.
+    // The server sends `250 early` although no command was sent. It arrives before the client has read the greeting (`later` is false) or
+    // after that. Either way the next command must fail, so that this reply is not taken for the reply to it.
     for later in [false, true] {
         let (ours, mut server) = duplex(1 << 10);
         let mut replies = Replies::new(ours);
@@ -84,7 +85,8 @@ async fn what_is_said_before_it_is_asked_answers_nothing() {
         }
         server.write_all(b"250 early\r\n").await.expect("taken");
         if !later {
-            // The reply itself is good: a relay that takes a mail and hangs up in one breath has taken it.
+            // The unasked octets behind the greeting do not make the greeting invalid. The same holds at the end of a session: a relay that
+            // accepts a mail and closes the connection at once has accepted the mail.
             assert_eq!(reply(&mut replies).await.expect("a greeting"), "220 ready\r\n");
         }
         assert_eq!(replies.has_surplus(), !later);

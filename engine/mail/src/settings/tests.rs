@@ -1,4 +1,4 @@
-//! What settings are taken, and how what is wrong with them is told.
+//! Which settings are accepted, and which sentence reports the mistake in each refused setting.
 
 use super::*;
 

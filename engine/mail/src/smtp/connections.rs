@@ -1,8 +1,10 @@
-//! Connections to a relay: dialled as those to mailboxes are, signed in once, kept for the next mail.
+//! Connections to a relay. The dialer of the mailboxes dials them. Each connection signs in once and is kept for the next mail.
 //!
-//! lettre has a pool and TLS of its own. They leave Nagle's algorithm on, which holds every final dot for 40 ms, set no
-//! deadline on a relay's answers, let plain text in over STARTTLS, and keep a line in memory until it ends; so lettre speaks
-//! SMTP here, over streams of ours.
+//! lettre's own pool and TLS have four faults: they leave Nagle's algorithm on, which delays every final dot by 40 ms; they set no
+//! deadline for
+//! the relay's replies; they accept plain text before STARTTLS as if TLS had protected it; and they keep a line in memory however long it
+//! is.
+//! So lettre speaks SMTP here over streams that this crate opens.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,7 +21,7 @@ use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
 use crate::replies::Replies;
 use crate::settings::{Credential, RelaySettings, Security};
 
-/// A connection that rested longer is asked whether it still lives: relays hang up on the silent.
+/// A connection that was idle for longer is tested with NOOP before it is used, because relays close idle connections.
 const FRESH: Duration = Duration::from_secs(5);
 
 /// All connections to one relay.
@@ -27,7 +29,7 @@ pub struct Connections {
     dialer: Dialer,
     hello: ClientId,
     sign_in: Option<(Credentials, &'static [Mechanism])>,
-    /// Longest time for one mail, or for signing in.
+    /// Longest time for sending one mail, or for the sign-in.
     timeout: Duration,
     rest_max: Duration,
     mails_max: u32,
@@ -35,7 +37,7 @@ pub struct Connections {
     resting: Mutex<Vec<Resting>>,
 }
 
-/// A connection between two mails.
+/// An idle connection between two mails.
 struct Resting {
     connection: AsyncSmtpConnection,
     since: Instant,
@@ -43,7 +45,7 @@ struct Resting {
 }
 
 impl Connections {
-    /// Prepares the connections; the first is dialled when there is something to send.
+    /// Prepares the connections. The first connection is dialled when the first mail is sent.
     pub fn new(settings: &RelaySettings) -> Result<Connections, MailError> {
         let peer = format!("{}:{}", settings.host, settings.port());
         let wrong = |what: String| MailError { step: Step::Settings, peer: peer.clone(), cause: Cause::Settings(what) };
@@ -70,28 +72,28 @@ impl Connections {
         })
     }
 
-    /// Does some work on a connection, and keeps the connection when the work went well.
+    /// Runs `work` on a connection, and keeps the connection where `work` succeeded.
     pub async fn run<T>(
         &self,
         work: impl AsyncFnOnce(&mut AsyncSmtpConnection) -> Result<T, SendFailure>,
     ) -> Result<(), SendFailure> {
-        // The semaphore is never closed, so this waits and does not fail.
+        // The semaphore is never closed, so this call waits and never fails.
         let _permit = self.permits.acquire().await;
         let (mut connection, mails) = match self.rested().await {
             Some(rested) => rested,
             None => (self.dial().await.map_err(SendFailure::before_mail)?, 0),
         };
-        // Work that takes too long is dropped with its connection: nobody would read what the relay says later.
+        // Work that takes too long is dropped together with its connection, so nobody reads a late reply of the relay.
         self.within(work(&mut connection)).await?;
         self.lock().push(Resting { connection, since: Instant::now(), mails: mails + 1 });
         Ok(())
     }
 
-    /// Returns a connection that rests and still lives, and how many mails it has taken. The one used last comes first,
-    /// so that the others may end.
+    /// Returns an idle connection that still works, and the number of mails that it has carried. The connection used last is taken first,
+    /// so that surplus connections stay idle and end.
     async fn rested(&self) -> Option<(AsyncSmtpConnection, u32)> {
         loop {
-            // The lock ends with this line: nothing is awaited under it.
+            // The lock is released at the end of this line, so no `await` happens while it is held.
             let next = self.lock().pop();
             let Resting { mut connection, since, mails } = next?;
             let rest = since.elapsed();
@@ -105,7 +107,7 @@ impl Connections {
 
     async fn dial(&self) -> Result<AsyncSmtpConnection, SendFailure> {
         let stream = match self.dialer.dial(&mut TestReport::default()).await? {
-            // STARTTLS is required: a relay that does not offer it is not spoken to in clear.
+            // STARTTLS is required: where the relay does not offer STARTTLS, nothing is sent in plain text.
             Stream::Plain(tcp) if self.dialer.security() == Security::Starttls => {
                 let hello = self.hello.to_string();
                 let protecting = starttls::protect(&self.dialer, tcp, &hello);

@@ -1,7 +1,8 @@
-//! STARTTLS (RFC 3207) before lettre hears a word: what came in the clear is never read as if TLS had protected it.
+//! Carries out STARTTLS (RFC 3207) before lettre uses the connection, so that plain text is never read as if TLS had protected it.
 //!
-//! lettre keeps what it has buffered over the change to TLS (CVE-2011-0411 and its many children), so the change is made
-//! here, and lettre begins on the protected stream.
+//! lettre keeps what it has buffered when it changes to TLS (CVE-2011-0411 and many like it). So the change to TLS is made here, and
+//! lettre
+//! begins on the protected stream.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,10 +17,10 @@ use crate::connect::{Cause, Dialer, MailError, Step, Stream, TestReport};
 use crate::replies::Replies;
 use crate::words::printable;
 
-/// The greeting, which the server gave before TLS and does not repeat (RFC 3207 4.2), for lettre, which expects one first.
+/// A greeting for lettre, which expects one first. The server sent its own greeting before TLS, and does not repeat it (RFC 3207, 4.2).
 const GREETING: &[u8] = b"220 \r\n";
 
-/// Asks for TLS and agrees on it, with no way back.
+/// Asks the server for STARTTLS and carries out the TLS handshake. Where TLS fails, the connection fails: it never goes on in plain text.
 pub async fn protect(dialer: &Dialer, tcp: TcpStream, hello: &str) -> Result<Greeted, MailError> {
     let wrong = |cause: Cause| dialer.error(Step::Tls, cause);
     let mut clear = BufReader::new(Replies::new(tcp));
@@ -41,7 +42,7 @@ async fn ask(clear: &mut BufReader<Replies<TcpStream>>, command: &str, code: &st
     expect(clear, code).await
 }
 
-/// Reads a reply of one line or several (RFC 5321 4.2.1) and returns its lines without their code.
+/// Reads a reply of one or more lines (RFC 5321, 4.2.1) and returns the lines without the code.
 async fn expect(clear: &mut BufReader<Replies<TcpStream>>, code: &str) -> Result<Vec<String>, Cause> {
     let mut lines = Vec::new();
     loop {
@@ -60,16 +61,16 @@ async fn expect(clear: &mut BufReader<Replies<TcpStream>>, code: &str) -> Result
     }
 }
 
-/// A stream on which the server has been greeted already.
+/// A stream whose reader first gets a greeting, where the server has sent its greeting already.
 #[derive(Debug)]
 pub struct Greeted {
-    /// What is left of the greeting to be read.
+    /// The part of the greeting that has not been read yet.
     greeting: &'static [u8],
     stream: Stream,
 }
 
 impl From<Stream> for Greeted {
-    /// Has nothing of a greeting: the server will greet by itself.
+    /// Adds no greeting, because the server will send its own.
     fn from(stream: Stream) -> Greeted {
         Greeted { greeting: &[], stream }
     }

@@ -1,4 +1,5 @@
-//! Mails through a relay: kept connections, nothing held back, every protection, and relays that hang or go away.
+//! Tests of sending mails through a relay: one connection is used for several mails, the outcome of a mail is known as soon as the relay
+//! replies, each kind of encryption works, and a relay that does not answer or cannot be reached gives an error.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -58,7 +59,8 @@ async fn a_connection_is_used_again_and_never_more_than_allowed_are_open() {
     settings.connections_max = 2;
     let relay = Relay::new(&settings).unwrap();
     let mails: Vec<Outgoing> = (0..40).map(mail).collect();
-    // The post office would close a third connection at once.
+    // Both the simulated relay and the settings allow two connections. The relay would refuse a third connection, and a mail would fail.
+    // Every mail must be sent, although four mails are sent at the same time.
     for sent in four_at_a_time(&relay, &mails).await {
         sent.unwrap();
     }
@@ -108,7 +110,7 @@ async fn every_protection_and_sign_in() {
         assert!(refused.kind == FailureKind::Transient && refused.reply.contains("535"), "{refused}");
         assert_eq!(office.count(CENTRE), 1);
     }
-    // STARTTLS is asked for and not offered: nothing is said in clear.
+    // The settings require STARTTLS and the relay does not offer it: nothing is sent in plain text.
     let office = office(|_| {});
     let bare = RelaySettings { security: Security::Starttls, ..settings(&office) };
     let failure = Relay::new(&bare).unwrap().send(&mail(4)).await.unwrap_err();
@@ -116,7 +118,7 @@ async fn every_protection_and_sign_in() {
     assert_eq!(office.count(CENTRE), 0);
 }
 
-/// Sends a mail until the relay takes it: on a busy machine an answer may be late.
+/// Sends a mail again until the relay takes it, because replies may be late on a busy machine.
 async fn send_at_last(relay: &Relay, mail: &Outgoing) {
     let mut tries = 0;
     while let Err(failure) = relay.send(mail).await {
@@ -180,13 +182,15 @@ async fn a_connection_takes_so_many_mails_and_no_more() {
     relay.send(&mail(1)).await.unwrap();
     office.go_away();
     office.come_back();
-    // The connection was to take one more mail, and is dead.
+    // The connection has carried one of its two mails, so mail 2 goes over it. The relay has closed the connection meanwhile, so mail 2
+    // fails, and mails 3 and 4 go over a new connection.
     assert_eq!(relay.send(&mail(2)).await.unwrap_err().kind, FailureKind::Transient);
     relay.send(&mail(3)).await.unwrap();
     relay.send(&mail(4)).await.unwrap();
     office.go_away();
     office.come_back();
-    // The connection has taken its two mails: a new one is dialled.
+    // The second connection carried mails 3 and 4, which are all that it may carry, so it was not kept. Mail 5 goes over a new connection,
+    // and does not notice that the relay has closed the others.
     relay.send(&mail(5)).await.unwrap();
 }
 
@@ -214,7 +218,8 @@ async fn plain_text_cannot_slip_in_before_tls() {
     }
 }
 
-/// A relay that answers by a table, each command by the first entry that it begins with, and a mail's text at its dot.
+/// A relay that answers by a table: the first entry with which a command begins gives the answer. A mail's text is answered once, at its
+/// final dot.
 async fn scripted(greeting: impl Into<String>, table: Vec<(&'static str, String)>) -> RelaySettings {
     let greeting = greeting.into();
     let (port, _script) = serve(async move |tcp| {
@@ -239,7 +244,7 @@ async fn scripted(greeting: impl Into<String>, table: Vec<(&'static str, String)
 
 const GREETING: &str = "220 ready\r\n";
 
-/// The answers of an honest relay, behind other answers that a test puts before them.
+/// Answers of a correct relay. The test's own answers come before them and replace them.
 fn answers(other: &[(&'static str, &str)]) -> Vec<(&'static str, String)> {
     let honest = [
         ("EHLO", "250-x\r\n250 AUTH PLAIN LOGIN\r\n"),
@@ -258,7 +263,7 @@ fn signing_in(settings: RelaySettings) -> RelaySettings {
     RelaySettings { username: Some(CENTRE.to_owned()), password: Some(Secret::new("secret")), ..settings }
 }
 
-/// The deadline is five minutes, so it is not what ends the reply here.
+/// The deadline is five minutes, so the limits on length end the reply here, not the deadline.
 #[tokio::test]
 async fn a_reply_without_an_end_is_let_go_wherever_it_stands() {
     let endless = "250-".to_owned() + &"x".repeat(1 << 20);
@@ -276,7 +281,7 @@ async fn a_reply_without_an_end_is_let_go_wherever_it_stands() {
     assert!(failure.reply.contains("a line without an end"), "{failure}");
 }
 
-/// Otherwise a surplus answer to DATA would be taken for the answer to the final dot, and the mail for sent.
+/// A surplus reply to DATA must not count as the reply to the final dot: the mail would count as sent.
 #[tokio::test]
 async fn a_reply_too_many_is_not_the_answer_to_what_comes_next() {
     for command in ["EHLO", "AUTH", "MAIL", "RCPT", "DATA"] {
@@ -290,7 +295,7 @@ async fn a_reply_too_many_is_not_the_answer_to_what_comes_next() {
         let failure = Relay::new(&settings).unwrap().send(&mail(1)).await.unwrap_err();
         assert!(failure.reply.contains("a reply came that no command asked for"), "{command}: {failure}");
     }
-    // After the final dot the mail is taken, whatever is said then.
+    // A 2xx reply after the final dot proves that the relay took the mail, whatever the relay says later.
     let taken = answers(&[(".", "250 taken\r\n421 too many mails\r\n")]);
     Relay::new(&scripted(GREETING, taken).await).unwrap().send(&mail(1)).await.unwrap();
 }
@@ -327,7 +332,7 @@ async fn words_in_another_character_set_do_not_hide_the_code() {
     assert!(failure.reply.contains("5.1.1 Bo?te inconnue"), "{failure}");
 }
 
-/// This covers every text of a relay that is shown: in the log, in tables, by `mail test` and by `check`.
+/// The failure's text is the only text of a relay that is shown: in the log, in tables, by `mail test` and by `check`.
 #[tokio::test]
 async fn no_text_of_a_relay_steers_a_terminal() {
     const EVIL: &str = "\x1b[2J \x1b]0;evil\x07 \u{9b}2J \u{202E}no\r\n";
@@ -343,7 +348,7 @@ async fn no_text_of_a_relay_steers_a_terminal() {
     for greeting in ["554 \x1b[2J no\r\n", "\x1b[2J\r\n"] {
         shown.push(Relay::new(&scripted(greeting, answers(&[])).await).unwrap().test().await);
     }
-    // Before TLS the program reads the replies itself, without lettre.
+    // Before TLS this crate reads the relay's replies itself, without lettre. Control characters in these replies must not be shown either.
     for table in [
         answers(&[("EHLO", "550 \x1b[2J\r\n")]),
         answers(&[("EHLO", "250 STARTTLS\r\n"), ("STARTTLS", "454 \x1b[2J\r\n")]),
@@ -359,7 +364,7 @@ async fn no_text_of_a_relay_steers_a_terminal() {
     }
 }
 
-/// The same mail as lettre's own builder writes it, with as little as it writes.
+/// Builds the same mail with lettre's own builder, and with as few headers as that builder allows.
 fn built_by_lettre(mail: &Outgoing) -> Vec<u8> {
     use lettre::message::header::{ContentDisposition, ContentTransferEncoding, ContentType};
     use lettre::message::{Body, Message, MultiPart, SinglePart};
@@ -389,8 +394,8 @@ fn built_by_lettre(mail: &Outgoing) -> Vec<u8> {
     message.unwrap().formatted()
 }
 
-/// The reason why lettre's builder does not write the mail: some lines are paid by the byte. Once this test fails, the builder can write
-/// it.
+/// This crate writes mails itself, because lettre's builder makes longer mails, and offices with a satellite link pay for every octet. The
+/// mails of both must have the same containers. If this crate's mails are no longer shorter, use lettre's builder instead.
 #[test]
 fn what_is_written_here_says_the_same_in_fewer_octets_than_lettres_own() {
     let one = Outgoing { is_automatic: false, ..mail(1) };

@@ -1,7 +1,7 @@
-//! One client's connection: carries octets between a socket and a session, and commits the faults of the wire.
+//! One client's connection: passes octets between the socket and the session, and commits those faults that break the connection.
 //!
-//! Sessions do no I/O; they take octets and append their replies. Replies to commands that came together leave together,
-//! so a pipelining client costs one read and one write for a whole window.
+//! Sessions do no I/O: they take octets and append their replies to a buffer. Replies to commands that arrived together are sent together,
+//! so a client that pipelines its commands costs one read and one write for the whole group.
 
 use std::io;
 use std::sync::Arc;
@@ -18,10 +18,10 @@ use tokio_rustls::server::TlsStream;
 use super::faults::{Fault, Faults, Protocol};
 
 const READ_BYTES: usize = 16 * 1024;
-/// Replies are sent on once they are larger than this, so they exceed it by one reply at most.
+/// The size in octets above which the buffered replies are sent. The buffer exceeds it by one reply at most.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// The server's side of one protocol.
+/// The server's side of one protocol, such as POP3.
 pub(super) trait Session {
     /// The protocol, as faults name it.
     const PROTOCOL: Protocol;
@@ -29,17 +29,17 @@ pub(super) trait Session {
     fn greet(&mut self, reply: &mut Vec<u8>);
     /// Takes the first command in `input`, or as much of a mail's text as is there, and appends the reply.
     fn take(&mut self, input: &[u8], reply: &mut Vec<u8>) -> Taken;
-    /// The connection is now protected: everything that the client said before is void.
+    /// Called when TLS has begun: the session must forget everything that the client said before (CVE-2011-0411).
     fn protected(&mut self);
 }
 
-/// How many octets a session has taken, and what is to be done then.
+/// The result of a session's step: the number of octets that it took, and what the connection must do next.
 pub(super) struct Taken {
     pub(super) consumed: usize,
     pub(super) next: Next,
 }
 
-/// What is to be done after a session has taken octets.
+/// The next action of the connection after a session's step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// Read more: there was no whole command.
@@ -56,20 +56,20 @@ pub(super) enum Next {
     Hang,
 }
 
-/// One command line, if it is there.
+/// The first command line in the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
-    /// No line end yet.
+    /// The input has no line end yet.
     Incomplete,
-    /// More octets than a line may have.
+    /// The line has more octets than allowed.
     TooLong,
-    /// A line that is not text, or that a bare LF ends.
+    /// The line is not UTF-8, or ends with LF without CR. The number is its length in octets.
     Malformed(usize),
-    /// The line without its CRLF, and its length with it.
+    /// A whole line without its CRLF; the number is its length with the CRLF.
     Whole(&'a str, usize),
 }
 
-/// Finds the first line; its end is CRLF.
+/// Finds the first line of the input. Lines end with CRLF.
 pub(super) fn first_line(input: &[u8], size_bytes_max: usize) -> Line<'_> {
     let Some(end) = memchr(b'\n', input) else {
         return if input.len() > size_bytes_max { Line::TooLong } else { Line::Incomplete };
@@ -127,7 +127,7 @@ impl Stream {
         }
     }
 
-    /// Ends without a word: no close_notify, as when a line breaks.
+    /// Closes the connection without the close_notify of TLS, as when a line breaks.
     async fn cut(self) -> io::Result<()> {
         match self {
             Stream::Plain(mut stream) => stream.shutdown().await,
@@ -136,18 +136,19 @@ impl Stream {
     }
 }
 
-/// One conversation from greeting to end.
+/// One connection with a client, from the greeting to the end.
 pub(super) struct Connection<'a> {
     pub(super) stream: Stream,
     pub(super) faults: &'a Faults,
     /// The certificate and key with which STLS or STARTTLS begins TLS.
     pub(super) tls: Option<Arc<ServerConfig>>,
-    /// Longest wait for the client, reading or writing.
+    /// The longest wait for the client, for reading as for writing.
     pub(super) idle_timeout: Duration,
 }
 
 impl Connection<'_> {
-    /// Holds the conversation. Errors: the socket's, or a client that stays away longer than the idle timeout.
+    /// Runs the session until the connection ends. Fails where the socket fails, or the client sends nothing for longer than the idle
+    /// timeout.
     pub(super) async fn hold<S: Session>(mut self, mut session: S) -> io::Result<()> {
         let mut input = Vec::new();
         let mut output = Vec::new();
@@ -186,7 +187,8 @@ impl Connection<'_> {
                     return Ok(());
                 }
                 Next::StartTls => {
-                    // What came in the clear behind the command may be an attacker's (CVE-2011-0411).
+                    // Octets after the command were sent before TLS began, so an attacker may have inserted them (CVE-2011-0411). They are
+                    // dropped.
                     input.clear();
                     let config =
                         self.tls.clone().ok_or_else(|| io::Error::other("no certificate to begin TLS with"))?;
@@ -223,7 +225,7 @@ impl Connection<'_> {
         }
         within(self.idle_timeout, self.stream.write(output)).await?;
         output.clear();
-        // The memory of one large mail must not be held for as long as the connection lasts.
+        // A large mail has enlarged the buffer. It is shrunk here, so that a long connection does not keep that memory.
         output.shrink_to(2 * WRITE_BYTES);
         Ok(())
     }

@@ -1,7 +1,8 @@
 //! Faults that a post office commits on request.
 //!
-//! Tests and the demo switch them at run time. Each strikes always, a number of times, or by chance from a seed, so that
-//! a failing run can be repeated; how often each one struck is counted, so that a test can show that it did.
+//! Tests and the demo switch faults on and off while the post office runs. A fault strikes always, a given number of times, or at random
+//! from a seed, so that a failing run can be repeated. The strikes of each fault are counted, so that a test can prove that the fault did
+//! strike.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,7 +26,7 @@ pub enum ListingOf {
     Ids,
 }
 
-/// How a session breaks over a mail that RETR asks for.
+/// The way in which a session breaks when RETR asks for a certain mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
     /// The connection is closed without a reply.
@@ -34,57 +35,57 @@ pub enum Break {
     Cut,
     /// The connection stays, and nothing comes after the mail's first octets.
     Hang,
-    /// The connection stays, and of the final dot's line only dot and CR come.
+    /// The connection stays open, but of the line with the final dot only the dot and CR come.
     HalfTerminator,
 }
 
-/// One way of failing.
+/// A fault of the post office.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A right name and password are refused.
+    /// A sign-in with the right name and password is refused.
     RefuseSignIn(Protocol),
     /// The connection is cut in the middle of the first line of a reply.
     CutReply(Protocol),
-    /// A reply comes late.
+    /// A reply is delayed by this time.
     DelayReply(Protocol, Duration),
-    /// The connection is cut after this many octets of the mail that RETR sends, at the latest before its final dot.
+    /// The connection is cut after this many octets of the mail that RETR sends, but always before the final dot.
     CutRetrieval {
-        /// Octets of the mail, as they travel, that still arrive.
+        /// The octets of the mail, counted as they are sent (with dots doubled), that still arrive.
         after_bytes: usize,
     },
-    /// The connection stays, and after this many octets of the mail that RETR sends nothing more comes.
+    /// After this many octets of the mail that RETR sends, nothing more comes, but the connection stays open.
     HangRetrieval {
-        /// Octets of the mail, as they travel, that still arrive.
+        /// The octets of the mail, counted as they are sent (with dots doubled), that still arrive.
         after_bytes: usize,
     },
-    /// `RETR`, `TOP` and `UIDL n` of this mail are answered `-ERR`; `DELE` works.
+    /// `RETR`, `TOP` and `UIDL n` of this mail are answered with `-ERR`, but `DELE` works.
     RefuseMail {
         /// The mail's unique id, as UIDL tells it.
         uidl: String,
     },
-    /// Every session breaks over this mail.
+    /// Each session that retrieves this mail breaks.
     BreakMail {
-        /// The mail's unique id, as the post office has it.
+        /// The mail's unique id, as UIDL gives it.
         uidl: String,
-        /// How.
+        /// The way in which the session breaks.
         how: Break,
     },
-    /// In a listing of all mails, the line of one mail is replaced.
+    /// In a listing of all mails, the line of one mail is replaced or left out.
     OddLine {
-        /// In which listing.
+        /// The listing that is changed.
         of: ListingOf,
-        /// The mail's number.
+        /// The number of the mail in the session.
         number: usize,
         /// The line in its place, without its end; `None` leaves the mail out.
         line: Option<String>,
     },
-    /// A listing of all mails is answered `-ERR`.
+    /// A request to list all mails is answered with `-ERR`.
     RefuseListing(ListingOf),
     /// Replies to commands of POP3 end with LF alone, and so do the lines of a listing.
     BareLineFeeds,
-    /// `QUIT` cuts the connection and deletes nothing.
+    /// At `QUIT` the connection is cut, and no mail is deleted.
     DropQuitBeforeDeletion,
-    /// `QUIT` deletes, and cuts the connection before it says so.
+    /// At `QUIT` the mails are deleted, but the connection is cut before the reply.
     DropQuitAfterDeletion,
     /// `RCPT` is answered 450.
     DeferRecipient,
@@ -92,20 +93,20 @@ pub enum Fault {
     RejectRecipient,
     /// `RCPT` is answered `554 5.7.1`, as by a relay that does not know this sender.
     DenyRelay,
-    /// The mail is not taken: the connection is cut when the first octets of its text have come.
+    /// The mail is not accepted: the connection is cut as soon as the first octets of its text have come.
     CutData,
-    /// The mail is not taken, and its final dot is answered 451.
+    /// The mail is not accepted: its final dot is answered with 451.
     DeferData,
-    /// The mail is taken, and the connection cut before the reply to its final dot (RFC 1047).
+    /// The mail is accepted, but the connection is cut before the reply to its final dot (RFC 1047).
     LoseDataReply,
 }
 
-/// How often a fault strikes.
+/// The occasions at which a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum When {
-    /// At every occasion, until cleared.
+    /// The fault strikes at every occasion, until it is cleared.
     Always,
-    /// At the next occasions, this many.
+    /// The fault strikes at this many next occasions.
     Times(u64),
     /// At each occasion with a probability between 0 and 1; the same seed gives the same sequence.
     Chance {
@@ -119,7 +120,7 @@ pub enum When {
 /// The faults of one post office; none at the start.
 #[derive(Debug, Default)]
 pub struct Faults {
-    /// Number of faults that can still strike: lets a healthy post office pass without taking the lock.
+    /// The number of faults that can still strike. While it is 0, sessions need not lock the list.
     armed: AtomicUsize,
     entries: Mutex<Vec<Entry>>,
 }
@@ -139,7 +140,7 @@ enum Rule {
 }
 
 impl Faults {
-    /// Switches a fault on; the same fault set before is replaced, its count of strikes stays.
+    /// Switches a fault on. If the same fault was set before, the new setting replaces the old one, and its count of strikes stays.
     pub fn set(&self, fault: Fault, when: When) {
         let rule = match when {
             When::Always => Rule::Always,
@@ -168,12 +169,13 @@ impl Faults {
         self.count_armed(&entries);
     }
 
-    /// Tells how often a fault has struck so far.
+    /// Returns how often a fault has struck so far.
     pub fn struck(&self, fault: &Fault) -> u64 {
         self.lock().iter().filter(|entry| entry.fault == *fault).map(|entry| entry.struck).sum()
     }
 
-    /// Asks which fault strikes on this occasion. Returns what `pick` makes of the first fault that it picks and that strikes now.
+    /// Finds a fault that strikes on this occasion. Among the faults for which `pick` returns a value, the first whose turn it is to strike
+    /// is counted, and its value returned.
     pub(super) fn strike<T>(&self, pick: impl Fn(&Fault) -> Option<T>) -> Option<T> {
         if self.armed.load(Ordering::Acquire) == 0 {
             return None;
@@ -219,7 +221,8 @@ impl Rule {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): a sequence that no upgrade of a crate changes under a recorded seed.
+/// The SplitMix64 generator (Steele, Lea, Flood 2014). It is written here, so that no upgrade of a crate changes what a recorded seed
+/// gives.
 fn split_mix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
     let mut z = *state;
@@ -229,7 +232,7 @@ fn split_mix(state: &mut u64) -> u64 {
 }
 
 fn unit_interval(bits: u64) -> f64 {
-    // 53 bits are what the mantissa holds, so 1.0 is never reached.
+    // A floating-point number holds exactly 53 bits, so the result is always below 1.0.
     (bits >> 11) as f64 / (1_u64 << 53) as f64
 }
 

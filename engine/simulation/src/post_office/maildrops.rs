@@ -1,7 +1,7 @@
-//! The maildrops of a post office: mails by address, in memory, within a total that is never passed.
+//! The maildrops of a post office: the mails of each address, held in memory. The total size never exceeds a limit.
 //!
-//! A mail is stored once however many recipients and sessions hold it. Unique ids are never used twice, over all
-//! maildrops, so an empty maildrop leaves nothing behind.
+//! A mail is stored once, even where several recipients or sessions have it. A unique id is never used twice in any maildrop, so an empty
+//! maildrop needs no entry.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// What a stored mail costs beside its octets; keeps a flood of empty mails within the total too.
+/// The overhead in octets that each stored mail counts beside its own. It lets the limit also stop a flood of empty mails.
 const OVERHEAD_BYTES: u64 = 256;
 
 /// One mail as it lies in a maildrop.
@@ -21,17 +21,17 @@ pub struct Mail {
     pub bytes: Arc<[u8]>,
 }
 
-/// A post office has no room for a mail.
+/// The error that a mail would exceed the limit of the post office.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the post office holds {stored_bytes} of at most {stored_bytes_max} bytes: collect mail, then deliver again")]
 pub struct Full {
-    /// Bytes held, a fixed cost for each mail included.
+    /// The octets held, with the overhead of each mail.
     pub stored_bytes: u64,
-    /// Bytes that may be held.
+    /// The most octets that may be held.
     pub stored_bytes_max: u64,
 }
 
-/// A mail as a session sees it.
+/// A mail with its number, which no other mail of the post office has.
 pub(super) type Numbered = (u64, Arc<Mail>);
 
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Maildrops {
     inner: Mutex<Inner>,
     arrivals: watch::Sender<u64>,
     stored_bytes_max: u64,
-    /// Sets the unique ids of one run apart from those of the next.
+    /// A number that differs from run to run, so that a unique id of an earlier run is not used again.
     epoch: u64,
 }
 
@@ -51,7 +51,7 @@ struct Inner {
     stored_bytes: u64,
 }
 
-/// An exclusive hold on a maildrop, given back when dropped.
+/// An exclusive lock of one maildrop. Dropping it unlocks the maildrop.
 #[derive(Debug)]
 pub(super) struct MaildropLock {
     maildrops: Arc<Maildrops>,
@@ -70,7 +70,7 @@ impl Maildrops {
         Maildrops { inner: Mutex::default(), arrivals: watch::Sender::new(0), stored_bytes_max, epoch }
     }
 
-    /// Stores one mail for all recipients, or, without room, for none.
+    /// Stores one mail for all recipients. Where the limit leaves no room for all, it is stored for none.
     pub(super) fn deliver(&self, recipients: &[String], mail: Mail) -> Result<(), Full> {
         let copies = u64::try_from(recipients.len()).unwrap_or(u64::MAX);
         let cost = copies.saturating_mul(cost(&mail));
@@ -97,7 +97,7 @@ impl Maildrops {
         mails.map(|mails| mails.iter().map(|(id, mail)| (*id, mail.clone())).collect()).unwrap_or_default()
     }
 
-    /// Deletes mails by id; ids that are gone already are passed over. Returns how many were there.
+    /// Deletes mails by id, and ignores ids that are no longer there. Returns the number of mails deleted.
     pub(super) fn delete(&self, address: &str, ids: impl IntoIterator<Item = u64>) -> usize {
         let address = folded(address);
         let mut guard = self.lock();
@@ -114,7 +114,7 @@ impl Maildrops {
         deleted
     }
 
-    /// Takes everything out of a maildrop.
+    /// Removes all mails from a maildrop and returns them.
     pub(super) fn take(&self, address: &str) -> Vec<Mail> {
         let mut inner = self.lock();
         let mails = inner.mails.remove(&folded(address)).unwrap_or_default();
@@ -131,12 +131,12 @@ impl Maildrops {
         self.lock().stored_bytes
     }
 
-    /// Gives a receiver that changes with every delivery.
+    /// Returns a receiver whose value changes with every delivery.
     pub(super) fn arrivals(&self) -> watch::Receiver<u64> {
         self.arrivals.subscribe()
     }
 
-    /// Locks a maildrop for one session; `None` while another has it.
+    /// Locks a maildrop for one session. Returns `None` while another session has the lock.
     pub(super) fn lock_maildrop(self: &Arc<Self>, address: &str) -> Option<MaildropLock> {
         let address = folded(address);
         let locked = self.lock().locked.insert(address.clone());
@@ -153,7 +153,7 @@ impl Maildrops {
     }
 }
 
-/// Addresses are told apart without regard to case, as every mail server in use does.
+/// Returns an address in lower case: as all common mail servers do, the post office ignores case in addresses.
 pub(super) fn folded(address: &str) -> String {
     address.to_ascii_lowercase()
 }

@@ -1,7 +1,6 @@
 //! The server's side of POP3 (RFC 1939) with CAPA (RFC 2449), SASL (RFC 5034), STLS (RFC 2595).
 //!
-//! A session sees the maildrop as it was at sign-in. Deletions take effect at QUIT; a connection that ends otherwise
-//! deletes nothing.
+//! A session sees the maildrop as it was at sign-in. Deletions take effect at QUIT; if the connection ends otherwise, nothing is deleted.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use super::faults::{Break, Fault, ListingOf, Protocol};
 use super::maildrops::{Mail, MaildropLock, Numbered};
 use super::sign_in::{Claim, Exchange, Mechanism, Turn};
 
-/// Wrong passwords before the connection is closed.
+/// The number of wrong passwords after which the connection is closed.
 const REFUSALS_MAX: u32 = 3;
 
 pub(super) struct Pop3Session {
@@ -22,14 +21,14 @@ pub(super) struct Pop3Session {
 }
 
 enum State {
-    /// Nobody is signed in; the name of USER, if it was given.
+    /// Nobody is signed in yet. The value is the name that the USER command gave, if there was one.
     Authorization(Option<String>),
-    /// An AUTH exchange waits for the client's answer.
+    /// An AUTH exchange has begun, and waits for the client's answer.
     Exchange(Exchange),
     Transaction(Maildrop),
 }
 
-/// A maildrop as one session sees it.
+/// The mails of a maildrop at sign-in, and which of them the session has marked for deletion.
 struct Maildrop {
     address: String,
     mails: Vec<Numbered>,
@@ -184,7 +183,7 @@ impl Pop3Session {
         if self.refusals < REFUSALS_MAX { Next::Go } else { Next::Close }
     }
 
-    /// QUIT after sign-in: RFC 1939 6, the UPDATE state.
+    /// Ends the session at QUIT: deletes the marked mails, as in the UPDATE state of RFC 1939 6.
     fn update(&mut self, reply: &mut Vec<u8>) -> Next {
         let State::Transaction(maildrop) = std::mem::replace(&mut self.state, State::Authorization(None)) else {
             return Next::Close;
@@ -219,7 +218,8 @@ impl Maildrop {
                 .listing((interior, ListingOf::Sizes), argument, reply, |(_, mail)| Some(mail.bytes.len().to_string())),
             "UIDL" => self.listing((interior, ListingOf::Ids), argument, reply, |(id, _)| {
                 let uidl = interior.maildrops.uidl(*id);
-                // A listing of all cannot leave one out with an error: only `UIDL n` is refused.
+                // RFC 1939 has no error for a single line of a listing, so the fault does not touch a listing of all mails. Only `UIDL n`
+                // is refused.
                 let refused =
                     !argument.is_empty() && interior.faults.strikes(&Fault::RefuseMail { uidl: uidl.clone() });
                 (!refused).then_some(uidl)
@@ -237,12 +237,12 @@ impl Maildrop {
         Next::Go
     }
 
-    /// The mails that are not marked as deleted, with their index.
+    /// Returns the mails that are not marked for deletion, with their index.
     fn left(&self) -> impl Iterator<Item = (usize, &Numbered)> {
         self.mails.iter().enumerate().filter(|(index, _)| !self.deleted[*index])
     }
 
-    /// Finds the index of a mail by its number, which counts from 1.
+    /// Finds the index of a mail by its number, which counts from 1. Mails marked for deletion are not found.
     fn index(&self, number: &str) -> Option<usize> {
         let digits = !number.is_empty() && number.bytes().all(|octet| octet.is_ascii_digit());
         let index = digits.then(|| number.parse::<usize>().ok())??.checked_sub(1)?;
@@ -347,7 +347,7 @@ fn line(reply: &mut Vec<u8>, text: &str) {
     reply.extend_from_slice(b"\r\n");
 }
 
-/// The header, the empty line and the first lines of the body.
+/// Returns the header, the empty line and the first `body_lines` lines of the body, as TOP sends them.
 fn head(mail: &Mail, body_lines: usize) -> &[u8] {
     let mut left: Option<usize> = None;
     let mut start = 0;

@@ -1,4 +1,4 @@
-//! The server's side of signing in: SASL PLAIN (RFC 4616), LOGIN and XOAUTH2, as large providers speak them.
+//! The server's side of signing in with the SASL mechanisms PLAIN (RFC 4616), LOGIN and XOAUTH2; the last two as large providers use them.
 
 use std::collections::HashMap;
 
@@ -7,18 +7,18 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::maildrops::folded;
 
-/// Who may sign in and receive mail.
+/// The accounts that may sign in and receive mail.
 #[derive(Clone, Debug, Default)]
 pub enum Accounts {
-    /// Every address has a maildrop, every name and secret that is not empty gets in.
+    /// Every address has a maildrop. Every name and secret that are not empty may sign in.
     #[default]
     Open,
-    /// Only these addresses, each with its secret: the password, and the token of XOAUTH2.
+    /// Only these addresses have a maildrop and may sign in. Each has its secret, which serves as the password and as the token of XOAUTH2.
     Listed(HashMap<String, String>),
 }
 
 impl Accounts {
-    /// Lists addresses with their secrets.
+    /// Makes accounts from addresses and their secrets.
     pub fn listed<'a>(accounts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Accounts {
         Accounts::Listed(accounts.into_iter().map(|(address, secret)| (folded(address), secret.to_owned())).collect())
     }
@@ -71,26 +71,26 @@ impl Mechanism {
     }
 }
 
-/// One exchange of challenges and answers.
+/// One SASL exchange of challenges and answers.
 #[derive(Debug)]
 pub(super) struct Exchange {
     mechanism: Mechanism,
-    /// The name, once LOGIN has asked for it.
+    /// The user name, once the client has answered LOGIN's question for it.
     name: Option<String>,
-    /// XOAUTH2 has told why it refuses and waits for the client's empty line.
+    /// Whether XOAUTH2 has sent the reason of a refusal, and now waits for the client's empty line.
     refusing: bool,
 }
 
-/// What an exchange wants next.
+/// The next step of an exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Send this challenge, already in base64, and bring the answer.
+    /// The session must send this challenge, which is already in base64, and pass on the client's answer.
     Challenge(String),
-    /// The client claims this: whoever judges it ends the exchange, by [`Exchange::refuse`] where it is refused.
+    /// The client has sent this name and secret. The session must check them, and call [`Exchange::refuse`] where they are wrong.
     Claimed(Claim),
-    /// The exchange is over, the sign-in refused.
+    /// The exchange is over, and the sign-in is refused.
     Refused,
-    /// The client broke the exchange off, or its answer is no base64 or of another form.
+    /// The client has ended the exchange, or its answer is not base64 or has a wrong form.
     Malformed,
 }
 
@@ -99,7 +99,7 @@ impl Exchange {
     pub(super) fn begin(mechanism: Mechanism, initial: Option<&str>) -> (Exchange, Turn) {
         let mut exchange = Exchange { mechanism, name: None, refusing: false };
         let turn = match (initial, mechanism) {
-            // RFC 4954 4: "=" is an initial response of no octets.
+            // RFC 4954 4: a "=" stands for an initial response of no octets.
             (Some("="), _) => exchange.answer(""),
             (Some(initial), _) => exchange.answer(initial),
             (None, Mechanism::Login) => Turn::Challenge(STANDARD.encode("Username:")),
@@ -128,7 +128,7 @@ impl Exchange {
         }
     }
 
-    /// Says how a claim that does not hold is refused: XOAUTH2 first sends the reason as a challenge.
+    /// Returns the next step after a wrong secret. XOAUTH2 first sends the reason as a challenge; the other mechanisms refuse at once.
     pub(super) fn refuse(&mut self) -> Turn {
         if self.mechanism != Mechanism::Xoauth2 {
             return Turn::Refused;
@@ -138,7 +138,8 @@ impl Exchange {
     }
 }
 
-/// `authorization NUL name NUL password`; acting for another name is not offered.
+/// Parses the answer of PLAIN: `authorization NUL name NUL password`. Nobody may act for another name, so the authorization must be empty
+/// or the same name.
 fn plain(answer: &str) -> Option<Claim> {
     let mut parts = answer.split('\0');
     let (authorization, name, secret) = (parts.next()?, parts.next()?, parts.next()?);
@@ -146,7 +147,7 @@ fn plain(answer: &str) -> Option<Claim> {
     (own && parts.next().is_none()).then(|| Claim::new(name, secret))
 }
 
-/// `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
+/// Parses the answer of XOAUTH2: `user=NAME ^A auth=Bearer TOKEN ^A ^A`.
 fn bearer(answer: &str) -> Option<Claim> {
     let (name, rest) = answer.strip_prefix("user=")?.split_once('\u{1}')?;
     let token = rest.strip_prefix("auth=Bearer ")?.strip_suffix("\u{1}\u{1}")?;

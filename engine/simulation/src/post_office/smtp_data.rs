@@ -1,24 +1,24 @@
-//! The text after DATA: dots taken out, and the end found where RFC 5321 4.1.1.4 puts it.
+//! Receives the text after DATA: removes the doubled dots, and finds the end as RFC 5321 4.1.1.4 defines it.
 //!
-//! The end is CRLF "." CRLF and nothing else. A server that also takes a bare LF or CR for a line end lets one mail
-//! smuggle a second one past a server that does not; here bare ones are text, kept as they came.
+//! Only CRLF "." CRLF ends the text. If one server also takes a bare LF or CR as a line end and another does not, an attacker can smuggle a
+//! second mail inside the first. Here bare ones are text, and stay as they came.
 
 use memchr::memchr;
 
-/// Where in a line the next octet stands.
+/// The position of the next octet within its line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     LineStart,
     Text,
-    /// After a CR, which is in the text already.
+    /// The position after a CR, which is already stored as text.
     Return,
-    /// After a dot at the line's start, held back.
+    /// The position after a dot at the start of the line; the dot is not stored yet.
     Dot,
-    /// After a dot at the line's start and a CR, both held back.
+    /// The position after a dot at the start of the line and a CR; neither is stored yet.
     DotReturn,
 }
 
-/// Receives one mail's text, whatever pieces it comes in.
+/// Receives the text of one mail, in pieces of any size.
 #[derive(Debug)]
 pub(super) struct DataReceiver {
     at: At,
@@ -30,11 +30,11 @@ pub(super) struct DataReceiver {
 impl DataReceiver {
     /// Makes a receiver that keeps at most `size_bytes_max` octets.
     pub(super) fn new(size_bytes_max: usize) -> DataReceiver {
-        // The CRLF that ended the command DATA is the one before the first line.
+        // The CRLF after the command DATA counts as the one before the first line, so a dot may end the text at once.
         DataReceiver { at: At::LineStart, text: Vec::new(), size_bytes_max, oversize: false }
     }
 
-    /// Takes a piece; returns how much of it belongs to this mail, and whether the mail ends there.
+    /// Takes a piece of input. Returns how many of its octets belong to this mail, and whether the mail ends there.
     pub(super) fn take(&mut self, piece: &[u8]) -> (usize, bool) {
         let mut position = 0;
         while let Some(&octet) = piece.get(position) {
@@ -62,7 +62,7 @@ impl DataReceiver {
             (At::LineStart, b'.') => At::Dot,
             (At::Dot, b'\r') => At::DotReturn,
             (At::DotReturn, _) => {
-                // No end after all: the dot was stuffing, the CR is text.
+                // The text does not end here: the dot was doubled by the sender and is dropped, and the CR is text.
                 self.keep(b"\r");
                 self.keep(&[octet]);
                 if octet == b'\r' { At::Return } else { At::Text }
@@ -91,7 +91,7 @@ impl DataReceiver {
         }
     }
 
-    /// Gives the text, or `None` when it was larger than allowed.
+    /// Returns the text, or `None` where it was larger than allowed.
     pub(super) fn finish(self) -> Option<Vec<u8>> {
         (!self.oversize).then_some(self.text)
     }

@@ -1,7 +1,7 @@
 //! The server's side of SMTP (RFC 5321) with PIPELINING (RFC 2920), SIZE (RFC 1870), 8BITMIME (RFC 6152), STARTTLS
 //! (RFC 3207), AUTH (RFC 4954) and enhanced status codes (RFC 2034).
 //!
-//! Mail is for the post office's own maildrops; it relays nothing and adds no line to what it is given.
+//! The post office accepts mail for its own maildrops only. It relays nothing, and adds no header field to a mail.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::sign_in::{Claim, Exchange, Mechanism, Turn};
 use super::smtp_data::DataReceiver;
 use super::{Interior, SignInRule};
 
-/// Wrong passwords before the connection is closed.
+/// The number of wrong passwords after which the connection is closed.
 const REFUSALS_MAX: u32 = 3;
 
 pub(super) struct SmtpSession {
@@ -210,7 +210,7 @@ impl SmtpSession {
         line(reply, wrong);
     }
 
-    /// Looks at what follows the path of MAIL.
+    /// Checks the parameters after the path of MAIL. Returns the error reply, if there is an error.
     fn parameters_problem(&self, parameters: &str) -> Option<&'static str> {
         for parameter in parameters.split_ascii_whitespace() {
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
@@ -260,7 +260,7 @@ impl SmtpSession {
         }
     }
 
-    /// The final dot has come.
+    /// Delivers the mail when its final dot has come, and replies.
     fn accept(&mut self, reply: &mut Vec<u8>) -> Next {
         let state = std::mem::replace(&mut self.state, State::Commands);
         let (Some(envelope), State::Data(receiver)) = (self.envelope.take(), state) else {

@@ -1,4 +1,4 @@
-//! Dialogues with a post office over raw sockets, command by command and fault by fault.
+//! Tests that talk with a post office over raw sockets, one command or fault after another.
 
 mod faults;
 mod pop3;
@@ -16,14 +16,14 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A client that sends what it is told and reads replies to the octet.
+/// A client that sends exactly what the test gives it, and reads replies octet by octet.
 struct Client<T> {
     stream: T,
     input: Vec<u8>,
 }
 
 impl Client<TcpStream> {
-    /// Connects and reads the greeting.
+    /// Connects, and expects a greeting that begins with `greeting`.
     fn connect(address: SocketAddr, greeting: &str) -> Client<TcpStream> {
         let mut client = Client { stream: socket(address), input: Vec::new() };
         assert!(client.line().starts_with(greeting));
@@ -54,7 +54,7 @@ impl<T: Read + Write> Client<T> {
         self.stream.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Sends a command and returns the line that answers it.
+    /// Sends a command and returns the first line of the reply.
     fn ask(&mut self, command: &str) -> String {
         self.send(&format!("{command}\r\n"));
         self.line()
@@ -86,12 +86,12 @@ impl<T: Read + Write> Client<T> {
         assert!(line.starts_with(start), "expected {start}, found {line}");
     }
 
-    /// Reads lines up to the single dot, as they travel.
+    /// Reads lines until the line with the single dot. Doubled dots stay doubled.
     fn listing(&mut self) -> Vec<String> {
         std::iter::from_fn(|| Some(self.line()).filter(|line| line != ".")).collect()
     }
 
-    /// Reads everything until the other side ends.
+    /// Reads everything until the server closes the connection.
     fn rest(mut self) -> Vec<u8> {
         while self.fill() {}
         self.input
@@ -116,7 +116,7 @@ fn socket(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Waits until a condition holds; the pause is the scheduler's.
+/// Waits until the condition holds, and fails at the deadline. Between two checks it yields to other threads.
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
@@ -129,7 +129,7 @@ fn office() -> PostOffice {
     office_with(|_| {})
 }
 
-/// Starts a post office for `centre@example.org` and `agency@example.org`, password `secret`.
+/// Starts a post office with the accounts `centre@example.org` and `agency@example.org`, both with the password `secret`.
 fn office_with(change: impl FnOnce(&mut PostOfficeSettings)) -> PostOffice {
     let accounts = Accounts::listed([("centre@example.org", "secret"), ("agency@example.org", "secret")]);
     let mut settings = PostOfficeSettings { accounts, ..PostOfficeSettings::default() };
@@ -137,7 +137,7 @@ fn office_with(change: impl FnOnce(&mut PostOfficeSettings)) -> PostOffice {
     PostOffice::start(settings).unwrap()
 }
 
-/// Makes a certificate for `localhost`: the server's side, and a client that trusts it.
+/// Makes a certificate for `localhost`. Returns the TLS configurations of a server that uses it and of a client that trusts it.
 fn certificate() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der()));
@@ -248,7 +248,8 @@ async fn waiting_ends_when_the_mail_is_there() {
     assert_eq!([&*mails[0].bytes, &*mails[1].bytes], [b"one\r\n", b"two\r\n"]);
 }
 
-/// Prints what the post office bears: mails in by SMTP and out by POP3, both pipelined, over some connections at once.
+/// Measures and prints how many mails the post office can carry: over eight connections, mails come in by SMTP and go out by POP3, both
+/// with pipelined commands.
 #[test]
 fn it_carries_mail_as_fast_as_the_demo_sends() {
     const CONNECTIONS: usize = 8;

@@ -1,4 +1,4 @@
-//! Acts of birth, marriage and death.
+//! Makes acts of birth, marriage and death.
 
 use serde_json::{Value, json};
 
@@ -6,10 +6,11 @@ use super::names::{calling, date, given, nation, person, place, surname, time};
 use super::{Act, Row, STATUS_VALIDATED};
 use crate::dice::Dice;
 
-const YEAR: i64 = 2026;
+/// The year of all registers in the simulation.
+pub const YEAR: i64 = 2026;
 const CAUSES: &[&str] = &["Paludisme", "Accident de la voie publique", "Vieillesse", "Maladie", "Non déclarée"];
 
-/// The columns that every act begins with.
+/// Returns the columns with which the acts of every table begin.
 fn head(act: &Act) -> Row {
     vec![
         ("Numero", json!(act.numero)),
@@ -74,7 +75,7 @@ pub fn marriage(act: &Act, dice: &mut Dice) -> Row {
 }
 
 pub fn death(act: &Act, dice: &mut Dice) -> Row {
-    // In one act of five the date of birth is not known.
+    // In one death of five, the date of birth of the deceased is unknown.
     let born = if dice.per_mille(800) { json!(date(dice, 1930, 2020)) } else { Value::Null };
     let mut row = head(act);
     row.extend([

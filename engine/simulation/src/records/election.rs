@@ -1,4 +1,4 @@
-//! Results of polling stations, and the votes of each candidate in them.
+//! Makes results of polling stations, with the votes for each candidate.
 
 use sdc::digest::Digest;
 use serde_json::json;
@@ -7,16 +7,16 @@ use super::names::{person, time};
 use super::{Row, STATUS_VALIDATED};
 use crate::dice::Dice;
 
-/// Registered voters of each station, as the centre's list has them.
+/// The number of registered voters of each station; the centre's list of stations has the same number.
 pub const REGISTERED: i64 = 700;
 
-/// What was counted in one station.
+/// The result that one station counted.
 pub struct Counted {
     registered: i64,
     signatures: i64,
     void: i64,
     blank: i64,
-    /// Votes by candidate.
+    /// The votes for each candidate.
     pub voices: Vec<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! An office for a trial, made from what the centre knows of its agency, so that its letter fits.
+//! An office for a trial: the program makes its key and first letter from the centre's own data, so that the centre accepts the letter.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -29,23 +29,23 @@ use crate::configuration::{Configuration, RelayConfiguration};
 use crate::folder::DataFolder;
 use crate::speech::said;
 
-/// The scope column of sample `ecr`.
+/// Scope column of the tables of sample `ecr`.
 const SCOPE: &str = "CentreCode";
 
-/// What the centre knows of an agency, as far as its letter needs it.
+/// What the centre knows of an agency, as far as the trial's letter needs it.
 struct Known {
     email: String,
     office: Office,
     sequence: u64,
     code: String,
-    /// Whether a certificate of the agency is or was registered, so that one of another key needs a second person.
+    /// Whether a certificate of the agency is or was registered: then a certificate of another key needs a second person.
     has_certificate: bool,
 }
 
-/// Makes a folder with an office's key, certificate and first letter, and tells what to do with them.
+/// Makes a folder with an office's key, certificate and first letter, and prints how to register and send them.
 ///
 /// # Errors
-/// The agency lacks what a letter needs, and by which command it gets it; the folder is there already.
+/// The agency lacks what a letter needs, and the error names the command that gives it; or the folder exists already.
 pub async fn make(
     desk: &mut Desk,
     configuration: &Configuration,
@@ -64,7 +64,7 @@ pub async fn make(
     let identity = Identity::from_pem(key.as_bytes(), own.as_bytes())?;
 
     let letter = write_letter(desk, &known)?;
-    // Packed as it is written, and so will its receipt be: stock tools read both.
+    // The letter is plain JSON, and its receipt comes in the same form, so that stock tools read both.
     let der = cms::seal(&letter, identity.key(), &RegisteredCertificate::from_pem(&centre)?, ContentCipher::Aes256Gcm)?;
     let document = Document::render(&der, Some(matricule));
     let mail = Outgoing {
@@ -135,7 +135,7 @@ async fn look_up(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<Known>
     })
 }
 
-/// Writes a letter with one act of birth, numbered behind what the office has sent.
+/// Writes a letter with one act of birth, as JSON. Its numbers follow those that the agency's installation has used.
 fn write_letter(desk: &Desk, known: &Known) -> anyhow::Result<Vec<u8>> {
     let before = i64::try_from(known.sequence - 1).unwrap_or(i64::MAX);
     let records = Register::new(&known.code).after(before).births(1, &mut Dice::new(Uuid::new_v4().as_u64_pair().0));
@@ -153,7 +153,7 @@ fn write_letter(desk: &Desk, known: &Known) -> anyhow::Result<Vec<u8>> {
     Ok(serde_json::to_vec(&letter)?)
 }
 
-/// Writes a file that its owner alone may read: one of them is a private key.
+/// Writes a file that only its owner may read, because one of the files is a private key.
 fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
     let mut file = fs::File::options()
         .write(true)
@@ -164,7 +164,7 @@ fn write(path: &Path, octets: &[u8]) -> anyhow::Result<()> {
     Ok(file.write_all(octets)?)
 }
 
-/// Says what comes next, in commands to be copied.
+/// Returns the next steps of the trial, with commands to be copied.
 fn told(
     known: &Known,
     relay: &RelayConfiguration,

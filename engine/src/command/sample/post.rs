@@ -1,4 +1,4 @@
-//! The mail server of a trial, on this machine alone.
+//! The mail server of a trial, which listens on this machine only.
 
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -13,10 +13,10 @@ use crate::demo::told_to_stop;
 use crate::show;
 use crate::speech::said;
 
-/// Runs a mail server where the configuration looks for one, until it is told to stop. Its mails are lost then.
+/// Runs a mail server on the ports of the configured mailbox and relay until it is told to stop. Its mails are in memory and end with it.
 ///
 /// # Errors
-/// The configuration is not one of a trial; another program has a port.
+/// The configuration is not one of a trial; another program uses one of the ports.
 pub async fn serve_post(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     let (pop3_port, smtp_port) = ports(configuration)?;
     let settings = PostOfficeSettings { pop3_port, smtp_port, ..PostOfficeSettings::default() };
@@ -34,7 +34,7 @@ pub async fn serve_post(configuration: &Configuration) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the ports of POP3 and SMTP, where both are spoken on this machine in the clear.
+/// Returns the ports of POP3 and SMTP. The configuration must have both on this machine and without TLS.
 fn ports(configuration: &Configuration) -> anyhow::Result<(u16, u16)> {
     let is_ours = |host: &str, security: Security| host == LOOPBACK.to_string() && security == Security::None;
     let mailbox = configuration.mailboxes.first().map(|mailbox| &mailbox.pop3);

@@ -1,4 +1,5 @@
-//! Agencies fetch their answers and verify them, as offices do: pinned certificate, own letter, never counted twice.
+//! Agencies collect their answers and verify them as real offices do: an answer must be signed with a pinned certificate and must answer a
+//! letter of this agency. An answer that comes again is not counted again.
 
 use agency::collect::{Then, collect};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -8,10 +9,10 @@ use simulation::town::Resident;
 
 use super::shared::Shared;
 
-/// Maildrops looked into at the same time.
+/// The number of maildrops that are emptied at the same time.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Empties every maildrop in which something lies.
+/// Empties every maildrop that holds mail.
 ///
 /// # Errors
 /// The post office fails.
@@ -27,11 +28,12 @@ async fn collect_one(shared: &Shared, resident: &Resident) -> anyhow::Result<()>
             let received = resident.receive(&document);
             let mut record = lock(&shared.record);
             match received {
-                Ok(answered) => answered.iter().for_each(|answered| record.note(answered)),
+                Ok(received) => record.note(&received),
                 Err(error) => record.memory.disbelieve(format!("agency {}: {error}", resident.matricule)),
             }
         }
-        // Nobody else reads this maildrop. Answers that were not believed are in the record by now.
+        // The mail is deleted even if the agency rejected the answer in it: no other program reads this maildrop, and the record keeps
+        // rejected answers.
         Then::Delete
     };
     collect(&resident.maildrop, read).await?;

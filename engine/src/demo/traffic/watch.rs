@@ -1,4 +1,4 @@
-//! Watches that something moves, and kills the centre on the way where that was asked for.
+//! This module ends the demo if its traffic stands still, and kills the centre at random moments where the option for kills asks for it.
 
 use std::time::Duration;
 
@@ -9,17 +9,18 @@ use tokio::time::Instant;
 use super::super::arguments::DemoArguments;
 use super::super::centre::Centre;
 
-/// Longest time without any movement before the demo gives up.
+/// Longest time for which no count of the traffic may change; after it the demo fails.
 const STILL_MAX: Duration = Duration::from_secs(60);
-/// Longest random wait between the moment that a kill is due and the kill.
+/// A kill that is due happens after a random wait of at most this many milliseconds.
 const JITTER_MS: i64 = 700;
-/// Number of the kills' own dice: letters use the numbers from 0 on.
+/// Number of the random stream from which the waits before kills are drawn. The letters have the streams from 0 on, so the kills do not
+/// change the letters.
 const DICE: u64 = u64::MAX;
 
-/// Mails sent, mails in the centre's mailbox, letters without a receipt.
+/// Counts of the traffic: mails sent, mails in the centre's mailbox, and letters without a receipt.
 type State = (u64, usize, u64);
 
-/// Gives up when nothing moves any more.
+/// The last counts of the traffic, and the time of their last change. The demo fails if they do not change for `STILL_MAX`.
 pub struct Watch {
     state: State,
     since: Instant,
@@ -30,10 +31,10 @@ impl Watch {
         Watch { state: State::default(), since: Instant::now() }
     }
 
-    /// Looks whether anything has moved.
+    /// Compares the counts with the former ones, and notes the time if they have changed.
     ///
     /// # Errors
-    /// Nothing has for a minute.
+    /// The counts have not changed for `STILL_MAX`.
     pub fn look(&mut self, state: State, now: Instant) -> anyhow::Result<()> {
         if state != self.state {
             *self = Watch { state, since: now };
@@ -50,7 +51,7 @@ impl Watch {
     }
 }
 
-/// Kills to come: spread evenly over the way, each at a random moment near its place.
+/// The kills that are still to come. Each is due when a certain number of mails is settled, at equal distances over the run.
 pub struct Kills {
     left: u64,
     total: u64,
@@ -64,16 +65,16 @@ impl Kills {
         Kills { left: total, total, letters, dice: Dice::of(arguments.seed, DICE) }
     }
 
-    /// Says whether a kill is due when so many mails are settled.
+    /// Says whether the next kill is due, now that `settled` mails are settled.
     pub fn is_due(&self, settled: u64) -> bool {
         let done = self.total - self.left;
         self.left > 0 && settled * self.total >= (2 * done + 1) * self.letters / 2
     }
 
-    /// Waits for the moment, then kills the centre and starts it again.
+    /// Waits for a random time of at most `JITTER_MS`, then kills the centre and starts it again.
     ///
     /// # Errors
-    /// It cannot be started again.
+    /// The centre cannot be started again.
     pub async fn kill(&mut self, centre: &mut Centre) -> anyhow::Result<()> {
         self.left -= 1;
         let jitter = u64::try_from(self.dice.between(0, JITTER_MS)).unwrap_or(0);

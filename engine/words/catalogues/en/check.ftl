@@ -61,6 +61,8 @@ check-words-file = { $file } is not read: { $reason }
 
 check-postgres = PostgreSQL { $version }
 check-reading-missing = there is no login xm_reader, so import and certify are not offered: OPERATIONS.md, Reading, says what to make
+check-reading-unnamed = the login xm_reader is there and is not named, so import and certify are not offered: set database.reader_url_file
+check-reading-away = the login xm_reader cannot sign in: { $reason }
 check-reading-excess = the login xm_reader may more than read its views: { $what }; OPERATIONS.md, Reading, says how to take it
 check-reading-bound = the login xm_reader may read its views, and nothing else
 check-postgres-old = PostgreSQL { $version } is too old: 15 or newer is needed
@@ -69,6 +71,8 @@ check-full-page-writes = full_page_writes is off: a power cut can ruin tables; s
 check-synchronous-commit = synchronous_commit is { $value } in our sessions: it must be on
 check-encoding = the database's encoding is { $encoding }: it must be UTF8
 check-standby = the database is a standby, which cannot be written: name the primary
+check-standbys-none = several hosts are configured, and no commit waits for a standby: a failover loses letters that were answered; set synchronous_standby_names on the primary
+check-standbys-hidden = several hosts are configured, and this login may not see whether commits wait for a standby: GRANT pg_read_all_stats to it
 check-checksums = data checksums are off: rotten pages go unnoticed; see pg_checksums --enable
 check-shared-user = the private PostgreSQL runs as { $user }, as other programs may: whoever can become { $again } can read the records; make a system user before `init` (useradd --system --no-create-home xmserver)
 check-backup-none = none is known: the database archives no WAL, so what is newer than the last copy is lost with its disk; OPERATIONS.md, Backup, says what to copy

@@ -118,6 +118,10 @@ heading-registered = registered
 heading-candidate = candidate
 heading-votes = votes
 heading-area = area
+heading-host = host
+heading-settings = settings
+heading-since = since
+heading-leases = leases
 
 # Small words
 
@@ -137,7 +141,7 @@ list-more-than = { $shown } of more than { $all }; more: { $option }, or --all
 
 status-0 = suspended
 status-1 = some services
-status-2 = all but export and import
+status-2 = all but export, correct and import
 status-3 = all services
 
 # agency
@@ -290,6 +294,7 @@ flag-explained = flag { $id } is explained
 flag-broken = does not hold
 flag-unjudged = cannot be judged
 election-none = no station is in the list: `xmserver table load election.BureauVote FILE`
+election-none-area = no station of the list lies there
 election-none-missing = every station of the list has sent its result, or is held
 election-more-missing = { $shown ->
     [one] the first is shown
@@ -322,8 +327,8 @@ table-warning = warning: { $warning }
 table-none = no table is adopted: `xmserver table adopt FILE`, or `xmserver sample restore ecr`
 table-given-up = table { $table } is given up: letters for it are refused table_unknown
 table-shown = table { $table }, version { $version }, kept in { $relation }
-table-may-send = { $plan } may send, reads { $reads }
-table-may-not-send = { $plan } may not send, reads { $reads }
+table-may-send = { $plan } may send, reads { $reads }, certifies { $certifies } ({ $gives })
+table-may-not-send = { $plan } may not send, reads { $reads }, certifies { $certifies } ({ $gives })
 table-needed = needed
 table-legal-key = legal key
 table-scope = scope
@@ -486,6 +491,15 @@ office-send = mail letter.sdc from { $email } to { $centre }, as an attachment o
 office-save = save the answer that comes to { $email } as receipt.eml
 post-serves = POP3 at { $pop3 }, SMTP at { $smtp }: every address has a mailbox, any password opens it; what they hold ends with this program
 
+# replica
+
+replica-none = no process has served this centre since yesterday
+replica-runs = runs
+replica-drains = is stopping
+replica-silent = silent for { $seconds } s
+replica-gone = ended { $at }
+replica-differ = The replicas are not configured alike: compare mailboxes, folder, relay and limits in their files. While a new version is rolled out this may be so for minutes.
+
 # plan
 
 plan-none = no plan
@@ -494,5 +508,10 @@ plan-named = plan { $plan }: { $description }
 plan-per-day = in a day an agency may be given { $acts } records and keys, { $bytes } bytes
 plan-sends = sends
 plan-sends-not = does not send
+plan-whose-none = nothing
+plan-whose-own = its own records
+plan-whose-all = all records
+plan-gives-verdict = the verdict alone
+plan-gives-record = the record itself
 plan-right = { $table }: { $sends }, reads { $reads }, certifies { $certifies }, is given { $gives }
 plan-quota-unread = a quota is a whole number, or none: found { $text }

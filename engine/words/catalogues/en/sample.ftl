@@ -2,6 +2,8 @@
 
 sample-configuration-head = Configuration of xmserver. Lies in /etc/xmserver/ or in the data folder. What is commented out shows the default. Keys of [server], [database], [relay] and [limits] can be set by the environment instead, with two underscores between the levels: XMSERVER_SERVER__LOG_LEVEL=debug, XMSERVER_RELAY__SMTP__PORT=587. Mailboxes stand in this file only. Other variables that begin with XMSERVER_ are no keys. The command line is above the environment, and the environment above this file. No secret stands here: passwords lie in files that only the server may read, or in the environment. `xmserver check` explains what is wrong; `xmserver check --online` also tries mailboxes and relay.
 sample-configuration-data-folder = Keys, process identity and the private PostgreSQL. By default the folder of this file where it lies in a data folder.
+sample-configuration-keys-folder = The centre's keys, where they lie elsewhere than in keys/ of the data folder: a read-only mount that replicas share.
+sample-configuration-process-name = Name of this process among several that serve one centre. Without it, the data folder keeps the identity.
 sample-configuration-http-address = Serves /live, /ready and /metrics. Bind it to an address that only your monitoring reaches.
 sample-configuration-log-format = text or json.
 sample-configuration-log-level = error, warn, info, debug or trace; or directives such as "info,actors=debug".

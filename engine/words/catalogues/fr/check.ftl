@@ -64,6 +64,8 @@ check-words-file = { $file } n'est pas lu : { $reason }
 
 check-postgres = PostgreSQL { $version }
 check-reading-missing = il n'y a pas de compte xm_reader, donc import et certify ne sont pas offerts : OPERATIONS.md, Reading, dit que faire
+check-reading-unnamed = le compte xm_reader existe et n'est pas nommé, donc import et certify ne sont pas offerts : renseignez database.reader_url_file
+check-reading-away = le compte xm_reader ne peut s'ouvrir : { $reason }
 check-reading-excess = le compte xm_reader peut plus que lire ses vues : { $what } ; OPERATIONS.md, Reading, dit comment le lui ôter
 check-reading-bound = le compte xm_reader peut lire ses vues, et rien d'autre
 check-postgres-old = PostgreSQL { $version } est trop ancien : il faut la version 15 ou une plus récente
@@ -72,6 +74,8 @@ check-full-page-writes = full_page_writes est à off : une coupure de courant pe
 check-synchronous-commit = synchronous_commit vaut { $value } dans nos sessions : il doit valoir on
 check-encoding = le codage de la base est { $encoding } : il doit être UTF8
 check-standby = la base est une réplique, où l'on ne peut pas écrire : nommez la primaire
+check-standbys-none = plusieurs hôtes sont configurés, et aucun COMMIT n'attend un secondaire : un basculement perd des lettres déjà répondues ; fixer synchronous_standby_names sur le primaire
+check-standbys-hidden = plusieurs hôtes sont configurés, et ce compte ne peut voir si les COMMIT attendent un secondaire : GRANT pg_read_all_stats à ce compte
 check-checksums = les sommes de contrôle des données sont à off : des pages abîmées passent inaperçues ; voir pg_checksums --enable
 check-shared-user = le PostgreSQL privé tourne sous { $user }, comme d'autres programmes peuvent le faire : quiconque peut devenir { $again } peut lire les fiches ; créez un utilisateur système avant `init` (useradd --system --no-create-home xmserver)
 check-backup-none = aucune n'est connue : la base n'archive pas de WAL, donc ce qui est plus récent que la dernière copie se perd avec son disque ; OPERATIONS.md, Backup, dit ce qu'il faut copier

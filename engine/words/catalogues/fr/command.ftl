@@ -118,6 +118,10 @@ heading-registered = inscrits
 heading-candidate = candidat
 heading-votes = voix
 heading-area = zone
+heading-host = machine
+heading-settings = réglages
+heading-since = depuis
+heading-leases = baux
 
 # Petits mots
 
@@ -137,7 +141,7 @@ list-more-than = { $shown } sur plus de { $all } ; la suite : { $option }, ou --
 
 status-0 = suspendue
 status-1 = certains services
-status-2 = tous sauf export et import
+status-2 = tous sauf export, correct et import
 status-3 = tous les services
 
 # agency
@@ -299,6 +303,7 @@ flag-explained = le signalement { $id } est expliqué
 flag-broken = n'est pas respecté
 flag-unjudged = ne peut être jugé
 election-none = aucun bureau n'est dans la liste : `xmserver table load election.BureauVote FICHIER`
+election-none-area = aucun bureau de la liste ne s'y trouve
 election-none-missing = tous les bureaux de la liste ont envoyé leur résultat, ou sont retenus
 election-more-missing = { $shown ->
     [one] le premier est montré
@@ -343,8 +348,8 @@ table-warning = attention : { $warning }
 table-none = aucune table n'est adoptée : `xmserver table adopt FICHIER`, ou `xmserver sample restore ecr`
 table-given-up = la table { $table } est abandonnée : les lettres pour elle sont refusées table_unknown
 table-shown = table { $table }, version { $version }, conservée dans { $relation }
-table-may-send = { $plan } peut envoyer, lit { $reads }
-table-may-not-send = { $plan } ne peut pas envoyer, lit { $reads }
+table-may-send = { $plan } peut envoyer, lit { $reads }, vérifie { $certifies } ({ $gives })
+table-may-not-send = { $plan } ne peut pas envoyer, lit { $reads }, vérifie { $certifies } ({ $gives })
 table-needed = obligatoire
 table-legal-key = clé légale
 table-scope = ressort
@@ -534,6 +539,15 @@ office-send = envoyez letter.sdc de { $email } à { $centre }, en pièce jointe 
 office-save = enregistrez sous receipt.eml la réponse qui arrive à { $email }
 post-serves = POP3 à { $pop3 }, SMTP à { $smtp } : chaque adresse a une boîte, tout mot de passe l'ouvre ; ce qu'elles contiennent finit avec ce programme
 
+# replica
+
+replica-none = aucun processus n'a servi ce centre depuis hier
+replica-runs = tourne
+replica-drains = s'arrête
+replica-silent = muette depuis { $seconds } s
+replica-gone = finie le { $at }
+replica-differ = Les répliques ne sont pas configurées de la même façon : comparez boîtes, dossier, relais et limites dans leurs fichiers. Pendant le déploiement d'une nouvelle version, cela peut durer quelques minutes.
+
 # plan
 
 plan-none = aucun plan
@@ -542,5 +556,10 @@ plan-named = le plan { $plan } : { $description }
 plan-per-day = en un jour une agence peut recevoir { $acts } fiches et clés, { $bytes } octets
 plan-sends = envoie
 plan-sends-not = n'envoie pas
+plan-whose-none = rien
+plan-whose-own = ses propres fiches
+plan-whose-all = toutes les fiches
+plan-gives-verdict = le verdict seul
+plan-gives-record = la fiche elle-même
 plan-right = { $table } : { $sends }, lit { $reads }, certifie { $certifies }, reçoit { $gives }
 plan-quota-unread = un quota est un nombre entier, ou none : trouvé { $text }

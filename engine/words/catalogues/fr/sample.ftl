@@ -2,6 +2,8 @@
 
 sample-configuration-head = Configuration de xmserver. Se place dans /etc/xmserver/ ou dans le dossier des données. Ce qui est en commentaire montre la valeur par défaut. Les clés de [server], [database], [relay] et [limits] peuvent aussi être fixées par l'environnement, avec deux soulignés entre les niveaux : XMSERVER_SERVER__LOG_LEVEL=debug, XMSERVER_RELAY__SMTP__PORT=587. Les boîtes aux lettres ne se déclarent que dans ce fichier. Les autres variables qui commencent par XMSERVER_ ne sont pas des clés. La ligne de commande l'emporte sur l'environnement, et l'environnement sur ce fichier. Aucun secret ne se trouve ici : les mots de passe sont dans des fichiers que seul le serveur peut lire, ou dans l'environnement. `xmserver check` explique ce qui ne va pas ; `xmserver check --online` essaie aussi les boîtes aux lettres et le relais.
 sample-configuration-data-folder = Clés, identité du processus et PostgreSQL privé. Par défaut le dossier de ce fichier, s'il se trouve dans un dossier des données.
+sample-configuration-keys-folder = Les clés du centre, si elles se trouvent ailleurs que dans keys/ du dossier des données : un montage en lecture seule que les répliques partagent.
+sample-configuration-process-name = Nom de ce processus parmi plusieurs qui servent un même centre. Sans lui, c'est le dossier des données qui garde l'identité.
 sample-configuration-http-address = Sert /live, /ready et /metrics. Liez-la à une adresse que seule votre surveillance atteint.
 sample-configuration-log-format = text ou json.
 sample-configuration-log-level = error, warn, info, debug ou trace ; ou des directives comme "info,actors=debug".

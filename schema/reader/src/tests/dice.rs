@@ -1,4 +1,4 @@
-//! Chance that can be thrown again: the same seed, the same numbers (splitmix64).
+//! Random numbers that a seed repeats: the same seed gives the same numbers (splitmix64).
 
 pub struct Dice(u64);
 

@@ -1,4 +1,4 @@
-//! What a restricted SELECT may say, and what it is taken for.
+//! SELECTs that the grammar admits, each with the `Select` that the parser makes from it.
 
 use crate::grammar::{Condition, Literal, Operator, Ordering, Select, TableName};
 use crate::parse;

@@ -1,4 +1,4 @@
-//! What has no place in a restricted SELECT is refused, each by its name, and none of it is ever a statement.
+//! SELECTs outside the grammar are refused, each for its own reason, before any statement is made from them.
 
 mod by_hand;
 mod lists;
@@ -32,12 +32,12 @@ fn generated() -> Vec<Case> {
     cases
 }
 
-/// Functions and other statements.
+/// Makes cases of functions and of statements other than SELECT.
 fn of_functions(cases: &mut Vec<Case>) {
     use Reason::{Function, Statement, Text, Word};
 
     for function in FUNCTIONS {
-        // The last three are words of the grammar of their own, by which they are refused as well.
+        // Some names are keywords of SQL, such as `current_user`, so their reason is `Word`.
         let by_name = vec![Function, Word];
         for text in [
             format!("SELECT {function}(1) FROM lab.Acte"),
@@ -69,7 +69,7 @@ fn of_functions(cases: &mut Vec<Case>) {
     }
 }
 
-/// Operators, texts and names.
+/// Makes cases of operators, texts and names.
 fn of_signs(cases: &mut Vec<Case>) {
     use Reason::{Character, Expression, Operator, Placeholder, Syntax, Text, UnknownColumn};
     for operator in OPERATORS {
@@ -82,7 +82,7 @@ fn of_signs(cases: &mut Vec<Case>) {
         cases.push((format!("SELECT * FROM lab.Acte WHERE Nom = {text}"), reasons.clone()));
         cases.push((format!("SELECT * FROM lab.Acte WHERE Nom IN ('a', {text})"), reasons));
     }
-    // The same to the eye, other letters: Cyrillic, Greek, full width, with marks that combine, blanks that are none.
+    // Names that look like a column's name but have other letters: Cyrillic, Greek, full width, combining marks, unusual blanks.
     for name in [
         "Nоm",
         "Νom",
@@ -114,7 +114,7 @@ fn of_signs(cases: &mut Vec<Case>) {
     }
 }
 
-/// What is too long, too deep or too much.
+/// Makes cases that are too long, too deep or too many.
 fn of_bounds(cases: &mut Vec<Case>) {
     use Reason::{Character, Grouping, Syntax};
     for length in [64, 100, 10_000] {
@@ -170,7 +170,7 @@ fn each_is_refused_by_its_name() {
     assert_eq!(unseen, [Reason::UnknownTable], "which needs a catalogue");
 }
 
-/// What is refused names what it is, never a value: that is personal data.
+/// A refusal contains the name of the construct, never a value of the SELECT, because values are personal data.
 #[test]
 fn no_value_comes_back() {
     for text in [

@@ -1,4 +1,4 @@
-//! The login that reads can do nothing but look at its views, and what is listed here: tried as somebody would who had its password.
+//! The login that reads may read its views and do little else. The tests try what a person with its password could try.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use store::testing::TestCluster;
 
 use super::world::{TABLE, TABLE_ID, columns};
 
-/// What is refused, and a word of how.
+/// Statements that are refused, each with a part of PostgreSQL's error.
 const REFUSED: [(&str, &str); 44] = [
     ("SELECT * FROM lab.acte", "permission denied"),
     ("SELECT * FROM xm.agencies", "permission denied"),
@@ -56,8 +56,8 @@ const REFUSED: [(&str, &str); 44] = [
     ("SELECT pg_create_physical_replication_slot('x')", "permission denied"),
 ];
 
-/// What remains: a session of its own may be made slow or large, within the limits of PostgreSQL's administrator; nothing of it
-/// reaches another.
+/// Statements that the login may run. With them a session can make itself slow or large, within the limits of PostgreSQL's administrator,
+/// but cannot affect another session.
 const LEFT_TO_IT: [&str; 7] = [
     "SELECT * FROM xm_read.table_7",
     "SET statement_timeout = 0",
@@ -74,7 +74,8 @@ async fn it_may_read_its_views_and_nothing_else() {
     let database = cluster.database().await;
     let mut connection = database.get().await.unwrap();
     connection.batch_execute(TABLE).await.unwrap();
-    // As a program does when it starts: this database was copied, and what everybody may in it was not.
+    // The test database is a copy, and PostgreSQL does not copy the rights of PUBLIC in a database. The program removes these rights at
+    // its start, and so does the test.
     login::prepare(&mut connection).await.unwrap();
     login::adopt(&mut connection, TABLE_ID, "lab", "acte", &columns()).await.unwrap();
     let excess = login::excess(&mut connection).await.unwrap();

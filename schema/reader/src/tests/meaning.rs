@@ -1,7 +1,8 @@
-//! A SELECT gives the rows that are meant, and none that its agency may not read: whatever is asked, in databases of any collation.
+//! A SELECT must give the rows that it means, and no row that its agency may not read, whatever the SELECT is and whatever the database's
+//! collation.
 //!
-//! What is meant is evaluated here by rules of its own, on what the dice made up and not on what the parser read: three-valued logic,
-//! NULL, ties, accents. `XM_SELECTS=100000` throws so many.
+//! The test computes the expected rows by rules of its own: three-valued logic, NULL, ties, accents. It computes them from the random
+//! SELECT itself, not from the parser's result. `XM_SELECTS=100000` makes 100 000 SELECTs.
 
 use std::cmp::Ordering;
 use std::fmt::Write;
@@ -16,22 +17,22 @@ use super::world::{TABLE, TABLE_ID, columns, definition, permit};
 use crate::parse;
 use crate::render::{Bounds, Rendered, Statuses, render};
 
-/// SELECTs thrown at each database.
+/// Number of SELECTs that are run on each database.
 const SELECTS: usize = 1_500;
 const ROWS: usize = 120;
 const AGENCIES: [u32; 3] = [42, 43, 44];
 
-/// A value that is meant.
+/// A value of a cell or of a condition, as the test computes with it.
 #[derive(Clone, Debug, PartialEq)]
 enum Meant {
     Null,
-    /// A whole number, or thousandths.
+    /// A whole number, or a decimal number in thousandths.
     Number(i64),
     Text(String),
     Boolean(bool),
 }
 
-/// What a column holds, as values are made and written.
+/// The kind of a column's values: how values are made and written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Number,
@@ -39,7 +40,7 @@ enum Kind {
     Text,
     Padded,
     Boolean,
-    /// Text that PostgreSQL keeps as something whose order is that of the text.
+    /// Values whose order in PostgreSQL is the order of these texts.
     Ordered(&'static [&'static str]),
 }
 
@@ -51,7 +52,7 @@ const UIDS: Kind = Kind::Ordered(&[
     "7f000000-0000-4000-8000-000000000000",
     "ff000000-0000-4000-8000-000000000000",
 ]);
-/// Base64 of octets in ascending order.
+/// Images, in base64; their octets ascend.
 const IMAGES: Kind = Kind::Ordered(&["AAAA", "AQID", "f/8="]);
 
 const COLUMNS: [(&str, Kind); 13] = [
@@ -69,7 +70,7 @@ const COLUMNS: [(&str, Kind); 13] = [
     ("Instant", MOMENTS),
     ("Uid", UIDS),
 ];
-/// The last one stands apart: an array of thirteen has a simple index.
+/// The column of images, which `kinds` puts last; `fill` decodes its values.
 const IMAGE: (&str, Kind) = ("Image", IMAGES);
 
 const NAMES: [&str; 14] =
@@ -80,7 +81,7 @@ const SEXES: [&str; 4] = ["M", "F", "FéM", "m"];
 struct Row {
     agency: Option<u32>,
     status: i64,
-    /// By the place of the column, that of images last.
+    /// Values in the order of `kinds`; the image is the last.
     values: Vec<Meant>,
 }
 
@@ -117,7 +118,7 @@ fn rows(dice: &mut Dice) -> Vec<Row> {
     (1..=ROWS).map(row).collect()
 }
 
-/// A value as a SELECT writes it.
+/// Returns a value as a SELECT writes it.
 fn written(kind: Kind, value: &Meant) -> String {
     match value {
         Meant::Null => "NULL".to_owned(),
@@ -154,7 +155,7 @@ async fn fill(connection: &mut Connection, rows: &[Row]) {
     connection.batch_execute(&text).await.unwrap();
 }
 
-/// A condition that is meant.
+/// A random condition. Columns are indices of `kinds`.
 #[derive(Debug)]
 enum Term {
     And(Vec<Term>),
@@ -239,18 +240,18 @@ fn text(term: &Term, dice: &mut Dice) -> String {
     }
 }
 
-/// Compares two values, neither of which is NULL.
+/// Compares two values of one kind, neither of them NULL.
 fn compared(one: &Meant, other: &Meant) -> Ordering {
     match (one, other) {
         (Meant::Number(one), Meant::Number(other)) => one.cmp(other),
-        // By the numbers of their characters.
+        // Texts are compared by the numbers of their characters.
         (Meant::Text(one), Meant::Text(other)) => one.chars().cmp(other.chars()),
         (Meant::Boolean(one), Meant::Boolean(other)) => one.cmp(other),
         _ => panic!("{one:?} and {other:?} are of two kinds"),
     }
 }
 
-/// Says whether a condition is true of a row; nothing where that is not known.
+/// Says whether a condition is true for a row; `None` where SQL says unknown.
 fn holds(term: &Term, row: &Row) -> Option<bool> {
     let value = |at: &usize| Some(&row.values[*at]).filter(|value| **value != Meant::Null);
     let turn = |truth: Option<bool>, negated: &bool| truth.map(|truth| truth != *negated);
@@ -309,7 +310,7 @@ fn is_like(text: &[char], pattern: &[char]) -> bool {
     }
 }
 
-/// Orders rows: those without a value count as the largest, and rows that are alike come by their numbers.
+/// Orders rows: NULL counts as the largest value, and equal rows are ordered by their numbers.
 fn ordered<'r>(mut rows: Vec<&'r Row>, order: &[(usize, bool, Option<bool>)]) -> Vec<&'r Row> {
     rows.sort_by(|one, other| {
         for (at, descending, nulls_first) in order {
@@ -355,7 +356,7 @@ fn numero(row: &Row) -> String {
     }
 }
 
-/// Throws one SELECT for some agency and holds what comes against what is meant.
+/// Makes a random SELECT for a random agency, runs it, and compares the rows with the expected rows. Returns the number of rows.
 async fn throw(connection: &mut Connection, dice: &mut Dice, rows: &[Row]) -> usize {
     let own = dice.percent(70).then(|| {
         let codes: Vec<&str> = CENTRES.into_iter().filter(|_| dice.percent(60)).collect();

@@ -1,4 +1,4 @@
-//! Reading for a letter, from its arrival to what settling makes of it.
+//! Tests of how records are read for a letter, from the letter's arrival to its verdict.
 
 use std::sync::Arc;
 
@@ -15,13 +15,14 @@ use sdc::letter::{FORMAT_VERSION, Letter, Mode, Office};
 use sdc::payload::{PayloadForm, PayloadLimits, read_part};
 use sdc::refusal::RefusalCode;
 use sdc::request::{Import, Request, Selection};
+use sdc::service::Service;
 use store::centre::server::Server;
 use store::certificates::CertificateFields;
 use store::certificates::signers::Signers;
 use store::database::Database;
 use store::database::statement::Statement;
 use store::reading::Read;
-use store::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
+use store::settle::{Arrival, Content, Outcome, Settler, SettlingSettings};
 use store::testing::TestCluster;
 use store::testing::fixture::{self, Newcomer};
 use uuid::Uuid;
@@ -38,7 +39,7 @@ struct World {
     sequence: u64,
 }
 
-/// Notes that office 42 sent.
+/// Beginning of the statement that inserts marginal notes of office 42; the caller adds the range of their references.
 const NOTES: &str =
     "INSERT INTO ecr.\"MentionMarginale\" (\"Status\", \"CentreCode\", \"ActeUid\", \"TypeMention\", \"DateMention\", \"Texte\",
                                          \"Reference\", \"Officier\", xm_agency, xm_installation, xm_numero)
@@ -80,7 +81,7 @@ impl World {
         rows[0]
     }
 
-    /// Makes the arrival of the next letter that asks for this.
+    /// Makes the arrival of office 42's next letter, which asks for this import.
     async fn arrival(&mut self, import: Import) -> Arrival {
         self.sequence += 1;
         let letter = Letter {
@@ -96,31 +97,17 @@ impl World {
         };
         let id = SignerId::KeyId(self.key_id.clone());
         let found = self.signers.look_up(&mut self.database.get().await.unwrap(), std::slice::from_ref(&id)).await;
-        Arrival {
-            received_at: Utc::now(),
-            source: Source {
-                transport: "mail",
-                mailbox: "main".into(),
-                sender_domain: "example.org".to_owned(),
-                claimed: Claimed::default(),
-                is_fetched_again: false,
-            },
-            container: vec![b'x'; 900],
-            container_bytes: 900,
-            rendered_bytes: 900,
-            content: Content::Signed {
-                signer: Arc::clone(&found.unwrap()[&id]),
-                digest: Digest::of(letter.id.as_bytes()),
-                cipher: ContentCipher::Aes256Gcm,
-                form: PayloadForm::Json,
-                letter: Ok(letter),
-            },
-            read: None,
-            enrolment: None,
-        }
+        let content = Content::Signed {
+            signer: Arc::clone(&found.unwrap()[&id]),
+            digest: Digest::of(letter.id.as_bytes()),
+            cipher: ContentCipher::Aes256Gcm,
+            form: PayloadForm::Json,
+            letter: Ok(letter),
+        };
+        fixture::arrival(vec![b'x'; 900], content)
     }
 
-    /// Reads for a letter and settles it.
+    /// Reads the records for a letter, settles the letter, and returns its outcome.
     async fn settle(&mut self, import: Import) -> Outcome {
         let mut arrival = self.arrival(import).await;
         arrival.read = self.reader.read(&arrival).await.unwrap();
@@ -131,7 +118,7 @@ impl World {
         self.settler.settle(vec![arrival]).await.unwrap_or_else(|unsettled| panic!("{}", unsettled.fault)).outcomes[0]
     }
 
-    /// Reads a table, and returns the rows of the one part that comes.
+    /// Imports the table of notes: all rows, or those changed since a position. Returns the rows of the answer's only part.
     async fn rows(&mut self, changed_since: Option<&str>) -> Rows {
         let outcome = self.settle(notes(changed_since)).await;
         assert_eq!(outcome, Outcome::Accepted);
@@ -163,7 +150,8 @@ fn references(rows: &Rows) -> Vec<String> {
 
 #[tokio::test]
 async fn a_transaction_held_open_across_two_imports_loses_nothing() {
-    // Of its own: transactions of other tests, which are older, would have more come again.
+    // The test needs its own cluster. In a shared cluster an open transaction of another test would hold the horizon back, so rows would be
+    // given a second time.
     let cluster = TestCluster::own().await;
     let mut world = World::on(&cluster, ReadLimits::default()).await;
     world.sql(&format!("{NOTES}1, 2) n")).await;
@@ -193,7 +181,8 @@ async fn a_position_of_another_life_of_the_database_gives_all() {
     world.sql(&format!("{NOTES}1, 3) n")).await;
     let position = world.rows(None).await.position.unwrap();
     assert!(position.starts_with("1:"), "{position}");
-    // A restored database has another timeline, and counts its transactions anew.
+    // The database gets another epoch, as after a restore, and numbers its transactions differently from then on. So the former position
+    // means nothing, and all three rows must be given again.
     world.sql("UPDATE xm.epochs SET life = 'before the restore'").await;
     let after = world.rows(Some(&position)).await;
     assert_eq!(after.row_count(), 3);
@@ -251,6 +240,56 @@ fn copy(arrival: &Arrival) -> Content {
 }
 
 #[tokio::test]
+async fn a_batch_says_what_its_reads_came_to_and_how_they_ended() {
+    let mut world = World::new().await;
+    world.sql(&format!("{NOTES}1, 3) n")).await;
+    let refused = Import::Select { select: "SELECT * FROM pg_authid".to_owned(), estimate: false };
+    let mut batch = Vec::new();
+    for import in [notes(None), refused] {
+        let mut arrival = world.arrival(import).await;
+        arrival.read = world.reader.read(&arrival).await.unwrap();
+        batch.push(arrival);
+    }
+    let again = Arrival { content: copy(&batch[0]), ..world.arrival(notes(None)).await };
+    let tally = world.settler.settle(batch).await.unwrap().tally;
+    let import = tally.sums[&Service::Import];
+    assert_eq!((tally.sums.len(), import.acts, import.parts, import.charged), (1, 3, 1, 0));
+    assert!(import.bytes > 0);
+    let select_refused = Outcome::Refused(RefusalCode::SelectRefused);
+    assert_eq!(tally.reads, [(Service::Import, Outcome::Accepted), (Service::Import, select_refused)]);
+    let tally = world.settler.settle(vec![again]).await.unwrap().tally;
+    assert!(tally.sums.is_empty() && tally.reads.is_empty(), "what came again has ended before");
+}
+
+#[tokio::test]
+async fn a_letter_tried_again_is_read_for_again_whatever_its_verdict() {
+    let mut world = World::new().await;
+    world.sql(&format!("{NOTES}1, 3) n; UPDATE xm.plans SET read_acts_per_day = 2")).await;
+    let mut arrival = world.arrival(notes(None)).await;
+    arrival.read = world.reader.read(&arrival).await.unwrap();
+    let again = Arrival { content: copy(&arrival), ..world.arrival(notes(None)).await };
+    assert_eq!(world.settle_read(arrival).await, Outcome::Refused(RefusalCode::QuotaExceeded));
+    assert!(world.reader.read(&again).await.unwrap().is_none(), "it has its verdict");
+    world.sql(&format!("UPDATE xm.plans SET read_acts_per_day = NULL; {NOTES}4, 4) n")).await;
+    let Some(Read::Staged(staged)) = world.reader.read_again(&again).await.unwrap() else { panic!("nothing was read") };
+    assert_eq!(staged.acts, 4, "as the table is now");
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_sign_in_is_no_database_that_is_away() {
+    // The test needs its own cluster, because it locks the role `xm_reader`, with which other tests read.
+    let cluster = TestCluster::own().await;
+    let mut world = World::on(&cluster, ReadLimits::default()).await;
+    world.sql("ALTER ROLE xm_reader NOLOGIN").await;
+    let arrival = world.arrival(notes(None)).await;
+    let fault = world.reader.read(&arrival).await.unwrap_err();
+    assert!(fault.is_altered() && !fault.is_away(), "all other letters would wait for it: {fault}");
+    assert!(fault.to_string().contains("the login that reads"), "{fault}");
+    world.sql("ALTER ROLE xm_reader LOGIN").await;
+    assert_eq!(world.settle(notes(None)).await, Outcome::Accepted);
+}
+
+#[tokio::test]
 async fn a_centre_without_the_login_offers_nothing_to_read() {
     let mut world = World::new().await;
     world.reader = Reader::new(world.database.clone(), None, Arc::clone(&world.settler), ReadLimits::default());
@@ -274,7 +313,7 @@ async fn more_than_an_answer_may_have_is_refused_and_memory_is_not_asked() {
     }
 }
 
-/// `XM_READ_ROWS=1000000` measures how fast a table is read.
+/// An import that fills several parts. `XM_READ_ROWS=1000000` measures how fast a million rows are read.
 #[tokio::test]
 async fn a_large_table_is_read_in_parts() {
     let rows: u64 = super::told("XM_READ_ROWS", 3_000);

@@ -1,14 +1,14 @@
-//! A table with a column of every type, as its definition says and as PostgreSQL has it.
+//! A table with a column of every type: its definition in Rust, and its statement for PostgreSQL.
 
 use sdc::letter::Matricule;
 use sdc::service::Service;
 use store::reading::Permit;
 use store::tables::definition::{Column, ColumnType, Corrections, Definition};
 
-/// The key of the table in `xm.tables`.
+/// Key of the table in `xm.tables`.
 pub const TABLE_ID: i32 = 7;
 
-/// The table, with some rights to it.
+/// Statements that create the table and its schema.
 pub const TABLE: &str = r#"
     CREATE SCHEMA lab;
     CREATE TABLE lab.acte (
@@ -66,7 +66,7 @@ pub fn definition() -> Definition {
     }
 }
 
-/// A permit for the records that an agency sent in these centres, or for all.
+/// Makes a permit for the records of one agency in the given centres; `None` permits all records.
 pub fn permit(own: Option<(u32, &[&str])>) -> Permit {
     Permit {
         service: Service::Import,

@@ -1,4 +1,4 @@
-//! Answers of the centre.
+//! Invented answers of the centre.
 
 use sdc::answer::receipt::{AccountReceipt, Receipt, TableReceipt, Verdict};
 use sdc::answer::{Addressee, Answer};
@@ -7,7 +7,8 @@ use sdc::refusal::{Refusal, RefusalCode, RowFault};
 
 use super::{Corpus, Dice, Registry, id_of};
 
-/// The codes of the day on which the dictionary was made. Later ones are not in it: it is published, and never another.
+/// The refusal codes that existed when the dictionary was made. The dictionary is published and must never change, so later codes are not
+/// added here.
 const TOLD: [RefusalCode; 24] = [
     RefusalCode::CertificateExpired,
     RefusalCode::CipherNotAllowed,
@@ -70,7 +71,7 @@ fn refusal(dice: &mut Dice) -> Refusal {
     }
 }
 
-/// Makes the answer to a letter: accepted four times in five.
+/// Makes the answer to a letter, which is accepted in four cases of five.
 pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
     let mut registry = Registry::new(dice, corpus);
     registry.sequence += 1;
@@ -89,6 +90,7 @@ pub fn answer(dice: &mut Dice, corpus: &Corpus) -> Answer {
         digest: dice.octets::<32>().map(|octet| format!("{octet:02x}")).concat(),
         sequence: Some(registry.sequence),
         attempt: 1,
+        epoch: 1,
         verdict: if is_refused { Verdict::Refused } else { Verdict::Accepted },
         remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
         refusal,

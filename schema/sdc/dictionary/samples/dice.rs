@@ -1,9 +1,9 @@
-//! A fixed sequence of numbers, and what is drawn with it.
+//! A fixed sequence of pseudo-random numbers, and values drawn with it.
 
 use chrono::{DateTime, Duration, NaiveDate, NaiveTime, Utc};
 use uuid::Builder;
 
-/// A sequence of numbers (SplitMix64) that never changes with a library.
+/// A sequence of numbers (SplitMix64). It is written here so that no update of a library can change it.
 pub struct Dice(u64);
 
 impl Dice {
@@ -19,23 +19,23 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// Draws a number of the range, both ends included.
+    /// Draws a number from `from` to `to`, both included.
     pub fn number(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from + 1)
     }
 
-    /// Draws true so many times in a hundred.
+    /// Draws true with a chance of `chance` in a hundred.
     pub fn percent(&mut self, chance: u64) -> bool {
         self.next() % 100 < chance
     }
 
-    /// Draws one of a list.
+    /// Draws one entry of a list.
     pub fn one<'a>(&mut self, list: &'a [String]) -> &'a str {
         let count = u64::try_from(list.len()).expect("a short list");
         &list[usize::try_from(self.next() % count).expect("an index")]
     }
 
-    /// Draws one of a few.
+    /// Draws one entry of a short list.
     pub fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
         list[usize::try_from(self.number(1, list.len() as u64)).expect("an index") - 1]
     }
@@ -50,13 +50,13 @@ impl Dice {
         Builder::from_random_bytes(self.octets()).into_uuid().to_string()
     }
 
-    /// Draws a time of five years.
+    /// Draws a time within five years from 2026.
     pub fn time(&mut self) -> DateTime<Utc> {
         let start = DateTime::from_timestamp(1_767_225_600, 0).expect("2026");
         start + Duration::seconds(i64::try_from(self.number(0, 5 * 365 * 86_400)).expect("seconds"))
     }
 
-    /// Draws a day of so many years.
+    /// Draws a day within `years` years from the beginning of `from_year`.
     pub fn date(&mut self, from_year: i32, years: u64) -> String {
         let first = NaiveDate::from_ymd_opt(from_year, 1, 1).expect("a date");
         (first + Duration::days(i64::try_from(self.number(0, years * 365)).expect("days"))).to_string()

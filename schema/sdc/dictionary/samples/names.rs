@@ -1,4 +1,4 @@
-//! The lists of names, and how one is drawn.
+//! Lists of names, and how a name is drawn from them.
 
 use super::Dice;
 
@@ -12,9 +12,9 @@ pub struct Corpus {
     pub nationalities: Vec<String>,
     pub causes: Vec<String>,
     pub terms: Vec<String>,
-    /// Surnames that two of five people bear; empty where only rare ones are wanted.
+    /// Surnames of two people in five; empty where only rare surnames are wanted.
     pub frequent_surnames: Vec<String>,
-    /// Given names that two of five people bear; empty where only rare ones are wanted.
+    /// Given names of two people in five; empty where only rare given names are wanted.
     pub frequent_given_names: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 impl Corpus {
-    /// Returns the lists that the dictionary is trained with.
+    /// Returns the lists with which the dictionary is trained.
     pub fn published() -> Corpus {
         Corpus {
             surnames: lines(include_str!("../corpus/surnames.txt")),
@@ -39,7 +39,7 @@ impl Corpus {
         }
     }
 
-    /// Returns lists whose names and places are in no sample.
+    /// Returns lists whose names and places are in none of the training samples.
     pub fn held_out() -> Corpus {
         let of_kind = |kind: &str| {
             let pairs = include_str!("../held_out.txt").lines().filter_map(|line| line.split_once('\t'));
@@ -55,7 +55,7 @@ impl Corpus {
         }
     }
 
-    /// Draws a surname, of two names now and then.
+    /// Draws a surname, now and then a double one.
     pub fn surname(&self, dice: &mut Dice, capitals: bool) -> String {
         let is_frequent = !self.frequent_surnames.is_empty() && dice.percent(40);
         let list = if is_frequent { &self.frequent_surnames } else { &self.surnames };
@@ -66,7 +66,7 @@ impl Corpus {
         if capitals { name.to_uppercase() } else { name }
     }
 
-    /// Draws one given name or two.
+    /// Draws one or two given names.
     pub fn given_names(&self, dice: &mut Dice) -> String {
         let one = |dice: &mut Dice| {
             let is_frequent = !self.frequent_given_names.is_empty() && dice.percent(40);

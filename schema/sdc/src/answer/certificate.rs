@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IssuedCertificate {
-    /// Its DER in base64: issued by the centre's authority, or the office's own where the centre keeps that.
+    /// DER of the certificate in base64. The centre's authority has issued the certificate, or the office has made it and the centre keeps
+    /// it.
     pub certificate: String,
 }

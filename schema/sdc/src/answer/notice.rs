@@ -1,5 +1,5 @@
-//! A letter that the centre writes first: nobody asked for it. It is numbered for its installation, so that the office sees that none
-//! is missing and takes each once, however often it comes.
+//! A notice: a letter that the centre sends unasked. Each notice has a number within its installation. So the office sees whether a notice
+//! is missing, and processes a notice only once, even where it arrives several times.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,80 +16,81 @@ use crate::keys::RegisteredCertificate;
 use crate::letter::{Mode, Office};
 use crate::refusal::Refusal;
 
-/// What stands in a notice where answers name the service that gives their body.
+/// Value of the member `service` in a notice. In an answer the member is the name of the service that returns the body.
 pub const NOTICE: &str = "notice";
 
-/// A notice. Read and written by `payload`.
+/// A letter that the centre sends unasked. Module `payload` reads and writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// Format version.
     pub sdc: u16,
-    /// UUIDv7 made by the centre, kept through every resend.
+    /// UUIDv7 made by the centre, the same in every resend.
     pub id: Uuid,
     /// The server's name.
     pub from: String,
-    /// The installation.
+    /// The installation that is the addressee.
     pub to: Office,
-    /// The centre's clock when it was written.
+    /// Moment at which the notice was written, by the centre's clock.
     pub time: DateTime<Utc>,
     /// The server's mode.
     pub mode: Mode,
-    /// Its number among the notices to its installation, from 1 without gaps.
+    /// Number of the notice among the notices to its installation, from 1 without gaps.
     pub number: u64,
-    /// What it says.
+    /// The content of the notice.
     pub content: NoticeContent,
 }
 
-/// What a notice says, by kind.
+/// The content of a notice, by kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NoticeContent {
-    /// The certificate that the installation signs with ends: it needs a new one before.
+    /// The certificate with which the installation signs ends soon, so the installation needs a new certificate before its end.
     CertificateEnds {
         /// SHA-256 of the certificate, lower-case hexadecimal.
         certificate: String,
-        /// Its last moment.
+        /// Last moment of the certificate's validity.
         ends: DateTime<Utc>,
         /// Whole days left, by the centre's clock.
         days: u16,
     },
-    /// The centre is about to sign with another key: this certificate is believed beside the present one. It is signed with the key of
-    /// now, as every notice is.
+    /// The centre will soon sign with another key: the office must trust this certificate in addition to the present one. This notice,
+    /// like every notice, is signed with the present key.
     CentreCertificate {
         /// The certificate's DER in base64.
         certificate: String,
     },
-    /// What a table of the centre is by now, before an office packs records for it.
+    /// The current definition of a table, sent so that an office can check its records before it packs them.
     Definitions(TableDefinition),
-    /// What an operator writes.
+    /// A message of an operator.
     Message {
-        /// Its id, which names the thread where it begins one.
+        /// UUID of the message; of the first message of a thread, it is the thread's name as well.
         message: Uuid,
-        /// The thread: the id of its first message.
+        /// Name of the thread: the UUID of its first message.
         thread: Uuid,
-        /// What it says, in lines.
+        /// Text of the message, in lines.
         text: String,
     },
-    /// What became of a change of the profile that a letter asked for.
+    /// The outcome of a change of the profile that an office had asked for.
     Profile {
-        /// The letter.
+        /// UUID of the letter that asked for the change.
         letter: Uuid,
-        /// What became of it.
+        /// The outcome of the change.
         outcome: ProfileOutcome,
-        /// Why it was refused, in the operator's words.
+        /// Why the change was refused, in the operator's words; absent where it was made.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
-        /// The profile by now.
+        /// The profile after the decision.
         profile: Profile,
     },
-    /// The centre has lost letters, in a restore mostly: the office sends those again whose number is this or a higher one, as they are.
+    /// The centre has lost letters, mostly after a restore. The office must send its letters from sequence number `from` on again,
+    /// unchanged.
     Resend {
-        /// The first number.
+        /// First sequence number to send again.
         from: u64,
     },
-    /// The statement of the account that an operator sends.
+    /// The statement of the account, sent by an operator.
     Statement {
-        /// It.
+        /// The statement.
         statement: Statement,
     },
 }
@@ -98,43 +99,43 @@ pub enum NoticeContent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableDefinition {
-    /// The application that the table is of.
+    /// The application to which the table belongs.
     pub application: String,
-    /// Its name in letters.
+    /// The table's name in letters.
     pub table: String,
-    /// Its version: of several definitions that with the highest holds.
+    /// Version of the definition; the definition with the highest version is in force.
     pub version: u32,
-    /// The columns of its legal key.
+    /// The columns of the table's legal key.
     pub legal_key: Vec<String>,
-    /// The column whose codes must be granted to the agency.
+    /// The column whose codes must be granted to the agency; absent where the table has no scope.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// `never`, `after_approval` or `by_agency`.
+    /// Rule for corrections: `never`, `after_approval` or `by_agency`.
     pub corrections: String,
-    /// Its columns, each an object of `name`, `type`, `nullable`, `has_default` and what bounds the type.
+    /// Columns of the table, each a JSON object of `name`, `type`, `nullable`, `has_default` and the bounds of the type.
     pub columns: Vec<Value>,
 }
 
-/// What became of a change of a profile.
+/// Outcome of a change of a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProfileOutcome {
-    /// It is made.
+    /// The change is made.
     Made,
-    /// An operator refused it: nothing is changed.
+    /// An operator refused the change, so the profile stays as it was.
     Refused,
 }
 
 impl NoticeContent {
-    /// Announces a certificate, in DER, that the centre is about to sign with.
+    /// Makes the notice about a certificate, in DER, with which the centre will soon sign.
     pub fn announcing(certificate: &[u8]) -> NoticeContent {
         NoticeContent::CentreCertificate { certificate: BASE64.encode(certificate) }
     }
 
-    /// Reads the certificate that the centre announces, where it does.
+    /// Reads the certificate that the notice announces; none where the notice is of another kind.
     ///
     /// # Errors
-    /// `payload_malformed`: it is none.
+    /// `payload_malformed`: the announced octets are no certificate.
     pub fn announced(&self) -> Result<Option<RegisteredCertificate>, Refusal> {
         let NoticeContent::CentreCertificate { certificate } = self else { return Ok(None) };
         let der = BASE64.decode(certificate).ok();
@@ -142,7 +143,7 @@ impl NoticeContent {
         read.map(Some).ok_or_else(|| malformed("body.certificate", Expected::CertificateInBase64))
     }
 
-    /// Returns its kind's name.
+    /// Returns the name of the notice's kind.
     pub fn kind(&self) -> &'static str {
         match self {
             NoticeContent::CertificateEnds { .. } => "certificate_ends",

@@ -1,7 +1,8 @@
-//! A part of what was read for an office: a letter of its own, beside the receipt.
+//! A part of the records that were read for an office. Each part is a letter of its own, separate from the receipt.
 //!
-//! It is written before the letter is settled, so it says nothing of the account, and it never changes: asked for again, it is the
-//! same octets, whatever has become of the records. How many parts there are is told by the receipt, and by the last one.
+//! A part is written before the office's letter is settled, so a part says nothing about the account. A part never changes: an office that
+//! asks for a part again gets the same octets, even if the records have changed. The receipt has the number of parts, and the last part
+//! says that it is the last.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,64 +14,64 @@ use super::rows::{Estimate, Rows};
 use crate::letter::Mode;
 use crate::service::Service;
 
-/// A part of an answer. Read and written by `payload`.
+/// A part of an answer. Module `payload` reads and writes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// All but the body.
+    /// All members of the part except the body.
     pub head: PartHead,
-    /// What it gives.
+    /// The content of the part's body.
     pub content: PartContent,
 }
 
-/// All of a part but its body.
+/// All members of a part except the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartHead {
     /// Format version.
     pub sdc: u16,
-    /// UUIDv7 made by the centre, kept through every resend.
+    /// UUIDv7 made by the centre, the same in every resend.
     pub id: Uuid,
     /// The server's name.
     pub from: String,
     /// The addressee.
     pub to: Addressee,
-    /// The centre's clock when it was read.
+    /// Moment at which the records were read, by the centre's clock.
     pub time: DateTime<Utc>,
     /// The server's mode.
     pub mode: Mode,
-    /// The letter that it answers.
+    /// The letter that the part answers.
     pub answers: Answered,
-    /// The service that gives it.
+    /// The service that returns the part.
     pub service: Service,
-    /// Its number, from 1.
+    /// Number of the part, from 1.
     pub part: u16,
-    /// Whether it is the last.
+    /// Whether the part is the last of its answer.
     pub last: bool,
 }
 
-/// A letter that is answered.
+/// A letter of an office, as the parts that answer it refer to it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answered {
-    /// Its id.
+    /// UUID of the letter.
     pub letter: Uuid,
-    /// SHA-256 of its signed octets, lower-case hexadecimal.
+    /// SHA-256 of the letter's signed octets, lower-case hexadecimal.
     pub digest: String,
 }
 
-/// The body of a part, by service. As JSON it is the body alone.
+/// The body of a part, by service. Its JSON is the body alone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum PartContent {
-    /// Records.
+    /// Records of one table.
     Rows(Rows),
-    /// What a selection would give.
+    /// Number, size and price of the records that a selection would return.
     Estimate(Estimate),
-    /// What was found of each key.
+    /// Results for the keys that an office wants certified.
     Results(Results),
 }
 
 impl PartContent {
-    /// Returns the service that gives it.
+    /// Returns the service that returns this content.
     pub fn service(&self) -> Service {
         match self {
             PartContent::Rows(_) | PartContent::Estimate(_) => Service::Import,

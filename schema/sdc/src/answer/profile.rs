@@ -1,4 +1,4 @@
-//! The body that answers `profile`: what the centre holds of the agency's own data once the letter has taken effect.
+//! The body that answers `profile`: the agency's own data in the centre, after the letter has taken effect.
 
 use std::fmt;
 
@@ -11,30 +11,31 @@ use crate::request::ProfileChange;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Its name.
+    /// Name of the agency.
     pub name: String,
-    /// Its town.
+    /// Town of the agency; empty where the centre does not know it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub town: String,
-    /// Its telephone.
+    /// Telephone number of the agency; empty where the centre does not know it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub telephone: String,
-    /// Where its answers by mail go; empty where it has no e-mail.
+    /// E-mail address for answers by mail; empty where the agency has none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub email: String,
-    /// What waits until an operator of the centre decides.
+    /// Change that waits for the decision of an operator; absent where no change waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<ProfileChange>,
 }
 
 impl Profile {
-    /// Makes a profile of what is held, in the form that a reader admits: what operators wrote need not be in normalization form C.
+    /// Makes a profile from the centre's data. Texts are turned into Unicode normalization form C, because a reader requires it and an
+    /// operator's text may be in another form.
     pub fn new(name: &str, town: &str, telephone: &str, email: &str) -> Profile {
         let [name, town, telephone, email] = [name, town, telephone, email].map(|text| text.nfc().collect::<String>());
         Profile { name, town, telephone, email, waiting: None }
     }
 
-    /// Returns what a change would make of it that it is not yet.
+    /// Returns the part of a change that would alter the profile: members that already have the new value are left out.
     pub fn differing(&self, change: &ProfileChange) -> ProfileChange {
         let other = |held: &String, set: &Option<String>| set.clone().filter(|set| set != held);
         ProfileChange {
@@ -45,7 +46,7 @@ impl Profile {
         }
     }
 
-    /// Makes a change, and returns what the members that it sets were before.
+    /// Makes a change, and returns the former values of the changed members.
     pub fn make(&mut self, change: &ProfileChange) -> ProfileChange {
         let put = |held: &mut String, set: &Option<String>| set.clone().map(|set| std::mem::replace(held, set));
         ProfileChange {
@@ -57,7 +58,7 @@ impl Profile {
     }
 }
 
-// Payload types print redacted.
+// Payload types print redacted, because a profile is an office's own data.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Profile({})", if self.waiting.is_some() { "a change waits" } else { "no change waits" })

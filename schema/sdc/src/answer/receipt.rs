@@ -1,4 +1,4 @@
-//! The centre's signed answer to a letter: what became of it, what it cost, and where the office stands.
+//! The centre's signed answer to a letter: the verdict, the cost, and the state of the account.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,25 +6,26 @@ use uuid::Uuid;
 
 use crate::refusal::{ROW_FAULTS_MAX, Refusal, Remedy};
 
-/// What became of a letter.
+/// The verdict on a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every record is in the central tables.
     Accepted,
-    /// Nothing of it is.
+    /// No record of the letter is in the central tables, and none will be.
     Refused,
-    /// Nothing of it is yet: it is kept whole until people decide, and another receipt with a higher attempt follows.
+    /// No record of the letter is in the central tables yet. The centre keeps the whole letter until people decide, and then sends another
+    /// receipt with a higher attempt.
     Held,
 }
 
-/// Why a letter is held.
+/// Code of the reason for which a letter is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HoldCode {
-    /// Rows break a check of their table whose breach people must look at, or cannot be judged by it.
+    /// Rows break a check of severity `hold`, or such a check cannot judge them.
     Check,
-    /// Corrections wait for the centre's approval.
+    /// The letter has corrections that need the centre's approval.
     Approval,
 }
 
@@ -32,7 +33,7 @@ impl HoldCode {
     /// Every code.
     pub const ALL: [HoldCode; 2] = [HoldCode::Check, HoldCode::Approval];
 
-    /// Returns the code as it stands on the wire and in the database.
+    /// Returns the code as letters and the database write it.
     pub fn as_str(self) -> &'static str {
         match self {
             HoldCode::Check => "check",
@@ -41,37 +42,37 @@ impl HoldCode {
     }
 }
 
-/// What holds a letter.
+/// The reason why a letter is held until people decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
-    /// Why.
+    /// Code of the reason.
     pub code: HoldCode,
-    /// The checks that rows break, or by which they cannot be judged.
+    /// Checks that rows of the letter break, and checks that cannot judge rows of the letter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Flag>,
 }
 
-/// Rows of one table that a letter brought.
+/// Counts of a letter's rows for one table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableReceipt {
     /// The table as named in the letter.
     pub table: String,
-    /// Rows written.
+    /// Number of rows written.
     pub new: u32,
-    /// Rows that the centre already held with the same content.
+    /// Number of rows that the centre already had with the same content.
     pub duplicate: u32,
-    /// Records that now say something else.
+    /// Number of records that the letter's corrections replaced.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replaced: u32,
-    /// Records that are no longer valid.
+    /// Number of records that the letter's corrections cancelled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cancelled: u32,
-    /// Corrections older than what the centre holds: they went to its history alone.
+    /// Number of corrections that are older than the centre's record, so they are only in its history.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub superseded: u32,
-    /// Corrections that wait for the centre's approval.
+    /// Number of corrections that wait for the centre's approval.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting: u32,
 }
@@ -81,15 +82,15 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// What was read for the office: it follows the receipt, each part as a letter of its own.
+/// Size of what was read for the office. The records follow the receipt, each part as a letter of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadReceipt {
-    /// What the price is reckoned by: records given, or keys answered.
+    /// Number of acts that the price counts: records given, or keys answered.
     pub acts: u64,
-    /// The number of parts.
+    /// Number of parts.
     pub parts: u16,
-    /// The octets of their containers together, as they are priced.
+    /// Bytes of the containers of all parts together, as the tariff counts them.
     pub bytes: u64,
 }
 
@@ -97,29 +98,29 @@ pub struct ReadReceipt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountReceipt {
-    /// What the letter cost.
+    /// Amount charged for the letter.
     pub cost: i64,
-    /// Balance after it; negative is a debt.
+    /// Balance after the letter; a negative balance is a debt.
     pub balance: i64,
-    /// ISO 4217 code.
+    /// ISO 4217 code of the currency.
     pub currency: String,
 }
 
-/// Rows of one table that break one check, or that it cannot judge. Of an accepted letter the operators keep it until it is explained
-/// (SPEC 4, Checks); a held one is held by it.
+/// Rows of one table that break one check, or that the check cannot judge. Operators see the flag of an accepted letter until somebody
+/// explains it (SPEC 4, Checks). The flag of a held letter is the reason why the letter is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flag {
     /// The table as named in the letter.
     pub table: String,
-    /// The check's own code.
+    /// Code of the check, given by its table.
     pub check: String,
-    /// Whether the check could not be judged: an operand is NULL, or a referenced row is missing.
+    /// Whether the check cannot judge the rows, because an operand is NULL or a referenced row is missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unjudged: bool,
-    /// The first [`ROW_FAULTS_MAX`] rows.
+    /// The first rows that the flag concerns, at most [`ROW_FAULTS_MAX`].
     pub rows: Vec<FlaggedRow>,
-    /// How many rows there are in all.
+    /// Number of all rows that the flag concerns.
     pub rows_total: u32,
 }
 
@@ -129,7 +130,7 @@ pub struct Flag {
 pub struct FlaggedRow {
     /// Row within its table in the letter, counted from 1.
     pub row: u32,
-    /// The check's arithmetic in figures.
+    /// The calculation of the check with the figures of the row.
     pub arithmetic: String,
 }
 
@@ -139,7 +140,7 @@ impl Flag {
         Flag { table: table.to_owned(), check: check.to_owned(), unjudged, rows: Vec::new(), rows_total: 0 }
     }
 
-    /// Adds a row. Its arithmetic is put into words only where the row is named: a letter has a hundred thousand rows.
+    /// Adds a row. `arithmetic` is called only for the first [`ROW_FAULTS_MAX`] rows, because a letter may have a hundred thousand rows.
     pub fn add(&mut self, row: u32, arithmetic: impl FnOnce() -> String) {
         self.rows_total = self.rows_total.saturating_add(1);
         if self.rows.len() < ROW_FAULTS_MAX {
@@ -148,11 +149,20 @@ impl Flag {
     }
 }
 
-/// The body of a receipt. Once committed it never changes: a letter delivered again is answered with the same octets.
+fn first_epoch() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_first_epoch(epoch: &u32) -> bool {
+    *epoch == 1
+}
+
+/// The body of a receipt. After the commit it never changes: a letter that arrives again is answered with the same octets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// The letter answered; absent where its payload could not be read.
+    /// UUID of the letter answered; absent where its payload could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<Uuid>,
     /// SHA-256 of the letter's signed octets, lower-case hexadecimal.
@@ -160,35 +170,41 @@ pub struct Receipt {
     /// The letter's sequence number; absent where its payload could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// Which attempt at this letter is answered; of several answers the highest holds.
+    /// The attempt that this receipt answers, counted from 1. If a letter has several receipts, the one with the highest epoch is valid,
+    /// and within an epoch the one with the highest attempt.
     pub attempt: u16,
-    /// What became of it.
+    /// Number of the life (epoch) of the centre's database. A restore from a backup begins a new epoch, in which attempts are counted from
+    /// 1 again. The member is absent in the first epoch.
+    #[serde(default = "first_epoch", skip_serializing_if = "is_first_epoch")]
+    pub epoch: u32,
+    /// The verdict on the letter.
     pub verdict: Verdict,
-    /// Why it was refused.
+    /// Reason of the refusal; absent where the letter was not refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// What to do about the refusal.
+    /// Advice to the office about the refusal; absent where the letter was not refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Remedy>,
-    /// Why it is held.
+    /// Reason for which the letter is held; absent where it is not held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
-    /// Rows by table, where accepted.
+    /// Rows of the letter, counted by table; empty unless the letter is accepted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<TableReceipt>,
-    /// What was accepted and needs an explanation.
+    /// Flags of an accepted letter. Somebody has to explain each of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<Flag>,
-    /// What was read, where the letter asked for records.
+    /// Size of what was read for the office; absent where the letter did not ask for records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read: Option<ReadReceipt>,
     /// The account after the letter.
     pub account: AccountReceipt,
-    /// Highest sequence number that the centre holds of this installation.
+    /// Highest sequence number among the letters of this installation that the centre has.
     pub highest_sequence: u64,
-    /// When the centre received the letter, by the centre's clock.
+    /// Moment at which the centre received the letter, by the centre's clock.
     pub received: DateTime<Utc>,
-    /// The office's clock less the centre's; includes the letter's time on the way. Absent with an unreadable payload.
+    /// The letter's own time less the time of its arrival, in seconds. It is the skew of the office's clock less the time that the letter
+    /// travelled. It is absent where the payload could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew_seconds: Option<i64>,
 }

@@ -1,18 +1,18 @@
-//! How long the container of a part is: a pure function of its payload's length and of the kind of key that it is sealed for. Prices and
-//! limits of answers are reckoned with it, before anything is sealed and whatever the sealing comes to.
+//! The size of a part's container, computed from the payload's length and the kind of the recipient's key. Prices and limits of answers
+//! use this size. So they are known before the part is sealed, and do not depend on the octets that sealing produces.
 
 use crate::document::rendered_bytes;
 
-/// What signing and enveloping add to a payload, in octets of DER: at most, for certificates with a subject key identifier.
+/// Most octets of DER that signing and enveloping add to a payload, for a P-256 certificate with a subject key identifier.
 const FOR_P256: usize = 640;
 const FOR_P384: usize = 672;
-/// Beside the encrypted key itself, which is as long as the modulus.
+/// Octets that are added for an RSA key, without the encrypted key, which is as long as the modulus.
 const FOR_RSA: usize = 512;
-/// Of a key of a kind that is not known: as for the longest.
+/// Octets of the longest admitted RSA modulus (4096 bits), used where the kind of the key is not known.
 const RSA_OCTETS_MAX: usize = 512;
 
-/// Returns the bytes of a container for a payload of so many octets; `algorithm` is the kind of its recipient's key, such as `P-256` or
-/// `RSA-2048`.
+/// Returns the size of the container, in bytes, for a payload of `payload_octets` octets. `algorithm` is the kind of the recipient's key,
+/// such as `P-256` or `RSA-2048`.
 pub fn sealed_bytes(payload_octets: usize, algorithm: &str) -> usize {
     let rsa_octets = || algorithm.strip_prefix("RSA-").and_then(|bits| bits.parse::<usize>().ok()).map(|bits| bits / 8);
     let added = match algorithm {
@@ -23,7 +23,7 @@ pub fn sealed_bytes(payload_octets: usize, algorithm: &str) -> usize {
     rendered_bytes(payload_octets.saturating_add(added))
 }
 
-/// Returns how many units of 1 024 bytes a container begins.
+/// Returns the number of units of 1 024 bytes that a container of `bytes` bytes begins.
 pub fn started_kb(bytes: usize) -> usize {
     bytes.div_ceil(1024)
 }

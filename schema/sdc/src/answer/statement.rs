@@ -1,4 +1,4 @@
-//! The body that answers `account`: what the agency's account was, what moved it, and what it is.
+//! The body that answers `account`: the agency's balance at the beginning and at the end, and the movements between them.
 
 use std::fmt;
 
@@ -7,39 +7,40 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// Most characters of a note.
+/// Most characters of a note in a statement.
 pub const NOTE_CHARS_MAX: usize = 200;
 
-/// Brings an operator's words into the form that a reader admits: Unicode normalization form C, and no longer than
-/// [`NOTE_CHARS_MAX`].
+/// Brings an operator's text into the form that a reader admits: Unicode normalization form C, at most [`NOTE_CHARS_MAX`] characters.
 pub fn note(words: &str) -> String {
     words.nfc().take(NOTE_CHARS_MAX).collect()
 }
 
-/// Returns how many characters an operator's words have as [`note`] writes them.
+/// Returns the number of characters of an operator's text in the normalization form that [`note`] writes.
 pub fn note_chars(words: &str) -> usize {
     words.nfc().count()
 }
 
-/// The account over some days, by the centre's calendar. All parts of a statement say the same, but each has its own entries.
+/// The account over some days of the centre's calendar. All parts of a statement have the same members, except that each part has entries
+/// of its own.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
-    /// Its first day.
+    /// First day of the statement.
     pub from: NaiveDate,
-    /// Its last day.
+    /// Last day of the statement.
     pub to: NaiveDate,
-    /// ISO 4217 code; amounts are integers of its minor unit.
+    /// ISO 4217 code of the currency; amounts are integers of its minor unit.
     pub currency: String,
-    /// Balance before the first entry of all parts; negative is a debt.
+    /// Balance before the first entry of all parts, in minor units; a negative balance is a debt.
     pub opening: i64,
-    /// Balance after the last entry of all parts.
+    /// Balance after the last entry of all parts, in minor units.
     pub closing: i64,
-    /// How far below zero the balance may be for services that are not given on credit.
+    /// Greatest debt, in minor units, up to which the account may pay for services that are not given on credit.
     pub credit_limit: i64,
-    /// How many movements the days have. Only the newest of them are told as entries; `opening` is the balance before those.
+    /// Number of movements on these days. Only the newest movements are listed as entries; `opening` is the balance before the first
+    /// listed entry.
     pub entries_total: u32,
-    /// What moved the account, in the order in which it took effect.
+    /// Movements of the account, in the order in which they took effect.
     pub entries: Vec<StatementEntry>,
 }
 
@@ -47,23 +48,23 @@ pub struct Statement {
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatementEntry {
-    /// When it was posted, in whole seconds of UTC.
+    /// Moment of the posting, in whole seconds of UTC.
     pub at: DateTime<Utc>,
-    /// What it is.
+    /// Kind of the movement.
     pub kind: EntryKind,
-    /// Minor units: above zero it was credited, below zero charged.
+    /// Amount in minor units: positive is a credit, negative is a charge.
     pub amount: i64,
-    /// Balance after it.
+    /// Balance after the movement, in minor units.
     pub balance: i64,
-    /// The letter that was charged.
+    /// Letter whose price is charged; absent for other movements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub letter: Option<Uuid>,
-    /// The operator's words, as [`note`] writes them.
+    /// The operator's note, as [`note`] writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// Why the account moved.
+/// Why the balance changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
@@ -73,13 +74,13 @@ pub enum EntryKind {
     Recharge,
     /// A voucher's credit.
     Voucher,
-    /// An operator's bill.
+    /// An operator's charge.
     Manual,
-    /// An entry taken back.
+    /// The reversal of an earlier entry.
     Reversal,
 }
 
-// Payload types print redacted.
+// Payload types print redacted, because a statement is an agency's own data.
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Statement({} to {}, {} entries)", self.from, self.to, self.entries.len())

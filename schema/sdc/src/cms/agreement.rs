@@ -1,4 +1,4 @@
-//! How two EC keys agree on a third, and how that third one wraps the content's key (RFC 5753; RFC 3394).
+//! Key agreement of two EC keys, and the wrapping of the content's key with the agreed key (RFC 5753; RFC 3394).
 
 use openssl::cipher::Cipher;
 use openssl::cipher_ctx::{CipherCtx, CipherCtxFlags};
@@ -12,21 +12,21 @@ use super::libcrypto;
 use crate::der::{self, OCTET_STRING, SEQUENCE, context};
 use crate::prescan::KdfHash;
 
-/// AES-256.
+/// Length of an AES-256 key in octets.
 pub const KEY_BYTES: usize = 32;
 
-/// A key that wraps another. Like every secret here it is wiped when it is dropped, as OpenSSL's are.
+/// A key that wraps another key. Its octets are overwritten when it is dropped.
 pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl WrappingKey {
-    /// Agrees on a key: the same one comes out of our private and their public key as out of their private and our public key.
+    /// Agrees on a key. One's private key and the other's public key give the same result on both sides.
     ///
-    /// `peer` is a point on the curve of `own`, not at infinity. It is not multiplied by the order of the curve, which would find points
-    /// of a smaller order and take as long as the agreement itself: the curves admitted here have no such points (cofactor 1), so a
-    /// point on the curve is a full key (NIST SP 800-56A, 5.6.2.3.4).
+    /// `peer` is a point on the curve of `own`, not at infinity. The point's order is not checked, because such a check takes as long as
+    /// the agreement itself. The curves admitted here have no points of a smaller order (cofactor 1), so a point on the curve is a full
+    /// key (NIST SP 800-56A, 5.6.2.3.4).
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn agreed(
         own: &EcKeyRef<Private>,
         peer: &EcPointRef,
@@ -40,7 +40,7 @@ impl WrappingKey {
     /// Wraps a key.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn wrap(&self, key: &[u8; KEY_BYTES]) -> Result<Vec<u8>, ErrorStack> {
         let mut context = wrapping()?;
         context.encrypt_init(Some(Cipher::aes_256_wrap()), Some(&*self.0), None)?;
@@ -51,7 +51,7 @@ impl WrappingKey {
     /// Unwraps a key.
     ///
     /// # Errors
-    /// The key was not wrapped with this one.
+    /// The key was wrapped with another key.
     pub fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let mut context = wrapping()?;
         context.decrypt_init(Some(Cipher::aes_256_wrap()), Some(&*self.0), None)?;
@@ -59,7 +59,7 @@ impl WrappingKey {
     }
 }
 
-/// Makes a context for key wrap, which OpenSSL gives only where the flag asks for it.
+/// Makes a context for key wrap, which OpenSSL allows only with this flag.
 fn wrapping() -> Result<CipherCtx, ErrorStack> {
     let mut context = CipherCtx::new()?;
     context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
@@ -67,21 +67,21 @@ fn wrapping() -> Result<CipherCtx, ErrorStack> {
 }
 
 fn finished(mut context: CipherCtx, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
-    // Room for the longest output: a vector that grows would leave a copy of the secret in memory.
+    // The vector has room for the longest output, because a vector that grows would leave a copy of the secret in memory.
     let mut output = Zeroizing::new(Vec::with_capacity(octets.len() + 4 * KEY_BYTES));
     context.cipher_update_vec(octets, &mut output)?;
     context.cipher_final_vec(&mut output)?;
     Ok(output)
 }
 
-/// ECC-CMS-SharedInfo (RFC 5753, 7.2): what the key is for, and its length in bits.
+/// Writes the ECC-CMS-SharedInfo (RFC 5753, 7.2): the purpose of the key, and its length in bits.
 fn shared_info(wrap_algorithm: &[u8]) -> Vec<u8> {
     const KEY_BITS: u32 = 256;
     let bits = der::write(OCTET_STRING, &[&KEY_BITS.to_be_bytes()]);
     der::write(SEQUENCE, &[wrap_algorithm, &der::write(context(2), &[&bits])])
 }
 
-/// The KDF of ANSI X9.63 (SEC 1, 3.6.1): hashes of secret, counter and shared info, one after another.
+/// Computes the KDF of ANSI X9.63 (SEC 1, 3.6.1): hashes of secret, counter and shared info, joined together.
 fn x963(secret: &[u8], kdf: KdfHash, shared_info: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, ErrorStack> {
     let digest = match kdf {
         KdfHash::Sha1 => MessageDigest::sha1(),

@@ -1,4 +1,4 @@
-//! Elements that signed and enveloped structures are both written of.
+//! Elements that both signed and enveloped structures contain.
 
 use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, SEQUENCE, context, context_primitive};
 use crate::identifiers::SignerId;
@@ -8,7 +8,7 @@ pub fn identifier(oid: &[u8]) -> Vec<u8> {
     der::write(OBJECT_IDENTIFIER, &[oid])
 }
 
-/// Writes a version.
+/// Writes the version of a structure.
 pub fn version(number: u8) -> Vec<u8> {
     der::write(INTEGER, &[&[number]])
 }
@@ -19,7 +19,7 @@ pub fn content_info(content_type: &[u8], members: &[&[u8]]) -> Vec<u8> {
     der::write(SEQUENCE, &[&identifier(content_type), &content])
 }
 
-/// Writes whom a signature or a transported key names (RFC 5652, 5.3 and 6.2.1).
+/// Writes the identifier by which a signature or a transported key refers to a certificate (RFC 5652, 5.3 and 6.2.1).
 pub fn name(id: &SignerId) -> Vec<u8> {
     match id {
         SignerId::KeyId(id) => der::write(context_primitive(0), &[id]),

@@ -1,8 +1,8 @@
 //! Writes and opens the envelope: `AuthEnvelopedData` (RFC 5083) or `EnvelopedData` (RFC 5652, 6), for one recipient.
 //!
-//! OpenSSL's own CMS would read a recipient's certificate whole, which takes about as long as to seal for it. OpenSSL's `cms -decrypt`
-//! opens what is written here. The pre-scan has taken apart what is opened here. Opening with an RSA key is left to OpenSSL, which hides
-//! whether a key was well padded.
+//! OpenSSL's own CMS code would parse the recipient's whole certificate, which takes about as long as the sealing. The command `openssl
+//! cms -decrypt` opens the envelopes of this module. The pre-scan has parsed an envelope before it is opened here. OpenSSL opens envelopes
+//! for an RSA key, because it hides whether the padding was right.
 
 use openssl::encrypt::Encrypter;
 use openssl::error::ErrorStack;
@@ -20,15 +20,15 @@ use crate::prescan::{
     Agreement, CBC_IV_BYTES, EncryptedContent, GCM_NONCE_BYTES, GCM_TAG_BYTES, KdfHash, KeyKind, oid,
 };
 
-/// The ICVlen of GCM's parameters.
+/// Length of GCM's authentication tag in octets: the field ICVlen of its parameters.
 const TAG_BYTES: u8 = 16;
-/// Nothing is authenticated but the content: there are no attributes.
+/// No attributes: only the content is authenticated.
 const NO_ATTRIBUTES: &[u8] = &[];
 
-/// Encrypts octets.
+/// Encrypts octets for one recipient.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCipher) -> Result<Vec<u8>, ErrorStack> {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     rand_priv_bytes(&mut *key)?;
@@ -54,23 +54,24 @@ pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCi
             rand_bytes(&mut vector)?;
             let encrypted = encrypt(Cipher::aes_256_cbc(), &*key, Some(&vector), octets)?;
             let content = encrypted_content(oid::AES256_CBC, &der::write(OCTET_STRING, &[&vector]), &encrypted);
-            // Version 0 where the recipient's is 0, else 2 (RFC 5652, 6.1).
+            // The version is 0 where the recipient's version is 0, else 2 (RFC 5652, 6.1).
             let body = [&version(recipient_version.min(2)), &recipients, &content];
             Ok(content_info(oid::ENVELOPED_DATA, &body.map(Vec::as_slice)))
         }
     }
 }
 
-/// Opens content whose key was agreed on with `key`.
+/// Decrypts content for an EC key by key agreement.
 ///
 /// # Errors
-/// Something in the envelope was not made for this key, or was changed.
+/// The envelope was not made for this key, or was changed.
 pub fn open(
     content: &EncryptedContent<'_>,
     agreement: &Agreement<'_>,
     key: &SigningKey,
 ) -> Result<Vec<u8>, ErrorStack> {
-    // A key that cannot agree is never named by an envelope with an agreement.
+    // The caller has checked that the key is of the envelope's kind. Key agreement is for EC keys only, and every EC key has an
+    // `agreement_key`, so this error never occurs.
     let own = key.agreement_key.as_deref().ok_or_else(ErrorStack::get)?;
     let originator = keys::point(key.certificate().key_kind(), agreement.point)?;
     let wrapping = WrappingKey::agreed(own, &originator, agreement.kdf, agreement.wrap_algorithm)?;
@@ -83,7 +84,7 @@ pub fn open(
     }
 }
 
-/// Writes a `KeyAgreeRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
+/// Writes a `KeyAgreeRecipientInfo` as `openssl cms -encrypt` does. Also returns its version.
 fn key_agreement(
     recipient: &RegisteredCertificate,
     cipher: ContentCipher,
@@ -95,7 +96,7 @@ fn key_agreement(
     let (ephemeral, point) = keys::ephemeral(kind)?;
     let public = recipient.public_key()?.ec_key()?;
     let wrapping = WrappingKey::agreed(&ephemeral, public.public_key(), KdfHash::Sha1, &wrap_algorithm)?;
-    // The identifier names no curve: the recipient's own is meant (RFC 5753, 3.1.1).
+    // The identifier has no curve, so the recipient's curve counts (RFC 5753, 3.1.1).
     let ec = der::write(SEQUENCE, &[&identifier(oid::EC_PUBLIC_KEY)]);
     let originator = der::write(context(1), &[&ec, &der::write(BIT_STRING, &[&[0], &point])]);
     let algorithm = der::write(SEQUENCE, &[&identifier(oid::STD_DH_SHA1_KDF), &wrap_algorithm]);
@@ -113,7 +114,7 @@ fn key_agreement(
     Ok((VERSION, der::write(context(1), &info.map(Vec::as_slice))))
 }
 
-/// Writes a `KeyTransRecipientInfo` as the stock `openssl cms -encrypt` does; returns its version as well.
+/// Writes a `KeyTransRecipientInfo` as `openssl cms -encrypt` does. Also returns its version.
 fn key_transport(
     recipient: &RegisteredCertificate,
     cipher: ContentCipher,

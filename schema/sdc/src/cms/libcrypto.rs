@@ -1,5 +1,5 @@
-//! The two things that OpenSSL does and its Rust binding lacks: naming the key that must have signed, and agreeing on a
-//! secret with a point.
+//! Two operations of OpenSSL that its Rust binding lacks: setting the certificate that must have signed, and agreeing on a secret with a
+//! point.
 
 #![expect(unsafe_code, reason = "three functions of libcrypto that the openssl crate does not bind")]
 
@@ -15,7 +15,7 @@ use openssl::x509::X509Ref;
 use openssl_sys::{CMS_ContentInfo, EC_KEY, EC_POINT, OPENSSL_STACK, OPENSSL_sk_num, OPENSSL_sk_value, X509};
 use zeroize::Zeroizing;
 
-/// `CMS_SignerInfo`, of which only OpenSSL knows the inside.
+/// `CMS_SignerInfo`, whose fields only OpenSSL knows.
 #[repr(C)]
 struct SignerInfo {
     _opaque: [u8; 0],
@@ -25,7 +25,7 @@ unsafe extern "C" {
     // CMS_get0_SignerInfos(3)
     fn CMS_get0_SignerInfos(content: *mut CMS_ContentInfo) -> *mut OPENSSL_STACK;
     fn CMS_SignerInfo_set1_signer_cert(info: *mut SignerInfo, signer: *mut X509);
-    // openssl/ec.h: without a derivation (null) the secret itself is written, cut to the length given
+    // openssl/ec.h: without a derivation function (null), the secret itself is written, cut to the given length
     fn ECDH_compute_key(
         secret: *mut c_void,
         secret_bytes: usize,
@@ -35,13 +35,14 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Sets the signer of a `SignedData` that has exactly one; says whether it has.
+/// Sets the signer of a `SignedData` that has exactly one signer. Returns whether it has one.
 ///
-/// If OpenSSL were given a certificate to look for the signer in, it would compare names first, and read the certificate whole for that.
+/// If the certificate were passed to OpenSSL's search for the signer instead, OpenSSL would compare names, and parse the whole certificate
+/// for that.
 pub fn set_signer(content: &mut CmsContentInfo, signer: &X509Ref) -> bool {
-    // SAFETY: both pointers come from borrows that outlive the calls. The stack and its members belong to `content`, which
-    // is borrowed mutably, so no other code holds them. "set1" takes a reference of its own to the certificate, and never
-    // changes it. `OPENSSL_sk_num` answers -1 for a null pointer, as for content that is no `SignedData`.
+    // SAFETY: both pointers come from borrows that outlive the calls. The stack and its members belong to `content`, which is borrowed
+    // mutably, so no other code has them. "set1" takes a reference of its own to the certificate, and never changes it. `OPENSSL_sk_num`
+    // returns -1 for a null pointer, which it gets where the content is no `SignedData`.
     unsafe {
         let signers = CMS_get0_SignerInfos(content.as_ptr());
         if OPENSSL_sk_num(signers) != 1 {
@@ -52,18 +53,18 @@ pub fn set_signer(content: &mut CmsContentInfo, signer: &X509Ref) -> bool {
     true
 }
 
-/// Returns the secret that a key and a point of its curve agree on: the first coordinate of their product, as long as the
-/// curve's field (SEC 1, 3.3.1).
+/// Returns the secret that a key and a point of its curve agree on: the first coordinate of their product, as long as the curve's field
+/// (SEC 1, 3.3.1).
 ///
-/// `EVP_PKEY_derive` computes the same with the same function, but wants the point as a key. OpenSSL 3 makes a curve anew for
-/// each key that it takes over, which took about a tenth of a letter's processor time.
+/// `EVP_PKEY_derive` calls the same function, but needs the point as a key. OpenSSL 3 makes a new curve for each imported key, which took
+/// about a tenth of a letter's processor time.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn agreed_secret(own: &EcKeyRef<Private>, peer: &EcPointRef) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
     let mut secret = Zeroizing::new(vec![0; own.group().degree().div_ceil(8) as usize]);
-    // SAFETY: key and point are borrowed for the call, which changes neither; it writes no more than the length that it is
-    // given. `EC_POINT_mul` inside answers with an error for a point that was made for another curve.
+    // SAFETY: key and point are borrowed for the call, which changes neither. The call writes no more than the given length. Inside it,
+    // `EC_POINT_mul` returns an error for a point of another curve.
     let written =
         unsafe { ECDH_compute_key(secret.as_mut_ptr().cast(), secret.len(), peer.as_ptr(), own.as_ptr(), null()) };
     match usize::try_from(written) {

@@ -1,7 +1,7 @@
-//! Writes `SignedData` (RFC 5652, 5) with what must be in it and no more.
+//! Writes `SignedData` (RFC 5652, 5) with only the elements that it must have.
 //!
-//! OpenSSL's writer adds the time of signing, which every letter states inside already: forty bytes of each letter on
-//! its way over a satellite. The signature itself is OpenSSL's, and its `cms -verify` reads what is written here.
+//! OpenSSL's writer adds the time of signing, which every letter contains already. That would be forty more bytes for each letter over a
+//! satellite link. OpenSSL makes the signature itself, and its `cms -verify` reads these structures.
 
 use openssl::error::ErrorStack;
 
@@ -12,15 +12,15 @@ use crate::identifiers::{ContentCipher, SignerId};
 use crate::keys::SigningKey;
 use crate::prescan::{KeyKind, oid};
 
-/// Version of the structure and of its signer, where issuer and serial number name the signer (RFC 5652, 5.1 and 5.3).
+/// Version of the structure and of its signer, where issuer and serial number refer to the signer (RFC 5652, 5.1 and 5.3).
 const VERSION_ISSUER_SERIAL: u8 = 1;
-/// Version of the structure and of its signer, where a key id names the signer.
+/// Version of the structure and of its signer, where a key id refers to the signer.
 const VERSION_KEY_ID: u8 = 3;
 
-/// Signs octets with SHA-256; names the signer as software of the cipher that is put around it expects.
+/// Signs octets with SHA-256. The signer's identifier is the kind that software for this cipher expects.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL fails.
 pub fn write(octets: &[u8], key: &SigningKey, cipher: ContentCipher) -> Result<Vec<u8>, ErrorStack> {
     let id = key.certificate().written_id(cipher);
     let version = version(if matches!(id, SignerId::KeyId(_)) { VERSION_KEY_ID } else { VERSION_ISSUER_SERIAL });
@@ -30,9 +30,9 @@ pub fn write(octets: &[u8], key: &SigningKey, cipher: ContentCipher) -> Result<V
         attribute(oid::CONTENT_TYPE, &content_type),
         attribute(oid::MESSAGE_DIGEST, &der::write(OCTET_STRING, &[Digest::of(octets).as_bytes()])),
     ];
-    // DER wants the members of a SET in ascending order; these two are, since the digest's is longer.
+    // DER orders the members of a SET. These two are in order, because the digest's attribute is longer.
     let attributes = attributes.concat();
-    // What is signed is the SET itself; what travels has the tag of its place (RFC 5652, 5.4).
+    // The signature covers the attributes with the tag of a SET; the structure holds them with another tag (RFC 5652, 5.4).
     let signature = key.sign(&der::write(SET, &[&attributes]))?;
     let signer_info = der::write(
         SEQUENCE,
@@ -61,7 +61,7 @@ fn attribute(oid: &[u8], value: &[u8]) -> Vec<u8> {
 
 fn signature_algorithm(kind: KeyKind) -> Vec<u8> {
     match kind {
-        // ECDSA stands without parameters (RFC 5754, 3.3), RSA with NULL (RFC 3370, 3.2).
+        // ECDSA has no parameters (RFC 5754, 3.3), and RSA has NULL (RFC 3370, 3.2).
         KeyKind::P256 | KeyKind::P384 => der::write(SEQUENCE, &[&identifier(oid::ECDSA_SHA256)]),
         KeyKind::Rsa { .. } => der::write(SEQUENCE, &[&identifier(oid::RSA_ENCRYPTION), &der::write(NULL, &[])]),
     }

@@ -1,19 +1,19 @@
-//! Finds the PEM blocks of a text: the one finder for a document and for a mail, so that both see the same letters.
+//! Finds the PEM blocks of a text. Documents and mails use the same finder, so that both give the same letters.
 //!
-//! One pass over the lines, whatever they hold. Lines end at LF, CR or NUL: a document that TNEF carries stands between the
-//! NULs of a length and whatever follows. Before each line a byte order mark, blanks and the `>` of a quotation mean nothing.
+//! The finder reads the lines once, whatever octets they have. A line ends at LF, CR or NUL, because TNEF puts NULs before and after a
+//! document that it carries. A byte order mark, blanks and `>` at the beginning of a line are ignored.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// The label that we write, and the one of older software, which means the same to a parser (RFC 7468, 8 and 9).
+/// The label that this crate writes, and the label of older software, which a parser must treat in the same way (RFC 7468, 8 and 9).
 const LABELS: [&[u8]; 2] = [b"CMS", b"PKCS7"];
 const DASHES: &[u8] = b"-----";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Most octets of a line that are compared with a marker.
 const MARKER_BYTES_MAX: usize = 24;
 
-/// Which octets are characters of base64 (RFC 4648, 4).
+/// For each octet, whether it is a character of base64 (RFC 4648, 4).
 const CHARACTERS: [bool; 256] = {
     let mut is_character = [false; 256];
     let mut octet = 0u8;
@@ -24,16 +24,17 @@ const CHARACTERS: [bool; 256] = {
     is_character
 };
 
-/// One block: what stands between its two marker lines.
+/// One block: the text between its two marker lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Block<'t> {
-    /// Where the line of its first marker begins.
+    /// Position of the first marker's line.
     pub start: usize,
-    /// Where the block ends: after its last marker or, where that is missing, before the next block or with the text.
+    /// Position of the block's end: after its last marker. Where that marker is missing, the block ends before the next block or at the
+    /// end of the text.
     pub end: usize,
-    /// Whether its last marker is there.
+    /// Whether the block has its last marker.
     pub is_closed: bool,
-    /// Its label.
+    /// Label of the block.
     pub label: &'static str,
     /// Whether the first marker stands alone on its line.
     pub is_alone: bool,
@@ -41,14 +42,14 @@ pub struct Block<'t> {
 }
 
 impl<'t> Block<'t> {
-    /// Returns the characters of the body, without line ends, blanks and what stands before a line.
+    /// Returns the characters of the body, without line ends, blanks and the ignored beginnings of lines.
     fn characters(&self) -> impl Iterator<Item = u8> + 't {
         let lines = self.body.split(|octet| matches!(octet, b'\n' | b'\r'));
         lines.flat_map(|line| without_prefix(line).iter().copied()).filter(|octet| !matches!(octet, b' ' | b'\t'))
     }
 
-    /// Says whether the block is closed and its body could be base64 with its padding, and how many octets were examined for it: one
-    /// pass, which ends at the first octet that no base64 has.
+    /// Says whether the block is closed and its body can be padded base64. Also returns the number of octets examined; the examination
+    /// stops at the first octet that is not base64.
     pub fn is_whole(&self) -> (bool, usize) {
         let (mut characters, mut padding, mut is_at_start) = (0usize, 0usize, true);
         for (examined, octet) in (1..).zip(self.body) {
@@ -69,20 +70,21 @@ impl<'t> Block<'t> {
         (is_base64 && self.is_closed && self.is_alone, self.body.len())
     }
 
-    /// Returns the characters of the body as one text: blocks with the same text hold the same octets.
+    /// Returns the characters of the body as one text. Blocks with the same text have the same DER.
     pub fn text(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(self.body.len());
         text.extend(self.characters());
         text
     }
 
-    /// Decodes the body; none where it is not base64 with its padding.
+    /// Decodes the body; none where it is not padded base64.
     pub fn der(&self) -> Option<Vec<u8>> {
         BASE64.decode(self.text()).ok()
     }
 }
 
-/// The blocks of a text, in their order. A block that begins before the one ahead of it has ended cuts that one off.
+/// Iterator over the blocks of a text, in their order. Where a block begins before the end of the block before it, the earlier block ends
+/// there.
 #[derive(Clone, Debug)]
 pub struct Blocks<'t> {
     text: &'t [u8],
@@ -108,23 +110,23 @@ enum Edge {
 struct Marker {
     edge: Edge,
     label: &'static str,
-    /// Where the marker ends, counted from the beginning of its line.
+    /// Position of the marker's end, counted from the beginning of its line.
     end: usize,
     is_alone: bool,
 }
 
 impl<'t> Blocks<'t> {
-    /// Looks for blocks in a text of any octets.
+    /// Makes an iterator over the blocks of a text, which may have any octets.
     pub fn of(text: &'t [u8]) -> Blocks<'t> {
         Blocks { text, at: 0, open: None, examined: 0 }
     }
 
-    /// Returns how many octets have been examined, counted once for every pass: never more than twice the octets of the text.
+    /// Returns the number of octets examined, counted once for every pass. It is never more than twice the octets of the text.
     pub fn examined(&self) -> usize {
         self.examined
     }
 
-    /// Goes on to the next line, and returns where it begins and its marker.
+    /// Moves to the next line. Returns the line's position and its marker, if it has one.
     fn marker(&mut self) -> (usize, Option<Marker>) {
         let start = self.at;
         let rest = &self.text[start..];
@@ -170,7 +172,7 @@ impl<'t> Iterator for Blocks<'t> {
     }
 }
 
-/// Takes off what means nothing before a line: blanks, `>` and byte order marks.
+/// Removes the ignored beginning of a line: blanks, `>` and byte order marks.
 fn without_prefix(mut line: &[u8]) -> &[u8] {
     loop {
         line = match line {
@@ -184,7 +186,7 @@ fn without_prefix(mut line: &[u8]) -> &[u8] {
     }
 }
 
-/// Reads the marker with which a line begins, once its prefix is taken off.
+/// Reads the marker at the beginning of a line, after its ignored beginning has been removed.
 fn marker(line: &[u8], marked: &[u8]) -> Option<Marker> {
     let rest = marked.strip_prefix(DASHES)?;
     let (edge, rest) = match rest.strip_prefix(b"BEGIN ") {

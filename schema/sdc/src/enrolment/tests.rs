@@ -1,4 +1,4 @@
-//! What is read of a key that nobody knows: an enrolment that the key signed, and nothing else.
+//! A letter whose key is not registered is read only if it is an enrolment that this key has signed.
 
 use chrono::Utc;
 use rcgen::{CertificateParams, IsCa, Issuer, KeyPair};
@@ -47,7 +47,7 @@ fn enrolling(certificate: &[u8]) -> Request {
     Request::Enrol(Enrol { code: EnrolmentCode::typed("ABCD"), certificate: certificate.to_vec() })
 }
 
-/// Has octets signed and sealed for a centre that opens them.
+/// Signs octets, seals them for a centre, and opens them as that centre.
 fn opened(octets: &[u8], signer: &SigningKey) -> Opened {
     let centre = key().key;
     let der = cms::seal(octets, signer, centre.certificate(), ContentCipher::Aes256Gcm).unwrap();
@@ -75,12 +75,14 @@ fn an_enrolment_is_read_once_its_own_key_has_signed_it() {
 #[test]
 fn whoever_has_not_the_key_of_the_certificate_is_refused() {
     let (own, other) = (key(), key());
-    // Another's certificate, sent by whoever saw it on its way.
+    // A sender has seen the certificate of another office in transit, and puts it into the letter, but does not have its key. So the letter
+    // is signed with another key, and is refused.
     assert_eq!(
         read(&letter(enrolling(other.key.certificate().der())), &own.key).unwrap_err(),
         RefusalCode::EnrolmentRefused
     );
-    // A certificate of the key that an authority of one's own signed.
+    // The certificate in the letter is of the sender's own key, but an authority has signed it. Only a certificate that is signed with its
+    // own key is admitted, so the letter is refused.
     let mut authority = parameters();
     authority.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let issued = parameters().signed_by(&own.pair, &Issuer::from_params(&authority, &other.pair)).unwrap();
@@ -97,7 +99,8 @@ fn nothing_else_is_read_of_a_key_that_nobody_knows() {
         let refusal = Enrolment::read(opened(octets, &own.key)).unwrap_err();
         assert_eq!((refusal.code, refusal.parameters.len()), (RefusalCode::UnknownSigner, 0), "nothing is told of it");
     }
-    // A frame of few octets is read no further than an enrolment may be long.
+    // The compressed payload has few octets, but would unpack to more than an enrolment may have. It is unpacked only up to that limit, and
+    // the letter is refused.
     let long = format!("{}{}", " ".repeat(ENROLMENT_BYTES_MAX), "{}");
     let packed = payload::pack(long.as_bytes());
     assert!(packed.len() < 1000);

@@ -1,4 +1,5 @@
-//! A signer's identifier as people read it. It is a claim of the container: bounded, and without what steers a terminal.
+//! Texts of a signer's identifier for people. The container's sender wrote the identifier, so its text is bounded and has no characters
+//! that control a terminal.
 
 use std::fmt::Write;
 
@@ -7,15 +8,15 @@ use openssl::x509::X509Name;
 use super::SignerId;
 use crate::printable::printable;
 
-/// Octets of an identifier that are shown; a sender may write any number.
+/// Most octets of an identifier that are shown, because a sender may write any number of octets.
 const OCTETS_SHOWN_MAX: usize = 32;
-/// Longest issuer that is read, in octets of DER.
+/// Longest issuer's name that is read, in octets of DER.
 const ISSUER_OCTETS_MAX: usize = 2048;
-/// Longest text made of an issuer, in characters.
+/// Longest text of an issuer's name, in characters.
 const ISSUER_CHARACTERS_MAX: usize = 200;
 
 impl SignerId {
-    /// Words the identifier: `key id 1ac5…`, or `serial 0a1b of CN=Mairie d'Édéa`. At most 300 characters.
+    /// Returns the identifier's text: `key id 1ac5…`, or `serial 0a1b of CN=Mairie d'Édéa`, with at most 300 characters.
     pub fn words(&self) -> String {
         match self {
             SignerId::KeyId(octets) => format!("key id {}", hexadecimal(octets)),

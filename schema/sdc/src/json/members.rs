@@ -1,4 +1,4 @@
-//! Reads the members of a JSON value that is already strict: objects of exactly these members, bounded arrays, names.
+//! Reads the members of a JSON value that is already known to be strict: objects with exactly the listed members, bounded arrays, names.
 
 use std::fmt::Display;
 
@@ -8,10 +8,10 @@ use super::malformed;
 use crate::expected::{Expected, Names};
 use crate::refusal::Refusal;
 
-/// What PostgreSQL lets a name have (NAMEDATALEN less one).
+/// Most octets of a name in PostgreSQL (NAMEDATALEN less one).
 const NAME_OCTETS_MAX: usize = 63;
 
-/// Takes an object apart that has these members and no others.
+/// Divides an object that must have exactly the members `names`.
 pub fn members<const N: usize>(
     value: Value,
     path: impl Display,
@@ -26,7 +26,7 @@ pub fn members<const N: usize>(
     Ok(names.map(|name| take(&mut object, name)))
 }
 
-/// Takes an object apart that may have these members and has no others.
+/// Divides an object that may have the members `names`, and no others.
 pub fn optional_members<const N: usize>(
     value: Value,
     path: impl Display,
@@ -38,7 +38,7 @@ pub fn optional_members<const N: usize>(
     if object.is_empty() { Ok(found) } else { Err(expected()) }
 }
 
-/// Takes an object apart that has all of these members and may have those others, and no more.
+/// Divides an object that must have the members of the first list, may have the members of the second list, and must have no others.
 pub fn members_and_optional<const N: usize, const M: usize>(
     value: Value,
     path: impl Display,
@@ -54,12 +54,12 @@ pub fn members_and_optional<const N: usize, const M: usize>(
     if object.is_empty() { Ok(found) } else { Err(expected()) }
 }
 
-/// Takes one member out of an object; null where there is none.
+/// Removes one member from an object and returns it; returns null where the object does not have the member.
 pub fn take(object: &mut Map<String, Value>, name: &str) -> Value {
     object.remove(name).unwrap_or_default()
 }
 
-/// Takes an array of 1 to `length_max`.
+/// Returns the values of an array that has 1 to `length_max` values.
 pub fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<Value>, Refusal> {
     match value {
         Value::Array(array) if (1..=length_max).contains(&array.len()) => Ok(array),
@@ -67,12 +67,12 @@ pub fn array(value: Value, path: impl Display, length_max: usize) -> Result<Vec<
     }
 }
 
-/// Takes the name of an application, a table or a column.
+/// Returns the name of an application, a table or a column.
 pub fn name(value: Value, path: impl Display) -> Result<String, Refusal> {
     text(value).filter(|text| is_name(text)).ok_or_else(|| malformed(path, Expected::Name))
 }
 
-/// Takes a text.
+/// Returns a text; `None` where the value is no text.
 pub fn text(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
@@ -80,7 +80,7 @@ pub fn text(value: Value) -> Option<String> {
     }
 }
 
-/// Says whether a text may be a name. Names come back in refusals and logs: bounded, and on one line.
+/// Says whether a text can be a name. Refusals and logs quote names, so a name has a bounded length and no line breaks.
 pub fn is_name(text: &str) -> bool {
     (1..=NAME_OCTETS_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }

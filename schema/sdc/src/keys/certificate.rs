@@ -1,4 +1,4 @@
-//! A certificate, parsed once: the pinned one of an agency, or the centre's at an agency.
+//! A parsed certificate: the centre uses it for an agency's certificate, and an agency for the centre's.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::digest::Digest;
 use crate::identifiers::{ContentCipher, SignerId};
 use crate::prescan::{IssuerSerial, KeyKind, RecipientId};
 
-/// A certificate, parsed: the pinned one of an agency, or the centre's at an agency.
+/// A parsed certificate: at the centre the pinned certificate of an agency, at an agency the centre's certificate.
 #[derive(Clone)]
 pub struct RegisteredCertificate {
     der: Arc<[u8]>,
-    /// What verifies: the key alone.
+    /// Bare certificate with only the public key, for verifying signatures.
     pinned: X509,
     key_id: Vec<u8>,
     has_key_id_extension: bool,
@@ -34,30 +34,31 @@ pub struct RegisteredCertificate {
 }
 
 impl RegisteredCertificate {
-    /// Parses DER.
+    /// Parses a certificate in DER.
     ///
     /// # Errors
-    /// Not a certificate, not in strict DER, or of a key that is not admitted.
+    /// The octets are no certificate or not strict DER, or the key is not admitted.
     pub fn from_der(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        // What OpenSSL cannot read, other software will not take either: its owner is told now.
+        // Other software refuses a certificate that OpenSSL cannot read, so it is refused here already.
         X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
         RegisteredCertificate::registered(der)
     }
 
-    /// Parses PEM.
+    /// Parses a certificate in PEM.
     ///
     /// # Errors
-    /// Not a certificate, not in strict DER, or of a key that is not admitted.
+    /// The text is no certificate, its DER is not strict, or the key is not admitted.
     pub fn from_pem(pem: &[u8]) -> Result<RegisteredCertificate, KeyError> {
         let read = unreadable("a certificate in PEM");
         let der = X509::from_pem(pem).and_then(|x509| x509.to_der()).map_err(read)?;
         RegisteredCertificate::registered(&der)
     }
 
-    /// Parses DER of a certificate whose own key signed it: whoever brings it has the key.
+    /// Parses the DER of a certificate that is signed with its own key. The signature proves that the maker of the certificate has the
+    /// key.
     ///
     /// # Errors
-    /// As of [`RegisteredCertificate::from_der`]; [`KeyError::NotSelfSigned`].
+    /// The errors of [`RegisteredCertificate::from_der`]; [`KeyError::NotSelfSigned`].
     pub fn self_signed(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
         let certificate = RegisteredCertificate::from_der(der)?;
         let x509 = X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
@@ -65,15 +66,16 @@ impl RegisteredCertificate {
         if x509.verify(&key).is_ok_and(|is_signed| is_signed) { Ok(certificate) } else { Err(KeyError::NotSelfSigned) }
     }
 
-    /// Says whether the certificate names its key to others, so that another certificate of the key may bear the same name.
+    /// Says whether the certificate has a subject key identifier, by which letters can refer to its key. Another certificate of the same
+    /// key may have the same identifier.
     pub fn has_key_id(&self) -> bool {
         self.has_key_id_extension
     }
 
-    /// Takes DER that OpenSSL read when it was registered.
+    /// Parses the DER of a registered certificate. OpenSSL could read it when it was registered, so OpenSSL does not check it again.
     ///
     /// # Errors
-    /// Not in strict DER, or of a key that is not admitted.
+    /// The DER is not strict, or the key is not admitted.
     pub fn registered(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
         let fields = Fields::read(der)?;
         Ok(RegisteredCertificate {
@@ -111,12 +113,12 @@ impl RegisteredCertificate {
         &self.der
     }
 
-    /// Returns the SHA-256 of the public key with its algorithm: what belongs to one agency for ever.
+    /// Returns the SHA-256 of the public key with its algorithm, 32 bytes. A key belongs to one agency for ever.
     pub fn spki_sha256(&self) -> Digest {
         self.spki_sha256
     }
 
-    /// Returns the SHA-256 of the certificate: what people compare.
+    /// Returns the SHA-256 of the certificate, 32 bytes. People compare this fingerprint.
     pub fn fingerprint(&self) -> Digest {
         self.fingerprint
     }
@@ -126,26 +128,29 @@ impl RegisteredCertificate {
         self.algorithm
     }
 
-    /// Returns from when to when the certificate is valid.
+    /// Returns the first and the last moment of the certificate's validity.
     pub fn validity(&self) -> (DateTime<Utc>, DateTime<Utc>) {
         (self.not_before, self.not_after)
     }
 
-    /// Says whether it is there to certify others, not to sign letters: probably the wrong one of a chain.
+    /// Says whether the certificate's purpose is to certify others, not to sign letters. A person who gives it has probably chosen the
+    /// wrong certificate of a chain.
     pub fn is_authority(&self) -> bool {
-        // Other fields than those read at construction are no reason to refuse the certificate, so an error in them counts as no.
+        // Construction has checked the other fields. A fault in the fields read here is no reason to refuse the certificate, so an error
+        // counts as no.
         fields::is_authority(&self.der).unwrap_or(false)
     }
 
-    /// Returns the ways in which a signature can name this certificate.
+    /// Returns the identifiers by which a signature can refer to this certificate.
     pub fn signer_ids(&self) -> Vec<SignerId> {
         let IssuerSerial { issuer, serial } = self.issuer_serial.clone();
         let by_key_id = self.has_key_id_extension.then(|| SignerId::KeyId(self.key_id.clone()));
         by_key_id.into_iter().chain([SignerId::IssuerSerial { issuer, serial }]).collect()
     }
 
-    /// Returns how what is written names it: by its key identifier, which is shortest, if the extension gives one to others
-    /// too; beside AES-256-CBC by issuer and serial number, since PKCS #7 knows no other way (RFC 2315, 9.2 and 10.2).
+    /// Returns the identifier by which the structures of centre and office refer to this certificate. It is the subject key identifier,
+    /// which is shortest, where the certificate has one. With AES-256-CBC it is issuer and serial number, because PKCS #7 has no other
+    /// identifier (RFC 2315, 9.2 and 10.2).
     pub(crate) fn written_id(&self, cipher: ContentCipher) -> SignerId {
         if self.has_key_id_extension && cipher == ContentCipher::Aes256Gcm {
             return SignerId::KeyId(self.key_id.clone());
@@ -158,12 +163,12 @@ impl RegisteredCertificate {
         self.key_kind
     }
 
-    /// Returns what verifies signatures of its key, and nothing else.
+    /// Returns the bare certificate, which can only verify signatures of this key.
     pub(crate) fn pinned(&self) -> &X509Ref {
         &self.pinned
     }
 
-    /// Returns the key: what seals for its owner.
+    /// Returns the public key, which encrypts for the certificate's owner.
     pub(crate) fn public_key(&self) -> Result<PKey<Public>, ErrorStack> {
         self.pinned.public_key()
     }

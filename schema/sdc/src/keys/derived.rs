@@ -1,5 +1,5 @@
-//! Keys that are derived from a private key: what only the programs of one centre can compute, since all of them have its keys. So
-//! nothing more has to be made, kept and shared among them than the keys themselves.
+//! Keys that are derived from a private key. Only the programs of a centre have its private keys, so only they can compute the derived
+//! keys. So the programs need no further secret.
 
 use std::fmt;
 
@@ -12,15 +12,15 @@ use zeroize::Zeroizing;
 use super::error::unreadable;
 use super::{CentreKeys, KeyError, SigningKey};
 
-/// A symmetric key of 32 octets for one purpose. What it is derived from cannot be computed from it.
+/// A symmetric key of 32 octets for one purpose. The private key cannot be computed from the derived key.
 #[derive(Clone)]
 pub struct DerivedKey(Zeroizing<Vec<u8>>);
 
 impl DerivedKey {
-    /// Computes HMAC-SHA256 (RFC 2104) of some octets.
+    /// Computes the HMAC-SHA256 (RFC 2104) of octets; returns 32 octets.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn mac(&self, octets: &[u8]) -> Result<Vec<u8>, KeyError> {
         mac(&self.0, octets).map_err(unreadable("a derived key"))
     }
@@ -33,17 +33,17 @@ impl fmt::Debug for DerivedKey {
 }
 
 impl SigningKey {
-    /// Derives a key for a purpose: HMAC-SHA256 of the purpose's name, keyed with the private number. The same key gives the same one
-    /// wherever it is; another purpose or key gives one that has nothing in common with it.
+    /// Derives a key for a purpose: the HMAC-SHA256 of the purpose's name, keyed with the private number. The same private key and purpose
+    /// give the same derived key on every machine. Another purpose or private key gives an unrelated key.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn derive(&self, purpose: &str) -> Result<DerivedKey, KeyError> {
         let derived = self.private_number().and_then(|number| mac(&number, purpose.as_bytes()));
         derived.map(|key| DerivedKey(Zeroizing::new(key))).map_err(unreadable("a private key in PEM"))
     }
 
-    /// Returns the number that only the key's owner has, in octets whose count is the key's alone.
+    /// Returns the secret number of the private key. The number of octets depends only on the kind of the key, not on leading zeros.
     fn private_number(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let number = match &self.agreement_key {
             Some(key) => {
@@ -57,11 +57,11 @@ impl SigningKey {
 }
 
 impl CentreKeys {
-    /// Derives a key for a purpose from each key. The first is that of the key that signs; those of keys that are retired still tell
-    /// what was made with them.
+    /// Derives a key for a purpose from each of the centre's keys. The first derived key belongs to the present signing key. The derived
+    /// keys of retired keys still check MACs that were made with them.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// OpenSSL fails.
     pub fn derive(&self, purpose: &str) -> Result<Vec<DerivedKey>, KeyError> {
         self.keys.iter().map(|key| key.derive(purpose)).collect()
     }
@@ -86,7 +86,7 @@ mod tests {
         SigningKey::from_pem(pair.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()
     }
 
-    /// RFC 4231, test case 2.
+    /// The expected value is that of RFC 4231, test case 2.
     #[test]
     fn the_code_is_that_of_the_standard() {
         let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";

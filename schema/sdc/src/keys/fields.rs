@@ -1,7 +1,7 @@
-//! What a certificate says, in its own octets (RFC 5280, 4.1), read by our own strict reader.
+//! Reads a certificate's fields (RFC 5280, 4.1) with this crate's strict reader.
 //!
-//! One key has one encoding here, so that it cannot be registered twice under two hashes. OpenSSL's reader would take a
-//! tenth of a millisecond more, which is as long as opening a letter.
+//! Each key has only one encoding here, so a key cannot be registered twice under two hashes. OpenSSL's reader would take a tenth of a
+//! millisecond more, which is as long as opening a letter.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -13,7 +13,7 @@ use crate::der::{
 use crate::expected::Expected;
 use crate::prescan::{ISSUER_BYTES_MAX, KEY_ID_BYTES_MAX, KeyKind, SERIAL_BYTES_MAX, oid};
 
-/// The fields that are used.
+/// The fields that this crate uses.
 pub struct Fields<'a> {
     /// Content octets of the serial number.
     pub serial: &'a [u8],
@@ -21,31 +21,31 @@ pub struct Fields<'a> {
     pub issuer: &'a [u8],
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
-    /// Whole SubjectPublicKeyInfo.
+    /// The whole SubjectPublicKeyInfo in DER.
     pub spki: &'a [u8],
-    /// The key itself: content of its BIT STRING without the count of unused bits.
+    /// The public key: content of its BIT STRING without the first octet, which counts unused bits.
     pub public_key: &'a [u8],
     pub key: Key<'a>,
-    /// Subject key identifier, where there is the extension (RFC 5280, 4.2.1.2).
+    /// Subject key identifier; none where the certificate does not have this extension (RFC 5280, 4.2.1.2).
     pub key_id: Option<&'a [u8]>,
 }
 
 /// An admitted public key.
 #[derive(Clone, Copy)]
 pub enum Key<'a> {
-    /// An uncompressed point.
+    /// Uncompressed point on P-256.
     P256(&'a [u8]),
-    /// An uncompressed point.
+    /// Uncompressed point on P-384.
     P384(&'a [u8]),
-    /// Big-endian, without leading zeros.
+    /// Two big-endian numbers without leading zeros.
     Rsa { modulus: &'a [u8], exponent: &'a [u8] },
 }
 
 impl<'a> Fields<'a> {
-    /// Reads a certificate.
+    /// Reads the fields of a certificate.
     ///
     /// # Errors
-    /// Not in strict DER, or of a key that is not admitted.
+    /// The certificate is not strict DER, or its key is not admitted.
     pub fn read(certificate: &'a [u8]) -> Result<Fields<'a>, KeyError> {
         der::check(certificate)?;
         let mut outer = Reader::new(certificate).enter(SEQUENCE, Expected::Certificate)?;
@@ -70,12 +70,12 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Key<'a> {
-    /// Takes an admitted key in its one usual encoding.
+    /// Reads an admitted key in its one usual encoding.
     fn admitted(mut algorithm: Reader<'a>, public_key: &'a [u8]) -> Result<Key<'a>, KeyError> {
         let refused = |kind: &str| Err(KeyError::NotAdmitted(kind.to_owned()));
         match algorithm.expect(OBJECT_IDENTIFIER, Expected::PublicKeyAlgorithm)?.content {
             oid::EC_PUBLIC_KEY => {
-                // Explicit parameters, or a compressed point, would be the same key under another hash.
+                // Explicit parameters and compressed points are refused, because the same key would have another hash.
                 let Some(curve) = algorithm.optional(OBJECT_IDENTIFIER)? else {
                     return refused("EC without a named curve");
                 };
@@ -103,7 +103,7 @@ impl<'a> Key<'a> {
         let exponent = positive(&mut numbers)?;
         numbers.end(Expected::TwoRsaNumbers)?;
         let key = Key::Rsa { modulus, exponent };
-        // With an exponent of 1 every text is its own signature.
+        // With an exponent of 1, every text would be its own signature.
         if exponent.last().is_none_or(|last| last & 1 == 0) || exponent == [1] {
             return Err(KeyError::NotAdmitted("RSA with a public exponent below 3 or even".to_owned()));
         }
@@ -123,7 +123,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Returns the key's kind as people name it.
+    /// Returns the usual name of the key's kind.
     pub fn algorithm(&self) -> &'static str {
         match (self, self.bits()) {
             (Key::P256(_), _) => "P-256",
@@ -135,7 +135,7 @@ impl<'a> Key<'a> {
         }
     }
 
-    /// Returns what the key does in CMS.
+    /// Returns the kind of the key, which decides its use in CMS.
     pub fn kind(&self) -> KeyKind {
         match self {
             Key::P256(_) => KeyKind::P256,
@@ -145,7 +145,7 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Reads a positive INTEGER without the octet that only holds its sign.
+/// Reads a positive INTEGER, without the zero octet that only marks it as positive.
 fn positive<'a>(numbers: &mut Reader<'a>) -> Result<&'a [u8], DerError> {
     match numbers.expect(INTEGER, Expected::RsaNumber)?.content {
         [0, rest @ ..] => Ok(rest),
@@ -154,7 +154,7 @@ fn positive<'a>(numbers: &mut Reader<'a>) -> Result<&'a [u8], DerError> {
     }
 }
 
-/// Reads a time: of two digits for the year up to 2049, of four from 2050 on, in UTC to the second (RFC 5280, 4.1.2.5).
+/// Reads a time in UTC to the second (RFC 5280, 4.1.2.5). The year has two digits up to 2049, and four digits from 2050 on.
 pub(super) fn time(validity: &mut Reader<'_>) -> Result<DateTime<Utc>, DerError> {
     const WHAT: Expected = Expected::ValidityTime;
     let element = validity.element()?;
@@ -175,7 +175,8 @@ pub(super) fn time(validity: &mut Reader<'_>) -> Result<DateTime<Utc>, DerError>
     Ok(time.ok_or(DerError(WHAT))?.and_utc())
 }
 
-/// Checks the length of a name. The pre-scan admits no longer one, so no envelope and no signature could name the certificate.
+/// Checks the length of a name. The pre-scan admits no longer name, so no envelope and no signature could refer to a certificate with a
+/// longer name.
 fn bounded(name: &[u8], bytes_max: usize) -> Result<&[u8], DerError> {
     const WHAT: Expected = Expected::BoundedNames;
     if (1..=bytes_max).contains(&name.len()) { Ok(name) } else { Err(DerError(WHAT)) }
@@ -191,7 +192,7 @@ fn key_id(rest: Reader<'_>) -> Result<Option<&[u8]>, DerError> {
         let mut value = Reader::new(value);
         let id = bounded(value.expect(OCTET_STRING, Expected::KeyId)?.content, KEY_ID_BYTES_MAX)?;
         value.end(Expected::OneKeyId)?;
-        // Of two identifiers, one reader takes the first and another the last.
+        // A second identifier is refused, because one reader would take the first and another reader the last.
         if found.replace(id).is_some() { Err(DerError(Expected::OneKeyId)) } else { Ok(()) }
     })?;
     Ok(found)
@@ -218,12 +219,12 @@ fn each_extension<'a>(
     Ok(())
 }
 
-/// Says whether a certificate is there to certify others: it says CA:TRUE, and either another certificate issued it, or its key signs
-/// nothing but certificates (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone says nothing: `openssl req -x509` writes it into every
-/// certificate that it makes.
+/// Says whether a certificate's purpose is to certify others. It must say CA:TRUE. In addition, another certificate issued it, or its key
+/// may sign nothing but certificates (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone is not enough, because `openssl req -x509` writes it
+/// into every certificate.
 ///
 /// # Errors
-/// Not in strict DER.
+/// The certificate is not strict DER.
 pub fn is_authority(certificate: &[u8]) -> Result<bool, DerError> {
     let mut outer = Reader::new(certificate).enter(SEQUENCE, Expected::Certificate)?;
     let mut signed = outer.enter(SEQUENCE, Expected::CertificateContent)?;

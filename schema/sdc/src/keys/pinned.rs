@@ -1,8 +1,7 @@
-//! Keys put together from their numbers: a sender's point, a pair for one agreement, and the pinned key of a certificate in
-//! the shape that CMS takes, a certificate that has nothing else.
+//! Keys that are built from their numbers: a sender's point, a key pair for one agreement, and the bare certificate with a pinned public
+//! key that OpenSSL's CMS functions need.
 //!
-//! OpenSSL 3.0 looks through all its decoders for every key that it reads; a key put together from its numbers takes a
-//! tenth of that time.
+//! OpenSSL 3.0 tries all its decoders on every encoded key. To build a key from its numbers takes a tenth of that time.
 
 use std::sync::LazyLock;
 
@@ -22,24 +21,24 @@ type Curve = LazyLock<Result<EcGroup, ErrorStack>>;
 static P256: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::X9_62_PRIME256V1));
 static P384: Curve = LazyLock::new(|| EcGroup::from_curve_name(Nid::SECP384R1));
 
-/// Reads an uncompressed point, which must be on its curve and not at infinity. RSA has no points.
+/// Reads an uncompressed point, which must be on its curve and not at infinity. An RSA key has no point, so RSA is an error.
 ///
 /// # Errors
-/// OpenSSL's own where the point is not on the curve; one without a reason where it is at infinity.
+/// OpenSSL's own errors where the point is not on the curve; an error without a reason where the point is at infinity.
 pub fn point(kind: KeyKind, point: &[u8]) -> Result<EcPoint, ErrorStack> {
     let group = group(kind)?;
     let point = EcPoint::from_bytes(group, point, &mut *BigNumContext::new()?)?;
-    // The point at infinity has an encoding, and is no key: everybody agrees with it on the same secret.
+    // The point at infinity has an encoding but is no key: an agreement with it gives everybody the same secret.
     if point.is_infinity(group) {
         return Err(ErrorStack::get());
     }
     Ok(point)
 }
 
-/// Makes a key pair for one agreement; returns it with its uncompressed point. RSA has no points.
+/// Makes a key pair for one agreement; returns the pair with its uncompressed point. An RSA key has no point, so RSA is an error.
 ///
 /// # Errors
-/// OpenSSL's own.
+/// OpenSSL's own errors.
 pub fn ephemeral(kind: KeyKind) -> Result<(EcKey<Private>, Vec<u8>), ErrorStack> {
     let group = group(kind)?;
     let key = EcKey::generate(group)?;
@@ -47,10 +46,10 @@ pub fn ephemeral(kind: KeyKind) -> Result<(EcKey<Private>, Vec<u8>), ErrorStack>
     Ok((key, point))
 }
 
-/// Puts a key into a bare certificate.
+/// Puts a public key into a bare certificate.
 ///
 /// # Errors
-/// OpenSSL's own: a point that is not on its curve.
+/// OpenSSL's own errors, such as a point that is not on its curve.
 pub fn pinned(key: &Key<'_>) -> Result<X509, ErrorStack> {
     let key = match key {
         Key::P256(octets) | Key::P384(octets) => {

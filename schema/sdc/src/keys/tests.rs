@@ -1,4 +1,4 @@
-//! Certificates as rcgen and as the stock openssl command make them.
+//! Certificates made with rcgen and with the command `openssl`.
 
 use std::process::Command;
 
@@ -13,7 +13,7 @@ use crate::document::Document;
 
 fn issued(key: &KeyPair) -> rcgen::Certificate {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // rcgen writes the subject key identifier where the certificate says whether it is an authority.
+    // rcgen writes the subject key identifier only where the certificate says whether it is an authority.
     params.is_ca = IsCa::ExplicitNoCa;
     params.self_signed(key).unwrap()
 }
@@ -28,7 +28,7 @@ fn file(folder: &tempfile::TempDir, name: &str) -> Vec<u8> {
     std::fs::read(folder.path().join(name)).unwrap()
 }
 
-/// Makes a self-signed certificate with the stock command.
+/// Makes a self-signed certificate with the command `openssl`.
 fn made(arguments: &str) -> Result<SigningKey, KeyError> {
     let folder = tempfile::tempdir().unwrap();
     openssl(&folder, &format!("req -x509 {arguments} -keyout k -out c -days 30 -subj /CN=test"));
@@ -123,7 +123,8 @@ fn the_times_of_validity_are_those_that_openssl_reads() {
 fn a_signature_that_names_another_certificate_is_not_verified_with_this_one() {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let signing = SigningKey::from_pem(key.serialize_pem().as_bytes(), issued(&key).pem().as_bytes()).unwrap();
-    // A certificate of the same key under another key identifier.
+    // A second certificate has the same key, but another key identifier. The signature refers to the first certificate, so the verification
+    // with the second one must fail.
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![7; 20]);
@@ -192,7 +193,7 @@ fn a_certificate_without_key_identifier_is_named_by_issuer_and_serial_alone() {
     let opened = cms::open(&document, &CentreKeys::new(vec![key.clone()])).unwrap();
     assert_eq!(*opened.signer(), ids[0]);
     assert_eq!(opened.verify(certificate).unwrap().octets(), b"octets");
-    // The key identifier that OpenSSL derives is the one that this crate derives.
+    // OpenSSL and this crate derive the same key identifier.
     let derived = made(&format!("{subject}=hash")).unwrap();
     let spki = derived.x509.public_key().unwrap().public_key_to_der().unwrap();
     assert_eq!(derived.certificate().spki_sha256(), crate::digest::Digest::of(&spki));
@@ -212,7 +213,8 @@ fn stock_openssl_opens_what_is_sealed_for_any_registered_certificate() {
         for cipher in [ContentCipher::Aes256Gcm, ContentCipher::Aes256Cbc] {
             let der = cms::seal(b"octets", &centre, &registered, cipher).unwrap();
             std::fs::write(folder.path().join("sealed"), der).unwrap();
-            // Given the recipient's certificate, `openssl` looks for the names that stand in it.
+            // `openssl` finds the recipient's entry in the envelope by the identifiers in the certificate `c`. So the envelope must have
+            // the key identifier, or the issuer's name and the serial number, exactly as they are in the certificate.
             openssl(&folder, "cms -decrypt -binary -inform DER -in sealed -recip c -inkey k -out signed");
             openssl(&folder, "cms -verify -binary -noverify -inform DER -in signed -certfile centre -out opened");
             assert_eq!(file(&folder, "opened"), b"octets", "{key} {name}, {cipher:?}");
@@ -283,7 +285,8 @@ fn a_certificate_that_no_envelope_can_name_is_refused() {
 fn a_key_identifier_stands_once_and_whole() {
     let key = made("-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -addext subjectKeyIdentifier=11223344").unwrap();
     let der = key.certificate().der();
-    // 30 0b 06 03 55 1d 0e 04 06 04 04 11 22 33 44: an inner length that ends before the value, and one of nothing.
+    // The octets are 30 0b 06 03 55 1d 0e 04 06 04 04 11 22 33 44. The inner length is changed: to 2, which ends before the value does,
+    // and to 0.
     let at = der.windows(6).position(|window| window == [0x04, 0x04, 0x11, 0x22, 0x33, 0x44]).unwrap();
     for length in [0, 2] {
         let mut bent = der.to_vec();

@@ -1,7 +1,7 @@
-//! One zstd frame (RFC 8878), exactly: what a frame declares is checked before a single block is decoded.
+//! Reads exactly one zstd frame (RFC 8878). What a frame declares is checked before a single block is decoded.
 //!
-//! A content checksum is neither written nor asked for, because the signature covers every octet; where another tool wrote one, it must be
-//! right. The size of the output is bounded before it is allocated, and no window buffer is ever allocated.
+//! This crate neither writes nor requires a content checksum, because the signature covers every octet. If another tool wrote a checksum,
+//! it must be right. The size of the output is bounded before it is allocated, and no window buffer is ever allocated.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -15,9 +15,11 @@ use crate::expected::Expected;
 use crate::refusal::{Refusal, RefusalCode};
 
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// Size of the JSON from which on it is compressed with the settings for many records.
+/// Smallest size of the JSON, in octets, for which the settings for many records are used.
 const LARGE_BYTES: usize = 32 << 10;
-/// Shortest match that is looked for in many records.
+/// The parts of an answer with numbers up to this one are compressed with the same level as letters.
+const TIGHT_PARTS: u16 = 2;
+/// Shortest match, in octets, that the compressor looks for in many records.
 const LARGE_MATCH_BYTES_MIN: u32 = 5;
 
 thread_local! {
@@ -27,27 +29,45 @@ thread_local! {
 
 /// Returns the JSON of a letter, or one zstd frame of it where that is smaller.
 pub fn pack(json: &[u8]) -> Vec<u8> {
-    match frame_of(json, Some(dictionary::NEWEST), |newest| &newest.for_letters) {
+    match frame_of(json, Some(dictionary::NEWEST), dictionary::LARGE_LEVEL, |newest| &newest.for_letters) {
         Ok(frame) if frame.len() < json.len() => frame,
         _ => json.to_vec(),
     }
 }
 
-/// Returns the JSON of a letter of the centre in a form: as it is, or in a frame with the newest dictionary that is not newer than the
-/// form's.
+/// Packs the JSON of a letter from the centre in a form: as plain JSON, or as a frame. A frame uses the newest dictionary that is not
+/// newer than the form's dictionary.
 pub fn pack_as(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
+    pack_at(json, form, dictionary::LARGE_LEVEL)
+}
+
+/// Packs one part of an answer in a form, as [`pack_as`] does. `part` counts from 1. The first parts are compressed as much as letters,
+/// because a short answer may go over a slow link. The further parts of a long answer use a faster level, so that a whole table takes only
+/// seconds.
+pub fn pack_part(json: Vec<u8>, form: PayloadForm, part: u16) -> Vec<u8> {
+    let level = if part <= TIGHT_PARTS { dictionary::LARGE_LEVEL } else { dictionary::MANY_LEVEL };
+    pack_at(json, form, level)
+}
+
+fn pack_at(json: Vec<u8>, form: PayloadForm, large_level: i32) -> Vec<u8> {
     match form {
         PayloadForm::Json => json,
         PayloadForm::Frame { dictionary } => {
-            let frame = frame_of(&json, dictionary::newest_up_to(dictionary), |published| &published.for_answers);
-            // The buffer has room for every frame, so an error means that the library is out of memory. An office that reads frames reads
-            // JSON too.
-            frame.unwrap_or(json)
+            let prepared = |published: &'static Published| -> &'static CDict<'static> { &published.for_answers };
+            let frame = frame_of(&json, dictionary::newest_up_to(dictionary), large_level, prepared);
+            match frame {
+                // A frame is used only if it is within the ratio that offices accept. One value in thousands of rows compresses more than
+                // that, and is sent as JSON.
+                Ok(frame) if json.len() <= admitted_bytes(frame.len(), &PayloadLimits::default()) => frame,
+                // The buffer has room for every frame, so an error means that the library is out of memory. An office that reads
+                // frames reads JSON too.
+                Ok(_) | Err(_) => json,
+            }
         }
     }
 }
 
-/// Tells how a payload is packed, as far as its first octets tell: a frame whose header cannot be read has no dictionary.
+/// Returns how a payload is packed, from its first octets. A frame whose header cannot be read counts as a frame without a dictionary.
 pub fn form(octets: &[u8]) -> PayloadForm {
     if !octets.starts_with(&MAGIC) {
         return PayloadForm::Json;
@@ -58,11 +78,12 @@ pub fn form(octets: &[u8]) -> PayloadForm {
 fn frame_of(
     json: &[u8],
     dictionary: Option<&'static Published>,
+    large_level: i32,
     prepared: impl Fn(&'static Published) -> &'static CDict<'static>,
 ) -> Result<Vec<u8>, zstd_safe::ErrorCode> {
     let mut frame = Vec::with_capacity(zstd_safe::compress_bound(json.len()));
     if json.len() >= LARGE_BYTES {
-        compress_large(&mut frame, json, dictionary)?;
+        compress_large(&mut frame, json, dictionary, large_level)?;
         return Ok(frame);
     }
     COMPRESSOR.with_borrow_mut(|context| match dictionary {
@@ -72,10 +93,11 @@ fn frame_of(
     Ok(frame)
 }
 
-// Tuning for short matches wins on one record, but on a thousand it takes chance repeats in names and UUIDs for matches.
-fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Published>) -> SafeResult {
+// Settings for short matches give the smallest frame for one record. Among a thousand records they use chance repeats in names and UUIDs
+// as matches, which makes the frame larger.
+fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Published>, level: i32) -> SafeResult {
     let mut context = CCtx::create();
-    context.set_parameter(CParameter::CompressionLevel(dictionary::LARGE_LEVEL))?;
+    context.set_parameter(CParameter::CompressionLevel(level))?;
     context.set_parameter(CParameter::MinMatch(LARGE_MATCH_BYTES_MIN))?;
     if let Some(dictionary) = dictionary {
         context.load_dictionary(dictionary.octets)?;
@@ -83,15 +105,15 @@ fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Publishe
     context.compress2(frame, json)
 }
 
-/// Returns the JSON of a payload; whether it is JSON has not been looked at.
+/// Returns the octets of a payload's JSON. Whether they are valid JSON is not checked.
 ///
 /// # Errors
 ///
-/// `compression_malformed` with the parameter `limit`, `dictionary` or `frame`; `payload_malformed` where uncompressed
-/// octets are more than the JSON may have.
+/// `compression_malformed` with the parameter `limit`, `dictionary` or `frame`; `payload_malformed` where the payload is not compressed
+/// and has more octets than JSON may have.
 pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u8]>, Refusal> {
     if !octets.starts_with(&MAGIC) {
-        // Skippable frames and the formats before zstd 0.8 have other magics: here they are bad JSON.
+        // Skippable frames and formats before zstd 0.8 begin with other octets, so they count as JSON here and are refused as malformed.
         if octets.len() > limits.decompressed_bytes_max {
             let refusal = Refusal::new(RefusalCode::PayloadMalformed).with("limit", "size");
             return Err(refusal.with("expected", limits.decompressed_bytes_max).with("found", octets.len()));
@@ -111,7 +133,7 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     if capacity > bytes_max {
         return Err(too_large(bytes_max, limits));
     }
-    // Walks the block headers without decoding; the decoder itself would go on with a second frame.
+    // This call reads the block headers without decoding. The decoder itself would accept a second frame.
     if zstd_safe::find_frame_compressed_size(octets) != Ok(octets.len()) {
         return Err(frame(Expected::OneFrame));
     }
@@ -130,7 +152,7 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     }
 }
 
-/// Returns how many octets of JSON [`unpack`] gives, at most.
+/// Returns the most octets of JSON that [`unpack`] can return.
 pub fn unpacked_bytes(octets: &[u8], limits: &PayloadLimits) -> usize {
     if !octets.starts_with(&MAGIC) {
         return octets.len();
@@ -140,7 +162,7 @@ pub fn unpacked_bytes(octets: &[u8], limits: &PayloadLimits) -> usize {
     declared.unwrap_or(bytes_max).min(bytes_max)
 }
 
-/// What a frame declares of itself (RFC 8878 3.1.1.1).
+/// Fields of a frame's header (RFC 8878, 3.1.1.1).
 struct Header {
     dictionary_id: u32,
     window_bytes: u64,
@@ -178,7 +200,7 @@ fn little_endian(rest: &mut &[u8], length: usize) -> Option<u64> {
     Some(field.iter().rev().fold(0, |value, octet| value << 8 | u64::from(*octet)))
 }
 
-/// Returns how large the output of a frame of this length may be.
+/// Returns the most octets that a frame of this length may unpack to.
 fn admitted_bytes(frame_length: usize, limits: &PayloadLimits) -> usize {
     let by_ratio = frame_length.saturating_mul(limits.ratio_max).max(limits.decompressed_bytes_free);
     by_ratio.min(limits.decompressed_bytes_max)

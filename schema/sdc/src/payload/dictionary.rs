@@ -1,7 +1,8 @@
-//! The published zstd dictionaries. Each stays readable for ever: a letter on a shelf outlives the program.
+//! The published zstd dictionaries. Each remains readable for ever, because a letter may be stored longer than the program that wrote it
+//! is used.
 //!
-//! `dictionary/README.md` tells how they are made. Numbers below 256 take one octet in a frame; the ranges that
-//! RFC 8878 6 reserves concern frames distributed to the public, which SDC payloads are not.
+//! `dictionary/README.md` says how they are made. Numbers below 256 take one octet in a frame. RFC 8878 (6) reserves ranges of numbers for
+//! frames that are distributed to the public, which payloads of letters are not.
 
 use std::sync::LazyLock;
 
@@ -12,21 +13,24 @@ const V1: &[u8] = include_bytes!("../../dictionary/v1.zdict");
 /// The newest dictionary.
 pub static NEWEST: &Published = &PUBLISHED[PUBLISHED.len() - 1];
 
-/// Level for one record: the next higher level takes three times as long and saves nothing.
+/// Compression level for a letter with few records. The next higher level takes three times as long and saves nothing.
 const LETTER_LEVEL: i32 = 15;
-/// Level for an answer, of which the centre writes one per letter: a fifth of the time of level 9, for three octets more.
+/// Compression level for an answer. The centre writes one answer per letter, so speed matters: this level takes a fifth of the time of
+/// level 9, and three octets more.
 pub const ANSWER_LEVEL: i32 = 3;
-/// Level for many records.
+/// Compression level for a payload with many records.
 pub const LARGE_LEVEL: i32 = 19;
+/// Level for the many parts of an answer with very many records: a third of the time of level 9, and a tenth more octets.
+pub const MANY_LEVEL: i32 = 3;
 
-/// A published dictionary, each use of it prepared when it is first needed.
+/// A published dictionary. Each of its prepared forms is made at its first use.
 pub struct Published {
     id: u32,
-    /// As it is published.
+    /// The octets that are published.
     pub octets: &'static [u8],
-    /// For writing letters.
+    /// Form prepared for writing letters.
     pub for_letters: LazyLock<CDict<'static>>,
-    /// For writing answers.
+    /// Form prepared for writing answers.
     pub for_answers: LazyLock<CDict<'static>>,
     reading: LazyLock<DDict<'static>>,
 }
@@ -39,12 +43,12 @@ static PUBLISHED: [Published; 1] = [Published {
     reading: LazyLock::new(|| DDict::create(V1)),
 }];
 
-/// Finds a dictionary by its number, prepared for reading.
+/// Finds a dictionary by its number, in the form prepared for reading.
 pub fn find(id: u32) -> Option<&'static DDict<'static>> {
     PUBLISHED.iter().find(|published| published.id == id).map(|published| &*published.reading)
 }
 
-/// Finds the newest dictionary whose number is not above this one; there is none for 0, which is no dictionary.
+/// Finds the newest dictionary whose number is at most `id`; none for 0, which means no dictionary.
 pub fn newest_up_to(id: u32) -> Option<&'static Published> {
     PUBLISHED.iter().filter(|published| published.id <= id).max_by_key(|published| published.id)
 }

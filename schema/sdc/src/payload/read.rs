@@ -1,4 +1,4 @@
-//! From strict JSON to a letter or an answer. Version first, then the letter's key, then everything else.
+//! Reads a letter or an answer from strict JSON: the version first, then the letter's key, then everything else.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -10,6 +10,8 @@ use super::write::NoticeBody;
 use super::{LetterKey, PayloadLimits, Unreadable};
 use crate::answer::notice::{NOTICE, Notice, NoticeContent};
 use crate::answer::part::{Answered, Part, PartContent, PartHead};
+use crate::answer::results::Results;
+use crate::answer::rows::Rows;
 use crate::answer::statement::Statement;
 use crate::answer::{Answer, AnswerBody, AnswerContent, CentreLetter};
 use crate::expected::Expected;
@@ -27,10 +29,10 @@ const NOTICE_MEMBERS: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "se
 
 const PART: &[&str] = &["sdc", "id", "from", "to", "time", "mode", "answers", "service", "part", "last", "body"];
 
-/// Members of an answer that gives something beside its receipt: all of them, or none.
+/// Members that an answer with a body has beside its receipt. An answer has all of these members, or none.
 const BODY: [&str; 4] = ["service", "part", "parts", "body"];
 
-/// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
+/// Greatest sequence number, 2^53: the largest number up to which every JSON library is exact (RFC 8259, 6).
 const SEQUENCE_MAX: u64 = 1 << 53;
 
 /// Reads a letter from its JSON.
@@ -50,11 +52,11 @@ pub fn part(json: &[u8], limits: &PayloadLimits) -> Result<Part, Refusal> {
     Head { document: Document::divide(json)?, limits }.part()
 }
 
-/// Reads a letter of the centre from its JSON.
+/// Reads a letter from the centre from its JSON.
 pub fn centre_letter(json: &[u8], limits: &PayloadLimits) -> Result<CentreLetter, Refusal> {
     let head = Head { document: Document::divide(json)?, limits };
     head.version()?;
-    // Every answer has a receipt, and no service has this name.
+    // Every answer has a receipt, and no service is called `notice`, so no notice is read as an answer.
     if !head.document.has("receipt") && head.document.has("service") && head.service()? == NOTICE {
         head.notice().map(CentreLetter::Notice)
     } else if head.document.has("answers") {
@@ -64,7 +66,7 @@ pub fn centre_letter(json: &[u8], limits: &PayloadLimits) -> Result<CentreLetter
     }
 }
 
-/// The members about a letter, as opposed to its body.
+/// The members of a letter besides its body.
 struct Head<'a> {
     document: Document<'a>,
     limits: &'a PayloadLimits,
@@ -110,6 +112,9 @@ impl Head<'_> {
             NoticeContent::CertificateEnds { certificate, .. } if !is_digest(certificate) => {
                 Err(malformed("body.certificate", Expected::Fingerprint))
             }
+            NoticeContent::Definitions(definition) if !definition.columns.iter().all(Value::is_object) => {
+                Err(malformed("body.columns", Expected::Notice))
+            }
             NoticeContent::Resend { from } if !(1..=SEQUENCE_MAX).contains(from) => {
                 Err(malformed("body.from", Expected::Sequence))
             }
@@ -139,8 +144,15 @@ impl Head<'_> {
             Some(AnswerKind::Rows) if body.get("price").is_some() => {
                 PartContent::Estimate(typed(body, "body", Expected::Estimate)?)
             }
-            Some(AnswerKind::Rows) => PartContent::Rows(typed(body, "body", Expected::Rows)?),
-            Some(AnswerKind::Results) => PartContent::Results(typed(body, "body", Expected::Results)?),
+            Some(AnswerKind::Rows) => {
+                let rows: Rows = typed(body, "body", Expected::Rows)?;
+                PartContent::Rows(Some(rows).filter(Rows::is_table).ok_or_else(|| malformed("body", Expected::Rows))?)
+            }
+            Some(AnswerKind::Results) => {
+                let results: Results = typed(body, "body", Expected::Results)?;
+                let results = Some(results).filter(Results::is_table);
+                PartContent::Results(results.ok_or_else(|| malformed("body", Expected::Results))?)
+            }
             _ => return Err(malformed("service", Expected::ServiceWithBody)),
         };
         let head = PartHead {
@@ -233,7 +245,7 @@ impl Head<'_> {
         if !(1..=parts).contains(&part) {
             return Err(malformed("part", Expected::Part));
         }
-        // What a newer centre gives beside its receipts is refused here; how far this release reads stands in this list alone.
+        // This list decides which bodies this release reads. A body of a newer centre is refused.
         let content = match service.map(|service| service.facts().answer) {
             Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
             Some(AnswerKind::Profile) => AnswerContent::Profile(self.typed("body", Expected::Profile)?),
@@ -272,11 +284,12 @@ impl Head<'_> {
     }
 }
 
-/// Reads a type from a value that is strict JSON.
+/// Reads a type from a value that is already strict JSON.
 fn typed<T: DeserializeOwned + Serialize>(value: Value, name: &'static str, expected: Expected) -> Result<T, Refusal> {
-    // serde's own message quotes the value.
+    // serde's own message would quote the value, which is personal data.
     let read: T = serde_json::from_value(value.clone()).map_err(|_quotes| malformed(name, expected))?;
-    // serde admits other forms: an object's values in an array, a variant as an object, null for what is absent.
+    // serde also admits other forms, such as an array instead of an object, an object instead of a variant's name, or null instead of an
+    // absent member. Such a value differs from the value that is written again.
     let is_our_form = serde_json::to_value(&read).is_ok_and(|written| written == value);
     if is_our_form { Ok(read) } else { Err(malformed(name, expected)) }
 }

@@ -1,4 +1,4 @@
-//! What a payload may be: everything that reading refuses, with its code and its place, and that nothing is lost.
+//! Reading a payload: what is refused, with the refusal's code and place, and that a payload that is read loses nothing.
 
 mod accounts;
 mod answers;
@@ -41,13 +41,13 @@ const ANSWER: &str = concat!(
     r#""skew_seconds":-30}}"#,
 );
 
-/// The form in which an office sends that packs with the newest dictionary.
+/// The form of the letters of an office that packs with the newest dictionary.
 const NEWEST_FRAME: PayloadForm = PayloadForm::Frame { dictionary: 1 };
 
-/// A text that stands in refused payloads as the name of a person would; no refusal may repeat it.
+/// A text that stands for a person's name in refused payloads. No refusal may quote it.
 const SECRET: &str = "Ngo Biyong";
 
-/// Replaces what occurs exactly once.
+/// Replaces a text that must occur exactly once.
 fn with(text: &str, good: &str, bad: &str) -> String {
     assert_eq!(text.matches(good).count(), 1, "{good}");
     text.replace(good, bad)
@@ -63,7 +63,7 @@ fn parameter<'a>(refusal: &'a Refusal, name: &str) -> &'a str {
     refusal.parameters.get(name).map_or("", String::as_str)
 }
 
-/// Asserts that a letter so changed is refused as malformed at this place, with these words.
+/// Checks that a letter is refused as malformed, at the place `path` and with the expectation `expected`.
 fn assert_malformed(letter: &str, path: &str, expected: &str) {
     let refusal = refused(letter.as_bytes());
     assert_eq!(refusal.code, RefusalCode::PayloadMalformed, "{letter}: {refusal}");

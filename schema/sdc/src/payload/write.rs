@@ -1,6 +1,6 @@
-//! The JSON of letters and answers as this crate writes it: members in the order of FORMAT.md, times in whole seconds.
+//! Writes the JSON of letters and answers: members in the order of FORMAT.md, times in whole seconds.
 //!
-//! A reader admits any order. This one is what the dictionary knows.
+//! A reader admits members in any order, but the dictionary compresses this order best.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::ser::{SerializeStruct, Serializer};
@@ -67,7 +67,8 @@ impl Serialize for Notice {
     }
 }
 
-/// A part without its body, which is written behind it: the largest of them are made of texts that need no second look.
+/// Writes all members of a part except the body. The caller appends the body as octets, because a large body is JSON already and need not
+/// be parsed again.
 impl Serialize for PartHead {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut part = serializer.serialize_struct("PartHead", if self.last { 10 } else { 9 })?;
@@ -87,7 +88,7 @@ impl Serialize for PartHead {
     }
 }
 
-/// The body of a notice: its number, then what it says.
+/// The body of a notice: its number, then its content.
 #[derive(Serialize, Deserialize)]
 pub struct NoticeBody {
     pub number: u64,
@@ -95,7 +96,8 @@ pub struct NoticeBody {
     pub content: NoticeContent,
 }
 
-// No clock here is right to a fraction of a second, and every digit is paid for on a satellite link.
+// Times are written in whole seconds, because no clock of an office or centre is exact to a fraction of a second, and every digit costs
+// money over a satellite link.
 fn whole_seconds(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }

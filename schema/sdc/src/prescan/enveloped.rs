@@ -11,11 +11,11 @@ use crate::identifiers::ContentCipher;
 pub const GCM_NONCE_BYTES: usize = 12;
 pub const GCM_TAG_BYTES: usize = 16;
 pub const CBC_IV_BYTES: usize = 16;
-/// A wrapped 256-bit key (RFC 3394): one block more than the key.
+/// Length in octets of a wrapped 256-bit key (RFC 3394): the 32 octets of the key and one block of 8 octets.
 const WRAPPED_KEY_BYTES: usize = 40;
-/// Length of an uncompressed point on P-256 (SEC 1, 2.3.3): an octet that tells the form, and two coordinates.
+/// Length in octets of an uncompressed point on P-256 (SEC 1, 2.3.3): one octet that says the form, and two coordinates of 32 octets.
 const P256_POINT_BYTES: usize = 65;
-/// The same on P-384.
+/// Length in octets of an uncompressed point on P-384: one octet that says the form, and two coordinates of 48 octets.
 const P384_POINT_BYTES: usize = 97;
 const UNCOMPRESSED: u8 = 4;
 const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
@@ -25,10 +25,10 @@ const STD_DH_KDF: [(&[u8], KdfHash); 5] = [
     (oid::STD_DH_SHA384_KDF, KdfHash::Sha384),
     (oid::STD_DH_SHA512_KDF, KdfHash::Sha512),
 ];
-/// Lengths of the content's key once it is encrypted for RSA of 2048 to 4096 bits.
+/// Lengths in octets of the content's key after encryption with RSA. They are the lengths of a modulus of 2048 to 4096 bits.
 const RSA_KEY_BYTES: std::ops::RangeInclusive<usize> = 256..=512;
 
-/// Whom the envelope is for.
+/// How an envelope identifies its recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecipientId {
     /// By subject key identifier.
@@ -37,7 +37,7 @@ pub enum RecipientId {
     IssuerSerial(IssuerSerial),
 }
 
-/// What a key does: agreement on a curve, or transport in blocks of its modulus.
+/// Kind of a recipient's key. An EC key agrees on a key that unwraps the content's key; an RSA key decrypts the content's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
     /// EC on P-256.
@@ -46,41 +46,41 @@ pub enum KeyKind {
     P384,
     /// RSA.
     Rsa {
-        /// Length of the modulus.
+        /// Length of the modulus in octets.
         modulus_bytes: usize,
     },
 }
 
-/// An envelope that the pre-scan admits, and the kind of key that opens it.
+/// An envelope that the pre-scan admits, and the kind of key that opens the envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enveloped<'a> {
-    /// Its one recipient.
+    /// The recipient; an admitted envelope has exactly one.
     pub recipient: RecipientId,
-    /// The kind of key that its recipient must have.
+    /// The kind of key that the recipient must have.
     pub key_kind: KeyKind,
-    /// How the content's key was agreed on. RSA agrees on nothing.
+    /// The key agreement that protects the content's key; absent where the content's key is encrypted with RSA.
     pub agreement: Option<Agreement<'a>>,
-    /// Its content.
+    /// The encrypted content.
     pub content: EncryptedContent<'a>,
 }
 
-/// A key agreement (RFC 5753, 3.1.1).
+/// Values of a key agreement (RFC 5753, 3.1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement<'a> {
-    /// The sender's ephemeral point, uncompressed. Whether it lies on its curve is not known yet.
+    /// The sender's ephemeral point, uncompressed. The scan does not check that the point is on its curve.
     pub point: &'a [u8],
     /// The hash of the X9.63 KDF.
     pub kdf: KdfHash,
-    /// DER of the identifier of the key wrap algorithm, which the KDF takes in.
+    /// DER of the identifier of the key wrap algorithm. The identifier is an input of the KDF.
     pub wrap_algorithm: &'a [u8],
-    /// The content's key, wrapped.
+    /// The content's key, wrapped with AES-256.
     pub wrapped_key: &'a [u8],
 }
 
 /// Hashes of the X9.63 KDF (RFC 5753, 7.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KdfHash {
-    /// What stock OpenSSL derives with. As a KDF it is sound.
+    /// SHA-1, the default of OpenSSL. Collisions of SHA-1 do not weaken the KDF.
     Sha1,
     /// SHA-224.
     Sha224,
@@ -95,26 +95,26 @@ pub enum KdfHash {
 /// Encrypted content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EncryptedContent<'a> {
-    /// Authenticated.
+    /// AES-256-GCM, which authenticates the content.
     Aes256Gcm {
-        /// Never the same twice for one key.
+        /// The nonce. A sender never uses a nonce twice with one key.
         nonce: &'a [u8; GCM_NONCE_BYTES],
-        /// The octets.
+        /// The encrypted octets, without the tag.
         octets: &'a [u8],
-        /// The tag at its full length: a shorter one can be guessed byte by byte (RFC 5084, 4).
+        /// The authentication tag at its full length of 16 octets. A shorter tag is easier to forge (RFC 5084, 4).
         tag: &'a [u8; GCM_TAG_BYTES],
     },
-    /// Unauthenticated, for older software.
+    /// AES-256-CBC, which older software writes. It does not authenticate the content.
     Aes256Cbc {
         /// The initialisation vector.
         vector: &'a [u8; CBC_IV_BYTES],
-        /// The octets.
+        /// The encrypted octets.
         octets: &'a [u8],
     },
 }
 
 impl EncryptedContent<'_> {
-    /// Returns its cipher.
+    /// Returns the cipher of the content.
     pub fn cipher(&self) -> ContentCipher {
         match self {
             EncryptedContent::Aes256Gcm { .. } => ContentCipher::Aes256Gcm,
@@ -126,7 +126,7 @@ impl EncryptedContent<'_> {
 /// Scans an outer structure.
 ///
 /// # Errors
-/// What is not admitted, and whether it is malformed or forbidden.
+/// The first thing in the structure that is not admitted, as malformed or as forbidden.
 pub fn scan_enveloped(bytes: &[u8]) -> Result<Enveloped<'_>, ScanError> {
     der::check(bytes)?;
     let mut outer = Reader::new(bytes).enter(SEQUENCE, Expected::ContentInfo)?;
@@ -163,7 +163,7 @@ fn scan_authenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanEr
 }
 
 fn scan_unauthenticated<'a>(body: &mut Reader<'a>) -> Result<Enveloped<'a>, ScanError> {
-    // Version 3 announces a password or a recipient of another kind (RFC 5652, 6.1).
+    // An envelope of version 3 has a recipient with a password or of an unknown kind (RFC 5652, 6.1).
     if !matches!(body.small_integer(Expected::Version0Or2)?, 0 | 2) {
         return Err(ScanError::Forbidden(Expected::VersionOfKnownRecipient));
     }
@@ -182,12 +182,12 @@ fn exactly<const LENGTH: usize>(octets: &[u8], what: Expected) -> Result<&[u8; L
     octets.try_into().map_err(|_other_length| ScanError::Forbidden(what))
 }
 
-/// Demands that there are no unprotected attributes, which could be written on the way.
+/// Demands that there are no unprotected attributes: anybody who transports the letter could change them.
 fn no_attributes(body: &Reader<'_>) -> Result<(), ScanError> {
     if body.is_empty() { Ok(()) } else { Err(ScanError::Forbidden(Expected::NoAttributes)) }
 }
 
-/// Returns the nonce. ICVlen has a default of 12, so it must be present to be 16.
+/// Returns the nonce. The parameter `ICVlen`, the length of the tag, must be 16. It must be present, since its default is 12.
 fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<&[u8; GCM_NONCE_BYTES], ScanError> {
     let mut parameters = algorithm.parameters.enter(SEQUENCE, Expected::GcmParameters)?;
     algorithm.parameters.end(Expected::OnlyGcmParameters)?;
@@ -204,7 +204,8 @@ fn scan_gcm_parameters(mut algorithm: Algorithm<'_>) -> Result<&[u8; GCM_NONCE_B
 fn scan_encrypted_content<'a>(body: &mut Reader<'a>) -> Result<(Algorithm<'a>, &'a [u8]), ScanError> {
     let mut info = body.enter(SEQUENCE, Expected::EncryptedContent)?;
     let content_type = info.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content;
-    // CompressedData inside would be a bomb outside our limits; the signed structure travels as plain data.
+    // The encrypted content must be plain data. If it were `CompressedData`, OpenSSL would decompress it without the limits of this
+    // program.
     if content_type != oid::DATA {
         return Err(ScanError::Forbidden(Expected::DataEncrypted));
     }
@@ -221,7 +222,7 @@ struct Recipient<'a> {
 }
 
 fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError> {
-    // Originator information brings further certificates and revocation lists, which this format does not use.
+    // Originator information contains further certificates and revocation lists, which this format does not use.
     if body.peek() == Some(context(0)) {
         return Err(ScanError::Forbidden(Expected::NoOriginatorInformation));
     }
@@ -229,11 +230,12 @@ fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError
     let recipient = match recipients.peek() {
         Some(SEQUENCE) => scan_key_transport(recipients.enter(SEQUENCE, Expected::Recipient)?)?,
         Some(tag) if tag == context(1) => scan_key_agreement(recipients.enter(context(1), Expected::Recipient)?)?,
-        // [2] key wrap, [3] password, [4] other: none of them names a key of ours, and their code has had its CVEs.
+        // A recipient with a key encryption key ([2]), a password ([3]) or of another kind ([4]) has no key of the centre. OpenSSL's code
+        // for these kinds has had vulnerabilities.
         Some(_) => return Err(ScanError::Forbidden(Expected::RecipientKind)),
         None => return Err(ScanError::Malformed(Expected::OneRecipient)),
     };
-    // Each further recipient would be one more key operation that a stranger asks for, and one more reader of what is for the centre.
+    // Each further recipient would cost the centre one more key operation, and somebody else could read the letter.
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden(Expected::OneRecipient)) }
 }
 
@@ -262,7 +264,8 @@ fn scan_key_transport(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> 
     Ok(Recipient { id: recipient, key_kind: KeyKind::Rsa { modulus_bytes: key.content.len() }, agreement: None })
 }
 
-/// OAEP with its parameters written out: SHA-256 for hash and mask, no label. Absent ones mean SHA-1, and have crashed OpenSSL.
+/// Demands OAEP with explicit parameters: SHA-256 as hash and as mask hash, and no label. If the parameters are absent, the hash is SHA-1;
+/// absent parameters have also crashed OpenSSL.
 fn scan_oaep(mut outer: Algorithm<'_>) -> Result<(), ScanError> {
     let forbidden = ScanError::Forbidden(Expected::OaepSha256);
     let Some(parameters) = outer.parameters.optional(SEQUENCE)? else { return Err(forbidden) };
@@ -292,13 +295,14 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> 
         return Err(ScanError::Malformed(Expected::Version3));
     }
     let mut originator = info.enter(context(0), Expected::Originator)?;
-    // An originator named by certificate is static DH, with a key that a stranger chose for us to look up.
+    // The originator must be an ephemeral key. If the originator is a certificate, the agreement is static DH, and a stranger decides which
+    // certificate the centre looks up.
     if originator.peek() != Some(context(1)) {
         return Err(ScanError::Forbidden(Expected::EphemeralKey));
     }
     let (key_kind, point) = scan_originator_key(originator.enter(context(1), Expected::OriginatorKey)?)?;
     originator.end(Expected::OneOriginator)?;
-    // User keying material is not needed, and its length would be the sender's to choose.
+    // User keying material is not needed, and a sender could make it as long as it likes.
     if info.peek() == Some(context(1)) {
         return Err(ScanError::Forbidden(Expected::NoKeyingMaterial));
     }
@@ -309,7 +313,7 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> 
     let wrap_algorithm = agreement.parameters.rest();
     let wrap = algorithm(&mut agreement.parameters, Expected::WrapAlgorithm)?;
     agreement.parameters.end(Expected::OneWrapAlgorithm)?;
-    // Unwrapping with padding has written past its buffer (CVE-2026-63072).
+    // Only key wrap without padding is admitted: OpenSSL's unwrapping with padding has written beyond its buffer (CVE-2026-63072).
     if wrap.oid != oid::AES256_WRAP {
         return Err(ScanError::Forbidden(Expected::Aes256Wrap));
     }
@@ -335,7 +339,7 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
     if algorithm.oid != oid::EC_PUBLIC_KEY {
         return Err(ScanError::Forbidden(Expected::EcKey));
     }
-    // Where no curve is named, the recipient's own is meant (RFC 5753, 3.1.1).
+    // If the originator's key names no curve, its curve is that of the recipient's key (RFC 5753, 3.1.1).
     let curve = algorithm.parameters.optional(OBJECT_IDENTIFIER)?.map(|curve| curve.content);
     match curve {
         Some(_) => algorithm.parameters.end(Expected::OneCurve)?,
@@ -343,13 +347,14 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
     }
     let point = key.expect(BIT_STRING, Expected::OriginatorPoint)?;
     key.end(Expected::NothingAfterPoint)?;
-    // Compressed points have a second encoding, and leave the decompressing to us.
+    // Compressed points are not admitted: they are a second encoding of the same point, and this program would have to decompress them.
     let (point_kind, point) = match point.content {
         [0, point @ ..] if point.len() == P256_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P256, point),
         [0, point @ ..] if point.len() == P384_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P384, point),
         _ => return Err(ScanError::Forbidden(Expected::UncompressedPoint)),
     };
-    // A point of another curve than it says is how invalid-curve attacks begin; OpenSSL checks that it is on the curve.
+    // The point must have the length of the curve that the key names, since attacks with invalid curves use a point of another curve.
+    // OpenSSL checks that the point is on the curve.
     match (curve, point_kind) {
         (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok((point_kind, point)),
         _ => Err(ScanError::Forbidden(Expected::PointOfCurve)),

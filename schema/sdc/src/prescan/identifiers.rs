@@ -1,14 +1,14 @@
-//! How CMS names a certificate, and algorithm identifiers.
+//! How CMS identifies a certificate, and algorithm identifiers.
 
 use super::ScanError;
 use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
 use crate::expected::Expected;
 
-/// Longest issuer name admitted, in octets of DER. Like serial number and key identifier it is compared and stored.
+/// Longest issuer name admitted, in octets of DER. The limit exists because issuer names are compared and stored.
 pub const ISSUER_BYTES_MAX: usize = 1024;
-/// Longest serial number admitted.
+/// Longest serial number admitted, in octets.
 pub const SERIAL_BYTES_MAX: usize = 21;
-/// Longest key identifier admitted.
+/// Longest key identifier admitted, in octets.
 pub const KEY_ID_BYTES_MAX: usize = 64;
 
 /// A certificate by its issuer and serial number (RFC 5652, 10.2.4).
@@ -51,7 +51,7 @@ pub fn algorithm<'a>(reader: &mut Reader<'a>, what: Expected) -> Result<Algorith
 }
 
 impl<'a> Algorithm<'a> {
-    /// Demands parameters that are absent or NULL; both occur for the same algorithms.
+    /// Demands that the parameters are absent or NULL; senders write both for the same algorithm.
     pub fn without_parameters(mut self) -> Result<(), ScanError> {
         self.parameters.optional(NULL)?;
         Ok(self.parameters.end(Expected::NoParameters)?)

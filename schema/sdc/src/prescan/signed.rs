@@ -1,7 +1,6 @@
 //! The inner structure: `SignedData` with attached content, signed attributes and exactly one signer (RFC 5652, 5).
 //!
-//! The scanned structure is written anew from the parts that were looked at, so that a certificate which the letter brings along does
-//! not reach the verifier.
+//! The scan writes the structure anew from the parts that it has checked, so that a certificate in the letter does not reach the verifier.
 
 use super::identifiers::{algorithm, issuer_serial, key_id};
 use super::{IssuerSerial, KeyKind, ScanError, oid};
@@ -9,7 +8,7 @@ use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENC
 use crate::expected::Expected;
 use crate::identifiers::SignerId;
 
-/// Attributes that a signer may add; each costs a comparison.
+/// Most signed attributes of a signer. The scan compares each attribute with all attributes before it, so the number is limited.
 const ATTRIBUTES_MAX: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -19,17 +18,17 @@ enum Hash {
     Sha512,
 }
 
-/// The kind of key that a signature algorithm is of.
+/// The kind of key to which a signature algorithm belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureKey {
-    /// ECDSA.
+    /// A key of a curve, for ECDSA.
     Elliptic,
-    /// RSA, PKCS #1 v1.5.
+    /// An RSA key, for PKCS #1 v1.5.
     Rsa,
 }
 
 impl SignatureKey {
-    /// Says whether a key can have made such a signature.
+    /// Says whether a key of this kind can have made the signature.
     pub fn is_of(self, kind: KeyKind) -> bool {
         match kind {
             KeyKind::P256 | KeyKind::P384 => self == SignatureKey::Elliptic,
@@ -41,18 +40,18 @@ impl SignatureKey {
 /// A signed structure that OpenSSL may verify.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Who is said to have signed.
+    /// The certificate that the signature refers to. It is a claim until the signature is verified.
     pub signer: SignerId,
-    /// With which kind of key it is said to be signed.
+    /// The kind of key that belongs to the signature algorithm. It is a claim until the signature is verified.
     pub signature_key: SignatureKey,
-    /// The structure without embedded certificates.
+    /// DER of the structure, without embedded certificates.
     pub der: Vec<u8>,
 }
 
 /// Scans an inner structure.
 ///
 /// # Errors
-/// What is not admitted, and whether it is malformed or forbidden.
+/// The first thing that is not admitted, as malformed or as forbidden.
 pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
     der::check(bytes)?;
     let mut outer = Reader::new(bytes).enter(SEQUENCE, Expected::ContentInfo)?;
@@ -74,16 +73,16 @@ pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
     one_digest.end(Expected::OneDigestAlgorithm)?;
     let info = body.expect(SEQUENCE, Expected::SignedContent)?;
     scan_content(Reader::new(info.content))?;
-    // Who may sign is registered. A certificate from the letter itself would let anyone sign as anyone.
+    // Certificates of signers are registered at the centre. If a certificate from the letter were used, anyone could sign as anyone.
     body.optional(context(0))?;
-    // A revocation list from the letter would let a sender say who is revoked.
+    // If a revocation list from the letter were used, a sender could decide whose certificate is revoked.
     if body.peek() == Some(context(1)) {
         return Err(ScanError::Forbidden(Expected::NoRevocationLists));
     }
     let signers = body.expect(SET, Expected::Signers)?;
     body.end(Expected::NothingAfterSigners)?;
     let mut one_signer = Reader::new(signers.content);
-    // Without a signer nothing is signed; with several, readers differ on whose letter it is.
+    // A structure without a signer proves nothing; with several signers, readers could disagree on whose letter it is.
     if one_signer.is_empty() {
         return Err(ScanError::Forbidden(Expected::OneSigner));
     }
@@ -100,7 +99,7 @@ pub fn scan_signed(bytes: &[u8]) -> Result<Signed, ScanError> {
 /// Returns the content of a structure that [`scan_signed`] has written.
 ///
 /// # Errors
-/// It is none.
+/// The bytes are not a structure that [`scan_signed`] has written.
 pub fn signed_content(bytes: &[u8]) -> Result<&[u8], ScanError> {
     let mut outer = Reader::new(bytes).enter(SEQUENCE, Expected::ContentInfo)?;
     outer.expect(OBJECT_IDENTIFIER, Expected::ContentType)?;
@@ -115,7 +114,7 @@ fn scan_content(mut info: Reader<'_>) -> Result<&[u8], ScanError> {
     if info.expect(OBJECT_IDENTIFIER, Expected::ContentType)?.content != oid::DATA {
         return Err(ScanError::Forbidden(Expected::DataSigned));
     }
-    // A detached signature is over content that the reader supplies.
+    // A detached signature leaves the content to the reader, so it proves nothing about the letter's own content.
     if info.is_empty() {
         return Err(ScanError::Forbidden(Expected::AttachedContent));
     }
@@ -132,14 +131,15 @@ fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {
         oid::SHA256 => Hash::Sha256,
         oid::SHA384 => Hash::Sha384,
         oid::SHA512 => Hash::Sha512,
-        // Two letters with one SHA-1 or MD5 can be made, the one to be signed and the one to be sent.
+        // An attacker can make two letters with the same SHA-1 or MD5 digest, have one signed and send the other.
         _ => return Err(ScanError::Forbidden(Expected::Sha2)),
     };
     digest.without_parameters()?;
     Ok(hash)
 }
 
-/// Checks a signature algorithm: one that names its hash must name the digest's, or two readers would hash differently.
+/// Checks a signature algorithm and returns the kind of its key. If the algorithm includes a hash, the hash must be the digest's hash;
+/// otherwise two programs could verify with different hashes.
 fn scan_signature(reader: &mut Reader<'_>, digest: Hash) -> Result<SignatureKey, ScanError> {
     let signature = algorithm(reader, Expected::SignatureAlgorithm)?;
     let (key, hash) = match signature.oid {
@@ -174,14 +174,14 @@ fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<(SignerId, Signatur
     if scan_digest(&mut info)? != digest {
         return Err(ScanError::Malformed(Expected::SignerDigest));
     }
-    // Without signed attributes, a signature over content can be passed off as one over attributes, and the reverse.
+    // Without signed attributes, a signature over content could be passed off as a signature over attributes, and the reverse.
     if info.peek() != Some(context(0)) {
         return Err(ScanError::Forbidden(Expected::SignedAttributes));
     }
     scan_attributes(info.enter(context(0), Expected::SignedAttributes)?)?;
     let key = scan_signature(&mut info, digest)?;
     info.expect(OCTET_STRING, Expected::Signature)?;
-    // Unsigned attributes could be changed on the way, so there are none.
+    // Unsigned attributes could be changed on the way, so none is admitted.
     if info.is_empty() { Ok((signer, key)) } else { Err(ScanError::Forbidden(Expected::NoUnsignedAttributes)) }
 }
 
@@ -192,7 +192,7 @@ fn scan_attributes(mut attributes: Reader<'_>) -> Result<(), ScanError> {
         let kind = attribute.expect(OBJECT_IDENTIFIER, Expected::AttributeType)?.content;
         let mut values = attribute.enter(SET, Expected::AttributeValues)?;
         attribute.end(Expected::NothingAfterAttributeValues)?;
-        // Of two message digests, one reader compares the first and another the last.
+        // Each attribute may occur only once: with two message digests, one program could compare the first and another program the last.
         if seen.contains(&kind) || seen.len() == ATTRIBUTES_MAX {
             return Err(ScanError::Forbidden(Expected::AttributesOnce));
         }

@@ -9,13 +9,13 @@ use crate::json::malformed;
 use crate::json::members::{optional_members, text};
 use crate::refusal::Refusal;
 
-/// Days of the centre's calendar, both included.
+/// A period in days of the centre's calendar; the first and the last day are part of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Period {
     /// The first day; where absent, the first day of the last day's month.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<NaiveDate>,
-    /// The last day; where absent, the day on which the centre takes the letter in hand.
+    /// The last day; where absent, the day on which the centre handles the letter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub to: Option<NaiveDate>,
 }
@@ -34,7 +34,7 @@ pub(super) fn read(body: Value) -> Result<Period, Refusal> {
 fn day(value: Value, path: &str) -> Result<NaiveDate, Refusal> {
     let read = text(value).and_then(|text| {
         let day: NaiveDate = text.parse().ok()?;
-        // chrono passes over blanks, signs and missing zeros: a day is admitted only in the form in which it is written.
+        // chrono also accepts blanks, signs and missing zeros. A day is accepted only if it equals its own text form.
         (("0001-01-01".len() == text.len()) && day.to_string() == text && !text.starts_with("0000")).then_some(day)
     });
     read.ok_or_else(|| malformed(path, Expected::Day))

@@ -1,4 +1,4 @@
-//! The body of `certify`: legal keys as they are printed on paper, and what else the paper says.
+//! The body of `certify`: legal keys as they are printed on paper, and optionally further values that the paper shows.
 
 use std::fmt;
 
@@ -12,21 +12,21 @@ use crate::json::members::{members_and_optional, name};
 use crate::limits::PayloadLimits;
 use crate::refusal::Refusal;
 
-/// Most keys of one letter.
+/// Most keys in one letter.
 pub const CERTIFIED_KEYS_MAX: usize = 100;
 
-/// Legal keys of records of one table, values by column as in an export.
+/// Legal keys of records of one table. Values are ordered by column, as in an export.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct Certified {
     /// The family of tables, such as `ecr`.
     pub application: String,
-    /// The table's name within it.
+    /// The table's name within its application.
     pub table: String,
     /// The names of the columns of the legal key.
     pub key: Vec<String>,
-    /// `keys[c][k]` is column `c` of key `k`.
+    /// `keys[c][k]` is the value of column `c` of the legal key in key `k`.
     pub keys: Vec<Vec<Value>>,
-    /// Names of other columns that the paper shows; none where only the keys are looked up.
+    /// Names of other columns that the paper shows; empty where the keys are only looked up.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// `values[c][k]` is what the paper of key `k` says in column `c`.

@@ -1,4 +1,4 @@
-//! The body of `correct`: records already sent that say something else now, or are no longer valid, each with its reason.
+//! The body of `correct`: replacements and cancellations of records already sent, each with its reason.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -14,68 +14,68 @@ use crate::names::folded;
 use crate::printable::steers;
 use crate::refusal::Refusal;
 
-/// Corrections in one letter.
+/// Most corrections in one letter.
 const CORRECTIONS_MAX: usize = 100;
-/// Characters of a reason, and of what it refers to.
+/// Most characters of a reason, and of a reference.
 const REASON_CHARS_MAX: usize = 500;
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const NUMERO_MAX: i64 = 1 << 53;
 
-/// Corrections of records of one application, all or none.
+/// Corrections of records of one application; all of them take effect, or none.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct Corrections {
     /// The family of tables, such as `election`.
     pub application: String,
-    /// At least one.
+    /// The corrections, at least one.
     pub corrections: Vec<Correction>,
 }
 
-/// What becomes of one record.
+/// The correction of one record.
 #[derive(Clone, PartialEq, Serialize)]
 pub struct Correction {
     /// The table's name within its application.
     pub table: String,
-    /// Which record.
+    /// Name of the record that is corrected.
     pub record: RecordName,
-    /// What becomes of it.
+    /// Whether the record is replaced or cancelled.
     pub action: CorrectionAction,
-    /// Columns that change, once each; none where the record is cancelled.
+    /// Columns that change, once each; empty where the record is cancelled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Their new values, in the order of the columns.
+    /// New values, in the order of `columns`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<Value>,
-    /// Why, on one line.
+    /// Why the record is corrected, on one line.
     pub reason: String,
-    /// What proves it, such as the number of the minutes, on one line.
+    /// Document that proves the correction, such as the number of the minutes, on one line.
     pub reference: String,
 }
 
-/// By what a record is named.
+/// How a correction identifies its record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum RecordName {
-    /// By the installation that sent it, and its own number there.
+    /// The installation that sent the record, and the record's number there.
     Identity {
-        /// The installation.
+        /// Name of the installation that sent the record.
         installation: String,
-        /// The record's number there.
+        /// Number of the record in that installation.
         numero: i64,
     },
-    /// By its legal key.
+    /// The legal key of the record.
     Key {
-        /// A value for each column of the key.
+        /// Value of each column of the key, by the column's name.
         key: BTreeMap<String, Value>,
     },
 }
 
-/// What becomes of a record.
+/// What a correction does to its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CorrectionAction {
-    /// It says something else.
+    /// The record gets other values.
     Replace,
-    /// It is no longer valid.
+    /// The record is no longer valid.
     Cancel,
 }
 

@@ -1,5 +1,5 @@
-//! The body of `enrol`: the first contact of an installation, whose key nobody knows yet. The one-time code says that it may come, and
-//! the certificate, signed by the key that signs the letter, which key that is.
+//! The body of `enrol`: the first contact of an installation, whose key the centre does not know yet. The body contains a one-time code,
+//! which admits the installation, and a certificate of its key. The same key signs the certificate and the letter.
 
 use std::fmt;
 
@@ -16,16 +16,16 @@ use crate::json::malformed;
 use crate::json::members::{members, text};
 use crate::refusal::Refusal;
 
-/// Characters of a code: 120 random bits.
+/// Number of characters of a code; they encode 120 random bits.
 pub const ENROLMENT_CHARS: usize = 24;
 
-/// The alphabet of codes (Crockford's base32): no letter that is read as a digit, and none that makes words.
+/// The alphabet of codes (Crockford's base32). It omits I, L and O, which look like digits, and U.
 pub const ENROLMENT_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Most octets of what is looked at as a code.
+/// Most octets of a text that the centre accepts as the code of a request.
 const OCTETS_MAX: usize = 64;
 
-/// Asks that an installation be enrolled.
+/// A request to enrol an installation.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Enrol {
     /// The one-time code.
@@ -34,13 +34,14 @@ pub struct Enrol {
     pub certificate: Vec<u8>,
 }
 
-/// A one-time code, or what was sent as one.
+/// A one-time code, or whatever text was sent as one.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct EnrolmentCode(String);
 
 impl EnrolmentCode {
-    /// Takes what a person typed: blanks and hyphens mean nothing, small letters are capitals, and what looks like a digit is one.
+    /// Makes a code from what a person typed: drops blanks and hyphens, turns small letters into capitals, and turns letters that look like
+    /// digits into these digits.
     pub fn typed(text: &str) -> EnrolmentCode {
         let meant = |character: char| match character.to_ascii_uppercase() {
             'O' => '0',
@@ -51,24 +52,24 @@ impl EnrolmentCode {
         EnrolmentCode(text.chars().filter(is_meant).map(meant).collect())
     }
 
-    /// Returns it as it travels.
+    /// Returns the code as letters contain it, without hyphens.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns its SHA-256, by which the centre knows it: of 120 random bits nothing can be guessed from that.
+    /// Returns the SHA-256 of the code, 32 bytes, by which the centre finds the code. Nobody can guess 120 random bits from their digest.
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
 
-    /// Returns it as it is told to people, in groups of four.
+    /// Returns the code as people read it out: groups of four characters, separated by hyphens.
     pub fn spoken(&self) -> String {
         let characters: Vec<char> = self.0.chars().collect();
         characters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join("-")
     }
 }
 
-// Whoever reads it may come as the agency.
+// Anybody who reads the code may enrol as the agency, so the code prints redacted.
 impl fmt::Debug for EnrolmentCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EnrolmentCode")

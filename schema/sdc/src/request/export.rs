@@ -1,4 +1,4 @@
-//! The body of `export`: records by table, values by column.
+//! The body of `export`: records by table, with values per column.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -19,11 +19,11 @@ use crate::refusal::Refusal;
 pub struct Records {
     /// The family of tables, such as `ecr`.
     pub application: String,
-    /// One entry per table, at least one, none twice.
+    /// Tables with their records, at least one; no table twice.
     pub tables: Vec<TableRecords>,
 }
 
-/// Records of one table, values per column so that alike stands next to alike.
+/// Records of one table. Values are ordered by column: a column's values are similar, so they compress well side by side.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableRecords {
@@ -79,7 +79,7 @@ pub(super) fn read(body: Value, limits: &PayloadLimits) -> Result<Records, Refus
     Ok(Records { application, tables: read })
 }
 
-// A path is put into words only for a refusal.
+// The caller passes `path` unformatted: it is formatted only for a refusal, since formatting it for each table would cost time.
 fn table(
     entry: Value,
     path: fmt::Arguments<'_>,
@@ -93,7 +93,7 @@ fn table(
     Ok(TableRecords { table, columns, values })
 }
 
-/// Reads the names of columns, each once whatever the case of its letters.
+/// Reads the names of columns. A name may occur only once, also if its case differs.
 pub(super) fn column_names(
     columns: Value,
     path: fmt::Arguments<'_>,
@@ -111,7 +111,7 @@ pub(super) fn column_names(
     Ok(read)
 }
 
-/// Reads one array of values for each of so many columns, all of one length.
+/// Reads one array of values for each of `columns` columns; all arrays must have the same length.
 pub(super) fn values_by_column(
     values: Value,
     path: fmt::Arguments<'_>,

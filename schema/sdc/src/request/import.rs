@@ -1,4 +1,4 @@
-//! The body of `import`: which records the office wants back.
+//! The body of `import`: which records the office wants to read.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,69 +14,69 @@ use crate::refusal::Refusal;
 
 /// Most octets of a SELECT.
 pub const SELECT_OCTETS_MAX: usize = 16 << 10;
-/// Most parts that one letter asks for again.
+/// Most parts that one letter may ask the centre to send again.
 pub const AGAIN_PARTS_MAX: usize = 100;
 
-/// What an office wants back.
+/// The records, or parts of a former answer, that an office wants to read.
 #[derive(Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Import {
-    /// Records, as a restricted SELECT names them.
+    /// Records that a restricted SELECT selects.
     Select {
-        /// The SELECT.
+        /// Text of the SELECT.
         select: String,
-        /// Whether only their number, size and price are asked for.
+        /// Whether the office asks only for number, size and price of the records.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         estimate: bool,
     },
-    /// All records of a table, or those that have changed.
+    /// All records of a table, or the records that have changed since a position.
     Table {
-        /// Which.
+        /// The table, and the position from which changes are read.
         #[serde(flatten)]
         selection: Selection,
-        /// Whether only their number, size and price are asked for.
+        /// Whether the office asks only for number, size and price of the records.
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         estimate: bool,
     },
     /// Parts of an answer that were lost on the way.
     Again {
-        /// Which.
+        /// The answer, and the numbers of its parts.
         again: Again,
     },
 }
 
-/// The records of a table.
+/// All records of a table, or only its changed records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Selection {
     /// The family of tables, such as `ecr`.
     pub application: String,
-    /// The table's name within it.
+    /// The table's name within its application.
     pub table: String,
-    /// Only those changed since this position.
+    /// Position after which a record must have changed; absent where all records are asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changed_since: Option<Position>,
 }
 
-/// Parts of an answer.
+/// Parts of a former answer that the centre shall send again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Again {
-    /// The letter that they answer.
+    /// UUID of the letter that the parts answer.
     pub letter: Uuid,
-    /// Their numbers, ascending.
+    /// Numbers of the parts, ascending.
     pub parts: Vec<u16>,
 }
 
-/// How far an office has read: up to which transaction of the centre's database, and in which life of that database, since one that is
-/// restored begins to count anew. In text `EPOCH:HORIZON`.
+/// How far an office has read a table: a transaction of the centre's database, and the epoch of that database. A restored database begins a
+/// new epoch and counts its transactions anew. The text form is `EPOCH:HORIZON`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// The life of the database, from 1.
+    /// Number of the database's epoch, from 1.
     pub epoch: u32,
-    /// The first transaction whose changes the office may not have.
+    /// Number of the first transaction whose changes the office possibly lacks.
     pub horizon: u64,
 }
 
-/// A text that is no position.
+/// The error of a text that is no position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {}", Expected::Position)]
 pub struct UnknownPosition;
@@ -95,7 +95,7 @@ impl FromStr for Position {
         let read = |digits: &str| digits.parse::<u64>().ok();
         let epoch = read(epoch).and_then(|epoch| u32::try_from(epoch).ok()).ok_or(UnknownPosition)?;
         let position = Position { epoch, horizon: read(horizon).ok_or(UnknownPosition)? };
-        // One text for one position: no signs, no further zeros.
+        // Each position has exactly one text form, so signs and leading zeros are refused.
         let is_one = position.to_string() == text && epoch >= 1 && i64::try_from(position.horizon).is_ok();
         if is_one { Ok(position) } else { Err(UnknownPosition) }
     }
@@ -108,7 +108,7 @@ impl Serialize for Position {
 }
 
 impl Import {
-    /// Says whether only number, size and price are asked for.
+    /// Says whether the office asks only for the number, size and price of the records.
     pub fn is_estimate(&self) -> bool {
         match self {
             Import::Select { estimate, .. } | Import::Table { estimate, .. } => *estimate,
@@ -117,7 +117,7 @@ impl Import {
     }
 }
 
-// A SELECT names people.
+// A SELECT may contain names of people, so the type prints redacted.
 impl fmt::Debug for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The body of `message`: text for the operators of the centre, in a thread of its own or of one that is there.
+//! The body of `message`: a text for the operators of the centre, which begins a thread or continues one.
 
 use std::fmt;
 
@@ -16,29 +16,31 @@ use crate::refusal::Refusal;
 /// Most characters of a message.
 pub const MESSAGE_CHARS_MAX: usize = 4_000;
 
-/// Text for the operators.
+/// A text for the operators.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// The thread that it goes on with: the id of its first message; absent where it begins one, whose name is then the letter's id.
+    /// UUID of the first message of the thread that this message continues. Absent where the message begins a thread; the UUID of its
+    /// letter then identifies the thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thread: Option<Uuid>,
-    /// What it says.
+    /// Text of the message; it may have several lines.
     pub text: String,
 }
 
-/// Brings a text into the form of a message, Unicode normalization form C without blanks around it; nothing where it cannot be one.
+/// Brings a text into the form of a message: Unicode normalization form C, without blanks around it. Returns `None` if the text cannot be a
+/// message.
 pub fn message_text(text: &str) -> Option<String> {
     let text: String = text.trim().nfc().collect();
     is_message(&text).then_some(text)
 }
 
-/// Says whether a text may be a message's: lines without other controls, of which something is not blank.
+/// Says whether a text may be a message: it is not blank, is not too long, and has no control characters except line ends.
 fn is_message(text: &str) -> bool {
     let steering = |character: char| steers(character) && character != '\n';
     text.chars().count() <= MESSAGE_CHARS_MAX && !text.trim().is_empty() && !text.contains(steering)
 }
 
-// Payload types print redacted.
+// Payload types print redacted, since a message is an office's own text.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Message({} octets)", self.text.len())

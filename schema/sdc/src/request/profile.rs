@@ -1,4 +1,4 @@
-//! The body of `profile`: what an office wants changed of its own data, or nothing where it only asks what they are.
+//! The body of `profile`: changes to the agency's own data. It is empty where the office only asks for the data that the centre has.
 
 use std::fmt;
 
@@ -15,31 +15,31 @@ use crate::refusal::Refusal;
 /// Most characters of a name, a town or a telephone number.
 pub const PROFILE_CHARS_MAX: usize = 200;
 
-/// The members of a change, in the order in which they are written.
+/// The names of a change's members, in the order in which they are written.
 const MEMBERS: [&str; 4] = ["name", "town", "telephone", "email"];
 
-/// Asks for the agency's profile, and for a change of it.
+/// A request to read the agency's profile, and optionally to change it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProfileRequest {
-    /// What is to be changed.
+    /// The change; absent where the office only reads its profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set: Option<ProfileChange>,
 }
 
-/// Changes to an agency's own data; what is absent stays.
+/// Changes to an agency's own data; a member that is absent does not change.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileChange {
-    /// Its name.
+    /// New name of the agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its town; may be empty.
+    /// New town of the agency; may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub town: Option<String>,
-    /// Its telephone; may be empty.
+    /// New telephone number of the agency; may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telephone: Option<String>,
-    /// Where its answers by mail go. None is taken away by a letter, which could then not be answered.
+    /// New e-mail address for answers by mail. A letter cannot remove the address, since later letters could then not be answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
 }
@@ -50,7 +50,7 @@ impl ProfileChange {
         *self == ProfileChange::default()
     }
 
-    /// Returns what both change, where they differ as the later one says.
+    /// Joins two changes; where both set a member, the value of `later` counts.
     #[must_use]
     pub fn then(self, later: &ProfileChange) -> ProfileChange {
         ProfileChange {
@@ -61,7 +61,7 @@ impl ProfileChange {
         }
     }
 
-    /// Returns each member with its name.
+    /// Returns each member's name with its new value; `None` where the change does not set the member.
     pub fn members(&self) -> [(&'static str, Option<&str>); 4] {
         let values = [&self.name, &self.town, &self.telephone, &self.email];
         let mut members = [("", None); 4];
@@ -72,7 +72,7 @@ impl ProfileChange {
     }
 }
 
-// Payload types print redacted.
+// Payload types print redacted, since a change is an office's own data.
 impl fmt::Debug for ProfileChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.members().into_iter().filter_map(|(name, value)| value.map(|_| name)).collect();

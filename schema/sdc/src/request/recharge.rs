@@ -1,4 +1,4 @@
-//! The body of `recharge`: the code of a voucher, which gives its amount to whoever sends it first.
+//! The body of `recharge`: the code of a voucher. The voucher's amount is credited to the account of the agency that first sends the code.
 
 use std::fmt;
 
@@ -13,54 +13,54 @@ use crate::refusal::Refusal;
 /// Digits of a code, the check digit among them.
 pub const VOUCHER_DIGITS: usize = 16;
 
-/// Most octets of what is looked at as a code.
+/// Most octets of a text that the centre accepts as the code of a request.
 const OCTETS_MAX: usize = 64;
 
-/// What the voucher of an agency that wants credit says.
+/// A request to credit a voucher to the agency's account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Recharge {
-    /// Its code.
+    /// Code of the voucher.
     pub code: VoucherCode,
 }
 
-/// The code of a voucher, or what was sent as one: whatever is none is refused as a wrong one, by one code for every cause.
+/// The code of a voucher, or any text that a letter contains as the code. A text that cannot be a code is refused like a wrong code.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct VoucherCode(String);
 
 impl VoucherCode {
-    /// Takes what a person typed: blanks and hyphens between the digits mean nothing.
+    /// Makes a code from what a person typed, without blanks and hyphens.
     pub fn typed(text: &str) -> VoucherCode {
         VoucherCode(text.chars().filter(|character| !character.is_whitespace() && *character != '-').collect())
     }
 
-    /// Makes a code of all its digits but the last, which is reckoned.
+    /// Makes a code of its first 15 digits and the check digit that belongs to them.
     pub fn with_check_digit(digits: &str) -> VoucherCode {
         VoucherCode(format!("{digits}{}", check_digit(digits)))
     }
 
-    /// Says whether it may be a code: of so many digits, the last of which fits the others. An office looks before it sends: five
-    /// wrong ones lock its recharging.
+    /// Says whether the text may be a code: 16 digits, the last of which is the check digit of the others. An office calls this before it
+    /// sends a code, since five wrong codes lock its recharging.
     pub fn may_be(&self) -> bool {
         let is_number = self.0.len() == VOUCHER_DIGITS && self.0.bytes().all(|octet| octet.is_ascii_digit());
         is_number && VoucherCode::with_check_digit(&self.0[..VOUCHER_DIGITS - 1]) == *self
     }
 
-    /// Returns it as it travels.
+    /// Returns the code as letters contain it, without blanks and hyphens.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-// Whoever reads it has the money.
+// Anybody who reads the code can spend the voucher, so the code prints redacted.
 impl fmt::Debug for VoucherCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VoucherCode")
     }
 }
 
-/// Returns the check digit of ISO/IEC 7812-1, annex B (Luhn), which tells one digit that is wrong, and nearly every two that changed
-/// places.
+/// Returns the check digit of ISO/IEC 7812-1, annex B (Luhn). It reveals every wrong digit, and nearly every exchange of two neighbouring
+/// digits.
 fn check_digit(digits: &str) -> u32 {
     let sum: u32 = digits
         .bytes()

@@ -1,5 +1,5 @@
-//! The body of `renew`: a certificate for the key with which the office signs from now on, signed by that key itself, so that nobody
-//! brings a key that he has not.
+//! The body of `renew`: a certificate of the key with which the office signs from now on. The certificate must be self-signed, which proves
+//! that the office has the key.
 
 use std::fmt;
 
@@ -14,10 +14,10 @@ use crate::json::malformed;
 use crate::json::members::{members, text};
 use crate::refusal::Refusal;
 
-/// Most octets of a certificate that an office brings. One of RSA-4096 has some 1 300.
+/// Most octets of a certificate in a letter. A certificate of RSA-4096 has some 1 300 octets.
 const CERTIFICATE_BYTES_MAX: usize = 2_500;
 
-/// Asks for a new certificate.
+/// A request to register a new certificate.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Renew {
     /// The self-signed certificate in DER.
@@ -44,7 +44,7 @@ pub(super) fn read(body: Value) -> Result<Renew, Refusal> {
     Ok(Renew { certificate: certificate_of(certificate)? })
 }
 
-/// Reads the DER of a certificate; whether it is one is judged later.
+/// Reads the octets of a certificate from base64. This function does not check that the octets are a certificate.
 pub(super) fn certificate_of(value: Value) -> Result<Vec<u8>, Refusal> {
     let der = text(value).and_then(|text| BASE64.decode(text).ok());
     let der = der.filter(|der| (1..=CERTIFICATE_BYTES_MAX).contains(&der.len()));

@@ -1,4 +1,4 @@
-//! A signature is by an algorithm of its signer's kind of key, also where OpenSSL would admit another.
+//! Tests that a signature's algorithm fits the signer's kind of key, even where OpenSSL would accept another algorithm.
 
 use sdc::cms::{self, ContentCipher};
 use sdc::document::Document;

@@ -1,4 +1,4 @@
-//! The envelope against the stock `openssl` command, field by field.
+//! Tests of the envelope against the stock `openssl` command, field by field.
 
 use std::collections::HashSet;
 
@@ -28,7 +28,7 @@ const WRAPPED: &[usize] = &[1, 0, 1, 0, 3, 0, 1];
 const CURVES: [(&str, &[u8]); 2] =
     [("P-256", &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]), ("P-384", &[0x2b, 0x81, 0x04, 0x00, 0x22])];
 
-/// Makes `office`, `centre` and the file `signed`.
+/// Makes the keys `office` and `centre`, and the file `signed`.
 fn workshop(kind: &str) -> (Workshop, SigningKey, CentreKeys) {
     let workshop = Workshop::new();
     let (office, centre) = (workshop.key("office", "P-256"), workshop.key("centre", kind));
@@ -98,8 +98,8 @@ fn an_originator_names_its_curve_once_or_not_at_all() {
     }
 }
 
-/// X9.63 with SHA-256, of which one block is a whole key (RFC 5753, 7.2). It is written anew, so that it does not mirror a mistake of the
-/// crate.
+/// Derives a key with X9.63 and SHA-256, whose single block is the whole key (RFC 5753, 7.2). The test has an implementation of its own, so
+/// that it finds mistakes of the crate.
 fn wrapping_key(own: &PKey<Private>, point: &[u8], wrap_algorithm: &[u8]) -> [u8; 32] {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let point = EcPoint::from_bytes(&group, point, &mut BigNumContext::new().unwrap()).unwrap();
@@ -177,7 +177,8 @@ fn a_wrapped_key_has_40_bytes_and_a_key_identifier_at_most_64() {
 
 #[test]
 fn versions_are_those_of_the_recipient_and_we_open_each_that_we_write() {
-    // RFC 5652, 6.1, 6.2.1 and 6.2.2; RFC 5083, 2.1. Beside CBC the recipient is named as in PKCS #7: RFC 2315, 10.1.
+    // The versions follow RFC 5652, 6.1, 6.2.1 and 6.2.2, and RFC 5083, 2.1. An envelope with CBC identifies its recipient as PKCS #7 does
+    // (RFC 2315, 10.1).
     for (key, identifier, enveloped, gcm_recipient, cbc_recipient) in [
         ("ec -pkeyopt ec_paramgen_curve:P-256", "hash", 2, 3, 3),
         ("ec -pkeyopt ec_paramgen_curve:P-256", "none", 2, 3, 3),

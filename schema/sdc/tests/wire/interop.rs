@@ -1,4 +1,5 @@
-//! Both directions against the stock `openssl cms` commands, for every kind of key.
+//! Tests both directions against the stock `openssl cms` commands, for every kind of key: OpenSSL writes and the crate reads, and the
+//! reverse.
 
 use sdc::cms::{self, ContentCipher};
 use sdc::document::{Document, DocumentLimits};
@@ -15,7 +16,7 @@ fn stock_openssl_makes_containers_that_we_open() {
         for (sign, encrypt) in [
             ("-nocerts -keyid -nosmimecap", "-keyid"),
             ("-nocerts -keyid -nosmimecap -md sha384", "-keyid -wrap aes256-wrap -keyopt ecdh_kdf_md:sha256"),
-            // Tolerated from other tools: issuer and serial number, an embedded certificate, capabilities.
+            // Other tools may identify the signer by issuer and serial number, embed a certificate or write S/MIME capabilities.
             ("-md sha512", ""),
             ("", ""),
         ] {
@@ -80,7 +81,7 @@ fn older_software_may_use_cbc_and_what_comes_says_so() {
     assert_eq!(opened.verify(office.certificate()).unwrap().octets(), OCTETS);
 }
 
-/// PKCS #7 (RFC 2315), which knows no key identifiers, as the stock `openssl smime` still speaks it.
+/// Tests PKCS #7 (RFC 2315), which has no key identifiers and which the stock `openssl smime` command still writes.
 #[test]
 fn software_that_knows_pkcs7_alone_writes_letters_and_reads_answers() {
     for extension in ["", "-addext subjectKeyIdentifier=none"] {
@@ -134,6 +135,8 @@ fn a_letter_sealed_anew_is_the_same_letter_wherever_it_is_sent() {
         let keys = CentreKeys::new(vec![recipient.clone()]);
         receive(&Document::render(&der, None), &keys, office.certificate()).unwrap().digest()
     });
-    // So a recipient can forward a letter that it opened: the signed `to` decides, and the digest tells that the letter is the same.
+    // The signature does not cover the encryption. So whoever opens a letter can encrypt its signed content for another recipient, who
+    // accepts the signature. The signed member `to` shows that recipient for whom the letter is, and the equal digest shows that it is the
+    // same letter.
     assert_eq!(digests[0], digests[1]);
 }

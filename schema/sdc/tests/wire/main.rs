@@ -1,4 +1,4 @@
-//! The letter on the wire against the stock `openssl` command, bent containers, and FORMAT.md itself.
+//! Tests of a sealed letter against the stock `openssl` command, of damaged containers, and of FORMAT.md itself.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends there")]
 

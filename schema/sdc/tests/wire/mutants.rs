@@ -1,4 +1,4 @@
-//! Good containers, bent at random: none is taken for another letter, and none ends the process.
+//! Tests with good containers that are changed at random: the centre reads none of them as another letter, and none ends the process.
 
 use proptest::prelude::*;
 use sdc::cms::{self, ContentCipher};
@@ -13,7 +13,7 @@ use crate::workshop::{OCTETS, Workshop, receive};
 const SEED: u64 = 0x5dc;
 const MUTANTS: usize = 1000;
 
-/// Splitmix64: the same mutants on every run.
+/// A random number generator (Splitmix64) with a fixed seed, so that every run tests the same mutants.
 struct Dice(u64);
 
 impl Dice {
@@ -43,7 +43,7 @@ impl Ends {
         cms::seal(OCTETS, &self.office, self.centre.certificate(), cipher).unwrap()
     }
 
-    /// Says whether the centre accepts a container; fails on one that it reads otherwise than it was written.
+    /// Says whether the centre accepts a container. The test fails if the centre reads another content than was written.
     fn accepts(&self, der: &[u8], what: &str) -> bool {
         match receive(&Document::render(der, None), &self.keys, self.office.certificate()) {
             Ok(verified) => {
@@ -55,7 +55,7 @@ impl Ends {
     }
 }
 
-/// Bends a structure where its elements are: in ways that a single flipped bit cannot.
+/// Changes whole elements of a structure: removes, repeats, replaces or swaps them, or changes their tag, length or content.
 fn bend(good: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut tree = Node::parse(good);
     let paths = tree.paths();
@@ -75,7 +75,7 @@ fn bend(good: &[u8], dice: &mut Dice) -> Vec<u8> {
         5 => siblings[*last].tag = u8::try_from(dice.below(256)).unwrap(),
         6 => siblings[*last].content.truncate(dice.below(32)),
         _ => {
-            // Lengths that lie: one octet among the first four of the element.
+            // Changes one of the first four octets of the element, which contain its tag and length.
             let element = siblings[*last].der();
             let mut bytes = tree.der();
             let start = bytes.windows(element.len()).position(|window| window == element).unwrap();
@@ -99,7 +99,7 @@ fn no_flipped_byte_is_taken_for_another_letter() {
                 let mut mutant = der.clone();
                 mutant[at] ^= mask;
                 let accepted = ends.accepts(&mutant, &format!("byte {at} of {cipher:?}"));
-                // Of an authenticated envelope not a bit may change unnoticed.
+                // The centre must refuse every change of an authenticated envelope.
                 assert!(!accepted || cipher == ContentCipher::Aes256Cbc, "byte {at}, {mask:02x}");
             }
             assert!(!ends.accepts(&der[..at], "a cut one"), "cut at {at}");

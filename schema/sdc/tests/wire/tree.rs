@@ -1,8 +1,8 @@
-//! DER as a tree that tests bend.
+//! DER as a tree of elements, which tests change.
 
 use sdc::der::{self, Reader, Tag};
 
-/// One element: its children if it is constructed, else its content.
+/// One element: if it is constructed it has children, otherwise it has content.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub tag: Tag,
@@ -48,12 +48,12 @@ impl Node {
         der::write(self.tag, &contents)
     }
 
-    /// Follows child numbers.
+    /// Returns the node at a path; each number of the path selects a child.
     pub fn at(&mut self, path: &[usize]) -> &mut Node {
         path.iter().fold(self, |node, child| &mut node.children[*child])
     }
 
-    /// Lists the paths of all nodes, the root's first.
+    /// Returns the paths of all nodes; the root's path is the first.
     pub fn paths(&self) -> Vec<Vec<usize>> {
         let mut paths = vec![Vec::new()];
         for (index, child) in self.children.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! Golden vectors: documents in `tests/vectors`, each decided as its folder and this table say.
+//! Golden vectors: documents in `tests/vectors`. The folder of each document and the table below say how the centre must decide about it.
 //!
-//! The files are made once and kept, so that a later version must decide about the same octets. To make them anew, all
-//! keys included: `cargo test -p sdc --test wire -- --ignored make_the_vectors_anew`.
+//! The files are made once and kept, so that a later version is tested with the same octets. This command makes all of them anew:
+//! `cargo test -p sdc --test wire -- --ignored make_the_vectors_anew`.
 
 mod bent;
 

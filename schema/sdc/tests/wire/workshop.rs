@@ -8,7 +8,7 @@ use sdc::document::{Document, DocumentLimits};
 use sdc::keys::{CentreKeys, RegisteredCertificate, SigningKey};
 use sdc::refusal::{Refusal, RefusalCode};
 
-/// Signed content that any change of line ends or text encoding would break.
+/// Content to be signed. Every conversion of line ends or of the text encoding would change it.
 pub const OCTETS: &[u8] = b"{\"sdc\":1,\"text\":\"Ngo Biyong \xc3\xa9pouse N'Diaye\r\n\"}";
 
 /// A temporary folder with [`OCTETS`] in the file `payload`.
@@ -39,7 +39,7 @@ impl Workshop {
         assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Makes a key and a self-signed certificate as an office would with the stock command.
+    /// Makes a key and a self-signed certificate with the stock `openssl` command, as an office would.
     pub fn key(&self, name: &str, kind: &str) -> SigningKey {
         let new_key = match kind {
             "RSA-2048" => "-newkey rsa:2048",
@@ -58,7 +58,7 @@ impl Workshop {
     }
 }
 
-/// Does with a document what the centre does, with this certificate as the only registered signer.
+/// Opens and verifies a document as the centre does. `registered` is the only registered certificate.
 pub fn receive(
     document: &[u8],
     keys: &CentreKeys,

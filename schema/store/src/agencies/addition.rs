@@ -1,4 +1,4 @@
-//! Adding an agency with its account, and setting what services it has.
+//! Adding an agency with its account, and setting its status, which decides about its services.
 
 use diesel::dsl::max;
 use diesel::prelude::*;
@@ -20,24 +20,24 @@ use crate::people::privilege::Operation;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewAgency {
-    /// Its number; the next free one when absent.
+    /// Number of the agency; where absent, the next free number.
     pub matricule: Option<Matricule>,
-    /// Its name.
+    /// Name of the agency.
     pub name: String,
-    /// Its town.
+    /// Town of the agency.
     #[serde(default)]
     pub town: String,
-    /// Its telephone.
+    /// Telephone number of the agency.
     #[serde(default)]
     pub telephone: String,
-    /// Where its answers by mail go; empty where it has no e-mail.
+    /// E-mail address for answers by mail; empty where the agency has no e-mail.
     #[serde(default)]
     pub email: String,
-    /// Its plan; `standard` when absent.
+    /// Name of the plan; `standard` where absent.
     pub plan: Option<String>,
-    /// 0 to 3; 3 when absent.
+    /// Status from 0 to 3; 3 where absent.
     pub status: Option<i16>,
-    /// How far its account may fall below zero where credit is refused, in minor units.
+    /// Amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units.
     #[serde(default)]
     pub credit_limit: i64,
 }
@@ -45,7 +45,7 @@ pub struct NewAgency {
 /// Adds an agency with its account.
 ///
 /// # Errors
-/// The matricule is taken, the plan unknown, a value not valid; a fault.
+/// The matricule is taken, the plan is unknown, or a value is not valid; a fault of the database.
 pub async fn add(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -103,10 +103,10 @@ pub async fn add(
         .await
 }
 
-/// Sets an agency's status: 0 suspended, 1 some services, 2 all but export and import, 3 all.
+/// Sets an agency's status: 0 is suspended, 1 allows the free services, 2 also certify, and 3 all services.
 ///
 /// # Errors
-/// No such agency or status; a fault.
+/// The agency does not exist, or the status is not valid; a fault of the database.
 pub async fn set_status(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -127,7 +127,7 @@ pub async fn set_status(
 }
 
 async fn next_free(connection: &mut AsyncPgConnection) -> Result<Matricule, AdministrationError> {
-    // Two operators adding at once must not choose the same number; readers and settling are not hindered.
+    // The lock makes two operators who add at the same time choose different numbers. It does not block readers or settling.
     diesel::sql_query("LOCK TABLE xm.agencies IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
     let highest: Option<Matricule> = agencies::table.select(max(agencies::matricule)).first(connection).await?;
     let next = highest.map_or(0, u32::from) + 1;

@@ -1,4 +1,4 @@
-//! An agency with its account: shown, listed, and locked by whoever changes it.
+//! An agency with its account: functions that show, list and lock it.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -11,65 +11,66 @@ use serde::Serialize;
 use crate::database::schema::{accounts, agencies, plans};
 use crate::error::AdministrationError;
 
-/// Opens an expression of SQL that takes accents and case off a text, as people type on the telephone. Decomposition (NFD) makes each
-/// accent a mark of its own. The marks go before the case is folded: the private database's locale knows the case of ASCII letters alone.
+/// Begin of an SQL expression that removes accents and case from a text, so that a search finds what people type on the telephone.
+/// Normalization to NFD makes each accent a separate character, which is removed before `lower`: in the private database's locale, `lower`
+/// changes only ASCII letters.
 const FOLD_OPENS: &str = "lower(regexp_replace(normalize(";
-/// Closes the expression that [`FOLD_OPENS`] opens.
+/// End of the SQL expression that [`FOLD_OPENS`] begins.
 const FOLD_CLOSES: &str = r", NFD), '[\u0300-\u036f]', '', 'g'))";
 
 /// An agency.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = agencies)]
 pub struct Agency {
-    /// Its number.
+    /// Number of the agency.
     pub matricule: Matricule,
-    /// Its name.
+    /// Name of the agency.
     pub name: String,
-    /// Its town.
+    /// Town of the agency.
     pub town: String,
-    /// Its telephone.
+    /// Telephone number of the agency.
     pub telephone: String,
-    /// Where its answers by mail go; empty where it has no e-mail.
+    /// E-mail address for answers by mail; empty where the agency has no e-mail.
     pub email: String,
-    /// Its plan.
+    /// Name of the agency's plan.
     pub plan: String,
-    /// 0 suspended, 1 some services, 2 all but export and import, 3 all.
+    /// Status: 0 is suspended, 1 allows the free services, 2 also certify, and 3 all services.
     pub status: i16,
-    /// Largest container that it may send, in bytes.
+    /// Size of the largest container that the agency may send, in bytes.
     pub letter_bytes_max: i32,
-    /// Whether it may use AES-256-CBC.
+    /// Whether the agency may use AES-256-CBC.
     pub cbc_allowed: bool,
-    /// When it was added.
+    /// Time when the agency was added.
     pub created_at: DateTime<Utc>,
-    /// Its account, in minor units.
+    /// Balance of the agency's account, in minor units.
     #[diesel(select_expression = accounts::balance)]
     pub balance: i64,
-    /// How far the account may fall below zero where credit is refused, in minor units.
+    /// Amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units.
     #[diesel(select_expression = accounts::credit_limit)]
     pub credit_limit: i64,
 }
 
-/// Which agencies a list shows.
+/// Conditions that select agencies for a list.
 #[derive(Clone, Debug, Default)]
 pub struct AgencyFilter {
-    /// Found in name, town, e-mail or the six digits of the matricule, without regard to case and accents.
+    /// Text that the name, town, e-mail or the six digits of the matricule contain; case and accents do not count.
     pub text: Option<String>,
-    /// Of this status.
+    /// Status that the agencies have.
     pub status: Option<i16>,
-    /// Of this plan.
+    /// Name of the plan that the agencies have.
     pub plan: Option<String>,
-    /// Whose account is below zero.
+    /// Whether only agencies are listed whose account is below zero.
     pub in_debt: bool,
-    /// Behind this matricule.
+    /// Matricule after which the list begins.
     pub after: Option<Matricule>,
-    /// At most so many; 100 when absent.
+    /// Most agencies that the list shows; 100 where absent.
     pub limit: Option<i64>,
 }
 
 /// Shows one agency.
 ///
 /// # Errors
-/// No such agency; a fault.
+/// The agency does not exist; a fault of the database.
 pub async fn show(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Agency, AdministrationError> {
     agencies::table
         .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
@@ -81,10 +82,10 @@ pub async fn show(connection: &mut AsyncPgConnection, number: Matricule) -> Resu
         .ok_or(AdministrationError::AgencyUnknown(number))
 }
 
-/// Lists agencies by matricule.
+/// Lists agencies, ordered by matricule.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &AgencyFilter,
@@ -120,13 +121,13 @@ pub async fn list(
 /// Lists the plans' names.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn plans(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
     Ok(plans::table.order(plans::name).select(plans::name).load(connection).await?)
 }
 
-/// Locks an agency's account. That waits for batches in which the agency has letters and holds up further ones, so a change holds from the
-/// next batch on.
+/// Locks an agency's account. The lock waits for batches that contain letters of the agency, and later batches wait for the lock. So a
+/// change applies from the next batch on.
 pub(crate) async fn lock_account(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -136,7 +137,7 @@ pub(crate) async fn lock_account(
     Ok(())
 }
 
-/// Locks an agency's account and row, as settling does, and returns its status.
+/// Locks an agency's account and then its row, in the same order as settling, and returns its status.
 pub(crate) async fn locked_status(
     connection: &mut AsyncPgConnection,
     number: Matricule,

@@ -1,4 +1,4 @@
-//! Changing what an agency is: address, name, plan, limits. What was and what is now goes into the audit log.
+//! Changing an agency's data: address, name, plan and limits. The audit log records the data before and after the change.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -15,33 +15,34 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Changes to an agency; what is absent stays.
+/// Changes to an agency's data; a member that is absent does not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset, Serialize, Deserialize)]
 #[diesel(table_name = agencies)]
 #[serde(deny_unknown_fields)]
 pub struct AgencyChange {
-    /// Its name.
+    /// New name of the agency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its town.
+    /// New town of the agency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub town: Option<String>,
-    /// Its telephone.
+    /// New telephone number of the agency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telephone: Option<String>,
-    /// Where its answers by mail go; empty for no e-mail.
+    /// New e-mail address for answers by mail; empty removes the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// Its plan.
+    /// Name of the new plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// Largest container that it may send, in bytes.
+    /// New size of the largest container that the agency may send, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub letter_bytes_max: Option<i32>,
-    /// Whether it may use AES-256-CBC.
+    /// Whether the agency may use AES-256-CBC from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cbc_allowed: Option<bool>,
-    /// How far its account may fall below zero where credit is refused, in minor units. It stands on the account.
+    /// New amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units. It is stored with
+    /// the account.
     #[diesel(skip_update)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credit_limit: Option<i64>,
@@ -50,16 +51,16 @@ pub struct AgencyChange {
 /// An agency before and after a change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// As it was.
+    /// The agency before the change.
     pub before: Agency,
-    /// As it is now.
+    /// The agency after the change.
     pub after: Agency,
 }
 
-/// Changes an agency's data. The same again changes nothing and is no error.
+/// Changes an agency's data. If the agency has these values already, nothing changes and no error is returned.
 ///
 /// # Errors
-/// No such agency or plan, a value not valid, nothing to change; a fault.
+/// The agency or the plan does not exist, a value is not valid, or the change is empty; a fault of the database.
 pub async fn edit(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

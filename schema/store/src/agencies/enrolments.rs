@@ -1,7 +1,8 @@
-//! One-time codes by which installations come whose keys nobody knows: an operator has one made and tells it to the office, once.
+//! One-time codes, by which a new installation enrols with a key that the centre does not know yet. An operator asks for a code and reads
+//! it out to the office. The code is shown only once.
 //!
-//! A code for an agency that has or had a certificate brings it a further key, and needs a second person. He agrees to a permit; the code
-//! is drawn when it is asked for again, since whoever confirms is not whom it is told.
+//! If the agency has or had a certificate, its code admits a further key. A code for a further key needs two people. The second person
+//! confirms a permit and sees no code; the program draws the code when the first person asks again.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -23,60 +24,61 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Days that a code may be used in.
+/// Number of days for which a code is valid.
 const DAYS: i32 = 14;
 
-/// A code, told once.
+/// A code as it is shown once to the operator who asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// The code.
+    /// The code in plain text.
     pub code: EnrolmentCode,
-    /// From when on it admits nobody.
+    /// Time from which the code is no longer valid.
     pub expires_at: DateTime<Utc>,
 }
 
-/// A code as it is listed: nobody can read it any more.
+/// A code as lists show it. The code itself is missing, since the database keeps only its hash.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Listed {
-    /// Its number.
+    /// Number of the code.
     #[diesel(sql_type = Integer)]
     pub id: i32,
-    /// The agency.
+    /// Matricule of the agency.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// Its name.
+    /// Name of the agency.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Its telephone.
+    /// Telephone of the agency.
     #[diesel(sql_type = Text)]
     pub telephone: String,
-    /// Whether it admits a further key.
+    /// Whether the code admits a further key of an agency that has or had a certificate.
     #[diesel(sql_type = Bool)]
     pub is_further: bool,
-    /// Who had it made, or confirmed that one may be.
+    /// Name of the operator who asked for the code, or who confirmed its permit.
     #[diesel(sql_type = Text)]
     pub made_by: String,
-    /// When.
+    /// Time when the code was made or permitted.
     #[diesel(sql_type = Timestamptz)]
     pub made_at: DateTime<Utc>,
-    /// From when on it admits nobody.
+    /// Time from which the code is no longer valid.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
-    /// How far it is: `open`, `permitted` (not told yet), `locked`, `used`, `replaced` or `expired`.
+    /// State: `open`, `permitted` (no code drawn yet), `locked`, `used`, `replaced` or `expired`.
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// Wrong codes that came in the agency's name.
+    /// Number of letters that gave a wrong code in the agency's name.
     #[diesel(sql_type = SmallInt)]
     pub failures: i16,
-    /// The installation that came by it.
+    /// Name of the installation that enrolled with the code; `None` before an enrolment.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
 }
 
-/// Makes a code for an agency; a former one that was not used ends. It is returned once, and kept hashed.
+/// Makes a code for an agency, and ends the agency's open code. The code is returned only here; the database keeps its hash.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`] of an agency that has or had a certificate; no such agency; a fault.
+/// [`AdministrationError::ApprovalNeeded`] where the agency has or had a certificate and no permit is open; the agency does not exist; a
+/// fault of the database.
 pub async fn code(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -91,7 +93,8 @@ pub async fn code(
             locked_status(connection, agency).await?;
             let is_further = has_certificate(connection, agency).await?;
             if is_further && !has_permit(connection, agency).await? {
-                // A first certificate came meanwhile: who may do too little may not ask either.
+                // The agency got its first certificate after the check above. Without the right to replace certificates, the operator may
+                // not ask for an approval.
                 operator.may(Operation::CertificateReplace)?;
                 Approved::demand(None, || Act::EnrolmentCode { agency })?;
             }
@@ -105,7 +108,8 @@ pub async fn code(
         .await
 }
 
-/// Permits, as the second of two, that a code for a further key is made.
+/// Makes the permit for a code of a further key, in the name of the operator who confirms. Returns the time until which the permit is
+/// valid.
 pub(crate) async fn permit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -125,7 +129,7 @@ pub(crate) async fn permit_by(
         .await
 }
 
-/// Ends the agency's open code and puts another one in its place. Returns until when it holds.
+/// Ends the agency's open code, and inserts a new code, or a permit if `sha256` is `None`. Returns the time until which it is valid.
 async fn replace(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -154,7 +158,7 @@ async fn has_certificate(connection: &mut AsyncPgConnection, agency: Matricule) 
     is_there(connection, "SELECT EXISTS (SELECT FROM xm.certificates WHERE agency = ?)", agency).await
 }
 
-/// Says whether two people agreed to a code that nobody was told yet.
+/// Says whether the agency has a valid permit for which no code was drawn yet.
 async fn has_permit(connection: &mut AsyncPgConnection, agency: Matricule) -> Result<bool, AdministrationError> {
     let text = "SELECT EXISTS (SELECT FROM xm.enrolment_codes WHERE agency = ? AND is_further AND code_sha256 IS NULL
                                 AND used_at IS NULL AND ended_at IS NULL AND expires_at > now())";
@@ -178,10 +182,10 @@ fn draw() -> EnrolmentCode {
     EnrolmentCode::typed(&characters)
 }
 
-/// Lists codes, the newest first, older than `before` where given.
+/// Lists codes, newest first. If `before` is given, only codes with a lower number are listed.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     before: Option<i32>,

@@ -1,4 +1,4 @@
-//! Installations: the set-ups of an office program, each with its own sequence of letters.
+//! Installations of an office's program; each installation numbers its letters itself.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -18,22 +18,22 @@ use crate::people::privilege::Operation;
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = installations)]
 pub struct Installation {
-    /// Its agency.
+    /// Matricule of the agency.
     pub agency: Matricule,
-    /// Its name, unique within the agency.
+    /// Name of the installation, unique within the agency.
     pub name: String,
-    /// Highest sequence number held.
+    /// Highest sequence number of a stored letter.
     pub sequence_highest: i64,
-    /// Letters at or below it have expired.
+    /// Sequence number up to which letters have expired.
     pub sequence_floor: i64,
-    /// When it was added.
+    /// Time when the installation was added.
     pub created_at: DateTime<Utc>,
 }
 
 /// Adds an installation to an agency.
 ///
 /// # Errors
-/// No such agency, the name taken or not valid; a fault.
+/// The agency does not exist, or the name is taken or not valid; a fault of the database.
 pub async fn add(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -58,7 +58,7 @@ pub async fn add(
 /// Lists an agency's installations.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     number: Matricule,

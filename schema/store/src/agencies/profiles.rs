@@ -1,5 +1,5 @@
-//! Profiles: what offices asked to have changed of their own data. Of an agency of status 3 a change waits until one operator of
-//! privilege 3 decides; its office is told by a notice what became of it. Whose address is changed learns of it at the former one.
+//! Changes of profiles that offices ask for. A change for an agency of status 3 waits until one operator of privilege 3 confirms or refuses
+//! it, and a notice informs the office of the decision. If the e-mail address changes, the notice is also sent to the former address.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -26,55 +26,55 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Changes that are told in one look.
+/// Most changes for which one run of `tell` queues notices.
 const TOLD_MAX: i64 = 200;
 
-/// A change that an office asked for.
+/// A change of a profile that an office asked for.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Change {
-    /// Its number.
+    /// Number of the change.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// Whose profile.
+    /// Matricule of the agency whose profile changes.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// The agency's name.
+    /// Name of the agency.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Its telephone, as it is now.
+    /// Present telephone of the agency.
     #[diesel(sql_type = Text)]
     pub telephone: String,
-    /// The installation that asked.
+    /// Name of the installation that asked for the change.
     #[diesel(sql_type = Text)]
     pub installation: String,
-    /// The letter that asked.
+    /// Id of the letter that asked for the change.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
-    /// The members that are set.
+    /// Members that the change sets, with their new values.
     #[diesel(sql_type = Jsonb)]
     pub change: Value,
-    /// What these were when it was asked.
+    /// Values of these members at the time when the change was asked for.
     #[diesel(sql_type = Jsonb)]
     pub former: Value,
-    /// When.
+    /// Time when the change was asked for.
     #[diesel(sql_type = Timestamptz)]
     pub asked_at: DateTime<Utc>,
-    /// `waiting`, `made` (at once), `confirmed`, `refused`, or `replaced` by a later one.
+    /// State: `waiting`, `made` (without an operator), `confirmed`, `refused`, or `replaced` by a later change.
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// Who decided.
+    /// Name of the operator who decided; `None` before a decision, and where the change needed no operator.
     #[diesel(sql_type = Nullable<Text>)]
     pub decided_by: Option<String>,
-    /// When.
+    /// Time of the decision; `None` before a decision.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub decided_at: Option<DateTime<Utc>>,
-    /// Why it was refused.
+    /// Reason of a refusal, as the notice to the office contains it; `None` without a refusal.
     #[diesel(sql_type = Nullable<Text>)]
     pub reason: Option<String>,
 }
 
 impl Change {
-    /// Returns what is set, each member with its former and its new value.
+    /// Returns the members that the change sets, each as its name, former value and new value.
     pub fn members(&self) -> Vec<(String, String, String)> {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let set = self.change.as_object().into_iter().flatten();
@@ -82,7 +82,7 @@ impl Change {
     }
 }
 
-/// Columns of a change; the caller adds the condition.
+/// Expands to a SELECT of a change's columns; the caller adds the condition.
 macro_rules! select_changes {
     ($condition:literal) => {
         concat!(
@@ -94,10 +94,11 @@ macro_rules! select_changes {
     };
 }
 
-/// Lists changes, the newest first, older than `before` where given: those that wait, or all.
+/// Lists changes, newest first. If `before` is given, only changes with a lower number are listed. Only waiting changes are listed, unless
+/// `with_decided`.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     with_decided: bool,
@@ -117,7 +118,7 @@ pub async fn list(
 /// Shows one change.
 ///
 /// # Errors
-/// No such change; a fault.
+/// The change does not exist; a fault of the database.
 pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, AdministrationError> {
     let change: Option<Change> = diesel::sql_query(select_changes!("c.id = $1"))
         .bind::<BigInt, _>(id)
@@ -127,10 +128,11 @@ pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<Change,
     change.ok_or(AdministrationError::ProfileChangeUnknown(id))
 }
 
-/// Makes a change that waits, and has its office told.
+/// Confirms and carries out a waiting change, and queues a notice to its office.
 ///
 /// # Errors
-/// No such change, or it is decided already; the address is one of the centre's own, or a value is not valid by now; a fault.
+/// The change does not exist or is decided already; the address belongs to the centre, or a value is no longer valid; a fault of the
+/// database.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -157,10 +159,10 @@ pub async fn confirm(
         .await
 }
 
-/// Refuses a change that waits, and has its office told why.
+/// Refuses a waiting change, and queues a notice with the reason to its office.
 ///
 /// # Errors
-/// No such change, or it is decided already; no reason; a fault.
+/// The change does not exist or is decided already; the reason is missing; a fault of the database.
 pub async fn refuse(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -168,10 +170,7 @@ pub async fn refuse(
     reason: &str,
 ) -> Result<Change, AdministrationError> {
     operator.require(connection, Operation::ProfileRefuse).await?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(InvalidValue::Reason.into());
-    }
+    let reason = audit::reason(reason)?;
     connection
         .transaction(async |connection| {
             let waiting = waiting(connection, id).await?;
@@ -184,11 +183,11 @@ pub async fn refuse(
         .await
 }
 
-/// Tells offices what became of their changes, as far as they were not told yet: of those that were made at once and changed the
-/// address. Returns how many notices were queued.
+/// Queues the notices about changes whose offices have no notice yet: decided changes, and changes of the address that needed no operator.
+/// Returns how many notices were queued.
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault of the database; notices queued before the fault stay queued.
 pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
     struct Untold {
@@ -205,9 +204,9 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     Ok(queued)
 }
 
-/// Locks the agency of a change that waits, and the change.
+/// Locks the agency of a waiting change, and returns the change. Fails if the change is decided already.
 async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, AdministrationError> {
-    // The account first, as settling does.
+    // The agency's row is locked before the change, in the same order as settling, to avoid a deadlock.
     let agency = show(connection, id).await?.agency;
     locked_status(connection, agency).await?;
     let change = show(connection, id).await?;
@@ -218,7 +217,7 @@ async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, 
     }
 }
 
-/// Judges by the rules of now what was asked by those of then.
+/// Checks a change again when it is confirmed, since the rules may have changed after the office asked for it.
 async fn check(connection: &mut AsyncPgConnection, set: &ProfileChange) -> Result<(), AdministrationError> {
     set.name.as_deref().map_or(Ok(()), check_name)?;
     set.town.as_deref().map_or(Ok(()), |town| check_line(InvalidValue::Town, town))?;
@@ -272,8 +271,8 @@ async fn decide(
     Ok(())
 }
 
-/// Queues the notice of one change, for every installation of its agency, and writes down that it is told. Of several programs that
-/// look one tells.
+/// Queues the notice of one change for every installation of its agency, and marks the change as told. If several programs call this for
+/// one change, only one program queues notices. Returns how many notices were queued.
 async fn tell_one(connection: &mut AsyncPgConnection, id: i64) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
     struct Told {

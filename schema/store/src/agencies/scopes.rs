@@ -27,7 +27,7 @@ pub struct Scope {
 /// Lists the codes granted to an agency.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(connection: &mut AsyncPgConnection, number: Matricule) -> Result<Vec<Scope>, AdministrationError> {
     let granted = scopes::table
         .filter(scopes::agency.eq(number))
@@ -38,12 +38,12 @@ pub async fn list(connection: &mut AsyncPgConnection, number: Matricule) -> Resu
     Ok(granted)
 }
 
-/// Grants codes of a scope column to an agency. Returns how many it did not have yet.
+/// Grants codes of a scope column to an agency. Returns how many of the codes are new to the agency.
 ///
-/// The column is named without regard to case and kept as the adopted table spells it.
+/// The case of `column_name` does not matter. The name is stored with the spelling of the adopted table.
 ///
 /// # Errors
-/// No such agency; no adopted table with this scope column; a code that no record could have; a fault.
+/// The agency does not exist; no adopted table has this scope column; a code that no record can have; a fault of the database.
 pub async fn grant(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -55,7 +55,7 @@ pub async fn grant(
     if column_name.is_empty() || codes.is_empty() {
         return Err(InvalidValue::Scope.into());
     }
-    // A blank that the terminal or a spreadsheet added would make a code that no letter ever names.
+    // A code with a blank from the terminal or a spreadsheet would match no record.
     if codes.iter().any(|code| code.is_empty() || code.trim() != code || code.chars().any(char::is_control)) {
         return Err(InvalidValue::ScopeCodes.into());
     }
@@ -76,7 +76,7 @@ pub async fn grant(
         .await
 }
 
-/// Finds a scope column of the adopted tables, as they spell it.
+/// Returns the name of a scope column with the spelling of the adopted table.
 async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Result<String, AdministrationError> {
     let known: Vec<Option<String>> = tables::table
         .filter(tables::abandoned_at.is_null().and(tables::scope_column.is_not_null()))
@@ -93,12 +93,12 @@ async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Resul
         .ok_or_else(|| AdministrationError::ScopeColumnUnknown { column: column_name.to_owned(), known })
 }
 
-/// Takes codes of a scope column from an agency. Returns how many it had.
+/// Withdraws codes of a scope column from an agency. Returns how many of the codes the agency had.
 ///
-/// The column is named without regard to case, and need not belong to an adopted table any more.
+/// The case of `column_name` does not matter, and its table need not be adopted any more.
 ///
 /// # Errors
-/// No such agency; a fault.
+/// The agency does not exist; a fault of the database.
 pub async fn withdraw(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

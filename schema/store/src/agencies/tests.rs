@@ -1,4 +1,4 @@
-//! Agencies, their accounts, the audit log, and the triggers that tell every replica.
+//! Tests of agencies, their accounts, the audit log, and the triggers that notify every replica.
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::letter::Mode;
@@ -19,7 +19,7 @@ use crate::people::{audit, passwords};
 use crate::testing::TestCluster;
 use crate::testing::centre::*;
 
-/// Addresses that no mail of ours can be written to.
+/// Addresses to which the program cannot write mail, since they contain other characters than ASCII.
 const NOT_ASCII: [&str; 4] = ["mairie@édéa.cm", "édéa@example.cm", "centre@example.中国", "a１@b.c"];
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn after_many_recharges_at_once_the_books_agree() {
     let last = "SELECT count(*) FROM xm.accounts a WHERE agency IS NOT NULL AND balance =
         (SELECT balance_after FROM xm.entries e WHERE e.agency = a.agency ORDER BY id DESC LIMIT 1)";
     assert_eq!(value(&mut connection, last).await, 2);
-    // The view shows a difference where there is one.
+    // If a balance is not the sum of the entries, the view `xm.ledger_difference` shows the difference.
     run(&mut connection, "UPDATE xm.accounts SET balance = balance + 5 WHERE agency = 1").await;
     assert_eq!(value(&mut connection, "SELECT difference FROM xm.ledger_difference").await, 5);
 }
@@ -237,7 +237,7 @@ async fn a_change_is_told_and_kept_as_before_and_after() {
                                "telephone": {"from": "", "to": "+237 233"}, "credit_limit": {"from": 0, "to": 5000},
                                "letter_bytes_max": {"from": 262144, "to": 8192}}'"#;
     assert_eq!(value(&mut connection, kept).await, 1);
-    // The account alone may change; nothing else of the neighbour does.
+    // A change of the account alone is allowed, and does not change another agency.
     let credit = AgencyChange { credit_limit: Some(0), ..AgencyChange::default() };
     agencies::edit(&mut connection, &OPERATOR, number(1), &credit).await.unwrap();
     assert_eq!(agencies::show(&mut connection, number(2)).await.unwrap().email, "centre2@example.cm");
@@ -276,7 +276,8 @@ async fn a_list_finds_matricules_by_their_digits() {
 #[tokio::test]
 async fn a_list_finds_names_without_their_accents_and_in_any_case() {
     let (_database, mut connection) = centre().await;
-    // Composed and decomposed, as keyboards and files have it.
+    // A keyboard writes `é` as one character; a file may contain it as `e` and the combining accent U+0301. The search must find both
+    // forms.
     let named =
         [(10, "Mairie d'Édéa", "Édéa"), (11, "Ngaoundéré", "Ngaounde\u{301}re\u{301}"), (12, "ÉTAT CIVIL", "Bafia")];
     for (matricule, name, town) in named {

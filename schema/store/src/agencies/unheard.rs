@@ -1,4 +1,4 @@
-//! Agencies that are not suspended and whose every letter is refused or unanswered all the same.
+//! Agencies that are not suspended but whose letters are all refused, or whose answers cannot be sent.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -6,27 +6,27 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::database::fault::Fault;
 
-/// How many such agencies there are; one agency may count in several numbers.
+/// Numbers of agencies whose letters or answers fail; one agency may count in several numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Unheard {
-    /// Agencies that are not suspended.
+    /// Number of agencies that are not suspended.
     #[diesel(sql_type = BigInt)]
     pub agencies: i64,
-    /// Of those, agencies without a certificate that is valid now.
+    /// Number of agencies that are not suspended and have no certificate that is valid now.
     #[diesel(sql_type = BigInt)]
     pub without_certificate: i64,
-    /// Of those that may send records, agencies without a code of any scope, where some adopted table has one.
+    /// Number of agencies of status 3 without a code of any scope, if any adopted table has a scope column. All their records are refused.
     #[diesel(sql_type = BigInt)]
     pub without_grant: i64,
-    /// Of those, agencies without an e-mail address of which an installation wrote by mail last: its answers are given up.
+    /// Number of agencies without an e-mail address that have an installation whose last letter came by mail. Its answers are given up.
     #[diesel(sql_type = BigInt)]
     pub without_address: i64,
 }
 
-/// Counts the agencies that are not suspended, and those of them whose letters or answers have no way through.
+/// Counts the agencies that are not suspended, and how many of them can send no letter or receive no answer.
 ///
 /// # Errors
-/// The database is away.
+/// The database cannot be reached.
 pub async fn unheard(connection: &mut AsyncPgConnection) -> Result<Unheard, Fault> {
     let text = "
         SELECT count(*) AS agencies,

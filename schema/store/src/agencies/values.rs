@@ -1,4 +1,4 @@
-//! What may be said of an agency: each value with its rule, and what the database's own rules mean.
+//! Rules for the values of an agency, and the errors for constraints of the database that a value violates.
 
 use sdc::address::is_address;
 use sdc::letter::Matricule;
@@ -42,7 +42,7 @@ pub(super) fn check_name(name: &str) -> Result<(), AdministrationError> {
     Ok(())
 }
 
-/// Admits none, of an agency that carries files alone; or an address.
+/// Checks an e-mail address. An empty address is valid, since an agency may exchange files instead of mails.
 pub(super) fn check_email(email: &str) -> Result<(), AdministrationError> {
     if email.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What an act concerns, and how it is done: as it was asked, or not at all.
+//! Acts under approval: reads the state of the object that an act concerns, and performs the act exactly as it was asked for.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -21,7 +21,7 @@ use crate::tables;
 use crate::tables::loaded::TableLoad;
 
 impl Act {
-    /// Reads what it concerns, as it is now, and keeps others from changing that until the transaction ends.
+    /// Reads the present state of the object that the act concerns, and locks it until the transaction ends.
     pub(super) async fn seen(&self, connection: &mut AsyncPgConnection) -> Result<Value, AdministrationError> {
         match self {
             Act::CertificateReplace { agency, .. } | Act::EnrolmentCode { agency } => {
@@ -46,7 +46,7 @@ impl Act {
                 let name = agency::show(connection, *agency).await?.name;
                 Ok(json!({ "name": name, "status": status, "recharges": recharges }))
             }
-            // Nothing that is there makes a batch another one.
+            // A batch of vouchers is new, so there is no state that could change before the confirmation.
             Act::VoucherBatch { .. } => Ok(json!({})),
             Act::RechargeLimit { .. } => Ok(json!({ "limit": recharges::limit(connection).await? })),
             Act::UserAdd(NewUser { name, account, .. }) => {
@@ -77,7 +77,7 @@ impl Act {
         }
     }
 
-    /// Does it, within the decider's transaction. Returns what came of it, for programs.
+    /// Performs the act within the decider's transaction. Returns its result as JSON.
     pub(super) async fn perform(
         &self,
         connection: &mut AsyncPgConnection,
@@ -110,7 +110,7 @@ impl Act {
                 Ok(json!({ "limit": amount }))
             }
             Act::UserAdd(new) => {
-                // Nobody is told the password: who confirms is not whom it is for. He signs in by his account.
+                // The new user gets no password, since the decider would see it. He signs in with his account of the machine.
                 users::add_by(connection, decider, approved, new).await?;
                 Ok(json!({ "user": new.name }))
             }

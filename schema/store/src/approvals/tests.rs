@@ -1,4 +1,4 @@
-//! Approvals against a real PostgreSQL: two people, what was seen, and who is late.
+//! Tests of approvals on a real PostgreSQL: two people, changes of the seen state, and simultaneous decisions.
 
 use chrono::{Duration, Utc};
 use diesel_async::SimpleAsyncConnection;
@@ -14,10 +14,10 @@ use crate::people::standing::Standing;
 use crate::people::tests::{account, centre, certificate, count, last_line, number, register, signed_in, user};
 use crate::people::{Act, Need, NewUser, Operation, Operator, Privilege, audit, mapping, users};
 
-/// A centre with two Superviseurs and a Chef d'Agence: ekane, mbome and nkolo.
+/// Makes a centre whose users are the Superviseurs ekane and mbome and the Chef d'Agence nkolo.
 async fn two() -> (Database, Connection, Operator, Operator, Operator) {
     let (database, mut connection, ekane) = centre().await;
-    // While there is one Superviseur, nobody could confirm that he adds the second one, or anybody else.
+    // With only one Superviseur, nobody could confirm a new user, so the Superviseur may add users alone.
     for (name, privilege) in [("nkolo", Privilege::ChefDAgence), ("mbome", Privilege::Superviseur)] {
         users::add(&mut connection, &ekane, &user(name, privilege)).await.unwrap();
     }
@@ -25,7 +25,7 @@ async fn two() -> (Database, Connection, Operator, Operator, Operator) {
     (database, connection, ekane, mbome, nkolo)
 }
 
-/// Returns the act for which a refusal demands a second person.
+/// Returns the act that needs a second person; fails on any other result.
 fn needed<T: std::fmt::Debug>(refused: Result<T, AdministrationError>) -> Act {
     match refused.unwrap_err() {
         AdministrationError::ApprovalNeeded(act) => *act,
@@ -33,8 +33,8 @@ fn needed<T: std::fmt::Debug>(refused: Result<T, AdministrationError>) -> Act {
     }
 }
 
-/// Has a second person confirm the registration that one person, `mbarga`, may not do alone; both are made users. Returns the
-/// certificate's number.
+/// If `mbarga` may not do a registration alone, makes him ask for it and makes `ekane` confirm it. Adds both users. Returns the number of
+/// the certificate.
 pub(crate) async fn by_two(
     connection: &mut Connection,
     registered: Result<i32, AdministrationError>,
@@ -90,7 +90,7 @@ async fn the_database_itself_refuses_that_one_person_is_both() {
     ] {
         connection.batch_execute(&statement).await.unwrap();
     }
-    // The database lets nobody change what was asked, nor what was decided.
+    // The database refuses every change of an approval's operation, asker or decision.
     for statement in [
         "UPDATE xm.approvals SET parameters = '{\"amount\": 9}' WHERE state = 'waiting'",
         "UPDATE xm.approvals SET asked_by = 'mbome' WHERE state = 'waiting'",
@@ -117,7 +117,7 @@ async fn what_one_person_asks_another_one_confirms_and_it_is_done_once() {
     let line = last_line(&mut connection).await;
     assert_eq!((line.operator.as_str(), line.action.as_str()), ("nkolo", "approval.ask"));
 
-    // The one who asked does not have the privilege to confirm.
+    // The user who asked lacks the privilege to confirm.
     let error = confirm(&mut connection, &nkolo, approval.id).await.unwrap_err();
     assert!(matches!(error, AdministrationError::PrivilegeMissing { .. }), "{error}");
     let confirmed = confirm(&mut connection, &mbome, approval.id).await.unwrap();
@@ -145,7 +145,7 @@ async fn nobody_confirms_his_own_and_the_try_is_on_record() {
     let line = last_line(&mut connection).await;
     assert_eq!((line.action.as_str(), line.subject.as_str()), ("approval.refused", "approval 1"));
     assert_eq!(count(&mut connection, BALANCE).await, 0);
-    // He withdraws it himself; somebody else would refuse it.
+    // The asker withdraws his operation; if another person ends it, it is refused.
     let error = refuse(&mut connection, &ekane, approval.id, " ").await.unwrap_err();
     assert!(matches!(error, AdministrationError::Invalid(_)), "{error}");
     assert_eq!(refuse(&mut connection, &ekane, approval.id, "a mistake").await.unwrap().state, "withdrawn");
@@ -169,7 +169,7 @@ async fn of_two_who_decide_at_once_one_does_and_the_other_is_told() {
     let error = late.into_iter().next().unwrap().unwrap_err();
     assert!(matches!(error, AdministrationError::ApprovalDecided { .. }), "{error}");
     assert_eq!(count(&mut connection, BALANCE).await, 2_000_000);
-    // One confirms and one refuses: either, but not both.
+    // One person confirms and another refuses at the same time: exactly one of them succeeds.
     let again = recharge(&mut connection, &nkolo).await;
     let (one, two) =
         tokio::join!(confirm(&mut first, &ekane, again.id), refuse(&mut second, &mbome, again.id, "no slip"));
@@ -190,7 +190,7 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     assert_eq!(count(&mut connection, BALANCE).await, 0, "nothing was done");
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
-    // Meanwhile somebody in haste books the same slip, with an amount under the limit.
+    // Before the confirmation, a hurried user books the same slip with an amount below the limit.
     recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }
@@ -246,7 +246,8 @@ async fn a_certificate_of_a_further_key_needs_two_and_a_renewed_one_does_not() {
     assert!(approval.parameters.get("certificate").is_none(), "people are told what names it");
     let confirmed = confirm(&mut connection, &mbome, approval.id).await.unwrap();
     assert_eq!(confirmed.result, json!({ "certificate": 3 }));
-    // A certificate behind a revoked one needs two people as well: an office that lost its key may be anybody.
+    // If all certificates of an agency are revoked, a new certificate also needs two people: whoever says that the office lost its key may
+    // be a stranger.
     crate::certificates::revoke(&mut connection, &ekane, "#3", "lost", None).await.unwrap();
     let act = needed(register(&mut connection, &nkolo, 1, &certificate(9)).await);
     let approval = ask(&mut connection, &nkolo, &act).await.unwrap();
@@ -276,7 +277,7 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
     let error = mapping::map(&mut connection, &ekane, "ekane", account("nkolo").account()).await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountMapped { .. }), "what could not be done is not asked: {error}");
     assert_eq!(count(&mut connection, "SELECT count(*) AS count FROM xm.approvals").await, 0);
-    // One person is enough to take power away.
+    // One person alone may lower rights and limits.
     recharges::set_limit(&mut connection, &ekane, 500).await.unwrap();
     users::set_privilege(&mut connection, &ekane, "nkolo", Privilege::Operateur).await.unwrap();
     mapping::map(&mut connection, &ekane, "clerk", other.account()).await.unwrap();
@@ -293,7 +294,8 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
 #[tokio::test]
 async fn nobody_becomes_the_only_one_by_ending_the_other() {
     let (_database, mut connection, ekane, ..) = two().await;
-    // However the second Superviseur's account was ended, a second person is still needed.
+    // The account of `mbome`, the second Superviseur, has ended. `mbome` must still count, and `ekane` still needs a second person;
+    // otherwise a Superviseur could end the accounts of all others in order to act alone.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now() WHERE user_name = 'mbome'").await.unwrap();
     needed(users::add(&mut connection, &ekane, &user("zoe", Privilege::Superviseur)).await);
 }
@@ -312,7 +314,7 @@ fn results_need_one_of_the_commission_among_the_two() {
         }
         assert!(judged(need, true, &decider).is_ok(), "{need:?}");
         assert!(judged(need, false, &decider.clone().of_commission()).is_ok(), "{need:?}");
-        // The mark does not make one person two.
+        // A member of the commission cannot confirm his own operation either.
         let own = Operator::pretended("ekane", Privilege::Superviseur).of_commission();
         assert!(matches!(judged(need, true, &own), Err(AdministrationError::ApprovalOwn(1))));
     }

@@ -1,8 +1,8 @@
-//! Addresses of the centre's own: its mailboxes' and the one that its answers come from. No agency has one of them, or the
-//! answer to a letter would come back as a letter.
+//! The centre's own addresses: those of its mailboxes, and the sender address of its answers. No agency may have one of these addresses,
+//! since its answers would come back to the centre as letters.
 //!
-//! They are configured in files, one for each program. Each program writes down its own here, at its start and every day, so
-//! that whoever adds an agency knows those of all; what no program has any more is free after [`FREE_AFTER_DAYS`].
+//! The addresses are configured in files, one file for each program. Each program records its addresses in the database at its start and
+//! every day, so that whoever adds an agency can check all addresses. [`FREE_AFTER_DAYS`] after its last record, an address is free.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
@@ -13,16 +13,16 @@ use crate::database::fault::Fault;
 use crate::database::schema::agencies;
 use crate::error::AdministrationError;
 
-/// Days after which an address is no longer the centre's, unless a program has written it down again.
+/// Number of days after which an address no longer belongs to the centre, unless a program records it again.
 pub const FREE_AFTER_DAYS: i32 = 31;
 
-/// Writes down addresses of the centre's own. What is no address (the user of a mailbox may be any name) is left out.
+/// Records addresses of the centre. Texts without an `@` are skipped, since the user name of a mailbox need not be an address.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn record(connection: &mut AsyncPgConnection, addresses: &[String]) -> Result<(), Fault> {
     let mut own: Vec<String> = addresses.iter().filter(|one| one.contains('@')).map(|one| folded(one)).collect();
-    // In one order, so that programs that start together do not wait for each other in a ring.
+    // The order is the same in every program, so that programs that start together do not deadlock.
     own.sort();
     own.dedup();
     diesel::sql_query(
@@ -35,10 +35,10 @@ pub async fn record(connection: &mut AsyncPgConnection, addresses: &[String]) ->
     Ok(())
 }
 
-/// Finds agencies that have an address of the centre's own: added before that was known.
+/// Finds agencies that have an address of the centre. They were added before the centre recorded the address.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn given_to_agencies(
     connection: &mut AsyncPgConnection,
 ) -> Result<Vec<(Matricule, String)>, AdministrationError> {
@@ -54,7 +54,7 @@ pub async fn given_to_agencies(
     Ok(all)
 }
 
-/// Refuses an address of the centre's own.
+/// Fails if the address belongs to the centre.
 pub(crate) async fn refuse_own(connection: &mut AsyncPgConnection, email: &str) -> Result<(), AdministrationError> {
     let folded = folded(email);
     if own(connection).await?.contains(&folded) {
@@ -74,7 +74,7 @@ async fn own(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Fault> {
     Ok(rows.into_iter().map(|own| own.address).collect())
 }
 
-/// Mail servers may tell capitals apart before the `@`; none that anybody knows does.
+/// Ignores case. Mail servers may distinguish case before the `@`, but no known server does.
 fn folded(address: &str) -> String {
     address.trim().to_lowercase()
 }

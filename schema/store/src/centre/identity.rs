@@ -1,4 +1,4 @@
-//! What a server is, as every replica reads it.
+//! The server's name, mode, currency and time zone, as every replica reads them.
 
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -11,18 +11,18 @@ use crate::database::fault::Fault;
 use crate::database::schema::server;
 use crate::error::AdministrationError;
 
-/// What a server is.
+/// The server's name, mode, currency and time zone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Server {
-    /// The name that letters are addressed to.
+    /// Name to which letters are addressed.
     pub name: String,
-    /// Rehearsal or in earnest.
+    /// Mode of the server: test or live.
     pub mode: Mode,
-    /// ISO 4217 code of every amount.
+    /// ISO 4217 code of the currency of all amounts.
     pub currency: String,
-    /// Digits after the point; amounts are kept in the minor unit.
+    /// Number of digits after the point; amounts are stored in the minor unit.
     pub currency_digits: i16,
-    /// Zone that times are shown in, such as `Africa/Douala`.
+    /// Time zone in which times are shown, such as `Africa/Douala`.
     pub zone: String,
 }
 
@@ -33,7 +33,7 @@ impl Server {
     }
 }
 
-/// The server as it stands in the database.
+/// The server's row in the database.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = server)]
 struct Row {
@@ -45,7 +45,7 @@ struct Row {
 }
 
 impl Row {
-    /// A mode that this program cannot read never becomes another one: no letter is judged before it can be read.
+    /// Fails on a mode that this program does not know, so that no letter is judged with a wrong mode.
     fn read(self) -> Result<Server, Fault> {
         let Row { name, mode, currency, currency_digits, zone } = self;
         let mode = match mode.as_str() {
@@ -63,20 +63,20 @@ impl Row {
 /// Reads the server.
 ///
 /// # Errors
-/// [`AdministrationError::ServerMissing`] before `init`; a fault.
+/// [`AdministrationError::ServerMissing`] before `init`; a fault of the database.
 pub async fn show(connection: &mut AsyncPgConnection) -> Result<Server, AdministrationError> {
     match find(connection).await {
         Ok(found) => found.ok_or(AdministrationError::ServerMissing),
-        // Before the first migration there is no table to read. Whatever else is wrong is told as it is.
+        // Before the first migration the table is missing, and no server exists. Every other error is returned as it is.
         Err(error) if has_table(connection).await? => Err(error),
         Err(_) => Err(AdministrationError::ServerMissing),
     }
 }
 
-/// Reads the server, and the revision that every change of tables, rights or tariffs raises.
+/// Reads the server, and the catalogue's revision, which rises with every change of tables, rights or tariffs.
 ///
 /// # Errors
-/// [`Fault::NoServer`] before `init`; a mode that this program cannot read; a fault.
+/// [`Fault::NoServer`] before `init`; a mode that this program does not know; a fault of the database.
 pub(crate) async fn with_revision(connection: &mut AsyncPgConnection) -> Result<(Server, i64), Fault> {
     let found: Option<(Row, i64)> =
         server::table.select((Row::as_select(), server::catalogue_revision)).first(connection).await.optional()?;

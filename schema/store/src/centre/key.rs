@@ -1,4 +1,4 @@
-//! A key of the centre's own, by its certificate.
+//! A key of the centre, described by its certificate.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::certificates::certificate::spoken;
 use crate::database::schema::centre_keys;
 
-/// What a key is for.
+/// Purpose of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Opens letters and signs answers.
+    /// The key opens letters and signs answers.
     Letters,
-    /// Issues certificates.
+    /// The key issues certificates.
     Authority,
 }
 
@@ -26,14 +26,14 @@ impl Purpose {
     }
 }
 
-/// Where a key is in its life.
+/// State of a key from its announcement to its retirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// Given to agencies, not in use yet.
+    /// Agencies have the key, but the centre does not use it yet.
     Next,
-    /// In use.
+    /// The key is in use.
     Current,
-    /// No longer given to agencies; still opens old mail.
+    /// Agencies no longer get the key, but it still opens old mail.
     Retired,
 }
 
@@ -47,18 +47,18 @@ impl KeyState {
     }
 }
 
-/// A key of the centre's own, by its certificate.
+/// A key of the centre, described by its certificate.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = centre_keys)]
 pub struct CentreKey {
-    /// SHA-256 of its SubjectPublicKeyInfo: the key's own name.
+    /// SHA-256 of the key's SubjectPublicKeyInfo; identifies the key in every certificate.
     #[serde(with = "hex")]
     pub spki_sha256: Vec<u8>,
-    /// `letters` or `authority`.
+    /// Purpose: `letters` or `authority`.
     pub purpose: String,
-    /// `next`, `current` or `retired`.
+    /// State: `next`, `current` or `retired`.
     pub state: String,
-    /// Such as `P-256`.
+    /// Algorithm of the key, such as `P-256`.
     pub algorithm: String,
     /// SHA-256 of the certificate.
     #[serde(with = "hex")]

@@ -1,7 +1,7 @@
-//! Whose keys serve this database: the set of the centre's own keys, recorded when it was made.
+//! The record of the centre's keys in the database, which decides which programs may serve the database.
 //!
-//! A program with the keys of another centre opens no letter and would take them all out of their mailbox; so would one that
-//! lacks a key for which letters are still sealed. Neither serves. The centre's keys are nobody else's either: see
+//! A program with keys of another centre can open no letter, but would remove all mails from the mailbox. A program without one of the keys
+//! would do so with the letters for that key. Neither program may serve. An agency may not have a key of the centre either: see
 //! [`crate::certificates::register`].
 
 use diesel::prelude::*;
@@ -21,24 +21,24 @@ use crate::people::audit::{self, Author};
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Accepted letters that are tried when a database from before this record takes the keys at hand.
+/// Number of the latest accepted letters with which the program's keys are tried, if a database has no record of keys yet.
 const LETTERS_TRIED: usize = 20;
 
-/// How the keys at hand came to be those of the database.
+/// Result of comparing the program's keys with the record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Confirmed {
-    /// The keys were recorded before.
+    /// The database had recorded these keys before.
     Known,
-    /// The database is from before the record. The keys open a letter that it accepted, and were recorded.
+    /// The database had no record of keys. The keys open a letter that it had accepted, so they were recorded.
     AdoptedByProof,
-    /// The database is from before the record and holds no letter that could prove anything. They were recorded.
+    /// The database had no record of keys and no accepted letter to try. The keys were recorded.
     AdoptedWithoutProof,
 }
 
-/// Lists the recorded keys: those in use first, of these the one that signs.
+/// Lists the recorded keys: keys in use come first, and the key that signs is the first of them.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<CentreKey>, AdministrationError> {
     let keys = centre_keys::table
         .order((
@@ -53,19 +53,19 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<CentreKey>, 
     Ok(keys)
 }
 
-/// Says whether the database is from before the record, and has not been brought up to date yet.
+/// Says whether the database is too old to have the record of keys, and is not migrated yet.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn is_before(connection: &mut AsyncPgConnection) -> Result<bool, Fault> {
     let absent = Statement::<Bool>::new("SELECT to_regclass('xm.centre_keys') IS NULL", &[]);
     Ok(absent.load::<bool>(connection).await?.contains(&true))
 }
 
-/// Records the keys of a new centre, within the transaction that makes its server.
+/// Records the keys of a new centre, in the transaction that adds its server.
 ///
 /// # Errors
-/// One of them is an agency's; a fault.
+/// One of the keys belongs to an agency; a fault of the database.
 pub async fn record(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -90,12 +90,12 @@ async fn write_down(
         .await
 }
 
-/// Confirms that the keys at hand, if any, are all of the recorded ones and no others. A database from before the record takes
-/// them, unless it accepted letters and `opens` none of the latest. `opens` says whether the keys at hand open a container.
-/// Nobody's privilege is asked: the program itself does it, at its start, under its account.
+/// Confirms that the program's keys are exactly the recorded keys. If no keys are recorded, the program's keys are recorded, unless the
+/// database has accepted letters and the keys open none of the latest. `opens` says whether the program's keys open a container. No
+/// privilege is needed, since the program calls this at its start, under its own account.
 ///
 /// # Errors
-/// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`]; a fault.
+/// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`]; a fault of the database.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
@@ -112,7 +112,7 @@ pub async fn confirm(
     connection
         .transaction(async |connection| {
             lock_keys(connection).await?;
-            // Another program may have recorded its keys before this one had the lock.
+            // Another program may have recorded its keys before this program got the lock.
             let recorded = list(connection).await?;
             if !recorded.is_empty() {
                 return compare(&recorded, at_hand).map(|()| Confirmed::Known);
@@ -128,7 +128,7 @@ pub async fn confirm(
         .await
 }
 
-/// Compares the keys at hand with the recorded ones: by the key, whatever certificate it stands in.
+/// Compares the program's keys with the recorded keys. The certificates of the keys may differ.
 ///
 /// # Errors
 /// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`].
@@ -145,10 +145,10 @@ pub fn compare(recorded: &[CentreKey], at_hand: &[CentreKey]) -> Result<(), Admi
     }
 }
 
-/// Finds certificates of agencies that are of a key of the centre's own: registered before that was refused.
+/// Finds certificates of agencies that have a key of the centre. They were registered before the program refused such keys.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn registered_for_agencies(
     connection: &mut AsyncPgConnection,
 ) -> Result<Vec<Certificate>, AdministrationError> {
@@ -163,7 +163,7 @@ pub async fn registered_for_agencies(
     Ok(found)
 }
 
-/// Refuses a key of the centre's own, retired ones too.
+/// Fails if the key belongs to the centre, even if it is retired.
 pub(crate) async fn refuse_own(
     connection: &mut AsyncPgConnection,
     spki_sha256: &[u8],
@@ -180,7 +180,8 @@ fn foreign(centre: Option<&CentreKey>, at_hand: &[CentreKey]) -> AdministrationE
     }
 }
 
-/// Reads the containers of letters accepted last. What a stranger sent is not among them: it proves nothing.
+/// Reads the containers of the latest accepted letters. Letters of strangers do not count, since anybody can write a letter that these keys
+/// open.
 async fn latest_letters(connection: &mut AsyncPgConnection) -> Result<Vec<Vec<u8>>, Fault> {
     let text = format!("SELECT container FROM xm.originals ORDER BY journal_id DESC LIMIT {LETTERS_TRIED}");
     Ok(Statement::<Bytea>::new(&text, &[]).load(connection).await?)

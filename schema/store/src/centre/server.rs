@@ -1,4 +1,4 @@
-//! The one row that every replica agrees on: the server's name, mode, currency and zone.
+//! The one row with the server's name, mode, currency and zone, which every replica reads.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -12,12 +12,12 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Names this database's server, once, and says whether it did. The same again changes nothing.
+/// Sets the name of this database's server once, and says whether it did. Repeating the call with the same values changes nothing.
 ///
 /// The keys of a new server are recorded in the same transaction: see [`keys`](super::keys).
 ///
 /// # Errors
-/// Another server is there, a value is not valid; a fault.
+/// Another server is recorded, or a value is not valid; a fault of the database.
 pub async fn initialise(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -1,4 +1,4 @@
-//! Whose keys serve a database, and whose addresses no agency has.
+//! Tests of the record of the centre's keys, and of addresses that no agency may have.
 
 use chrono::{Duration, Utc};
 
@@ -10,7 +10,7 @@ use crate::error::AdministrationError;
 use crate::people::SystemAccount;
 use crate::testing::centre::*;
 
-/// A key by a number; its certificate is no DER, which this module does not read.
+/// Makes a key from a number. Its certificate is not DER, since this module does not parse certificates.
 pub(crate) fn key(key: u8, state: KeyState, purpose: Purpose) -> CentreKey {
     CentreKey {
         spki_sha256: vec![key; 32],
@@ -53,7 +53,7 @@ async fn the_keys_that_were_recorded_serve_and_no_others_do() {
     let (_database, mut connection) = centre().await;
     centre::keys::record(&mut connection, &OPERATOR, &keys()).await.unwrap();
     let mut confirmed = async |at_hand: &[CentreKey]| {
-        // The recorded keys decide, whatever the keys at hand open.
+        // The recorded keys decide, not the letters that the program's keys open.
         centre::keys::confirm(&mut connection, &account(), at_hand, |_| true).await
     };
     assert_eq!(confirmed(&keys()).await.unwrap(), Confirmed::Known);
@@ -71,7 +71,7 @@ async fn the_keys_that_were_recorded_serve_and_no_others_do() {
             "{error}"
         );
     }
-    // Letters are still sealed for each of them, the retired one too.
+    // Every key is needed, even the retired one, since agencies may still seal letters for it.
     for missing in 0..4 {
         let mut at_hand = keys();
         at_hand.remove(missing);
@@ -90,7 +90,7 @@ async fn a_database_from_before_the_record_takes_only_keys_that_open_what_it_acc
     run(&mut connection, letters).await;
     let error = centre::keys::confirm(&mut connection, &account(), &keys(), never).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeysForeign { centre: None, .. }), "{error}");
-    // A letter accepted long ago proves nothing: only the latest are tried.
+    // Only the latest letters are tried, so a key that opens an old letter is refused.
     let error = centre::keys::confirm(&mut connection, &account(), &keys(), |container| container == b"letter 1").await;
     assert!(error.is_err());
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.centre_keys").await, 0);
@@ -143,7 +143,8 @@ async fn no_agency_has_an_address_of_the_centre_s_own() {
     run(&mut connection, "UPDATE xm.agencies SET email = 'Receipts@example.cm' WHERE matricule = 2").await;
     let given = centre::addresses::given_to_agencies(&mut connection).await.unwrap();
     assert_eq!(given, [(number(2), "Receipts@example.cm".to_owned())]);
-    // For 40 days no program has written the address down.
+    // The addresses were last recorded 40 days ago, more than `FREE_AFTER_DAYS`. They no longer belong to the centre, so an agency may have
+    // one of them.
     run(&mut connection, "UPDATE xm.centre_addresses SET seen_at = now() - interval '40 days'").await;
     let new = NewAgency { email: "centre@example.cm".to_owned(), ..agency(3) };
     agencies::add(&mut connection, &OPERATOR, &new).await.unwrap();

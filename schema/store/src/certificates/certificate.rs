@@ -1,4 +1,4 @@
-//! A certificate: what is registered of it, how it is listed, and what an operator should know before it is registered.
+//! A certificate: the fields that are registered, its row in lists, and the concerns that an operator sees before it is registered.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::schema::certificates;
 
-/// What is registered of a certificate, read out of its DER.
+/// Fields of a certificate that are registered, read from its DER.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateFields {
-    /// The certificate.
+    /// The certificate in DER.
     #[serde(with = "hex")]
     pub der: Vec<u8>,
     /// SHA-256 of the DER.
     #[serde(with = "hex")]
     pub fingerprint: Vec<u8>,
-    /// SHA-256 of its SubjectPublicKeyInfo: the key's own name.
+    /// SHA-256 of the certificate's SubjectPublicKeyInfo; identifies the key in every certificate.
     #[serde(with = "hex")]
     pub spki_sha256: Vec<u8>,
-    /// Subject key identifier that a signer is named by; made from the key where the certificate has none.
+    /// Subject key identifier, by which letters identify their signer; computed from the key where the certificate has none.
     #[serde(with = "hex")]
     pub key_id: Vec<u8>,
     /// DER of the issuer's name.
@@ -29,13 +29,13 @@ pub struct CertificateFields {
     /// Serial number, big-endian.
     #[serde(with = "hex")]
     pub serial: Vec<u8>,
-    /// Such as `P-256` or `RSA-2048`.
+    /// Algorithm of the key, such as `P-256` or `RSA-2048`.
     pub algorithm: String,
     /// Beginning of validity.
     pub not_before: DateTime<Utc>,
     /// End of validity.
     pub not_after: DateTime<Utc>,
-    /// Whether it says that it is there to certify others, not to sign letters.
+    /// Whether the certificate declares that its key issues certificates and does not sign letters.
     pub is_authority: bool,
 }
 
@@ -61,49 +61,49 @@ impl From<&RegisteredCertificate> for CertificateFields {
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = certificates)]
 pub struct Certificate {
-    /// Number in the inventory.
+    /// Number of the certificate in the inventory.
     pub id: i32,
-    /// Its agency.
+    /// Matricule of the agency.
     pub agency: Matricule,
     /// SHA-256 of the certificate.
     #[serde(with = "hex")]
     pub fingerprint: Vec<u8>,
-    /// Subject key identifier.
+    /// Subject key identifier of the certificate.
     #[serde(with = "hex")]
     pub key_id: Vec<u8>,
-    /// Such as `P-256`.
+    /// Algorithm of the key, such as `P-256`.
     pub algorithm: String,
     /// Beginning of validity.
     pub not_before: DateTime<Utc>,
     /// End of validity.
     pub not_after: DateTime<Utc>,
-    /// When it was registered.
+    /// Time when the certificate was registered.
     pub registered_at: DateTime<Utc>,
-    /// When it was revoked.
+    /// Time when the certificate was revoked; `None` where it is not.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// Why.
+    /// Reason of the revocation.
     pub revoked_reason: Option<String>,
 }
 
-/// What an operator is told of a certificate and asked about before it is registered.
+/// A concern about a certificate, which the operator must accept before the certificate is registered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "concern", rename_all = "snake_case")]
 pub enum Concern {
-    /// It is not valid yet: letters that come before are refused.
+    /// The certificate is not valid yet: letters that arrive before it is valid are refused.
     NotYetValid {
         /// Beginning of validity.
         from: DateTime<Utc>,
     },
-    /// It is no longer valid: letters are refused.
+    /// The certificate has ended: letters are refused.
     Ended {
         /// End of validity.
         at: DateTime<Utc>,
     },
-    /// It is an authority's: perhaps the wrong one of a chain.
+    /// The certificate belongs to an authority: the file may contain the wrong certificate of a chain.
     Authority,
 }
 
-/// Names what an operator should know of a certificate at a time.
+/// Returns the concerns about a certificate at a time.
 pub fn concerns(certificate: &CertificateFields, now: DateTime<Utc>) -> Vec<Concern> {
     let mut concerns = Vec::new();
     if now < certificate.not_before {
@@ -118,12 +118,12 @@ pub fn concerns(certificate: &CertificateFields, now: DateTime<Utc>) -> Vec<Conc
     concerns
 }
 
-/// Writes a fingerprint as people compare it: pairs with colons.
+/// Formats a fingerprint as people compare it: pairs of hexadecimal digits, separated by colons.
 pub fn spoken(fingerprint: &[u8]) -> String {
     fingerprint.iter().map(|octet| format!("{octet:02X}")).collect::<Vec<_>>().join(":")
 }
 
-/// Reads a fingerprint as people write it, with colons, blanks and capitals as they like, into plain hexadecimal.
+/// Turns a fingerprint as people write it, with colons, blanks, hyphens and capitals, into plain hexadecimal.
 pub fn plain_hex(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, ':' | ' ' | '-')).collect::<String>().to_lowercase()
 }

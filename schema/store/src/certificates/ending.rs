@@ -1,4 +1,4 @@
-//! Certificates that end: the installations that sign with them are told in time, some days before, each day once.
+//! Notices about certificates that end: the installations that sign with them get one notice on each of several days before the end.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::sql_types::{Integer, Text, Timestamptz};
@@ -10,19 +10,19 @@ use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::letters::notices;
 
-/// Days before a certificate's end at which its installations are told (SPEC 4, Certificates). An installation that comes late gets only
-/// the notice of the nearest day.
+/// Numbers of days before a certificate's end at which its installations get a notice (SPEC 4, Certificates). An installation that first
+/// signs with the certificate 20 days before the end gets the notice of 30 days at once, and never the notice of 60 days.
 const DAYS_BEFORE: [i32; 5] = [60, 30, 14, 7, 1];
 
-/// Most installations that are told after one query.
+/// Most notices that are queued after one query.
 const TOLD_MAX: usize = 1000;
 
-/// Queues a notice for each installation whose certificate ends soon, once for each of `DAYS_BEFORE`. The installation's certificate is
-/// that of the key that signed its letter of the highest number; where that key has several, the one that ends last. Returns how many
-/// notices were queued.
+/// Queues a notice for each installation whose certificate ends soon, once for each of `DAYS_BEFORE`. The certificate of an installation is
+/// that of the key that signed its letter with the highest number. If this key has several certificates, the last to end counts. Returns
+/// how many notices were queued.
 ///
 /// # Errors
-/// A fault; notices queued before it stay queued.
+/// A fault of the database; notices queued before the fault stay queued.
 pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     let mut told = 0;
     loop {
@@ -36,22 +36,22 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
             };
             told += usize::from(notices::queue(connection, to, &about, &content).await?.is_some());
         }
-        // Where another process has queued all of these meanwhile, that process goes on with the rest.
+        // If nothing was queued, another process has queued these notices and will queue the rest.
         if due.len() < TOLD_MAX || told == before {
             return Ok(told);
         }
     }
 }
 
-/// What an installation is to be told.
+/// A notice that an installation has to get.
 struct Due {
     to: Office,
     /// SHA-256 of the certificate, in hexadecimal.
     certificate: String,
     ends: DateTime<Utc>,
-    /// Days left, including the day that has begun.
+    /// Number of days until the end, including the day that has begun.
     days: u16,
-    /// The one of [`DAYS_BEFORE`] that the notice is for.
+    /// The number in [`DAYS_BEFORE`] to which the notice belongs.
     days_before: i32,
 }
 

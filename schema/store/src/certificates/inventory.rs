@@ -1,4 +1,4 @@
-//! The inventory of registered certificates: listed, and found by what people call them.
+//! The inventory of registered certificates: lists, and searches by fingerprint or number.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,28 +11,28 @@ use crate::database::fault::Fault;
 use crate::database::schema::certificates;
 use crate::error::AdministrationError;
 
-/// The advisory lock that is held while a key gets its owner.
+/// The advisory lock that a transaction holds while it assigns a key to an agency.
 const KEYS_LOCK: i64 = i64::from_be_bytes(*b"xm.keys.");
 
-/// Which certificates a list shows.
+/// Conditions that select certificates for a list.
 #[derive(Clone, Debug, Default)]
 pub struct CertificateFilter {
-    /// Of this agency.
+    /// Matricule of the certificates' agency.
     pub agency: Option<Matricule>,
-    /// Revoked ones too.
+    /// Whether revoked certificates are listed too.
     pub with_revoked: bool,
-    /// Ending before this time.
+    /// Time before which the certificates end.
     pub ending_before: Option<DateTime<Utc>>,
-    /// Behind this number.
+    /// Number after which the list begins.
     pub after: Option<i32>,
-    /// At most so many; 100 when absent.
+    /// Most certificates that the list shows; 100 where absent.
     pub limit: Option<i64>,
 }
 
-/// Lists certificates by number.
+/// Lists certificates, ordered by number.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &CertificateFilter,
@@ -55,16 +55,16 @@ pub async fn list(
     Ok(query.load(connection).await?)
 }
 
-/// Shortest beginning of a fingerprint that names a certificate, in hexadecimal digits.
+/// Least number of hexadecimal digits of a fingerprint by which a certificate is found.
 const BEGINNING_MIN: usize = 4;
-/// A text of fewer decimal digits than this is a number of the inventory, not the beginning of a fingerprint.
+/// Number of decimal digits from which a text is the beginning of a fingerprint. A shorter text is a number of the inventory.
 const DECIMALS_OF_FINGERPRINT: usize = 10;
 
-/// Finds a certificate by what people call it: its fingerprint, a beginning of it that no other has, or its number. Digits
-/// alone are the number, as `#2048` always is; with colons, `20:48`, they are a fingerprint's.
+/// Finds a certificate by its fingerprint, by the beginning of its fingerprint, or by its number. Decimal digits alone, and a text such as
+/// `#2048`, are a number. A text with colons, such as `20:48`, is the beginning of a fingerprint. Only one certificate may match.
 ///
 /// # Errors
-/// None, or several, go by this name; a fault.
+/// No certificate matches, or several match; a fault of the database.
 pub async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Certificate, AdministrationError> {
     let name = name.trim();
     let unknown = || AdministrationError::CertificateUnknown(name.to_owned());
@@ -76,7 +76,8 @@ pub async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Cert
         let numbered: Option<Certificate> =
             certificates::table.find(id).select(Certificate::as_select()).first(connection).await.optional()?;
         let numbered = numbered.ok_or_else(unknown)?;
-        // What is done to a certificate may be for good: nothing is guessed where the same digits begin another's fingerprint.
+        // Operations on a certificate may be irreversible, so digits that are a number and also begin another certificate's fingerprint are
+        // ambiguous.
         return if begins.iter().any(|other| other.id != id) { Err(ambiguous()) } else { Ok(numbered) };
     }
     match <[Certificate; 1]>::try_from(begins) {
@@ -91,7 +92,8 @@ pub fn is_number(text: &str) -> bool {
     (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// Returns the first two certificates whose fingerprints begin with these digits; none where the digits are too few for that.
+/// Returns the first two certificates whose fingerprints begin with these digits; returns none if the digits are fewer than the least
+/// number.
 async fn by_beginning(
     connection: &mut AsyncPgConnection,
     digits: &str,
@@ -110,7 +112,7 @@ async fn by_beginning(
         .await?)
 }
 
-/// Waits for others who give keys their owner: two registrations at once must see each other.
+/// Takes the lock for assigning keys to agencies, so that two registrations at the same time see each other.
 pub(crate) async fn lock_keys(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(KEYS_LOCK).execute(connection).await?;
     Ok(())

@@ -1,5 +1,5 @@
-//! Who issues certificates: the centre's authority, where its key is at hand. Where it is not, an office's self-signed certificate is
-//! kept: trust is the registered certificate, not a chain.
+//! Issuing of certificates by the centre's authority, if its key is available. Otherwise the office's self-signed certificate is
+//! registered: letters are verified with the registered certificate, not with a chain.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use sdc::letter::Matricule;
 
 use super::certificate::CertificateFields;
 
-/// For how long certificates are issued.
+/// Number of days for which an issued certificate is valid.
 const VALID_DAYS: i64 = 825;
 
-/// What is to be issued.
+/// A certificate that is to be issued.
 #[derive(Debug)]
 pub struct Issuing<'a> {
-    /// The agency that it is for.
+    /// Agency that the certificate is for.
     pub agency: Matricule,
-    /// The installation.
+    /// Installation that the certificate is for.
     pub installation: &'a str,
-    /// The certificate that the office brought. Issued is one of the same key, by the same key identifier.
+    /// Certificate that the office sent; the issued certificate has the same key and the same key identifier.
     pub brought: &'a RegisteredCertificate,
     /// Beginning of validity.
     pub not_before: DateTime<Utc>,
@@ -27,18 +27,18 @@ pub struct Issuing<'a> {
     pub not_after: DateTime<Utc>,
 }
 
-/// Issues certificates.
+/// An authority that issues certificates.
 pub trait CertificateIssuer: fmt::Debug + Send + Sync {
-    /// Issues a certificate; returns its DER.
+    /// Issues a certificate. Returns its DER.
     ///
     /// # Errors
-    /// The cryptographic library refuses, in words for the log.
+    /// The error of the cryptographic library, as text for the log.
     fn issue(&self, issuing: &Issuing<'_>) -> Result<Vec<u8>, String>;
 }
 
-/// Returns what is registered for a key that an office brought: what the authority issues, or the certificate as it is. One that does not
-/// name its key to others stays as it is: letters name it by issuer and serial number, which another certificate has not. So does one
-/// for which nothing could be issued.
+/// Returns the certificate to register for a key: the certificate that the authority issues, or the one that the office sent. The office's
+/// certificate is registered if issuing fails, or if it has no key identifier: letters then identify the certificate by issuer and serial
+/// number, which differ in an issued certificate.
 pub(crate) fn registered(
     issuer: Option<&dyn CertificateIssuer>,
     agency: Matricule,
@@ -47,7 +47,7 @@ pub(crate) fn registered(
     now: DateTime<Utc>,
 ) -> CertificateFields {
     let Some(issuer) = issuer.filter(|_| brought.has_key_id()) else { return CertificateFields::from(brought) };
-    // From yesterday: clocks at offices are wrong.
+    // The validity begins a day earlier, since clocks in offices may be slow.
     let (not_before, not_after) = (now - TimeDelta::days(1), now + TimeDelta::days(VALID_DAYS));
     let issued = issuer.issue(&Issuing { agency, installation, brought, not_before, not_after });
     let issued = issued.and_then(|der| RegisteredCertificate::from_der(&der).map_err(|error| error.to_string()));

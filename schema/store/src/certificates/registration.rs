@@ -1,4 +1,4 @@
-//! Registering: whose key it is, and what an operator must know before saying so.
+//! Registration of certificates: who owns the key, and what an operator must know before he registers a certificate.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -18,21 +18,22 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// How an operator vouches for a certificate.
+/// An operator's confirmation of a certificate.
 #[derive(Clone, Copy, Debug)]
 pub struct Confirmation<'a> {
-    /// The SHA-256 fingerprint that the agency told over the agreed channel, in hexadecimal, with or without colons and blanks.
+    /// The SHA-256 fingerprint that the agency gave over the agreed channel, in hexadecimal, with or without colons and blanks.
     pub fingerprint: &'a str,
-    /// Whether it is to be registered in spite of every [`Concern`](super::Concern).
+    /// Whether the certificate is registered in spite of every [`Concern`](super::Concern).
     pub accepts_concerns: bool,
 }
 
-/// Registers a certificate for an agency. Returns its number. A certificate of a further key, beside or behind another key of the agency,
-/// needs a second person: it may be that of somebody who takes the agency over.
+/// Registers a certificate for an agency. Returns its number. If the agency has or had another key, the certificate needs a second person:
+/// it may come from somebody who wants to take over the agency.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; another fingerprint; concerns that are not accepted; a key that is revoked, another agency's
-/// or the centre's own; a name that another key goes by; registered already; no such agency; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the fingerprint differs; concerns that are not accepted; the key is revoked, or belongs to
+/// another agency or to the centre; another key has the same identifier; the certificate is registered already; the agency does not exist;
+/// a fault of the database.
 pub async fn register(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -43,7 +44,7 @@ pub async fn register(
     register_by(connection, operator, None, agency, certificate, confirmation).await
 }
 
-/// Registers a certificate as one person, or as the second of two.
+/// Registers a certificate: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn register_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -66,7 +67,7 @@ pub(crate) async fn register_by(
             refuse_own(connection, &certificate.spki_sha256).await?;
             own_key(connection, agency, &certificate.spki_sha256).await?;
             refuse_taken_names(connection, certificate).await?;
-            // A certificate that is there already is refused before anybody is asked about concerns.
+            // A certificate that is registered already is refused before the operator has to accept concerns.
             if is_registered(connection, certificate).await? {
                 return Err(AdministrationError::CertificateExists);
             }
@@ -75,7 +76,7 @@ pub(crate) async fn register_by(
                 return Err(AdministrationError::CertificateConcerns(concerns));
             }
             if has_other(connection, agency, certificate).await? {
-                // Of two first certificates that come at once, the second is a further one.
+                // If an agency gets two first certificates at the same time, the second one counts as a further certificate.
                 operator.may(Operation::CertificateReplace)?;
                 if !is_key_of(connection, agency, certificate).await? {
                     Approved::demand(approved, || Act::CertificateReplace {
@@ -139,7 +140,7 @@ async fn has_other(
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
 }
 
-/// Says whether the agency signs with this key already: a renewed certificate of it gives nobody anything new.
+/// Says whether the key belongs to this agency already. A renewed certificate of the same key gives nobody a new right.
 async fn is_key_of(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -159,8 +160,8 @@ async fn is_registered(
     Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection).await?)
 }
 
-/// Makes the key the agency's. A key of another agency is refused, and so is a revoked one: it is in other hands, whatever certificate
-/// comes.
+/// Assigns the key to the agency. A key of another agency is refused. A revoked key is refused with every certificate, since it may be in
+/// other hands.
 async fn own_key(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -183,9 +184,9 @@ async fn own_key(
     revoked_at.map_or(Ok(()), |at| Err(AdministrationError::KeyRevoked { at }))
 }
 
-/// Refuses a certificate under a name that another key goes by. A signer is looked up by key identifier, or by issuer and serial number,
-/// and whoever makes a certificate chooses them freely. Under another's name his letters would be judged by the other's certificate, and
-/// the other's by his.
+/// Refuses a certificate whose key identifier, or whose issuer and serial number, belong to another key. The program finds a letter's
+/// signer by these values, and whoever makes a certificate can choose them freely. With the values of another signer, the letters of both
+/// could be judged by the wrong certificate.
 async fn refuse_taken_names(
     connection: &mut AsyncPgConnection,
     certificate: &CertificateFields,

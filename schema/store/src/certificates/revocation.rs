@@ -1,4 +1,4 @@
-//! Revoking: what is in other hands is the key, so the key is revoked, with every certificate of it, at once and for good.
+//! Revocation: the stolen or lost object is the key, so the key is revoked for good, together with all its certificates.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
@@ -13,45 +13,46 @@ use super::inventory::find;
 use crate::agencies::agency::lock_account;
 use crate::database::fault::Fault;
 use crate::database::schema::{agencies as offices, agency_keys, certificates, letters};
-use crate::error::{AdministrationError, InvalidValue};
+use crate::error::AdministrationError;
 use crate::people::action::AuditAction;
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// A certificate that may be revoked, and what that would mean.
+/// A certificate that may be revoked, and the effects of its revocation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Revocable {
     /// The certificate.
     pub certificate: Certificate,
-    /// Its agency's name.
+    /// Name of the agency.
     pub agency_name: String,
-    /// How many certificates are of its key: all are revoked.
+    /// Number of certificates of the same key; all are revoked together.
     pub certificates_of_key: i64,
-    /// Whether the agency has another key with a certificate that is valid now; without one it cannot send any more.
+    /// Whether the agency has another key with a certificate that is valid now. Without another key, the agency can send no letters after
+    /// the revocation.
     pub has_another: bool,
 }
 
-/// A letter to review after a revocation: its key may have been in other hands.
+/// A letter to review after a revocation: somebody else may have signed it.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = letters)]
 pub struct LetterToReview {
-    /// Its id.
+    /// Id of the letter.
     pub letter_id: Uuid,
-    /// The installation that it names.
+    /// Name of the installation in the letter.
     pub installation: String,
-    /// Its number.
+    /// Sequence number of the letter.
     pub sequence: Option<i64>,
     /// `accepted`, or the code of the refusal.
     pub verdict: String,
-    /// When it came.
+    /// Time when the letter arrived.
     pub received_at: DateTime<Utc>,
 }
 
-/// Shows what a revocation would mean. The certificate goes by any name that [`find`] knows.
+/// Shows the effects of a revocation. [`find`] says how `name` identifies the certificate.
 ///
 /// # Errors
-/// None, or several, go by this name; revoked already; a fault.
+/// No certificate matches, or several match; the certificate is revoked already; a fault of the database.
 pub async fn revocable(connection: &mut AsyncPgConnection, name: &str) -> Result<Revocable, AdministrationError> {
     let certificate = find(connection, name).await?;
     let key: Vec<u8> = key_of(connection, certificate.id).await?;
@@ -69,11 +70,11 @@ pub async fn revocable(connection: &mut AsyncPgConnection, name: &str) -> Result
     Ok(Revocable { certificate, agency_name, certificates_of_key, has_another })
 }
 
-/// Revokes the key of a certificate, which goes by any name that [`find`] knows. With `since`, returns the letters that the
-/// key signed from that time on, to review.
+/// Revokes the key of a certificate. [`find`] says how `name` identifies the certificate. With `since`, returns the letters that the key
+/// signed from that time on, for review.
 ///
 /// # Errors
-/// No reason; none, or several, go by this name; revoked already; a fault.
+/// The reason is missing; no certificate matches, or several match; the certificate is revoked already; a fault of the database.
 pub async fn revoke(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -82,18 +83,15 @@ pub async fn revoke(
     since: Option<DateTime<Utc>>,
 ) -> Result<Vec<LetterToReview>, AdministrationError> {
     operator.require(connection, Operation::CertificateRevoke).await?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(InvalidValue::Reason.into());
-    }
+    let reason = audit::reason(reason)?;
     connection
         .transaction(async |connection| {
             let certificate = find(connection, name).await?;
             let key = key_of(connection, certificate.id).await?;
-            // A batch that has verified with this key ends first, so that its letters are among those to review.
+            // Waits for a batch that has verified letters with this key, so that its letters are among the letters to review.
             lock_account(connection, certificate.agency).await?;
             refuse_revoked(connection, &certificate, &key).await?;
-            // Triggers revoke the key's certificates and raise the agency's revision.
+            // Triggers revoke the key's certificates and increase the agency's revision.
             diesel::update(agency_keys::table.find(&key))
                 .set((agency_keys::revoked_at.eq(Utc::now()), agency_keys::revoked_reason.eq(reason)))
                 .execute(connection)

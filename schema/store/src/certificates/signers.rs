@@ -1,7 +1,7 @@
-//! Whose key signed: registered certificates with all that judging a letter needs of their agency.
+//! Signers: registered certificates, each with all data of its agency that the program needs to judge a letter.
 //!
-//! Parsed once and cached within a bound. A cached signer may be stale; settling compares `revision` under the
-//! agency's row lock and reads the signer anew where it differs, so that a revocation holds from the next letter on.
+//! Signers are parsed once and kept in a bounded cache. A cached signer may be outdated. Settling therefore compares its `revision` under
+//! the agency's row lock and reads the signer again if the revision differs. So a revocation applies from the next letter on.
 
 mod signer;
 
@@ -23,27 +23,28 @@ use signer::{SignerRow, Validities, select_signers};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Age at which a signer is read anew: of several certificates of one key, the one that is valid now takes the place of
-/// another by then. Letters do not wait for that: their key is judged, by whichever of its certificates was valid.
+/// Age at which a cached signer is read again. If a key has several certificates, this replaces a certificate that has ended by one that is
+/// valid now. No letter waits for this: a letter is admitted if any certificate of its key was valid.
 const SIGNER_AGE_MAX: Duration = Duration::from_secs(60);
 
-/// Signers by identifier and certificates by key, each cached within a bound of `capacity`.
+/// Signers by identifier, and certificates by their id in `xm.certificates`, each in a cache of at most `capacity` entries.
 ///
-/// What was used longest ago goes. On a night on which everybody sends one letter each, most go before they are used again:
-/// what putting one in costs matters, more than how often one is found.
+/// The cache evicts the signer that was used longest ago. On a night on which every agency sends one letter, most signers are evicted
+/// before their next use, so a cheap insertion matters more than the rate of hits.
 pub struct Signers {
-    /// With the moment at which each was read.
+    /// Each signer, with the time at which it was read.
     cache: Mutex<LruCache<SignerId, (Instant, Arc<Signer>)>>,
     certificates: Mutex<LruCache<i32, RegisteredCertificate>>,
-    /// Identifiers whose certificates could not be read when they were last looked up.
+    /// Identifiers whose certificates could not be read at their last look-up, each with the certificate's id in `xm.certificates`.
     unreadable: Mutex<LruCache<SignerId, i32>>,
     age_max: Duration,
 }
 
-/// Signers by key identifier. Wrapping the array in a subquery hides its length from the planner. Otherwise PostgreSQL plans
-/// anew for arrays of one element, at every call.
+/// Selects signers by key identifier. The subquery hides the array's length from the planner. Otherwise PostgreSQL would plan each call
+/// with an array of one element again.
 const BY_KEY_ID: &str = select_signers!("c.key_id = ANY(ARRAY(SELECT unnest(?)))");
-/// Signers by serial number and issuer together: many issuers have a certificate number 1, and a stranger names whom he likes.
+/// Selects signers by serial number and issuer together. Many issuers have a certificate number 1, and a stranger's letter may contain any
+/// issuer.
 const BY_ISSUER: &str =
     select_signers!("(c.serial, c.issuer) IN (SELECT * FROM unnest(ARRAY(SELECT unnest(?)), ARRAY(SELECT unnest(?))))");
 
@@ -62,11 +63,11 @@ impl Signers {
         }
     }
 
-    /// Returns the certificate of a key in `xm.certificates`, whose DER never changes: whoever is verified is soon
-    /// answered.
+    /// Returns the certificate with the id `certificate_id` in `xm.certificates`, parsed, from the cache where possible. A cached
+    /// certificate is never outdated, since the DER of a registered certificate never changes.
     ///
     /// # Errors
-    /// Not a certificate that could have been registered.
+    /// The DER is not a certificate that can be registered.
     pub fn certificate(&self, certificate_id: i32, der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
         if let Some(known) = locked(&self.certificates).get(&certificate_id) {
             return Ok(known.clone());
@@ -76,21 +77,21 @@ impl Signers {
         Ok(parsed)
     }
 
-    /// Returns the signer if it is cached.
+    /// Returns the cached signer of an identifier, if it is not too old.
     pub fn cached(&self, id: &SignerId) -> Option<Arc<Signer>> {
         let mut cache = locked(&self.cache);
         let (read_at, signer) = cache.get(id)?;
         (read_at.elapsed() < self.age_max).then(|| Arc::clone(signer))
     }
 
-    /// Says whether the certificate of an identifier is registered and could not be read when it was last looked up: whoever
-    /// it is of is no stranger, and waits until it is mended.
+    /// Says whether the identifier's certificate is registered but could not be read at its last look-up. The sender is then no stranger,
+    /// and his letters wait until the row can be read.
     pub fn is_unreadable(&self, id: &SignerId) -> bool {
         locked(&self.unreadable).contains(id)
     }
 
-    /// Looks up many identifiers together and caches what was found. Identifiers of strangers are absent from the result, and
-    /// those that [`Signers::is_unreadable`] speaks of.
+    /// Looks up many identifiers with one query per kind, and caches the signers found. The result lacks the identifiers of strangers, and
+    /// identifiers for which [`Signers::is_unreadable`] is true.
     ///
     /// # Errors
     /// A fault of the database.
@@ -111,7 +112,7 @@ impl Signers {
             }
         }
         let read_at = Instant::now();
-        // Each of its own: joined by OR, they would be looked for in the whole table.
+        // Two statements are used: for one statement with OR, PostgreSQL would scan the whole table.
         let (mut by_key_id, mut by_issuer): (Vec<SignerRow>, Vec<SignerRow>) = (Vec::new(), Vec::new());
         if !key_ids.is_empty() {
             by_key_id = Statement::<Untyped>::new(BY_KEY_ID, &[Bind::Byteas(key_ids)]).load(connection).await?;
@@ -134,8 +135,9 @@ impl Signers {
                     continue;
                 }
             };
-            // One that has no key identifier to be named by stands in the inventory under the one made from its key, and
-            // verifies nothing that names another certificate of that key by it.
+            // A certificate without a key identifier is registered under an identifier computed from its key. Another certificate of the
+            // key may contain the same identifier. A letter with this identifier is verified only by the certificate that contains it, so
+            // that certificate is preferred.
             let is_named = |signer: &Signer| signer.certificate.signer_ids().contains(&id);
             let is_better = |known: &Arc<Signer>| !is_named(known) && is_named(&signer);
             if found.get(&id).is_none_or(is_better) {
@@ -147,7 +149,7 @@ impl Signers {
         Ok(found)
     }
 
-    /// One row that cannot be read holds up its own letters only. It is told once, until it can be read.
+    /// Records certificates that cannot be read. Each of them delays only its own letters, and is logged once until it can be read again.
     fn remember_unreadable(
         &self,
         wanted: &HashSet<&SignerId>,
@@ -170,7 +172,7 @@ impl Signers {
     }
 }
 
-/// Makes a cache that grows up to its bound, where `LruCache::new` would take room for all at once.
+/// Makes an empty cache with a bound. `LruCache::new` would reserve memory for the whole bound immediately.
 fn bounded<K: std::hash::Hash + Eq, V>(capacity: u64) -> LruCache<K, V> {
     let mut cache = LruCache::unbounded();
     let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
@@ -179,15 +181,13 @@ fn bounded<K: std::hash::Hash + Eq, V>(capacity: u64) -> LruCache<K, V> {
 }
 
 fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A cache is valid after every single operation, so a panic elsewhere does not spoil it.
+    // Every single operation leaves the cache valid, so a panic of another thread does not damage it.
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads signers anew by the key of their certificate, inside the caller's transaction: those whose agency's revision is
-/// another than the cached one's, of a batch together. Only an operator's change raises a revision, so a letter refused for
-/// its signer's validity costs no query, and a certificate registered meanwhile still counts for it. One that was valid when it
-/// was looked up and was not when its letter came is read anew too, with every certificate of its key. The certificates
-/// themselves never change: what a letter was verified with is not read again.
+/// Reads signers again, inside the caller's transaction, each with the periods of validity of all certificates of its key. The caller gives
+/// the signers of a batch whose cached revision is not their agency's, and the signers that were valid at their look-up but not when their
+/// letter arrived. Certificates never change, so the given certificates are not parsed again.
 pub(crate) async fn reload(
     connection: &mut AsyncPgConnection,
     signers: &[&Signer],
@@ -201,7 +201,7 @@ pub(crate) async fn reload(
     rows.into_iter().map(|row| Ok((row.certificate_id, Arc::new(row.read(&validities, verified_with)?)))).collect()
 }
 
-/// Reads signers by the keys of their certificates.
+/// Reads signers by the ids of their certificates in `xm.certificates`.
 pub(crate) async fn of_certificates(
     connection: &mut AsyncPgConnection,
     certificate_ids: Vec<i32>,
@@ -225,7 +225,7 @@ async fn rows_of(
     Ok((rows, validities))
 }
 
-/// Reads every matricule: which claims are known.
+/// Reads the matricules of all agencies, so that a claimed matricule can be recognised as known or unknown.
 ///
 /// # Errors
 /// A fault of the database.

@@ -1,4 +1,4 @@
-//! Certificates: whose key, under which name, until when.
+//! Tests of certificates: who owns their keys, how they are found, and how they end.
 
 use chrono::{Duration, Utc};
 use diesel_async::SimpleAsyncConnection;
@@ -11,7 +11,7 @@ use crate::database::Connection;
 use crate::error::{AdministrationError, InvalidValue, KeyName};
 use crate::testing::centre::*;
 
-/// A certificate of key `key`; its octets are no DER, which this module does not read.
+/// Makes a certificate of key `key`. Its octets are not DER, since this module does not parse certificates.
 fn certificate(key: u8, serial: u8) -> CertificateFields {
     CertificateFields {
         der: vec![key, serial],
@@ -45,7 +45,7 @@ async fn revoke(
     certificates::revoke(connection, &OPERATOR, &hex::encode(&certificate.fingerprint), "PC stolen", None).await
 }
 
-/// Counts certificates and keys of which one is revoked and the other is not.
+/// Counts certificates that are revoked although their key is not, or the reverse.
 const HALF_REVOKED: &str = "SELECT count(*) FROM xm.certificates JOIN xm.agency_keys k USING (spki_sha256)
      WHERE (k.revoked_at IS NULL) <> (certificates.revoked_at IS NULL)";
 
@@ -53,11 +53,11 @@ const HALF_REVOKED: &str = "SELECT count(*) FROM xm.certificates JOIN xm.agency_
 async fn a_key_belongs_to_one_agency_for_ever() {
     let (_database, mut connection) = centre().await;
     register(&mut connection, 1, &certificate(7, 1)).await.unwrap();
-    // A renewed certificate for the same key is the same agency's again.
+    // A renewed certificate of the same key must belong to the same agency.
     register(&mut connection, 1, &certificate(7, 2)).await.unwrap();
     let error = register(&mut connection, 2, &certificate(7, 3)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeyOfAnotherAgency { owner, .. } if owner == number(1)), "{error}");
-    // The key stays that agency's even after it is revoked, and every certificate of it with it.
+    // After the key is revoked together with its certificates, it still belongs to the agency.
     let fingerprint = hex::encode(certificate(7, 1).fingerprint);
     certificates::revoke(&mut connection, &OPERATOR, &fingerprint, "lost", None).await.unwrap();
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.certificates WHERE revoked_at IS NULL").await, 0);
@@ -78,7 +78,7 @@ async fn nobody_takes_the_name_that_another_key_goes_by() {
             assert!(matches!(error, AdministrationError::KeyNameTaken { name: taken, .. } if taken == name), "{error}");
         }
     }
-    // A refused registration gives the key to nobody.
+    // A refused registration assigns the key to nobody.
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.agency_keys").await, 1);
     register(&mut connection, 2, &certificate(8, 2)).await.unwrap();
 }
@@ -93,7 +93,7 @@ async fn only_a_confirmed_fingerprint_is_registered_and_only_once() {
         let error =
             certificates::register(&mut connection, &OPERATOR, number(1), &good, confirmation).await.unwrap_err();
         assert!(matches!(error, AdministrationError::FingerprintMismatch { .. }), "{error}");
-        // The refusal does not tell the right fingerprint to somebody who has only the file.
+        // The error does not contain the right fingerprint, which somebody who only has the file does not know.
         let told = error.to_string().to_lowercase();
         assert!(!told.contains(&hex::encode(&good.fingerprint)) && !told.contains(&spelled.join(":").to_lowercase()));
     }
@@ -142,14 +142,14 @@ async fn revocation_is_once_seen_at_once_and_lists_letters_to_review() {
 #[tokio::test]
 async fn a_revoked_key_is_never_registered_again_whatever_certificate_comes() {
     let (_database, mut connection) = centre().await;
-    // In each order: the one revoked first, last, or in the middle of three certificates of the key.
+    // Each key has three certificates; the first, the second or the third one is revoked.
     for (key, revoked) in [(7, 1), (8, 2), (9, 3)] {
         for serial in [1, 2, 3] {
             register(&mut connection, 1, &certificate(key, 10 * key + serial)).await.unwrap();
         }
         revoke(&mut connection, &certificate(key, 10 * key + revoked)).await.unwrap();
         for serial in [1, 2, 3, 4] {
-            // For certificates that are there, and for a new one: what is told is that the key is revoked, not that the certificate exists.
+            // For registered certificates and for a new one, the error says that the key is revoked, not that the certificate exists.
             let error = register(&mut connection, 1, &certificate(key, 10 * key + serial)).await.unwrap_err();
             assert!(matches!(error, AdministrationError::KeyRevoked { .. }), "{error}");
             let again = revoke(&mut connection, &certificate(key, 10 * key + serial)).await.unwrap_err();
@@ -178,7 +178,8 @@ async fn a_revocation_by_another_tool_is_the_key_s_too() {
     }
     let revision = "SELECT revision FROM xm.agencies WHERE matricule = 1";
     let before = value(&mut connection, revision).await;
-    // An older program revokes one certificate, an administrator a key.
+    // Plain statements revoke one certificate, as an older program does, and then a key, as an administrator does by SQL. Each time
+    // triggers must revoke the key together with all its certificates.
     run(
         &mut connection,
         "UPDATE xm.certificates SET revoked_at = now() WHERE id = (SELECT min(id) FROM xm.certificates)",
@@ -227,7 +228,7 @@ async fn what_an_operator_should_know_of_a_certificate_is_asked_first() {
         let confirmation = Confirmation { fingerprint: &fingerprint, accepts_concerns: true };
         let registered = certificates::register(&mut connection, &OPERATOR, number(1), certificate, confirmation).await;
         by_two(&mut connection, registered).await.unwrap();
-        // Nobody is asked about concerns of a certificate that is there already.
+        // A certificate that is registered already is refused, and its concerns are not asked about.
         let error = register(&mut connection, 1, certificate).await.unwrap_err();
         assert!(matches!(error, AdministrationError::CertificateExists), "{error}");
     }
@@ -280,11 +281,11 @@ async fn digits_that_are_one_s_number_and_begin_another_s_fingerprint_revoke_nei
     for (name, id) in [("#2048", 2048), ("20:48", other), ("20:48:09", other)] {
         assert_eq!(found(name).await.unwrap(), id, "{name}");
     }
-    // Digits alone are a number, and no certificate has this number.
+    // Decimal digits alone are a number, and no certificate has the number 204809.
     assert!(matches!(found("204809").await, Err(AdministrationError::CertificateUnknown(_))));
     assert!(matches!(found("#204809").await, Err(AdministrationError::CertificateUnknown(_))));
     assert!(matches!(found("#20:48").await, Err(AdministrationError::CertificateUnknown(_))));
-    // A certificate whose fingerprint begins with its own number is found by it.
+    // If a certificate's fingerprint begins with the digits of its own number, the number finds it.
     run(&mut connection, "ALTER TABLE xm.certificates ALTER id RESTART WITH 3050").await;
     let own = CertificateFields { fingerprint: [vec![0x30, 0x50], vec![9; 30]].concat(), ..certificate(9, 3) };
     assert_eq!(register(&mut connection, 2, &own).await.unwrap(), 3050);
@@ -332,14 +333,14 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     let recorded: Vec<_> = keys.map(|(key, state, purpose)| crate::centre::tests::key(key, state, purpose)).to_vec();
     centre::keys::record(&mut connection, &OPERATOR, &recorded).await.unwrap();
     for key in [1, 2, 3, 4] {
-        // Another certificate of the key, under other names, is refused too: the key counts.
+        // Another certificate of the same key, with other identifiers, is refused too.
         let error = register(&mut connection, 1, &certificate(key, key + 150)).await.unwrap_err();
         assert!(matches!(error, AdministrationError::KeyOfCentre { .. }), "{error}");
     }
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.agency_keys").await, 0);
     register(&mut connection, 1, &certificate(5, 50)).await.unwrap();
     assert_eq!(centre::keys::registered_for_agencies(&mut connection).await.unwrap(), []);
-    // A key of the centre's that was registered for an agency before that was refused is found, until it is revoked.
+    // The query finds a key of the centre that was registered for an agency in former times, until that certificate is revoked.
     run(&mut connection, "INSERT INTO xm.centre_keys (spki_sha256, purpose, state, algorithm, fingerprint, certificate,
                                       not_before, not_after)
         SELECT spki_sha256, 'letters', 'retired', algorithm, fingerprint, der, not_before, not_after FROM xm.certificates").await;

@@ -1,4 +1,4 @@
-//! Whether what is committed is archived, as far as PostgreSQL itself knows. It knows nothing of copies that others take.
+//! Whether committed data is archived, as far as PostgreSQL itself knows. PostgreSQL does not know of backups by other tools.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -8,19 +8,19 @@ use diesel_async::RunQueryDsl;
 use super::Database;
 use crate::database::fault::Fault;
 
-/// What `pg_stat_archiver` says of the archive of WAL.
+/// The state of the WAL archive, from `pg_stat_archiver`.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Archiving {
     /// Whether WAL is archived at all (`archive_mode`).
     #[diesel(sql_type = Bool)]
     pub is_on: bool,
-    /// When a segment was last archived.
+    /// Time when a WAL segment was last archived.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub archived_at: Option<DateTime<Utc>>,
-    /// When archiving last failed.
+    /// Time when archiving last failed.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub failed_at: Option<DateTime<Utc>>,
-    /// How often it failed since the statistics were last reset.
+    /// Number of failures since the statistics were last reset.
     #[diesel(sql_type = BigInt)]
     pub failures: i64,
 }
@@ -29,7 +29,7 @@ impl Database {
     /// Reads how far WAL is archived.
     ///
     /// # Errors
-    /// The database is away.
+    /// The database cannot be reached.
     pub async fn archiving(&self) -> Result<Archiving, Fault> {
         let text = "SELECT current_setting('archive_mode') <> 'off' AS is_on, last_archived_time AS archived_at,
                            last_failed_time AS failed_at, failed_count AS failures FROM pg_stat_archiver";

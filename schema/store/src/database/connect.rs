@@ -1,119 +1,136 @@
-//! One connection: without TLS to this machine, inside TLS to another one. In both cases its faults have their SQLSTATE.
+//! One session: without TLS to this machine, with TLS to another machine. The program opens the socket itself, because a socket that
+//! tokio-postgres opens cannot be wrapped in a [`Wire`].
 
 use std::io;
 use std::time::Duration;
 
 use diesel::ConnectionError;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
 use tokio_postgres::config::{Host, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::{Client, Connection, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::DatabaseSettings;
 use super::settings::Target;
-use super::sqlstate::{MARK, SqlStateStream, Telling};
+use super::sqlstate::MARK;
+use super::watch::Watch;
+use super::wire::{Wire, Wired};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const PORT: u16 = 5432;
+/// Time without traffic after which the kernel asks whether the other machine is still there, and the pause between two questions.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+/// Number of such questions without an answer after which the kernel closes the connection.
+const KEEPALIVES_MAX: u32 = 3;
+/// Longest time for which sent octets may stay without the other machine's acknowledgement.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
 /// SQLSTATE `invalid_password`.
 const NO_PASSWORD: &str = "28P01";
 
-/// Connects and makes the session's settings.
-pub async fn connect(target: &Target, settings: &DatabaseSettings) -> Result<AsyncPgConnection, ConnectionError> {
-    let mut connection = match &target.tls {
-        Some(tls) => {
-            let connector = Telling(MakeRustlsConnect::new(rustls::ClientConfig::clone(tls)));
-            let (client, connection) = target.config.connect(connector).await.map_err(failed)?;
-            AsyncPgConnection::try_from_client_and_connection(client, connection).await?
+/// Starts a session on one of the hosts. Without TLS, [`Target`] admits only hosts of this machine.
+pub async fn start_session(target: &Target, at: usize, watch: Watch) -> Result<Client, ConnectionError> {
+    let port = target.port(at);
+    match &target.config.get_hosts()[at] {
+        Host::Unix(folder) => {
+            let stream = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await.map_err(unreachable)?;
+            without_tls(target, stream, watch).await
         }
-        None => AsyncPgConnection::try_from(connect_here(&target.config).await?).await?,
-    };
-    let session = format!(
-        "SET synchronous_commit = on; SET statement_timeout = {}; SET lock_timeout = {};
-         SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'",
-        settings.statement_timeout.as_millis(),
-        settings.lock_timeout.as_millis(),
-        settings.idle_in_transaction_timeout.as_millis(),
-    );
-    connection.batch_execute(&session).await.map_err(ConnectionError::CouldntSetupConfiguration)?;
-    Ok(connection)
-}
-
-/// Connects to the first host that takes us. Without TLS all hosts are of this machine: [`Target`] sees to that. The socket is opened here,
-/// since one that tokio-postgres opens itself cannot be wrapped.
-async fn connect_here(config: &Config) -> Result<Client, ConnectionError> {
-    let ports = config.get_ports();
-    let mut last = ConnectionError::BadConnection("the database URL names no host".to_owned());
-    for (at, host) in config.get_hosts().iter().enumerate() {
-        let port = ports.get(at).or(ports.first()).copied().unwrap_or(PORT);
-        let connected = match host {
-            Host::Unix(folder) => match within(UnixStream::connect(folder.join(format!(".s.PGSQL.{port}")))).await {
-                Ok(stream) => start(config, stream).await,
-                Err(error) => Err(unreachable(&error)),
-            },
-            Host::Tcp(name) => match within(TcpStream::connect((name.as_str(), port))).await {
-                Ok(stream) => match stream.set_nodelay(true) {
-                    Ok(()) => start(config, stream).await,
-                    Err(error) => Err(unreachable(&error)),
-                },
-                Err(error) => Err(unreachable(&error)),
-            },
-        };
-        match connected {
-            Ok(client) => return Ok(client),
-            Err(error) => last = error,
+        Host::Tcp(name) => {
+            let stream = match target.config.get_hostaddrs().get(at) {
+                Some(address) => TcpStream::connect((*address, port)).await,
+                None => TcpStream::connect((name.as_str(), port)).await,
+            };
+            let stream = stream.map_err(unreachable)?;
+            set_options(&stream).map_err(unreachable)?;
+            match &target.tls {
+                Some(tls) => {
+                    let mut connector = MakeRustlsConnect::new(rustls::ClientConfig::clone(tls));
+                    let connector = MakeTlsConnect::<TcpStream>::make_tls_connect(&mut connector, name)
+                        .map_err(|error| ConnectionError::BadConnection(error.to_string()))?;
+                    with_tls(target, stream, Wired { connector, watch }).await
+                }
+                None => without_tls(target, stream, watch).await,
+            }
         }
     }
-    Err(last)
 }
 
-async fn within<T>(connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
-}
-
-async fn start(
-    config: &Config,
+async fn without_tls(
+    target: &Target,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    watch: Watch,
 ) -> Result<Client, ConnectionError> {
-    let (client, connection) = config.connect_raw(SqlStateStream::new(stream), NoTls).await.map_err(failed)?;
-    // The task ends with the client, or with the server: the client's next statement then says so.
+    let (client, connection) = target.config.connect_raw(Wire::new(stream, watch), NoTls).await.map_err(failed)?;
+    drive(target, client, connection).await
+}
+
+async fn with_tls<S, T>(target: &Target, stream: S, connector: T) -> Result<Client, ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: TlsConnect<S>,
+    T::Stream: Send + 'static,
+{
+    let (client, connection) = target.config.connect_raw(stream, connector).await.map_err(failed)?;
+    drive(target, client, connection).await
+}
+
+/// Drives a connection in a task, and checks that the session can write, where the target wants that.
+async fn drive<S, T>(target: &Target, client: Client, connection: Connection<S, T>) -> Result<Client, ConnectionError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: TlsStream + Unpin + Send + 'static,
+{
+    // The task ends when the client is dropped or when the connection ends. The client's next statement then fails.
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to the database has ended");
         }
     });
-    let wanted = match config.get_target_session_attrs() {
+    let wanted = match target.config.get_target_session_attrs() {
         TargetSessionAttrs::ReadWrite => "off",
         TargetSessionAttrs::ReadOnly => "on",
         _ => return Ok(client),
     };
-    let answer = client.simple_query("SHOW transaction_read_only").await.map_err(failed)?;
-    let is_wanted = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => row.get(0) == Some(wanted),
-        _ => false,
-    };
-    if answer.iter().any(is_wanted) {
+    if shown(&client, "transaction_read_only").await?.as_deref() == Some(wanted) {
         return Ok(client);
     }
     Err(ConnectionError::BadConnection(format!("the database has transaction_read_only other than {wanted}")))
 }
 
-fn unreachable(error: &io::Error) -> ConnectionError {
+/// Returns the session's value of a setting.
+pub async fn shown(client: &Client, setting: &str) -> Result<Option<String>, ConnectionError> {
+    let answer = client.simple_query(&format!("SHOW {setting}")).await.map_err(failed)?;
+    Ok(answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+        _ => None,
+    }))
+}
+
+/// Sets what lets the kernel notice that the other machine is gone.
+fn set_options(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE).with_retries(KEEPALIVES_MAX);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
+fn unreachable(error: io::Error) -> ConnectionError {
     ConnectionError::BadConnection(format!("error connecting to server: {error}"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 fn failed(error: tokio_postgres::Error) -> ConnectionError {
-    // tokio-postgres says only "db error"; what the server said is the source. The server's SQLSTATE is put before its message, as it is
-    // put into hints elsewhere: diesel's type has no other room for it.
+    // tokio-postgres says only "db error"; the source contains the server's message. The SQLSTATE is put before this message, since
+    // diesel's type has no field for it.
     ConnectionError::BadConnection(match error.as_db_error() {
         Some(answer) => format!("{MARK}{} {}", answer.code().code(), answer.message()),
         None => {
             let words = std::error::Error::source(&error)
                 .map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
-            // A password that PostgreSQL asks for and the URL lacks is noticed on our side of the wire.
+            // If PostgreSQL asks for a password and the URL has none, tokio-postgres itself makes the error, so there is no SQLSTATE from
+            // the server.
             if words.starts_with("invalid configuration") { format!("{MARK}{NO_PASSWORD} {words}") } else { words }
         }
     })

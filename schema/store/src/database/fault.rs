@@ -1,7 +1,8 @@
-//! A fault: the world is wrong, not the letter. Nothing was committed, and nothing of a record's content is told.
+//! A fault: the database or this program failed, and the letter is not to blame. Nothing was committed, and a fault contains no content of
+//! a record.
 //!
-//! PostgreSQL quotes values in its messages ("invalid input syntax for type date: …") and rows in its details. A fault
-//! keeps names of constraints, tables and columns, which are ours, and leaves out what is anybody's.
+//! PostgreSQL quotes values in its messages ("invalid input syntax for type date: …") and rows in its details. A fault keeps the names of
+//! constraints, tables and columns, and omits these values.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
@@ -11,14 +12,14 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 const QUERY_CANCELED: &str = "57014";
 const OBJECT_IN_USE: &str = "55006";
 
-/// What kept a database operation from being done.
+/// Reason for which a database operation failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// PostgreSQL is not there, not ready, or took the connection away. Waiting helps.
+    /// PostgreSQL cannot be reached, is not ready, or has closed the connection. Waiting helps.
     #[error("the database is away: {0}")]
     Away(String),
-    /// PostgreSQL is there and does not let us in: user, password, the name of the database, or its own rules. Waiting helps only where
-    /// somebody is changing them.
+    /// PostgreSQL answers but refuses the login: because of the user, the password, the name of the database, or its own rules. Waiting
+    /// helps only if somebody changes them.
     #[error(
         "PostgreSQL does not admit this program ({sqlstate}): {message}: look at user, password and name of the database in \
          database.url_file or database.url, and at pg_hba.conf; a private PostgreSQL admits root and the user of the program"
@@ -26,63 +27,63 @@ pub enum Fault {
     NotAdmitted {
         /// PostgreSQL's SQLSTATE.
         sqlstate: String,
-        /// What PostgreSQL says.
+        /// PostgreSQL's message.
         message: String,
     },
-    /// The transaction met another one (deadlock, serialisation, lock or statement timeout). Trying again helps.
+    /// The transaction conflicted with another (deadlock, serialisation, lock or statement timeout). Trying again helps.
     #[error("the database could not do this beside its other work ({sqlstate}): {message}")]
     Busy {
         /// PostgreSQL's SQLSTATE.
         sqlstate: String,
-        /// What PostgreSQL says, without values.
+        /// PostgreSQL's message, without values.
         message: String,
     },
     /// A constraint refused the statement.
     #[error("constraint {constraint} of table {table} refused the statement")]
     Constraint {
-        /// What kind of rule.
+        /// Kind of the constraint.
         kind: ConstraintKind,
-        /// The table, as far as PostgreSQL names it.
+        /// Name of the table, if PostgreSQL gives it.
         table: String,
-        /// The constraint; for NOT NULL the column.
+        /// Name of the constraint; for NOT NULL, of the column.
         constraint: String,
     },
-    /// A statement names a table, column, function, type or right that is not there: somebody has altered the schema since.
-    /// Waiting helps once it is mended.
+    /// A table, column, function, type or right that a statement needs is missing: somebody has changed the schema. Waiting helps if
+    /// somebody repairs the schema.
     #[error("the database is not as it was adopted ({sqlstate}): {message}")]
     Altered {
         /// PostgreSQL's SQLSTATE.
         sqlstate: String,
-        /// What PostgreSQL says, without values.
+        /// PostgreSQL's message, without values.
         message: String,
     },
-    /// PostgreSQL refused what a statement says, most often by a trigger: the row, or we, are wrong.
+    /// PostgreSQL refused a statement, most often because of a trigger: either the row or this program is wrong.
     #[error("the database refused a statement ({sqlstate}): {message}")]
     Refused {
-        /// PostgreSQL's SQLSTATE; empty where it told none.
+        /// PostgreSQL's SQLSTATE; empty where PostgreSQL gave none.
         sqlstate: String,
-        /// What PostgreSQL says, without values.
+        /// PostgreSQL's message, without values.
         message: String,
     },
-    /// The database has no server yet.
+    /// The database has no row for its server, since `init` did not run yet.
     #[error("xm.server is empty: run `xmserver init` on this database first")]
     NoServer,
-    /// A control table holds what this program cannot read; nothing is guessed in its place.
+    /// A control table contains a value that this program cannot read. The program does not guess another value.
     #[error("{what} of {subject} cannot be read: {expected}")]
     Unreadable {
-        /// What of it.
+        /// Name of the unreadable part.
         what: &'static str,
-        /// Whose: a table, a tariff, the server.
+        /// The table, tariff or server that the value belongs to.
         subject: String,
-        /// What would be readable, or what to do.
+        /// The values that can be read, or how to repair the value.
         expected: &'static str,
     },
-    /// This program is wrong.
+    /// This program has a mistake.
     #[error("the database could not be used as meant: {0}")]
     Bug(String),
 }
 
-/// The kinds of rule that PostgreSQL guards.
+/// Kinds of constraint that PostgreSQL checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConstraintKind {
     /// PRIMARY KEY or UNIQUE.
@@ -98,12 +99,13 @@ pub enum ConstraintKind {
 }
 
 impl Fault {
-    /// Says whether waiting for the database helps; the letter is not to blame then.
+    /// Says whether the database cannot be used now, so that waiting may help and the letter is not to blame.
     pub fn is_away(&self) -> bool {
         matches!(self, Fault::Away(_) | Fault::NotAdmitted { .. })
     }
 
-    /// Says whether PostgreSQL answers and does not let us in. A program that starts has its access wrong; one that runs may see it mended.
+    /// Says whether PostgreSQL answers but refuses the login. A program that starts then has wrong settings; a program that runs waits
+    /// until somebody repairs them.
     pub fn is_not_admitted(&self) -> bool {
         matches!(self, Fault::NotAdmitted { .. })
     }
@@ -113,14 +115,15 @@ impl Fault {
         self.is_away() || matches!(self, Fault::Busy { .. })
     }
 
-    /// Says whether the work met other work of the database: another transaction, a lock, the end of its time. A connection that did not
-    /// come free in time does not count.
+    /// Says whether the work conflicted with other work in the database: another transaction, a lock, or a statement timeout. A wait for a
+    /// connection of the pool does not count.
     pub fn is_beside_other_work(&self) -> bool {
         matches!(self, Fault::Busy { sqlstate, .. } if !sqlstate.is_empty())
     }
 
-    /// Says whether a trigger that fails over one row may be the cause, whatever the SQLSTATE speaks of: a trigger hands on the fault that
-    /// it met, or raises what it likes. Deadlocks and the like are of two transactions, and are gone when one of the two is.
+    /// Says whether a trigger that fails for one row may be the cause. The SQLSTATE does not exclude this, since a trigger may pass on
+    /// another fault or raise any SQLSTATE. Deadlocks and similar conflicts do not count: they arise between two transactions, and end when
+    /// one of them ends.
     pub fn may_be_of_a_row(&self) -> bool {
         match self {
             Fault::Busy { sqlstate, .. } => {
@@ -131,27 +134,29 @@ impl Fault {
         }
     }
 
-    /// Says whether the schema is not what statements were made for.
+    /// Says whether the schema differs from the schema that the statements need.
     pub fn is_altered(&self) -> bool {
         matches!(self, Fault::Altered { .. })
     }
 
-    /// Says whether the fault lies in the work itself, and so comes again with it: neither in the database nor in what the database holds.
+    /// Says whether the fault lies in the statement and its values, so that the same work fails again. A fault of the database or of its
+    /// stored data does not count.
     pub fn is_own(&self) -> bool {
         matches!(self, Fault::Constraint { .. } | Fault::Refused { .. } | Fault::Bug(_))
     }
 
-    /// Says whether PostgreSQL failed internally, or another database that a trigger asked: no rule about a row.
+    /// Says whether PostgreSQL failed internally, or a foreign database failed that a trigger used. Such a fault is no rule about a row.
     pub fn is_within(&self) -> bool {
         matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
     }
 
-    /// Says whether both are the same kind of fault with the same SQLSTATE. The words do not count: they may name a row's own values.
+    /// Says whether both faults are of the same kind and have the same SQLSTATE. The messages do not count, since they may contain values
+    /// of a row.
     pub fn is_like(&self, other: &Fault) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.sqlstate() == other.sqlstate()
     }
 
-    /// Returns the SQLSTATE, where it makes a difference.
+    /// Returns the SQLSTATE of faults whose kind alone does not identify them; empty for the other kinds.
     fn sqlstate(&self) -> &str {
         match self {
             Fault::Busy { sqlstate, .. } | Fault::Altered { sqlstate, .. } | Fault::Refused { sqlstate, .. } => {
@@ -177,7 +182,7 @@ impl From<DieselError> for Fault {
                 Fault::from(*commit_error)
             }
             DieselError::NotFound => Fault::Bug("a row that must exist was not found".to_owned()),
-            // These messages come from our own types, not from a record.
+            // The messages of these errors come from diesel and this program, not from a record.
             DieselError::QueryBuilderError(error) => Fault::Bug(format!("a statement could not be built: {error}")),
             DieselError::DeserializationError(error) => Fault::Bug(format!("a result could not be read: {error}")),
             DieselError::SerializationError(_) => Fault::Bug("a value could not be sent".to_owned()),
@@ -188,8 +193,8 @@ impl From<DieselError> for Fault {
 
 impl From<diesel::ConnectionError> for Fault {
     fn from(error: diesel::ConnectionError) -> Fault {
-        // Connecting sends no records. Whatever the cause, nothing can be done before it is mended, and everything goes on by itself
-        // afterwards.
+        // A connection attempt sends no records, so the whole message may be shown. Whatever the cause, nothing can be done before somebody
+        // repairs it, and all work continues afterwards.
         let told = error.to_string();
         match sqlstate::of_hint(Some(&told)).and_then(|told| told.split_once(' ')) {
             Some((sqlstate, message)) if sqlstate.starts_with("28") || sqlstate == "3D000" => {
@@ -226,10 +231,10 @@ fn from_database(kind: DatabaseErrorKind, information: &(dyn DatabaseErrorInform
     }
 }
 
-/// Tells faults apart by SQLSTATE (PostgreSQL, appendix A) and by nothing else: messages are in the server's language, and
-/// a trigger of the operators may raise any words.
+/// Classifies a fault by SQLSTATE (PostgreSQL, appendix A) and nothing else: messages are in the server's language, and a trigger may raise
+/// any message.
 fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + Send + Sync)) -> Fault {
-    // Where PostgreSQL points into the text of a statement it names what it does not find there, and no value.
+    // If PostgreSQL reports a position in the statement, its message contains a name from the statement and no value.
     let message = match information.statement_position() {
         Some(_) => information.message().to_owned(),
         None => without_values(information.message()),
@@ -238,14 +243,14 @@ fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + S
         Cause::Away => Fault::Away(format!("{message} ({sqlstate})")),
         Cause::Busy => Fault::Busy { sqlstate: sqlstate.to_owned(), message },
         Cause::Altered => Fault::Altered { sqlstate: sqlstate.to_owned(), message },
-        // A trigger may also raise the SQLSTATE of a constraint: that is a rule of the table all the same.
+        // A trigger may also raise the SQLSTATE of a constraint. The fault then counts as refused, like every rule of a table.
         Cause::Refused => {
             Fault::Refused { sqlstate: sqlstate.to_owned(), message: without_values(information.message()) }
         }
     }
 }
 
-/// What a SQLSTATE says of the cause.
+/// Cause of a fault, as the SQLSTATE shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     Away,
@@ -257,21 +262,21 @@ enum Cause {
 impl Cause {
     fn of(sqlstate: &str) -> Cause {
         match sqlstate {
-            // Cancelled by a timeout or by an operator; no lock in time; an object in use; a statement sent behind the one that failed, in
-            // an aborted transaction. None of these says anything of a row.
+            // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has failed
+            // already. None of them depends on a row.
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" => Cause::Busy,
-            // A standby, or a primary being demoted; pages that cannot be read.
+            // Read-only database, such as a standby or a primary that is demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
-            // A schema or database that is missing; a plan that no longer fits.
+            // Missing schema or database; prepared plan that no longer fits.
             "3F000" | "3D000" | "55000" | "0A000" => Cause::Altered,
             _ => match sqlstate.get(..2).unwrap_or_default() {
-                // Connection exceptions; disk, memory, connections at an end; shutdown; the system's input and output;
-                // a configuration file.
+                // Connection exceptions; no disk space, memory or connections left; shutdown; input and output errors; errors of a
+                // configuration file.
                 "08" | "53" | "57" | "58" | "F0" => Cause::Away,
                 // Serialisation failure, deadlock.
                 "40" => Cause::Busy,
-                // A statement names what is not there, or is of another kind, or is there more than once: table, column, function, type; a
-                // column that is generated now; a right taken away. The fault is of the statement, not of a value.
+                // A table, column, function or type of the statement is missing, ambiguous or of another kind; a column is now generated; a
+                // right was withdrawn. The fault lies in the statement and not in a value.
                 "42" => Cause::Altered,
                 _ => Cause::Refused,
             },
@@ -279,12 +284,12 @@ impl Cause {
     }
 }
 
-/// Marks that PostgreSQL's translations put around what they quote: "…", «…», »…«, „…“, ‹…›.
+/// Quotation marks in PostgreSQL's messages of all languages: "…", «…», »…«, „…“, ‹…›.
 const QUOTATION_MARKS: [char; 9] =
     ['"', '\u{ab}', '\u{bb}', '\u{2039}', '\u{203a}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{201f}'];
 
-/// Takes out whatever PostgreSQL put in quotes, in whatever language: all from the first mark to the last, as a value may have marks
-/// of its own.
+/// Removes what PostgreSQL quotes, in any language: everything from the first quotation mark to the last, since a value may contain
+/// quotation marks.
 fn without_values(message: &str) -> String {
     let Some((before, quoted)) = message.split_once(QUOTATION_MARKS) else { return message.to_owned() };
     let behind = quoted.rsplit_once(QUOTATION_MARKS).map_or("", |(_, behind)| behind);
@@ -295,7 +300,7 @@ fn without_values(message: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What diesel hands on of an error.
+    /// The parts of an error that diesel passes on.
     struct Told {
         message: &'static str,
         hint: Option<String>,
@@ -345,7 +350,7 @@ mod tests {
         assert!(table.to_string().ends_with("(42P01): relation \"ecr.acte\" does not exist"), "{table}");
         let raised = fault("42P01", "the centre of \"Jean Mbarga\" does not exist", None);
         assert!(!raised.to_string().contains("Mbarga"), "{raised}");
-        // As servers of other languages quote, values with marks of their own, and one that is cut off.
+        // Messages with the quotation marks of several languages, with values that contain quotation marks, and a message that is cut off.
         for message in [
             "syntaxe en entrée invalide pour le type date : « Jean Mbarga »",
             "ungültige Eingabesyntax für Typ date: »Jean Mbarga«",
@@ -361,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_fault_is_known_by_its_sqlstate_whatever_the_words() {
-        // Words of another cause each, or of another language.
+        // The message suggests another cause than the SQLSTATE, or is in another language; the SQLSTATE decides.
         for (sqlstate, message) in [
             ("57P01", "deadlock detected"),
             ("57P03", "le système de bases de données se lance"),

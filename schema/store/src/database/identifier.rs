@@ -1,12 +1,13 @@
-//! SQL identifiers that come from outside: which may stand in a statement, and how.
+//! SQL identifiers from outside: which of them are admitted in a statement, and how they are quoted.
 //!
-//! Whoever puts a name into a statement takes it from an adopted table, where [`is_plain`] admitted it, and quotes it here. The name
-//! of a column in a letter is never put into a statement: it is looked up, and the table's own spelling is used.
+//! Names in a statement come only from adopted tables, for which [`is_plain`] admitted them, and are quoted here. A column name of a letter
+//! is never put into a statement: the program looks it up, and uses the table's own spelling.
 
-/// PostgreSQL cuts longer identifiers off, silently.
+/// Most octets of an identifier. PostgreSQL silently cuts off longer identifiers.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Says whether a name may stand in statements and letters: letters, digits and `_` alone, so neither quoting marks nor question marks.
+/// Says whether a name is admitted in statements and letters: it has only letters, digits and `_`, so no quotation marks and no question
+/// marks.
 pub fn is_plain(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_alphabetic() || first == '_')

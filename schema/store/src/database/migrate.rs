@@ -1,11 +1,13 @@
-//! Bringing the control schema up to this program's version, from any number of replicas at once.
+//! Migrations: bring the control schema to this program's version, with any number of replicas starting at once.
 //!
-//! A migration that has landed never changes. Those of a program before it go on working while one runs (`-- expand`), and wait
-//! only for what it locks. So an index on a table that grows with the letters (`xm.letters`, `xm.originals`, `xm.journal`,
-//! `xm.entries`, `xm.quarantine`, `xm.flags`) is made CONCURRENTLY: in a migration of its own, of that one statement, whose folder
-//! has a `metadata.toml` that says `run_in_transaction = false`. On tables with partitions PostgreSQL makes none that way: there
-//! `CREATE INDEX … ON ONLY` the parent, one CONCURRENTLY on each partition, and `ALTER INDEX … ATTACH PARTITION`. What an
-//! interrupted one leaves behind is dropped before the next try.
+//! A published migration never changes. Programs of the former version continue to work while a migration runs (`-- expand`), and wait only
+//! for its locks; they also start beside it, since the database says what each migration is (`compatibility`). What only older programs
+//! need is removed by a contraction (`-- contract since VERSION`), which waits until no program older than that version runs. An index on a
+//! table that grows with the letters (`xm.letters`, `xm.originals`, `xm.journal`, `xm.entries`, `xm.quarantine`, `xm.flags`) is therefore
+//! made CONCURRENTLY, in a migration of one statement. The folder of that migration has a `metadata.toml` with `run_in_transaction =
+//! false`. PostgreSQL cannot make such an index on a partitioned table: the migration uses `CREATE INDEX … ON ONLY` for the parent, one
+//! CONCURRENTLY for each partition, and `ALTER INDEX … ATTACH PARTITION`. If a migration was interrupted, its invalid index is dropped
+//! before the next attempt.
 
 use std::time::Duration;
 
@@ -18,50 +20,52 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::Database;
+use super::compatibility::{self, CONTRACTIONS, Contraction};
 use crate::database::fault::Fault;
 use crate::planted::{self, Bug};
 use crate::reading::login;
 use cluster::MAJOR_MIN;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
-/// The advisory lock that one migrating replica holds: the letters "xmserver" read as a number.
+/// The advisory lock that a replica holds while it migrates: the letters "xmserver", read as a number.
 const MIGRATION_LOCK: i64 = i64::from_be_bytes(*b"xmserver");
 
-/// Pause between two tries to have it.
+/// Pause between two attempts to take the lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why the schema was not brought up to date.
+/// Reasons for which the schema is not up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// PostgreSQL is too old.
+    /// PostgreSQL is older than the oldest supported version.
     #[error("the database is PostgreSQL {found}: {MAJOR_MIN} or newer is needed")]
     PostgresTooOld {
-        /// Its major version.
+        /// Major version of PostgreSQL.
         found: i32,
     },
-    /// A newer program was here before.
+    /// A newer program has migrated the database.
     #[error(
         "the database has migration {found}, which this program does not know: install the newer xmserver that made it, or restore a backup"
     )]
     DatabaseNewer {
-        /// The unknown migration.
+        /// Version of the migration that this program does not know.
         found: String,
     },
-    /// No program as new as this one was here before.
+    /// The last program that migrated the database is older than this program.
     #[error(
         "the database lacks {missing} of this program's migrations: start `xmserver run` of this version, which runs them, and try again"
     )]
     DatabaseOlder {
-        /// How many.
+        /// Number of missing migrations.
         missing: usize,
     },
-    /// A migration failed. Nothing of it remains, or an index that is not valid, which the next try drops.
+    /// A migration failed. A migration in a transaction changed nothing; a migration with CONCURRENTLY may leave an invalid index, which
+    /// the next attempt drops.
     #[error("a migration failed, and those before it stay: {0}")]
     Failed(String),
     /// The task that ran the migrations was ended.
     #[error("the migration was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
-    /// The database is away or refuses.
+    /// The database cannot be reached, or refuses the statement.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -85,14 +89,14 @@ struct Number {
 }
 
 impl Database {
-    /// Runs the migrations that are missing, and makes the partitions of the coming months. Returns how many it ran.
+    /// Runs the missing migrations, and makes the partitions of the coming months. Returns the number of migrations run.
     ///
-    /// Any number of replicas may call it at once: one does the work, the others find it done.
+    /// Any number of replicas may call `migrate` at once: one runs the migrations, the others wait and then find none missing.
     ///
     /// # Errors
-    /// PostgreSQL older than 15, a database newer than the program, a migration that fails, the database away.
+    /// PostgreSQL older than 15; a database newer than the program; a migration that fails; a database that cannot be reached.
     pub async fn migrate(&self) -> Result<usize, MigrateError> {
-        let count = self.run_migrations(MIGRATIONS).await?;
+        let count = self.run_migrations(MIGRATIONS, CONTRACTIONS).await?;
         self.ensure_partitions(2).await?;
         login::prepare(&mut *self.get().await?).await?;
         if planted::has(Bug::NoUniqueKey) {
@@ -103,12 +107,17 @@ impl Database {
         Ok(count)
     }
 
-    /// Runs those of some migrations that are missing.
-    pub(super) async fn run_migrations<S>(&self, migrations: S) -> Result<usize, MigrateError>
+    /// Runs the migrations of a source that the database does not have yet. Returns their number.
+    pub(super) async fn run_migrations<S>(
+        &self,
+        migrations: S,
+        contractions: &'static [Contraction],
+    ) -> Result<usize, MigrateError>
     where
         S: MigrationSource<Pg> + Send + Sync + 'static,
     {
-        let mut connection = self.connect_alone().await?;
+        // Migrations, and the wait for another replica that migrates, may take longer than the usual limits.
+        let mut connection = self.connect_without_limits().await?;
         let Number { number } = diesel::sql_query("SELECT current_setting('server_version_num')::integer AS number")
             .get_result(&mut connection)
             .await?;
@@ -116,15 +125,13 @@ impl Database {
         if i64::from(found) < i64::from(MAJOR_MIN) {
             return Err(MigrateError::PostgresTooOld { found });
         }
-        // A migration may take its time, and so may waiting for the replica that is at it.
-        connection.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0").await?;
-        // Asked for again and again, not waited for: whoever waits in a statement holds a snapshot, for whose end an index that
-        // is made concurrently waits, and neither would ever come to it.
+        // The lock is polled, since waiting in one statement could deadlock. A waiting statement holds a snapshot, and the replica that
+        // makes an index concurrently waits for the end of all older snapshots.
         while !try_lock(&mut connection).await? {
             tokio::time::sleep(LOCK_PAUSE).await;
         }
-        // The bookkeeping of migrations lies beside what it describes, not in `public`.
-        // Where an administrator made the schema, our login need not be allowed to make any.
+        // The table of applied migrations is in schema `xm`, not in `public`. The schema is created only if it is missing: where an
+        // administrator created it, the program's login may lack the right to create schemas.
         let missing = diesel::sql_query("SELECT 1 AS number WHERE to_regnamespace('xm') IS NULL")
             .get_result::<Number>(&mut connection)
             .await
@@ -134,27 +141,31 @@ impl Database {
         }
         connection.batch_execute("SET search_path = xm").await?;
         let applied = applied_versions(&mut connection).await?;
-        refuse_newer(&applied, &versions(&migrations)?)?;
+        let known = versions(&migrations)?;
+        refuse_newer(&mut connection, &applied, &known).await?;
+        let waiting = compatibility::waiting(&mut connection, contractions, &applied).await?;
+        let recorded = compatibility::recorded(&known, contractions);
         drop_invalid_indexes(&mut connection).await?;
-        // The harness is synchronous: on a thread of its own, since it would block an actor's runtime.
-        // The connection closes when the closure returns, and frees the advisory lock however that happens.
+        // The harness is synchronous and would block the runtime, so it runs on a separate thread. The connection closes when the closure
+        // returns or panics, and PostgreSQL then releases the advisory lock.
         let count = tokio::task::spawn_blocking(move || {
             let mut harness = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
-            harness
-                .run_pending_migrations(migrations)
+            let count = harness
+                .run_pending_migrations(Without { source: migrations, left_out: waiting })
                 .map(|run| run.len())
-                .map_err(|error| MigrateError::Failed(error.to_string()))
+                .map_err(|error| MigrateError::Failed(error.to_string()))?;
+            diesel::connection::SimpleConnection::batch_execute(&mut harness, &recorded)?;
+            Ok::<usize, MigrateError>(count)
         })
         .await??;
         Ok(count)
     }
 
-    /// Refuses a database that a newer program has changed, or that this program has not brought up to date yet: whoever reads or
-    /// changes it all the same sees columns that are missing, or leaves out what the newer one has added. A database in which no
-    /// program has been is neither.
+    /// Refuses a database that a newer program has migrated, or that lacks migrations of this program: a command would find columns
+    /// missing, or would omit values that the newer version needs. A database without any migration is accepted.
     ///
     /// # Errors
-    /// [`MigrateError::DatabaseNewer`], [`MigrateError::DatabaseOlder`], the database away.
+    /// [`MigrateError::DatabaseNewer`], [`MigrateError::DatabaseOlder`]; a database that cannot be reached.
     pub async fn require_current_schema(&self) -> Result<(), MigrateError> {
         let mut connection = self.get().await?;
         let applied = applied_versions(&mut connection).await?;
@@ -162,17 +173,18 @@ impl Database {
             return Ok(());
         }
         let known = versions(&MIGRATIONS)?;
-        refuse_newer(&applied, &known)?;
-        match known.iter().filter(|known| !applied.contains(known)).count() {
+        refuse_newer(&mut connection, &applied, &known).await?;
+        let may_wait = |version: &String| CONTRACTIONS.iter().any(|contraction| contraction.version == *version);
+        match known.iter().filter(|known| !applied.contains(known) && !may_wait(known)).count() {
             0 => Ok(()),
             missing => Err(MigrateError::DatabaseOlder { missing }),
         }
     }
 
-    /// Makes the monthly partitions of journal and originals, from this month on.
+    /// Makes the monthly partitions of the journal and the originals, beginning with this month.
     ///
     /// # Errors
-    /// The database away, or a default partition that already holds rows of such a month.
+    /// The database cannot be reached, or a default partition already has rows of one of these months.
     pub async fn ensure_partitions(&self, months_ahead: i32) -> Result<(), Fault> {
         let mut connection = self.get().await?;
         diesel::sql_query("SELECT xm.ensure_partitions($1)")
@@ -183,7 +195,7 @@ impl Database {
     }
 }
 
-/// Lists the migrations that were run, the newest first; none where no program has been.
+/// Lists the applied migrations, newest first; empty where no program has migrated the database.
 async fn applied_versions(connection: &mut AsyncPgConnection) -> Result<Vec<String>, MigrateError> {
     let exists: Vec<Version> = diesel::sql_query(
         "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('xm.__diesel_schema_migrations')",
@@ -200,7 +212,7 @@ async fn applied_versions(connection: &mut AsyncPgConnection) -> Result<Vec<Stri
     Ok(applied.into_iter().map(|applied| applied.version).collect())
 }
 
-/// Takes the lock of whoever migrates, unless another has it. It is freed with the connection.
+/// Tries to take the advisory lock of migrations. Returns whether it was free; the lock ends with the connection.
 async fn try_lock(connection: &mut AsyncPgConnection) -> Result<bool, MigrateError> {
     let taken = diesel::sql_query("SELECT 1 AS number WHERE pg_try_advisory_lock($1)")
         .bind::<BigInt, _>(MIGRATION_LOCK)
@@ -210,8 +222,8 @@ async fn try_lock(connection: &mut AsyncPgConnection) -> Result<bool, MigrateErr
     Ok(taken.is_some())
 }
 
-/// Drops what interrupted migrations left behind: under their names the next try would find something else than it makes. Nobody
-/// makes an index of the control schema now, since nobody else has the lock.
+/// Drops the invalid indexes of interrupted migrations, since the next attempt would find their names in use. No other program makes an
+/// index of the control schema now, since this program holds the lock.
 async fn drop_invalid_indexes(connection: &mut AsyncPgConnection) -> Result<(), MigrateError> {
     let invalid: Vec<Version> = diesel::sql_query(
         "SELECT format('%I.%I', n.nspname, c.relname) AS version
@@ -227,10 +239,30 @@ async fn drop_invalid_indexes(connection: &mut AsyncPgConnection) -> Result<(), 
     Ok(())
 }
 
-fn refuse_newer(applied: &[String], known: &[String]) -> Result<(), MigrateError> {
-    match applied.iter().find(|applied| !known.contains(applied)) {
-        Some(found) => Err(MigrateError::DatabaseNewer { found: found.clone() }),
+/// Refuses a database with a migration that this program cannot work with.
+async fn refuse_newer(
+    connection: &mut AsyncPgConnection,
+    applied: &[String],
+    known: &[String],
+) -> Result<(), MigrateError> {
+    match compatibility::first_unknown(connection, applied, known).await? {
+        Some(found) => Err(MigrateError::DatabaseNewer { found }),
         None => Ok(()),
+    }
+}
+
+/// A source of migrations without some of them.
+struct Without<S> {
+    source: S,
+    /// Versions of the migrations that are left out.
+    left_out: Vec<String>,
+}
+
+impl<S: MigrationSource<Pg>> MigrationSource<Pg> for Without<S> {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn Migration<Pg>>>> {
+        let mut migrations = self.source.migrations()?;
+        migrations.retain(|migration| !self.left_out.contains(&migration.name().version().to_string()));
+        Ok(migrations)
     }
 }
 

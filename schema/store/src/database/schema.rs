@@ -1,4 +1,4 @@
-//! The control tables that are read and written through diesel's query builder, as the migrations make them.
+//! Declarations of the control tables that diesel's query builder reads and writes; the migrations make the tables.
 
 use diesel::{allow_tables_to_appear_in_same_query, table};
 
@@ -219,7 +219,7 @@ table! {
     }
 }
 
-// Without what is claimed of a sender: sixteen columns are the most that diesel takes without taking twice as long to compile.
+// The declaration omits the columns about the claimed sender: with more than sixteen columns, diesel takes twice as long to compile.
 table! {
     xm.quarantine (id) {
         id -> BigInt,

@@ -1,4 +1,4 @@
-//! Where the database is and how it is reached: settings, and the rule that nothing crosses a network in clear.
+//! Settings for the connection to the database, and the rule that no connection over a network is unencrypted.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -9,27 +9,34 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
-use tokio_postgres::config::{Host, SslMode};
+use tokio::runtime::Handle;
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+
+/// PostgreSQL's usual port.
+const PORT: u16 = 5432;
 
 /// How to reach a database.
 #[derive(Clone)]
 pub struct DatabaseSettings {
-    /// `postgresql://user:password@host/database`, or a unix socket's folder as host (percent-encoded).
+    /// URL of the database: `postgresql://user:password@host/database`, or with the folder of a unix socket as host (percent-encoded).
+    /// Several hosts are divided by commas; the program works with the one that can be written.
     pub url: String,
-    /// Certificates to trust instead of the system's, as PEM.
+    /// PEM file of the certificate authorities that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Most connections that this process holds.
+    /// Most connections that this process opens.
     pub connections_max: usize,
-    /// Shown in `pg_stat_activity`.
+    /// Name of the program that `pg_stat_activity` shows.
     pub application_name: String,
-    /// Longest that work waits for a connection.
+    /// Longest wait for a connection.
     pub wait: Duration,
-    /// Longest that one statement may take.
+    /// Longest duration of one statement.
     pub statement_timeout: Duration,
-    /// Longest that a statement waits for a lock.
+    /// Longest wait of a statement for a lock.
     pub lock_timeout: Duration,
-    /// Longest that a transaction may lie idle before PostgreSQL ends its session and frees its locks.
+    /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks.
     pub idle_in_transaction_timeout: Duration,
+    /// Runtime on which the pool's connections are driven; where absent, that of whoever needs a further one.
+    pub runtime: Option<Handle>,
 }
 
 impl DatabaseSettings {
@@ -44,47 +51,48 @@ impl DatabaseSettings {
             statement_timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(20),
             idle_in_transaction_timeout: Duration::from_secs(60),
+            runtime: None,
         }
     }
 }
 
-// The URL may hold a password.
+// The URL may contain a password, so it is not printed.
 impl std::fmt::Debug for DatabaseSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DatabaseSettings").field("connections_max", &self.connections_max).finish_non_exhaustive()
     }
 }
 
-/// What is wrong with the settings.
+/// Errors in the settings.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// Not a URL that PostgreSQL knows.
+    /// The text is not a URL that PostgreSQL accepts.
     #[error("the database URL cannot be read ({0}): expected postgresql://user:password@host/database")]
     Url(#[source] tokio_postgres::Error),
-    /// No host.
+    /// The URL has no host.
     #[error(
         "the database URL names no host: expected postgresql://user:password@host/database, or a socket's folder as host"
     )]
     HostMissing,
-    /// A remote host without TLS.
+    /// The host is another machine, and the URL disables TLS.
     #[error(
         "database host {0} is another machine and sslmode is disable: records would travel in clear; remove sslmode=disable"
     )]
     Clear(String),
-    /// No certificate authorities.
+    /// No certificate authorities are installed.
     #[error(
         "no certificate authority to verify the database host with: name a PEM file as ca_file, or install ca-certificates"
     )]
     NoAuthorities,
-    /// The file of certificate authorities is unusable.
+    /// The file of certificate authorities cannot be used.
     #[error("ca_file {} is no PEM file of certificates: {reason}", path.display())]
     CaFile {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with the file.
         reason: String,
     },
-    /// The TLS library refuses.
+    /// The TLS library refuses the settings.
     #[error("TLS could not be set up: {0}")]
     Tls(#[from] rustls::Error),
 }
@@ -92,13 +100,13 @@ pub enum SettingsError {
 /// Checked settings, ready to connect with.
 pub(super) struct Target {
     pub config: tokio_postgres::Config,
-    /// Present where TLS is used; `sslmode` is `require` then, and the host's name is always verified.
+    /// Configuration of TLS, if TLS is used. `sslmode` is then `require`, and the host's name is always verified.
     pub tls: Option<Arc<ClientConfig>>,
 }
 
 impl Target {
-    /// Reads the settings. `sslmode` means this here: a host on another machine always needs verified TLS, whatever the URL leaves out; on
-    /// this machine TLS is used where the URL requires it. There is no unverified TLS.
+    /// Reads the settings. A host on another machine always needs verified TLS, whatever `sslmode` the URL has. On this machine, TLS is
+    /// used only if the URL requires it. There is no TLS without verification.
     pub fn new(settings: &DatabaseSettings) -> Result<Target, SettingsError> {
         let url = settings.url.replace("sslmode=verify-full", "sslmode=require");
         let mut config = tokio_postgres::Config::from_str(&url).map_err(SettingsError::Url)?;
@@ -113,10 +121,25 @@ impl Target {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name(&settings.application_name);
-        config.connect_timeout(Duration::from_secs(5));
-        config.keepalives_idle(Duration::from_secs(30));
-        config.tcp_user_timeout(Duration::from_secs(30));
+        // Of several hosts, one is the primary. The others are standbys, on which nothing can be written.
+        if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         Ok(Target { config, tls })
+    }
+
+    /// Returns the port of one of the hosts. The URL has one port for each host, or one for all.
+    pub fn port(&self, at: usize) -> u16 {
+        let ports = self.config.get_ports();
+        ports.get(at).or(ports.first()).copied().unwrap_or(PORT)
+    }
+
+    /// Returns the name of one of the hosts with its port, or the folder of its socket.
+    pub fn name(&self, at: usize) -> String {
+        match &self.config.get_hosts()[at] {
+            Host::Unix(folder) => folder.display().to_string(),
+            Host::Tcp(name) => format!("{name}:{}", self.port(at)),
+        }
     }
 }
 
@@ -169,7 +192,7 @@ mod tests {
             matches!(target("postgresql://u@db.example.org/x?sslmode=disable"), Err(SettingsError::Clear(host)) if host == "db.example.org")
         );
         for url in ["postgresql://u@db.example.org/x", "postgresql://u@10.0.0.7/x?sslmode=verify-full"] {
-            // Where the machine has no authorities installed, refusing is as good.
+            // If the machine has no certificate authorities, the target is refused, which the test accepts too.
             match target(url) {
                 Ok(target) => {
                     assert_eq!((target.tls.is_some(), target.config.get_ssl_mode()), (true, SslMode::Require));

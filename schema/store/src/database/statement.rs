@@ -1,14 +1,14 @@
-//! A SQL text with typed binds that diesel caches as a prepared statement.
+//! SQL statements with typed values, which diesel caches as prepared statements by their text.
 //!
-//! `diesel::sql_query` is parsed anew at every call; settling runs the same dozen texts for every batch, so they go
-//! through this fragment instead, whose cache key is its text. A text is either this crate's own, and prepared at its first use,
-//! or is built for the columns of a letter from the catalogue's identifiers, quoted: that is prepared once it is used often, see
-//! `kept`. Values never become text. A `?` stands for a bind, unless it stands between quoting marks or in a comment, where it
-//! stays what it is; for operators that have one PostgreSQL has functions.
+//! PostgreSQL would parse a `diesel::sql_query` again at every call. Settling runs the same dozen texts for every batch, so it uses
+//! [`Statement`]. A text that is written in this crate is prepared at its first use. A text that is built of quoted identifiers for the
+//! columns of a letter is prepared when it is used often (`kept`). Values never become text. Each `?` stands for a value, except within
+//! quotes and comments. Instead of PostgreSQL's operators that contain a `?`, use the functions with the same effect.
 
 mod kept;
 
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use diesel::pg::Pg;
@@ -20,11 +20,12 @@ use diesel::sql_types::{
 use sdc::letter::Matricule;
 use uuid::Uuid;
 
-/// Most bytes of containers in one statement. tokio-postgres keeps, with each connection, room for the largest it ever
-/// sent, twice; so many connections would otherwise hold what passed through them.
+/// Most bytes of containers in one statement. Each connection of tokio-postgres keeps two buffers of the size of the largest statement that
+/// it ever sent. Without a bound, many connections would use much memory.
 pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 
-/// Cuts items into runs that are each sent in a statement of their own: at most [`STATEMENT_BYTES_MAX`] bytes, or one item.
+/// Divides items into runs, each for one statement. A run has at most [`STATEMENT_BYTES_MAX`] bytes, or consists of one item that is
+/// larger.
 pub fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
@@ -40,14 +41,14 @@ pub fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item =
     })
 }
 
-/// Writes a select list that makes rows of so many arrays, one row at a time. `FROM unnest(…)` would write each array into
-/// a store of its own first, which takes twice as long.
+/// Writes a select list that turns the given number of arrays into rows. `FROM unnest(…)` takes twice as long, since it stores each array
+/// first.
 pub fn unnested(arrays: usize) -> String {
     vec!["unnest(?)"; arrays].join(", ")
 }
 
-/// One typed value of a statement. Arrays travel whole; their elements become rows by `unnest`. What is long is borrowed: a
-/// batch has tens of thousands of values.
+/// A typed value of a statement. An array is sent as one value, and `unnest` turns its elements into rows. Long values are borrowed, since
+/// a batch has tens of thousands of them.
 pub enum Bind<'a> {
     /// `boolean`
     Boolean(bool),
@@ -115,23 +116,30 @@ impl Bind<'_> {
     }
 }
 
-/// A statement whose rows have the SQL type `Row`. Each `?` of its text that is not quoted stands for the next bind.
+/// A statement whose rows have the SQL type `Row`. Each `?` of the text outside of quotes and comments stands for the next value.
 pub struct Statement<'a, Row = ()> {
     text: &'a str,
     binds: &'a [Bind<'a>],
-    /// Whether connections keep it prepared.
+    /// Whether connections keep the statement prepared.
     is_kept: bool,
     row: PhantomData<fn() -> Row>,
 }
 
+impl Bind<'_> {
+    /// Makes a time in whole seconds, for `make_interval(secs => ?::double precision)`.
+    pub fn seconds(time: Duration) -> Bind<'static> {
+        Bind::Bigint(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
 impl<'a, Row> Statement<'a, Row> {
-    /// Joins a text of this crate's own and its binds; there must be as many as the text has `?`. Nothing that a letter says is
-    /// in the text, nor does it decide which of several it is.
+    /// Makes a statement of a text written in this crate and its values, one for each `?`. The content of a letter may not be part of the
+    /// text, and may not select one of several texts.
     pub fn new(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
         Statement::joined(text, binds, true)
     }
 
-    /// Joins a text for the columns that a letter brings and its binds.
+    /// Makes a statement of a text that was built for the columns of a letter, and the values of that text.
     pub fn of_columns(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
         Statement::joined(text, binds, kept::is_kept(text))
     }
@@ -159,18 +167,18 @@ impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
     }
 }
 
-/// The error for a text that has not one bind for each `?`: every later value would go into the wrong column.
+/// Makes the error for a text with more or fewer `?` than values. Without this error, values would get into wrong columns.
 fn miscounted() -> diesel::result::Error {
     diesel::result::Error::QueryBuilderError("a statement has not one bind for each ? of its text".into())
 }
 
-/// Finds the marks of a text that stand for binds: those outside of quoting marks and comments.
+/// Finds the byte position of each `?` that stands for a value, outside of quotes and comments.
 fn marks(text: &str) -> impl Iterator<Item = usize> {
     let mut from = 0;
     std::iter::from_fn(move || {
         loop {
             let at = from + text[from..].find(['?', '\'', '"', '-', '/'])?;
-            // Of a quoting mark that is doubled the second one opens again what the first one closed.
+            // A doubled quotation mark needs no special case: the first mark closes the quote, and the second mark opens it again.
             let (skipped, end) = match &text[at..] {
                 mark if mark.starts_with('?') => {
                     from = at + 1;

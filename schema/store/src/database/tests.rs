@@ -1,7 +1,8 @@
-//! Pooling and dropping connections, against a real PostgreSQL.
+//! Tests of pooled and dropped connections on a real PostgreSQL.
 
 mod admitted;
 mod encrypted;
+mod failover;
 mod faults;
 mod migrated;
 mod version_before;
@@ -28,7 +29,7 @@ async fn count(database: &Database, from: &str) -> i64 {
         .count
 }
 
-/// A full disk refuses what makes a file longer, and answers everything else.
+/// On a full disk, PostgreSQL refuses every write that makes a file longer, and answers everything else.
 #[tokio::test]
 async fn a_database_without_room_is_away_though_it_answers() {
     let database = TestCluster::shared().await.database().await;
@@ -51,7 +52,7 @@ async fn a_database_that_accepts_and_never_answers_is_away_to_the_probe() {
     let mut settings = DatabaseSettings::new(format!("postgresql://nobody@127.0.0.1:{port}/nothing"));
     settings.wait = std::time::Duration::from_millis(50);
     let database = Database::new(settings).unwrap();
-    // This deadline ends a probe that has none of its own. A probe that has one ends long before, on any machine.
+    // The deadline is only for a probe that never ends. A probe with its own limit ends long before the deadline, on any machine.
     let probed = tokio::time::timeout(std::time::Duration::from_secs(60), database.probe()).await;
     assert!(probed.expect("the probe ends").unwrap_err().is_away());
     drop(silent);
@@ -86,14 +87,15 @@ async fn every_connection_has_the_session_settings() {
     assert_eq!(report.advice(), Vec::<String>::new());
 }
 
-/// Settling sends statements without waiting for one another, and relies on their order.
+/// Settling sends several statements before it reads their results, and relies on their order.
 #[tokio::test]
 async fn statements_sent_together_are_done_in_order_also_where_some_must_be_prepared_first() {
     let database = TestCluster::shared().await.empty_database().await;
     let mut connection = database.connect_alone().await.unwrap();
     connection.batch_execute("CREATE SEQUENCE turn").await.unwrap();
     let texts: Vec<String> = (0..16).map(|at| format!("SELECT nextval('turn') + 0 * {at}")).collect();
-    // Every third is prepared already.
+    // The connection runs every third statement once now, and so has it prepared. The other statements are prepared when all are sent
+    // together; the order must hold in spite of this.
     for text in texts.iter().step_by(3) {
         drop(Statement::<BigInt>::new(text, &[]).load::<i64>(&mut connection).await.unwrap());
     }
@@ -127,20 +129,20 @@ async fn a_stopped_database_is_away_and_comes_back_by_itself() {
     let database = test_cluster.database().await;
     assert_eq!(count(&database, "xm.agencies").await, 0);
 
-    // A statement under way.
+    // PostgreSQL ends while a connection is borrowed.
     let mut lent = database.get().await.unwrap();
     test_cluster.cluster.kill().await;
     let fault = Fault::from(diesel::sql_query("SELECT 1").execute(&mut lent).await.unwrap_err());
     assert!(fault.is_away(), "{fault}");
     drop(lent);
-    // A new connection.
+    // No new connection can be made.
     let fault = database.get().await.err().unwrap();
     assert!(fault.is_away(), "{fault}");
 
     test_cluster.cluster.restart().await.unwrap();
     assert_eq!(count(&database, "xm.agencies").await, 0);
 
-    // An orderly shutdown ends sessions with a message of its own.
+    // In an orderly shutdown, PostgreSQL ends sessions with a special error.
     let mut lent = database.get().await.unwrap();
     test_cluster.cluster.stop().await;
     let fault = Fault::from(diesel::sql_query("SELECT 1").execute(&mut lent).await.unwrap_err());
@@ -154,7 +156,7 @@ async fn no_connection_free_in_time_is_busy_and_not_away() {
     settings.connections_max = 1;
     settings.wait = std::time::Duration::from_millis(50);
     let database = Database::new(settings).unwrap();
-    // On a busy machine connecting may take longer than the wait that is set.
+    // On a busy machine, connecting may take longer than the configured wait, so the test tries again.
     let mut lent = None;
     eventually("a connection is made", async || {
         lent = database.get().await.ok();
@@ -176,7 +178,7 @@ async fn a_transaction_left_open_is_taken_out_of_the_pool() {
         .batch_execute("INSERT INTO xm.agencies (matricule, name, email) VALUES (1, 'a', 'a@b.c')")
         .await
         .unwrap();
-    // The timeout drops the transaction, as a cancelled task would.
+    // The timeout drops the running transaction, as the end of a task does.
     let cancelled = tokio::time::timeout(
         std::time::Duration::from_millis(50),
         connection.transaction(async |connection| {

@@ -1,4 +1,4 @@
-//! Figures of the sample election: each station in exactly one state, and sums of what is in the tables alone.
+//! Tests of the sample election's figures: each station is in exactly one state, and only records in the tables are summed up.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use sdc::refusal::RefusalCode;
 use sdc::request::{Correction, CorrectionAction, Corrections, RecordName, Request};
 use serde_json::{Value, json};
 
-use super::{MissingFilter, STATES, missing, states, totals, votes};
+use super::{FiguresFilter, MissingFilter, STATES, missing, states, totals, votes};
 use crate::agencies::scopes;
 use crate::samples;
 use crate::tables::examine::tests::lab::{AGENCY, Lab, OPERATOR};
 
 const BUREAUX: [&str; 7] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7"];
 
-/// A country of seven stations with two candidates; one station more is nobody's.
+/// Makes an election of eight stations and two candidates. The agency may send results of the first seven; no agency has the eighth.
 async fn country() -> Lab {
     let lab = Lab::empty().await;
     let mut connection = lab.world.connection().await;
@@ -35,7 +35,11 @@ async fn country() -> Lab {
     lab
 }
 
-/// The result of a station: registered voters as it says, signatures, and the votes of both candidates.
+fn figures(area: Option<&str>) -> FiguresFilter {
+    FiguresFilter { election: Some("PR26".to_owned()), area: area.map(str::to_owned) }
+}
+
+/// Returns the result of a station as JSON, with its number of registered voters, its signatures and the votes of both candidates.
 fn result(number: i64, registered: i64, signatures: i64, voices: [i64; 2]) -> String {
     let valid = voices[0] + voices[1];
     let bureau = format!("B{number}");
@@ -90,31 +94,35 @@ async fn correct(lab: &mut Lab, bureau: &str) -> Receipt {
 async fn each_station_is_in_one_state_and_sums_have_only_what_is_in_the_tables() {
     let mut lab = country().await;
     assert_eq!(lab.send(&result(1, 100, 60, [40, 20])).await.verdict, Verdict::Accepted);
-    // Its own number of registered voters differs from the list: told.
+    // The result has another number of registered voters than the list, which gives a flag.
     let receipt = lab.send(&result(2, 205, 60, [10, 50])).await;
     assert_eq!((receipt.verdict, receipt.flags[0].check.as_str()), (Verdict::Accepted, "registered_differs"));
-    // More signatures than the list has voters, and five more.
+    // The 306 signatures exceed the list's 300 voters by more than the allowance of five.
     let receipt = lab.send(&result(3, 300, 306, [200, 100])).await;
     assert_eq!(receipt.hold.unwrap().checks[0].check, "signatures_within_reference");
-    // Two contents for one station.
+    // Two results with different votes come for one station.
     assert_eq!(lab.send(&result(4, 400, 60, [30, 30])).await.verdict, Verdict::Accepted);
     let refusal = lab.send(&result(4, 400, 60, [60, 0])).await.refusal.unwrap();
     assert_eq!(refusal.code, RefusalCode::Conflict);
-    // A correction waits.
+    // The correction waits for approval.
     assert_eq!(lab.send(&result(5, 500, 60, [5, 55])).await.verdict, Verdict::Accepted);
     assert_eq!(correct(&mut lab, "B5").await.verdict, Verdict::Held);
 
     let mut connection = lab.world.connection().await;
-    let found: Vec<(String, i64)> =
-        states(&mut connection, Some("PR26")).await.unwrap().into_iter().map(|one| (one.state, one.stations)).collect();
+    let found: Vec<(String, i64)> = states(&mut connection, &figures(None))
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|one| (one.state, one.stations))
+        .collect();
     let expected = [("contested", 1), ("correcting", 1), ("counted", 1), ("flagged", 1), ("held", 1), ("missing", 3)];
     assert_eq!(found, expected.map(|(state, stations)| (state.to_owned(), stations)));
     assert!(found.iter().all(|(state, _)| STATES.contains(&state.as_str())));
 
-    let whole = totals(&mut connection, None).await.unwrap().remove(0);
+    let whole = totals(&mut connection, &FiguresFilter::default()).await.unwrap().remove(0);
     assert_eq!((whole.stations, whole.stations_counted, whole.registered, whole.registered_counted), (8, 3, 3600, 800));
     assert_eq!((whole.signatures, whole.ballots, whole.valid), (180, 180, 180));
-    let candidates = votes(&mut connection, Some("PR26")).await.unwrap();
+    let candidates = votes(&mut connection, &figures(None)).await.unwrap();
     let candidates: Vec<(&str, &str, i64)> =
         candidates.iter().map(|one| (one.candidate.as_str(), one.name.as_str(), one.votes)).collect();
     assert_eq!(candidates, [("C2", "Nom 2", 125), ("C1", "Nom 1", 55)]);
@@ -128,6 +136,19 @@ async fn each_station_is_in_one_state_and_sums_have_only_what_is_in_the_tables()
         assert_eq!(lab.world.count(&text).await, valid, "{condition}");
     }
     assert_eq!(lab.world.count("SELECT count(DISTINCT level) FROM election.totals").await, 6);
+
+    let of_region = figures(Some("Centre"));
+    let found: Vec<(String, i64)> =
+        states(&mut connection, &of_region).await.unwrap().into_iter().map(|one| (one.state, one.stations)).collect();
+    let expected = [("contested", 1), ("correcting", 1), ("missing", 3)];
+    assert_eq!(found, expected.map(|(state, stations)| (state.to_owned(), stations)), "of the area alone");
+    let of_region = totals(&mut connection, &of_region).await.unwrap();
+    assert_eq!((of_region.len(), of_region[0].stations, of_region[0].valid), (1, 5, 60));
+    assert_eq!(of_region[0].areas, ["Centre"]);
+    let of_departement = votes(&mut connection, &figures(Some("D5"))).await.unwrap();
+    let told: Vec<(&str, i64)> = of_departement.iter().map(|one| (one.candidate.as_str(), one.votes)).collect();
+    assert_eq!((told, of_departement[0].areas.join("/")), (vec![("C2", 55), ("C1", 5)], "Centre/D5".to_owned()));
+    assert_eq!(totals(&mut connection, &figures(Some("D9"))).await.unwrap(), [], "no such area");
 
     let absent = missing(&mut connection, &MissingFilter::default()).await.unwrap();
     let told: Vec<(&str, Option<u32>)> =
@@ -164,12 +185,13 @@ async fn the_sample_catches_what_each_of_its_checks_is_for() {
     }
     let refusal = lab.send(&one_of_two.to_string()).await.refusal.unwrap();
     assert_eq!(refusal.faults[0].expected, "all rows of VoixCandidat 1 (1) = all rows of CandidatElection 2 (2)");
-    // Fifteen ballots more than signatures are told, sixteen are looked at first.
+    // Fifteen more ballots than signatures give a flag; sixteen hold the letter.
     let receipt = lab.send(&result(2, 200, 60, [75, 0])).await;
     assert_eq!((receipt.verdict, receipt.flags[0].check.as_str()), (Verdict::Accepted, "ballots_within_signatures"));
     let receipt = lab.send(&result(3, 300, 60, [76, 0])).await;
     assert_eq!(receipt.hold.unwrap().checks[0].check, "ballots_far_beyond_signatures");
-    // A station that the centre does not list.
+    // The record of station B4 is deleted from the centre's list, so the check that compares signatures with the list cannot judge the
+    // result. The letter must be held.
     lab.world.sql(r#"DELETE FROM election."BureauVote" WHERE "BureauCode" = 'B4'"#).await;
     let hold = lab.send(&result(4, 400, 60, [60, 0])).await.hold.unwrap();
     assert!(hold.checks.iter().any(|flag| flag.check == "signatures_within_reference" && flag.unjudged));
@@ -200,7 +222,7 @@ async fn scanned_minutes_are_those_that_the_result_names() {
     let second = jpeg(2);
     let receipt = lab.send(&page(2, &first, &second, &second)).await;
     assert_eq!((receipt.verdict, receipt.flags), (Verdict::Accepted, vec![]));
-    // Minutes of which the result says nothing are told to the operators.
+    // Minutes whose digest the result does not name give a flag.
     let receipt = lab.send(&page(3, &second, &second, &second)).await;
     assert_eq!((receipt.verdict, receipt.flags[0].check.as_str()), (Verdict::Accepted, "minutes_of_result"));
     let third = jpeg(3);

@@ -1,15 +1,15 @@
-//! Where the lines are kept that operators name by number.
+//! Books: the journal, the quarantine, the held letters and the flags, whose entries operators identify by number.
 
-/// Where lines are kept.
+/// A book in which the program searched for an entry by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Book {
-    /// The journal.
+    /// Journal of letters received.
     Journal,
-    /// The quarantine.
+    /// Quarantine of containers not accepted.
     Quarantine,
-    /// Letters that are held.
+    /// Letters that are or were held.
     Held,
-    /// Flags.
+    /// Flags of accepted letters.
     Flags,
 }
 

@@ -1,22 +1,22 @@
-//! Values that are not valid: which one, and the rule that it breaks. The words are made where they are read.
+//! Invalid values: each error contains the rule that the value breaks. The console and the commands turn it into words.
 
 use serde_json::{Value, json};
 
 macro_rules! invalid_values {
     ($($(#[doc = $rule:literal])* $variant:ident $({ $($(#[doc = $meaning:literal])* $field:ident: $kind:ty),* })? = $name:literal;)*) => {
-        /// What is not valid, and by which rule. Names are stable.
+        /// A value that is not valid, with the rule that it breaks. The names of the rules never change.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum InvalidValue {
             $($(#[doc = $rule])* $variant $({ $($(#[doc = $meaning])* $field: $kind),* })?,)*
         }
 
         impl InvalidValue {
-            /// Returns the rule's name.
+            /// Returns the name of the rule.
             pub fn name(&self) -> &'static str {
                 match self { $(InvalidValue::$variant { .. } => $name,)* }
             }
 
-            /// Returns what the rule's words need besides.
+            /// Returns the name of the rule and its parameters, as JSON.
             pub fn parameters(&self) -> Value {
                 match self {
                     $(InvalidValue::$variant $({ $($field),* })? => {
@@ -29,106 +29,106 @@ macro_rules! invalid_values {
 }
 
 invalid_values! {
-    /// An amount of money from 1 on.
+    /// An amount of money is 1 or more.
     Amount {
-        /// Most of it, in minor units.
+        /// Largest amount, in minor units.
         max: i64
     } = "amount";
-    /// An amount of money from 0 on.
+    /// A limit of recharges is an amount of 0 or more.
     RechargeLimit {
-        /// Most of it, in minor units.
+        /// Largest limit, in minor units.
         max: i64
     } = "recharge_limit";
-    /// How many vouchers.
+    /// A batch has 1 or more vouchers.
     Vouchers {
-        /// Most of them.
+        /// Most vouchers of a batch.
         max: i32
     } = "vouchers";
-    /// When vouchers end.
+    /// Vouchers end at a time to come, within five years.
     VoucherEnd = "voucher_end";
-    /// The number of a letter.
+    /// The sequence number of a letter is 1 or more.
     LetterNumber = "letter_number";
-    /// A message's text.
+    /// The text of a message has lines without other control characters, and is not empty.
     Message {
-        /// Most characters.
+        /// Most characters of the text.
         chars_max: usize
     } = "message";
-    /// A note's length.
+    /// A note has a limited length.
     Note {
-        /// Most characters.
+        /// Most characters of the note.
         chars_max: usize
     } = "note";
-    /// An agency's limit for a letter, in bytes.
+    /// An agency's limit for a letter, in bytes, is within the server's bounds.
     LetterLimit = "letter_limit";
-    /// An agency's status.
+    /// An agency's status is 0 to 3.
     Status = "status";
-    /// Not below zero.
+    /// A credit limit is 0 or more minor units.
     CreditLimit = "credit_limit";
-    /// A town on one line.
+    /// A town is text on one line.
     Town = "town";
-    /// A telephone number on one line.
+    /// A telephone number is text on one line.
     Telephone = "telephone";
-    /// A name on one line.
+    /// A name is text on one line, and not empty.
     Name = "name";
-    /// An address in ASCII.
+    /// An e-mail address is ASCII.
     EmailAscii = "email_ascii";
-    /// An address of two parts.
+    /// An e-mail address is `local@domain`.
     EmailParts = "email_parts";
-    /// A change of something.
+    /// A change of an agency changes at least one value.
     Change = "change";
-    /// A reason on one line.
+    /// A reason is text on one line, and not empty.
     Reason = "reason";
-    /// An explanation on one line.
+    /// An explanation is text on one line, and not empty.
     Explanation {
-        /// Most characters.
+        /// Most characters of the explanation.
         chars_max: usize
     } = "explanation";
-    /// A file of reference data.
+    /// A file of reference data is CSV in UTF-8, with names of columns and at least one row.
     LoadFile = "load_file";
-    /// The file that was asked for.
+    /// A file to be loaded is the one that the approval names.
     LoadFileOther {
-        /// Its SHA-256.
+        /// SHA-256 of the file that the approval names, in hexadecimal.
         sha256: String
     } = "load_file_other";
-    /// A check that holds the letter.
+    /// A check to be waived is one of those that hold the letter.
     CheckWaived {
-        /// Those that there are.
+        /// Checks that hold the letter.
         known: Vec<String>
     } = "check_waived";
-    /// An installation's name.
+    /// An installation's name has 1 to 32 characters of a-z, 0-9 and hyphen.
     InstallationName = "installation_name";
-    /// A scope with a column and a code.
+    /// A scope has a column and at least one code.
     Scope = "scope";
-    /// Codes as letters have them.
+    /// Codes of a scope have no blanks around them and no control characters.
     ScopeCodes = "scope_codes";
-    /// A server's name.
+    /// A server's name has 1 to 63 characters of a-z, 0-9, point and hyphen.
     ServerName = "server_name";
-    /// A currency in capital letters.
+    /// A currency is an ISO 4217 code of three capital letters.
     Currency = "currency";
-    /// A currency as people write it.
+    /// A currency that a person types is an ISO 4217 code of three letters, small or capital.
     CurrencyWritten = "currency_written";
-    /// Digits of a currency's minor unit.
+    /// A currency's minor unit has 0 to 4 digits.
     CurrencyDigits = "currency_digits";
-    /// A definition file with a table.
+    /// A definition file has at least one table.
     DefinitionFile = "definition_file";
-    /// A beginning that is not past.
+    /// A tariff begins at a time that is not past.
     TariffBeginning = "tariff_beginning";
-    /// A service that may have a price.
+    /// A tariff's service is one that may have a price.
     Service {
-        /// Those that there are.
+        /// Services that may have a price.
         known: Vec<&'static str>
     } = "service";
-    /// What happens without credit.
+    /// A rule of credit is `owe` or `refuse`.
     CreditRule = "credit_rule";
-    /// A price in minor units.
+    /// A price is an amount of minor units from 0 on, within a bound.
     Price = "price";
-    /// A user's name.
+    /// A user's name has 2 to 32 characters of a-z, 0-9, point, underscore and hyphen.
     UserName = "user_name";
-    /// A user's name, with how it begins.
+    /// The first user's name has the characters of every user's name, and begins with a letter or digit.
     UserNameBegins = "user_name_begins";
-    /// A sample's name.
+    /// A sample has one of the known names.
     SampleName {
-        /// Those that there are.
+        /// Names of the samples.
         known: Vec<&'static str>
     } = "sample_name";
 }

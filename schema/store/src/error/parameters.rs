@@ -1,11 +1,12 @@
-//! What programs are told beside an error's code, by name.
+//! Parameters of errors: named values that programs get together with an error's code.
 
 use serde_json::{Value, json};
 
 use super::AdministrationError;
 
 impl AdministrationError {
-    /// Returns what the words need besides the code; null where they need nothing. Members are stable; new ones may come.
+    /// Returns the parameters that a sentence about the error contains; null where there are none. Members never change, but a later
+    /// version may add members.
     pub fn parameters(&self) -> Value {
         match self {
             AdministrationError::AgencyUnknown(agency)
@@ -48,7 +49,7 @@ impl AdministrationError {
         }
     }
 
-    /// Those of tables, tariffs, people and the centre itself.
+    /// Returns the parameters of errors about tables, tariffs, people and the centre itself.
     fn parameters_of_centre(&self) -> Value {
         match self {
             AdministrationError::TableUnknown(table) => json!({ "table": table }),

@@ -1,4 +1,4 @@
-//! What letters cost: the tariffs that hold, as judging a letter needs them.
+//! Prices of letters: the valid tariffs, in the form that settling needs.
 
 use chrono::{DateTime, Utc};
 use diesel::deserialize::QueryableByName;
@@ -9,16 +9,16 @@ use sdc::service::{Credit, Service};
 use crate::database::fault::Fault;
 use crate::database::statement::Statement;
 
-/// What a letter costs and how it may be paid.
+/// Price of a letter, and the rule for an account without enough credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// Integer minor units.
+    /// Amount in integer minor units.
     pub amount: i64,
-    /// What happens without credit.
+    /// Rule of credit: the agency owes the amount, or the letter is refused.
     pub credit: Credit,
 }
 
-/// A tariff's rule for letters.
+/// A tariff in the form of a rule for prices.
 #[derive(Clone, Debug)]
 struct Rule {
     plan: Option<String>,
@@ -31,7 +31,7 @@ struct Rule {
     valid_to: Option<DateTime<Utc>>,
 }
 
-/// The rules of all tariffs that hold now, held until a day ago, or will hold.
+/// The tariffs that are valid now, that ended at most a day ago, or that begin later.
 #[derive(Clone, Debug)]
 pub struct Prices(Vec<Rule>);
 
@@ -56,8 +56,8 @@ struct Row {
 }
 
 impl Row {
-    /// Reads the rule; `None` for a service that this program does not know. No letter that it accepts asks for that one: a newer
-    /// program set it, or somebody mistyped, and `check` tells of it.
+    /// Reads the tariff. Returns `None` for a service that this program does not know: a newer program may have added it, or somebody may
+    /// have mistyped it. `check` reports such a tariff. This program accepts no letter for that service.
     fn read(self) -> Result<Option<Rule>, Fault> {
         let Row { plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to } = self;
         let Ok(service) = service.parse() else { return Ok(None) };
@@ -70,10 +70,10 @@ impl Row {
 }
 
 impl Prices {
-    /// Reads them.
+    /// Reads the tariffs.
     ///
     /// # Errors
-    /// A fault of the database, or a rule there that this program cannot read.
+    /// A fault of the database, or a tariff that this program cannot read.
     pub async fn load(connection: &mut AsyncPgConnection) -> Result<Prices, Fault> {
         let text = "SELECT plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to
                       FROM xm.tariffs WHERE valid_to IS NULL OR valid_to > now() - interval '1 day'";
@@ -81,13 +81,13 @@ impl Prices {
         Ok(Prices(rows.into_iter().map(Row::read).filter_map(Result::transpose).collect::<Result<_, _>>()?))
     }
 
-    /// Prices a letter by its acts and by how many units of 1 024 bytes its container begins, and those that it is answered with. All
-    /// are known before anything is written.
+    /// Returns the price of a letter from its acts and from the started units of 1 024 bytes of its container and of the containers of its
+    /// answer. All these numbers are known before anything is written.
     ///
-    /// Of the tariffs valid at `at`, the one that names plan and table goes before the one that names only the
-    /// table, only the plan, or neither. The volume of a letter is priced once, at the dearest of its tables. Any
-    /// table whose tariff refuses credit makes the letter refuse credit. No tariff means free, and so does a service that has no
-    /// price.
+    /// Several tariffs may be valid at `at`. A tariff with plan and table takes precedence, then a tariff with only the table, then one
+    /// with only the plan, and last one with neither. The volume of a letter is priced once, at the highest price among its tables. Without
+    /// credit, the letter is refused if the tariff of any of its tables refuses. A letter without a tariff is free, and so is a service
+    /// without a price.
     pub fn price(
         &self,
         plan: &str,
@@ -128,7 +128,7 @@ impl Prices {
 
 #[cfg(test)]
 impl Prices {
-    /// Makes one rule that prices every export.
+    /// Makes prices with one tariff, which applies to every export.
     pub(crate) fn of_one_rule(per_act: i64, per_started_kb: i64, credit: Credit) -> Prices {
         Prices(vec![Rule {
             plan: None,

@@ -1,4 +1,4 @@
-//! Recharges: money for an agency's account, and the most of it that one person credits alone.
+//! Recharges of agencies' accounts, and the largest amount that one person may credit alone.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -16,14 +16,14 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::people::standing;
 
-/// Most that is recharged at once, in minor units: far from where sums could overflow.
+/// Largest amount of one recharge, in minor units; sums of such amounts do not overflow.
 pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
 
-/// Credits an agency's account. Returns the balance after it, in minor units. More than [`limit`] needs a second person.
+/// Credits an agency's account. Returns the new balance, in minor units. An amount above [`limit`] needs a second person.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; no such agency, an amount not above zero or beyond [`RECHARGE_MAX`], a note of more than
-/// [`NOTE_CHARS_MAX`] characters; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the agency does not exist; an amount that is not above zero or exceeds [`RECHARGE_MAX`]; a note
+/// of more than [`NOTE_CHARS_MAX`] characters; a fault of the database.
 pub async fn recharge(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -34,7 +34,7 @@ pub async fn recharge(
     recharge_by(connection, operator, None, number, amount, note).await
 }
 
-/// Credits an agency's account as one person, or as the second of two.
+/// Credits an agency's account: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn recharge_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -53,7 +53,7 @@ pub(crate) async fn recharge_by(
     let note = statement::note(note);
     connection
         .transaction(async |connection| {
-            // The account is locked first, as settling does: whoever holds it is alone with the agency.
+            // The account is locked first, in the same order as settling, so that no other transaction changes the agency.
             locked_status(connection, number).await?;
             if amount > limit(connection).await? {
                 let note = note.clone();
@@ -86,19 +86,19 @@ pub(crate) async fn recharge_by(
         .await
 }
 
-/// Returns the most that one person recharges alone, in minor units.
+/// Returns the largest amount that one person may recharge alone, in minor units.
 ///
 /// # Errors
-/// [`AdministrationError::ServerMissing`] before `init`; a fault.
+/// [`AdministrationError::ServerMissing`] before `init`; a fault of the database.
 pub async fn limit(connection: &mut AsyncPgConnection) -> Result<i64, AdministrationError> {
     let limit: Option<i64> = server::table.select(server::recharge_limit).first(connection).await.optional()?;
     limit.ok_or(AdministrationError::ServerMissing)
 }
 
-/// Sets the most that one person recharges alone, in minor units. A higher one needs a second person.
+/// Sets the largest amount that one person may recharge alone, in minor units. A higher limit needs a second person.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; an amount below zero; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; an amount below zero; a fault of the database.
 pub async fn set_limit(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -107,7 +107,7 @@ pub async fn set_limit(
     set_limit_by(connection, operator, None, amount).await
 }
 
-/// Sets the limit as one person, or as the second of two.
+/// Sets the limit: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn set_limit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -1,4 +1,4 @@
-//! The statement of an agency's account as an operator asks for it, or has it sent: told as the service `account` tells it.
+//! Statements of agencies' accounts that operators read or send. The content is the same as that of the service `account`.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use sdc::answer::notice::NoticeContent;
@@ -16,17 +16,17 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::settle::statement;
 
-/// Most entries of a statement, the newest ones: more than an account has in a year of a letter an hour.
+/// Most entries of a statement; older entries are omitted. One letter an hour for a year makes fewer entries.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Most octets of the entries that are sent: what the slowest link and an agency's limit bear.
+/// Most octets of the entries in a statement that is sent. The limit suits slow links and the limits of agencies.
 const SENT_BYTES_MAX: usize = 64 << 10;
 
-/// Reads the statement over some days of the centre's calendar, both included, as of now. An absent `to` is today, or `from` where that
-/// is later; an absent `from` the first of the month of `to`. `to` is not before `from`.
+/// Reads the statement of a period in days of the centre's calendar; both days are part of it. An absent `to` means today, or `from` if
+/// `from` is later. An absent `from` means the first day of the month of `to`. `to` must not be before `from`.
 ///
 /// # Errors
-/// No such agency; a fault.
+/// The agency does not exist; a fault of the database.
 pub async fn of(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -38,11 +38,11 @@ pub async fn of(
     statement?.ok_or(AdministrationError::AgencyUnknown(agency))
 }
 
-/// Sends the statement over some days to every installation of an agency that has written: its newest entries, as many as one letter
-/// bears. Returns what is sent.
+/// Sends the statement of a period to every installation of an agency that has sent a letter. The statement contains the newest entries, as
+/// many as fit into one letter. Returns the statement that was sent.
 ///
 /// # Errors
-/// No such agency, or none of its installations has written; a fault.
+/// The agency does not exist, or no installation of it has sent a letter; a fault of the database.
 pub async fn send(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -1,4 +1,4 @@
-//! A tariff: what a service costs, from when to when.
+//! A tariff: the price of a service in a period.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -13,19 +13,19 @@ use crate::error::AdministrationError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewTariff {
-    /// For agencies of this plan; all when absent.
+    /// Name of the plan whose agencies pay the price; all plans where absent.
     pub plan: Option<String>,
-    /// The name of a service that may have a price.
+    /// Name of a service that may have a price.
     pub service: String,
-    /// For this table, as `ecr.ActeNaissance`; all when absent.
+    /// Table to which the price applies, such as `ecr.ActeNaissance`; all tables where absent.
     pub table: Option<String>,
     /// Price of an act, in minor units.
     pub per_act: i64,
     /// Price of each started 1 024 bytes of the container, in minor units.
     pub per_started_kb: i64,
-    /// Without enough credit: `owe` or `refuse`; the service's own rule when absent.
+    /// Rule for an account without enough credit: `owe` or `refuse`; the service's own rule where absent.
     pub credit: Option<String>,
-    /// When it begins; now when absent.
+    /// Time from which the tariff is valid; now where absent.
     pub valid_from: Option<DateTime<Utc>>,
 }
 
@@ -33,34 +33,34 @@ pub struct NewTariff {
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = tariffs)]
 pub struct Tariff {
-    /// Its number.
+    /// Number of the tariff.
     pub id: i32,
-    /// For agencies of this plan.
+    /// Name of the plan whose agencies pay the price; all plans where absent.
     pub plan: Option<String>,
-    /// The service.
+    /// Name of the service.
     pub service: String,
-    /// For this table: application.
+    /// Application of the table to which the price applies; all tables where absent.
     #[diesel(select_expression = schema::tables::application.nullable())]
     pub application: Option<String>,
-    /// For this table: name.
+    /// Name of the table to which the price applies; all tables where absent.
     #[diesel(select_expression = schema::tables::name.nullable())]
     pub table: Option<String>,
     /// Price of an act, in minor units.
     pub per_act: i64,
     /// Price of each started 1 024 bytes, in minor units.
     pub per_started_kb: i64,
-    /// `owe` or `refuse`.
+    /// Rule for an account without enough credit: `owe` or `refuse`.
     pub credit: String,
-    /// When it begins.
+    /// Time from which the tariff is valid.
     pub valid_from: DateTime<Utc>,
-    /// When it ends.
+    /// Time from which the tariff is no longer valid; absent where no end is set.
     pub valid_to: Option<DateTime<Utc>>,
 }
 
-/// Lists tariffs, the open ones or all that ever were.
+/// Lists the tariffs that have not ended, or all tariffs where `with_ended`.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(connection: &mut AsyncPgConnection, with_ended: bool) -> Result<Vec<Tariff>, AdministrationError> {
     let mut query = tariffs::table
         .left_join(schema::tables::table.on(tariffs::table_id.eq(schema::tables::id.nullable())))

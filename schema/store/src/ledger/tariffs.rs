@@ -1,4 +1,4 @@
-//! Tariffs: what a service costs, from when to when. A price that was valid is never changed, only followed by another.
+//! Tariffs: the prices of services by period. A price that was valid never changes; a new tariff follows it.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
@@ -14,10 +14,11 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::tables::adoption::adopted;
 
-/// Sets a tariff; the tariff before it ends where this one begins. Returns the new tariff's number.
+/// Sets a tariff. The former tariff for the same plan, service and table ends when the new one begins. Returns the new tariff's number.
 ///
 /// # Errors
-/// A service without prices, an unknown table or plan, a time in the past, a later tariff for the same; a fault.
+/// A service without prices, an unknown table or plan, a time in the past, or a later tariff for the same plan, service and table; a fault
+/// of the database.
 pub async fn set(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -27,7 +28,7 @@ pub async fn set(
     let (service, credit) = checked(new)?;
     connection
         .transaction(async |connection| {
-            // Two operators at once must not both follow the same tariff.
+            // The lock prevents two operators from each adding a successor to the same tariff.
             diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
             let now = Utc::now().trunc_subsecs(6);
             let from = new.valid_from.unwrap_or(now);
@@ -59,11 +60,10 @@ pub async fn set(
         .await
 }
 
-/// Takes back a tariff that has not begun: it was never valid, so it leaves no trace but its lines in the audit log. The tariff before it
-/// goes on.
+/// Cancels a tariff that has not begun. It was never valid, so only the audit log keeps a trace of it. The tariff before it then continues.
 ///
 /// # Errors
-/// No such tariff, one that has begun; a fault.
+/// The tariff does not exist, or the tariff has begun; a fault of the database.
 pub async fn cancel(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -90,7 +90,7 @@ pub async fn cancel(
                     .filter(tariffs::table_id.is_not_distinct_from(table_id))
                     .filter(tariffs::valid_to.eq(tariff.valid_from)),
             )
-            // Of three tariffs, the first goes on until the third begins.
+            // If a third tariff follows the cancelled one, the tariff before it continues until the third begins.
             .set(tariffs::valid_to.eq(tariff.valid_to))
             .execute(connection)
             .await?;
@@ -100,7 +100,7 @@ pub async fn cancel(
         .await
 }
 
-/// Checks what needs no database, and returns the service and what happens without credit.
+/// Checks all rules that need no database. Returns the service, and the rule for an account without enough credit.
 fn checked(new: &NewTariff) -> Result<(Service, Credit), AdministrationError> {
     let service: Option<Service> = new.service.parse().ok();
     let Some((service, rule)) = service.and_then(|service| Some((service, service.facts().priced?))) else {

@@ -1,4 +1,4 @@
-//! Tariffs: set, followed and taken back.
+//! Tests of tariffs that are set, followed by others and cancelled.
 
 use chrono::{Duration, SubsecRound, Utc};
 
@@ -62,7 +62,7 @@ async fn a_tariff_with_mistakes_is_explained() {
 #[tokio::test]
 async fn a_price_that_has_not_begun_is_taken_back_as_if_it_had_never_been() {
     let (_database, mut connection) = centre().await;
-    // PostgreSQL keeps microseconds.
+    // PostgreSQL stores times in microseconds.
     let begins = |days: i64| Some((Utc::now() + Duration::days(days)).trunc_subsecs(6));
     let mut ids = Vec::new();
     for (service, valid_from) in

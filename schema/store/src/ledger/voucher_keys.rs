@@ -1,5 +1,6 @@
-//! The keys by which codes of vouchers are kept: derived from the centre's own keys, which all of its programs share and no copy of the
-//! database holds. A code has some fifty random bits: of a plain hash in a stolen copy they would be guessed in a day.
+//! Keys for the hashes of vouchers' codes in the database. They are derived from the centre's own keys, which all of its programs share and
+//! which no copy of the database contains. A code has only some fifty random bits, so a thief of the database could find the codes of plain
+//! hashes within a day.
 
 use std::sync::Arc;
 
@@ -8,34 +9,35 @@ use sdc::request::VoucherCode;
 
 use crate::database::fault::Fault;
 
-/// What the keys are for: another name would make every voucher unknown.
+/// Purpose from which the keys are derived. With another text, no existing voucher would be found.
 const PURPOSE: &str = "xmserver vouchers 1";
 
-/// Keys that codes are kept by. New ones by the key that signs; those of keys that are retired since are still found.
+/// Keys for the hashes of codes. The key derived from the centre's signing key is the first. Codes that were hashed with keys retired since
+/// are still found.
 #[derive(Clone, Debug, Default)]
 pub struct VoucherKeys(Arc<[DerivedKey]>);
 
 impl VoucherKeys {
-    /// Derives them from the centre's keys.
+    /// Derives the keys from the centre's keys.
     ///
     /// # Errors
-    /// OpenSSL's own.
+    /// An error of OpenSSL.
     pub fn of(keys: &CentreKeys) -> Result<VoucherKeys, KeyError> {
         Ok(VoucherKeys(keys.derive(PURPOSE)?.into()))
     }
 
-    /// Returns what a new code is kept as.
+    /// Returns the keyed hash by which a new code is stored.
     ///
     /// # Errors
-    /// [`Fault::Bug`] without keys; OpenSSL's own.
+    /// [`Fault::Bug`] without keys; an error of OpenSSL.
     pub fn mac(&self, code: &VoucherCode) -> Result<Vec<u8>, Fault> {
         self.macs(code).map(|mut macs| macs.swap_remove(0))
     }
 
-    /// Returns all that a code may be kept as, at least one.
+    /// Returns every keyed hash by which a code may be stored; there is at least one.
     ///
     /// # Errors
-    /// [`Fault::Bug`] without keys; OpenSSL's own.
+    /// [`Fault::Bug`] without keys; an error of OpenSSL.
     pub fn macs(&self, code: &VoucherCode) -> Result<Vec<Vec<u8>>, Fault> {
         if self.0.is_empty() {
             return Err(Fault::Bug("codes of vouchers cannot be told without the centre's keys".to_owned()));

@@ -1,6 +1,8 @@
-//! Vouchers as operators have them: two people agree on a batch, one writes its codes into a file, once, and what is lost is revoked.
+//! Operations on vouchers: two people agree on a batch, an operator writes its codes into a file once, and an operator revokes lost
+//! vouchers.
 //!
-//! No code is kept: of each there is what [`VoucherKeys`] makes of it. So nobody can read the codes of a batch a second time.
+//! The database stores no code, only the keyed hash of each code that [`VoucherKeys`] makes. So nobody can read the codes of a batch a
+//! second time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
@@ -24,70 +26,70 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Most vouchers of a batch.
+/// Largest number of vouchers in one batch.
 pub const VOUCHERS_MAX: i32 = 10_000;
 
-/// Longest that a voucher holds.
+/// Returns the longest time for which a voucher may be valid, about five years.
 fn validity_max() -> TimeDelta {
     TimeDelta::days(5 * 366)
 }
 
-/// A batch, with what became of its vouchers.
+/// A batch of vouchers, with the numbers of its redeemed and revoked vouchers.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Batch {
-    /// Its number.
+    /// Number of the batch.
     #[diesel(sql_type = Integer)]
     pub id: i32,
-    /// How many vouchers it has.
+    /// Number of vouchers in the batch.
     #[diesel(sql_type = Integer)]
     pub vouchers: i32,
-    /// What each gives, in minor units.
+    /// Amount that each voucher gives, in minor units.
     #[diesel(sql_type = BigInt)]
     pub amount: i64,
-    /// From when on they are refused.
+    /// Time from which the vouchers are refused.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
-    /// Who confirmed it.
+    /// Operator who confirmed the batch.
     #[diesel(sql_type = Text)]
     pub made_by: String,
-    /// When.
+    /// Time when the batch was confirmed.
     #[diesel(sql_type = Timestamptz)]
     pub made_at: DateTime<Utc>,
-    /// Who wrote its codes; until then there are none.
+    /// Operator who wrote the codes into a file; `None` while no codes exist.
     #[diesel(sql_type = Nullable<Text>)]
     pub written_by: Option<String>,
-    /// When.
+    /// Time when the codes were written; `None` before.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub written_at: Option<DateTime<Utc>>,
-    /// How many have been redeemed.
+    /// Number of vouchers redeemed.
     #[diesel(sql_type = BigInt)]
     pub redeemed: i64,
-    /// How many have been revoked.
+    /// Number of vouchers revoked.
     #[diesel(sql_type = BigInt)]
     pub revoked: i64,
 }
 
-/// An agency whose recharging is locked.
+/// An agency whose recharging is locked after wrong codes.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Locked {
-    /// Its number.
+    /// Matricule of the agency.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// Its name.
+    /// Name of the agency.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Its telephone.
+    /// Telephone of the agency.
     #[diesel(sql_type = Text)]
     pub telephone: String,
-    /// Until when.
+    /// Time until which recharging is locked.
     #[diesel(sql_type = Timestamptz)]
     pub until: DateTime<Utc>,
 }
 
-/// Makes a batch: it always needs a second person. Returns its number.
+/// Makes a batch without codes. A second person always has to confirm it. Returns the number of the batch.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; a number, an amount or a time not valid; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; a number, an amount or a time that is not valid; a fault of the database.
 pub async fn make(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -98,7 +100,7 @@ pub async fn make(
     make_by(connection, operator, None, vouchers, amount, expires_at).await
 }
 
-/// Makes it as the second of two.
+/// Makes a batch in the name of the operator who confirms it; `approved` is the approval.
 pub(crate) async fn make_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -137,11 +139,11 @@ pub(crate) async fn make_by(
         .await
 }
 
-/// Makes the codes of a batch and hands them over in order, once: `keep` writes them where they are to be, and what it returns is
-/// returned once they are committed. Where it fails there are none.
+/// Draws the codes of a batch once, and passes them to `keep` in the order of their numbers. `keep` writes the codes to their destination;
+/// its result is returned after the commit. If `keep` fails, nothing is committed, and the batch has no codes.
 ///
 /// # Errors
-/// No such batch, or its codes were written before; what `keep` says; a fault.
+/// The batch does not exist, or its codes were written before; an error of `keep`; a fault of the database.
 pub async fn write<T: Send, E: From<AdministrationError> + From<diesel::result::Error> + Send>(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -169,7 +171,7 @@ pub async fn write<T: Send, E: From<AdministrationError> + From<diesel::result::
         .await
 }
 
-/// Draws the codes of a batch and keeps what is made of them.
+/// Draws the codes of a batch and stores their keyed hashes. Returns the codes.
 async fn insert(
     connection: &mut AsyncPgConnection,
     keys: &VoucherKeys,
@@ -177,7 +179,7 @@ async fn insert(
 ) -> Result<Vec<VoucherCode>, AdministrationError> {
     let codes: Vec<VoucherCode> = (0..batch.vouchers).map(|_| draw()).collect();
     let macs = codes.iter().map(|code| keys.mac(code)).collect::<Result<Vec<_>, Fault>>()?;
-    // Of fifty bits two alike are drawn hardly ever: the batch is then not written, and drawn anew by whoever tries again.
+    // Two equal codes of fifty random bits are nearly impossible. The insertion would fail, and a second call would draw other codes.
     let text = "INSERT INTO xm.vouchers (batch, mac, number) SELECT ?, unnest(?), unnest(?)";
     let binds = [
         Bind::Integer(batch.id),
@@ -194,7 +196,7 @@ fn draw() -> VoucherCode {
     VoucherCode::with_check_digit(&digits)
 }
 
-/// Columns of a batch; the caller adds the condition.
+/// Expands to a SELECT of a batch's columns; the caller adds the condition.
 macro_rules! select_batches {
     ($condition:literal) => {
         concat!(
@@ -209,7 +211,7 @@ macro_rules! select_batches {
 /// Shows one batch.
 ///
 /// # Errors
-/// No such batch; a fault.
+/// The batch does not exist; a fault of the database.
 pub async fn show(connection: &mut AsyncPgConnection, batch: i32) -> Result<Batch, AdministrationError> {
     let found: Option<Batch> = diesel::sql_query(select_batches!("WHERE b.id = $1 GROUP BY b.id"))
         .bind::<Integer, _>(batch)
@@ -219,10 +221,10 @@ pub async fn show(connection: &mut AsyncPgConnection, batch: i32) -> Result<Batc
     found.ok_or(AdministrationError::VouchersUnknown(batch))
 }
 
-/// Lists batches, the newest first, older than `before` where given.
+/// Lists batches, newest first. If `before` is given, only batches with a lower number are listed.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     before: Option<i32>,
@@ -236,10 +238,11 @@ pub async fn list(
     Ok(batches)
 }
 
-/// Revokes the vouchers of a batch that have not been redeemed, or one of them by its number in the file. Returns how many.
+/// Revokes the vouchers of a batch that are neither redeemed nor revoked, or only the voucher with the given number in the file. Returns
+/// how many vouchers were revoked.
 ///
 /// # Errors
-/// No such batch, no reason, nothing to revoke; a fault.
+/// The batch does not exist; the reason is missing; no voucher can be revoked; a fault of the database.
 pub async fn revoke(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -248,14 +251,11 @@ pub async fn revoke(
     reason: &str,
 ) -> Result<usize, AdministrationError> {
     operator.require(connection, Operation::VoucherRevoke).await?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(InvalidValue::Reason.into());
-    }
+    let reason = audit::reason(reason)?;
     connection
         .transaction(async |connection| {
             show(connection, batch).await?;
-            // Locked in the order in which settling locks them.
+            // The vouchers are locked in the same order as in settling, to avoid a deadlock.
             let revoked = diesel::sql_query(
                 "WITH open AS (SELECT mac FROM xm.vouchers
                                 WHERE batch = $1 AND ($2 IS NULL OR number = $2) AND redeemed_at IS NULL AND revoked_at IS NULL
@@ -276,10 +276,10 @@ pub async fn revoke(
         .await
 }
 
-/// Lists agencies whose recharging is locked, those locked longest first.
+/// Lists the agencies whose recharging is locked; the lock that ends first is the first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn locked(connection: &mut AsyncPgConnection) -> Result<Vec<Locked>, AdministrationError> {
     let locked = diesel::sql_query(
         "SELECT a.matricule AS agency, a.name, a.telephone, t.locked_until AS until
@@ -291,10 +291,10 @@ pub async fn locked(connection: &mut AsyncPgConnection) -> Result<Vec<Locked>, A
     Ok(locked)
 }
 
-/// Ends the lock of an agency's recharging: its officer explained the wrong codes.
+/// Unlocks an agency's recharging, after its officer has explained the wrong codes.
 ///
 /// # Errors
-/// It is not locked, no reason; a fault.
+/// The recharging is not locked; the reason is missing; a fault of the database.
 pub async fn unlock(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -302,13 +302,10 @@ pub async fn unlock(
     reason: &str,
 ) -> Result<(), AdministrationError> {
     operator.require(connection, Operation::VoucherUnlock).await?;
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(InvalidValue::Reason.into());
-    }
+    let reason = audit::reason(reason)?;
     connection
         .transaction(async |connection| {
-            // As settling does, which reads and writes what was tried under this lock.
+            // Settling changes the counts of wrong codes under the same lock.
             locked_status(connection, agency).await?;
             let unlocked = diesel::sql_query(
                 "UPDATE xm.recharge_tries SET wrong = 0, locked_until = NULL WHERE agency = $1 AND locked_until > now()",

@@ -1,4 +1,4 @@
-//! Answers that have not been sent: looked at, and made due again once what held them up is put right.
+//! Answers that have not been sent: operators list them, and make them due again after the cause of the delay is repaired.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -15,64 +15,64 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// An answer that has not been sent.
+/// An answer or a notice that has not been sent.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Answer {
-    /// Its number.
+    /// Number of the answer in `xm.outbox`.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// Whom it is for.
+    /// Matricule of the agency that gets the answer.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// The address that it goes to by mail; empty where the agency has none.
+    /// E-mail address to which the answer is sent; empty where the agency has none.
     #[diesel(sql_type = Text)]
     pub email: String,
-    /// How it leaves: `mail` or `folder`.
+    /// Transport by which the answer is sent: `mail` or `folder`.
     #[diesel(sql_type = Text)]
     pub transport: String,
-    /// Its number among the notices to its installation; absent for an answer.
+    /// Number of the notice, counted for each installation; `None` for an answer.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub notice: Option<i64>,
-    /// The letter that it answers; absent for a notice.
+    /// Id of the letter that the answer belongs to; `None` for a notice.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// Which attempt at that letter is answered.
+    /// Number of the attempt at the letter that the answer belongs to, from 1.
     #[diesel(sql_type = SmallInt)]
     pub attempt: i16,
-    /// Which part of the answer waits, from 1; 0 for the receipt alone.
+    /// Part of the answer that is sent next, from 1; 0 for the receipt alone.
     #[diesel(sql_type = SmallInt)]
     pub part: i16,
-    /// When it was queued.
+    /// Time when the answer was queued.
     #[diesel(sql_type = Timestamptz)]
     pub queued_at: DateTime<Utc>,
-    /// When it is tried next.
+    /// Time from which the answer is sent, or tried again.
     #[diesel(sql_type = Timestamptz)]
     pub due_at: DateTime<Utc>,
-    /// How often it was tried.
+    /// Number of attempts to send the answer.
     #[diesel(sql_type = Integer)]
     pub attempts: i32,
-    /// Whether it was given up.
+    /// Whether sending was given up.
     #[diesel(sql_type = Bool)]
     pub is_given_up: bool,
-    /// What the relay said last.
+    /// Last error of the relay; `None` where there was none.
     #[diesel(sql_type = Nullable<Text>)]
     pub last_error: Option<String>,
 }
 
-/// Which answers a list shows, oldest first.
+/// Filter of a list of answers, which begins with the oldest.
 #[derive(Clone, Debug, Default)]
 pub struct AnswerFilter {
-    /// For this agency.
+    /// Only answers to this agency.
     pub agency: Option<Matricule>,
-    /// Given up.
+    /// Only answers that were given up.
     pub is_given_up: bool,
-    /// Behind this answer.
+    /// Only answers with a higher number than this.
     pub after: Option<i64>,
-    /// At most so many; 100 when absent.
+    /// Most answers to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
-/// Columns of an answer; the caller adds the condition.
+/// Expands to a SELECT of an answer's columns; the caller adds the condition.
 macro_rules! select_answers {
     ($condition:literal) => {
         concat!(
@@ -89,10 +89,10 @@ macro_rules! select_answers {
     };
 }
 
-/// Shows the receipt of a letter while it has not been sent.
+/// Returns the answer to a letter if it waits to be sent, and `None` otherwise.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -107,10 +107,10 @@ pub async fn of_letter(
     Ok(answer)
 }
 
-/// Sends the answer to a letter again, now, however lately it was sent: an office asks for it on the telephone.
+/// Makes the answer to a letter due now, even if it was sent a moment ago. An office asks for this by telephone.
 ///
 /// # Errors
-/// No verdict of such a letter; a fault.
+/// No letter with this id has a verdict; a fault of the database.
 pub async fn resend(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -120,7 +120,7 @@ pub async fn resend(
     operator.require(connection, Operation::AnswerResend).await?;
     connection
         .transaction(async |connection| {
-            // The letter's row is the lock that settling and sending take too.
+            // Settling and sending lock the same row of the letter, so that the answer is not queued twice.
             let queued = diesel::sql_query(concat!(
                 outbox::queue_anew!(),
                 " WHERE l.agency = $1 AND l.letter_id = $2 FOR NO KEY UPDATE OF l ",
@@ -139,10 +139,10 @@ pub async fn resend(
         .await
 }
 
-/// Lists answers that have not been sent, oldest first.
+/// Lists answers and notices that have not been sent, the oldest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &AnswerFilter,
@@ -159,11 +159,11 @@ pub async fn list(
     Ok(answers)
 }
 
-/// Makes answers due now, of one agency or of all: those given up, and those that wait for their next attempt. Returns how
-/// many.
+/// Makes all answers of one agency, or of all agencies, due now: answers that were given up, and answers that wait for their next attempt.
+/// Returns how many became due.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn retry(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -174,8 +174,10 @@ pub async fn retry(
         .transaction(async |connection| {
             let answers = diesel::sql_query(
                 "UPDATE xm.outbox SET due_at = now(), failed_at = NULL, attempts = 0
-                  WHERE ($1 IS NULL OR agency = $1) AND (claimed_until IS NULL OR claimed_until < now())
-                    AND (failed_at IS NOT NULL OR due_at > now())",
+                  WHERE id IN (SELECT id FROM xm.outbox
+                                WHERE ($1 IS NULL OR agency = $1) AND (claimed_until IS NULL OR claimed_until < now())
+                                  AND (failed_at IS NOT NULL OR due_at > now())
+                                  FOR NO KEY UPDATE SKIP LOCKED)",
             )
             .bind::<Nullable<Integer>, _>(agency)
             .execute(connection)

@@ -1,4 +1,4 @@
-//! Flags: what was accepted and needs an explanation, until somebody gives it (SPEC 4, Checks).
+//! Flags: marks on accepted letters that need an explanation. A flag is open until an operator explains it (SPEC 4, Checks).
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -19,66 +19,66 @@ use crate::people::privilege::Operation;
 /// Most characters of an explanation.
 const EXPLANATION_CHARS_MAX: usize = 1000;
 
-/// A flag in a list.
+/// A flag as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct FlagLine {
-    /// Its number.
+    /// Number of the flag.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// Whose letter it is of.
+    /// Agency that sent the letter.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// The letter.
+    /// Id of the letter.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
-    /// The table, as `election.ResultatBureau`.
+    /// Full name of the table, such as `election.ResultatBureau`.
     #[diesel(sql_type = Text)]
     pub table: String,
-    /// The check.
+    /// Code of the check.
     #[diesel(sql_type = Text)]
     pub check: String,
-    /// Whether the check could not be judged.
+    /// Whether the check could not be judged, because of a NULL or a missing reference.
     #[diesel(sql_type = Bool)]
     pub unjudged: bool,
-    /// The first hundred rows, each with its arithmetic.
+    /// First hundred rows with this flag, each with the arithmetic of the check.
     #[diesel(sql_type = Jsonb)]
     pub rows: Value,
-    /// How many rows there are.
+    /// Number of all rows with this flag.
     #[diesel(sql_type = Integer)]
     pub rows_total: i32,
-    /// When the letter came.
+    /// Time when the letter arrived.
     #[diesel(sql_type = Timestamptz)]
     pub flagged_at: DateTime<Utc>,
-    /// What somebody said of it.
+    /// Explanation of the flag; `None` while the flag is open.
     #[diesel(sql_type = Nullable<Text>)]
     pub explanation: Option<String>,
-    /// Who.
+    /// Name of the user who explained the flag; `None` while the flag is open.
     #[diesel(sql_type = Nullable<Text>)]
     pub explained_by: Option<String>,
-    /// When.
+    /// Time of the explanation; `None` while the flag is open.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub explained_at: Option<DateTime<Utc>>,
 }
 
-/// Which flags a list shows, newest first.
+/// Filter of a list of flags, which begins with the newest.
 #[derive(Clone, Debug, Default)]
 pub struct FlagFilter {
-    /// Of this agency's letters.
+    /// Only flags on letters of this agency.
     pub agency: Option<Matricule>,
-    /// Of this check.
+    /// Only flags of this check.
     pub check: Option<String>,
-    /// Those that were explained, too.
+    /// Whether explained flags are listed too.
     pub with_explained: bool,
-    /// Older than this one.
+    /// Only flags with a lower number than this.
     pub before: Option<i64>,
-    /// At most so many; 100 when absent.
+    /// Most flags to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
-/// Lists flags, newest first.
+/// Lists flags, the newest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &FlagFilter,
@@ -101,10 +101,11 @@ pub async fn list(
     Ok(lines)
 }
 
-/// Explains a flag: it is kept, and asks for nothing any more.
+/// Explains a flag. An explained flag is kept, but no longer listed as open.
 ///
 /// # Errors
-/// No such flag, or one that is explained; an explanation that is empty, longer than a thousand characters or not plain; a fault.
+/// The flag does not exist or is explained already; an explanation that is empty, longer than 1 000 characters or not on one line; a fault
+/// of the database.
 pub async fn explain(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -1,8 +1,8 @@
-//! Letters that are held: listed and shown, and the end of each, which two people decide (SPEC 7, Held).
+//! Held letters: lists, single letters with their rows, and the decision about a letter, which needs two people (SPEC 7, Held).
 //!
-//! One asks (`Act::HeldDecide`), another confirms; then the letter is tried again, as an operator's retry is:
-//! judged anew under the locks, with the checks waived that the approval names. The attempt, the approval's end and the operator's line
-//! are one transaction.
+//! One person asks for the decision (`Act::HeldDecide`), and another person confirms it. The letter is then settled again, like a retry by
+//! an operator: it is judged under the locks, and the checks that the approval lists are waived. One transaction commits the attempt, the
+//! end of the approval and the line of the audit log.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -24,66 +24,66 @@ use crate::people::privilege::Operation;
 
 pub mod decision;
 
-/// A letter that is held, in a list.
+/// A held letter as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct HeldLetter {
-    /// Its number.
+    /// Number of the held letter.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// Whose key signed it.
+    /// Agency whose key signed the letter.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// Its id.
+    /// Id of the letter.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
-    /// The attempt that holds it.
+    /// Number of the attempt at the letter whose verdict is `held`.
     #[diesel(sql_type = SmallInt)]
     pub attempt: i16,
-    /// The installation that sent it.
+    /// Installation that sent the letter.
     #[diesel(sql_type = Text)]
     pub installation: String,
-    /// What it asks.
+    /// Service that the letter asks for.
     #[diesel(sql_type = Text)]
     pub service: String,
-    /// `check` or `approval`.
+    /// Reason of holding: `check` or `approval`.
     #[diesel(sql_type = Text)]
     pub code: String,
-    /// The checks that hold it, as the receipt tells them.
+    /// Checks that hold the letter, as the receipt contains them.
     #[diesel(sql_type = Jsonb)]
     pub checks: Value,
-    /// The tables that it writes to, as `election.ResultatBureau`.
+    /// Full names of the tables that the letter writes to, such as `election.ResultatBureau`.
     #[diesel(sql_type = Array<Text>)]
     pub tables: Vec<String>,
-    /// Whether one of them has results: one of the two who decide is of the election commission.
+    /// Whether one of these tables has results. One of the two people who decide must then belong to the election commission.
     #[diesel(sql_type = Bool)]
     pub is_of_results: bool,
-    /// When it came.
+    /// Time when the letter arrived.
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
-    /// When it was held.
+    /// Time when the letter was held.
     #[diesel(sql_type = Timestamptz)]
     pub held_at: DateTime<Utc>,
-    /// `open`, `released` or `refused`.
+    /// State: `open`, `released` or `refused`.
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// When it was decided.
+    /// Time of the decision; `None` before a decision.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub decided_at: Option<DateTime<Utc>>,
-    /// Who confirmed.
+    /// Name of the operator who confirmed the decision; `None` before a decision.
     #[diesel(sql_type = Nullable<Text>)]
     pub decided_by: Option<String>,
-    /// Why.
+    /// Reason of the decision; `None` before a decision.
     #[diesel(sql_type = Nullable<Text>)]
     pub reason: Option<String>,
 }
 
 impl HeldLetter {
-    /// Says whether it has corrections that wait for approval.
+    /// Says whether the letter has corrections that wait for approval.
     pub fn is_of_corrections(&self) -> bool {
         self.code == HoldCode::Approval.as_str()
     }
 
-    /// Names the checks that hold it, as `ResultatBureau.within_reference`.
+    /// Returns the names of the checks that hold the letter, such as `ResultatBureau.within_reference`.
     pub fn checks_named(&self) -> Vec<String> {
         let text = |flag: &Value, member: &str| flag[member].as_str().unwrap_or_default().to_owned();
         let named = |flag: &Value| format!("{}.{}", text(flag, "table"), text(flag, "check"));
@@ -93,40 +93,40 @@ impl HeldLetter {
     }
 }
 
-/// A row of a letter that is held.
+/// A row of a held letter.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct HeldRow {
-    /// Its table, as letters name it.
+    /// Name of the table in letters.
     #[diesel(sql_type = Text)]
     pub table: String,
-    /// Its place in that table of the letter, from 1.
+    /// Position of the row in its table in the letter, from 1.
     #[serde(rename = "row")]
     #[diesel(sql_type = Integer)]
     pub number: i32,
-    /// The sender's number of the record.
+    /// Number that the sender gave the record (Numero); `None` where the record has none.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub numero: Option<i64>,
-    /// What it says, by column.
+    /// Values of the row, by column.
     #[diesel(sql_type = Jsonb)]
     pub content: Value,
 }
 
-/// Which letters a list shows, the oldest first.
+/// Filter of a list of held letters, which begins with the oldest.
 #[derive(Clone, Debug, Default)]
 pub struct HeldFilter {
-    /// Of this agency.
+    /// Only letters of this agency.
     pub agency: Option<Matricule>,
-    /// Held for this: `check` or `approval`.
+    /// Only letters held for this reason: `check` or `approval`.
     pub code: Option<String>,
-    /// Those decided already, too.
+    /// Whether decided letters are listed too.
     pub with_decided: bool,
-    /// Behind this one.
+    /// Only letters with a higher number than this.
     pub after: Option<i64>,
-    /// At most so many; 100 when absent.
+    /// Most letters to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
-/// Columns of a letter; the caller adds the condition.
+/// Expands to a SELECT of a held letter's columns; the caller adds the condition.
 macro_rules! select_held {
     ($condition:literal) => {
         concat!(
@@ -139,10 +139,10 @@ macro_rules! select_held {
     };
 }
 
-/// Lists letters that are held, the oldest first.
+/// Lists held letters, the oldest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &HeldFilter,
@@ -161,10 +161,10 @@ pub async fn list(
     Ok(letters)
 }
 
-/// Returns a letter that is or was held, by its number, without its rows.
+/// Returns a letter that is or was held, without its rows.
 ///
 /// # Errors
-/// No such letter; a fault.
+/// The letter does not exist; a fault of the database.
 pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<HeldLetter, AdministrationError> {
     diesel::sql_query(select_held!("h.id = $1"))
         .bind::<BigInt, _>(id)
@@ -174,7 +174,7 @@ pub async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<HeldLet
         .ok_or(AdministrationError::LineUnknown { book: Book::Held, id })
 }
 
-/// Reads a letter that waits, and locks it: it is decided once.
+/// Locks and reads an open held letter, so that only one decision is made.
 async fn find_open(connection: &mut AsyncPgConnection, id: i64) -> Result<HeldLetter, AdministrationError> {
     let found: Option<HeldLetter> = diesel::sql_query(select_held!("h.id = $1 FOR UPDATE"))
         .bind::<BigInt, _>(id)
@@ -188,10 +188,10 @@ async fn find_open(connection: &mut AsyncPgConnection, id: i64) -> Result<HeldLe
     Ok(letter)
 }
 
-/// Shows a letter with its rows. Looking at a record's content is itself put on record.
+/// Returns a held letter with its rows. The audit log records that the operator looked at the records.
 ///
 /// # Errors
-/// No such letter; a fault.
+/// The letter does not exist; a fault of the database.
 pub async fn show(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -215,13 +215,13 @@ pub async fn show(
         .await
 }
 
-/// Returns what a letter was when its end was asked for, and keeps others from changing it until the transaction ends.
+/// Returns the state of an open held letter that an approval compares, and locks the letter until the transaction ends.
 pub(crate) async fn seen(connection: &mut AsyncPgConnection, id: i64) -> Result<Value, AdministrationError> {
     let HeldLetter { agency, letter_id, attempt, checks, .. } = find_open(connection, id).await?;
     Ok(json!({ "agency": agency, "letter": letter_id, "attempt": attempt, "checks": checks }))
 }
 
-/// What is kept of a letter to try it again.
+/// Bytes and origin of a held letter, from which the letter is settled again.
 #[derive(QueryableByName)]
 struct Kept {
     #[diesel(sql_type = Text)]

@@ -1,12 +1,12 @@
-//! Mail handed on and not yet settled, and the suspects among it after an unclean death.
+//! Mails in hand, that is, passed on and not yet settled, and the suspects among them after the program has crashed.
 //!
-//! A letter that makes the program fail would make it fail for ever: it comes again with every poll. So what is in
-//! hand is written down before it is handed on; after a panic or an unclean death those letters run one at a time, the attempt
-//! committed first, and three failures alone make a poison letter.
+//! A mail remains in its mailbox until it is settled. So a mail that crashes the program would be fetched again and crash it again, for
+//! ever. Therefore mails are recorded before they are passed on. After a panic or a crash, each recorded mail is tried alone, and the
+//! attempt is committed before it begins. After three failures alone, the letter is poison.
 //!
-//! A mail is known by its source and its token there: the name of a mailbox and a UIDL, or of a transfer folder and a file's name.
-//! Mailboxes and folders share one space of names. The columns are called `mailbox` and `uidl`, as programs of the version before
-//! write them.
+//! A mail is identified by its source and its token in that source: the name of a mailbox and a UIDL, or the name of a transfer folder and
+//! of a file. No mailbox has the same name as a folder. The columns are called `mailbox` and `uidl`, since programs of the former version
+//! use these names.
 
 use diesel::sql_types::{SmallInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -15,22 +15,22 @@ use uuid::Uuid;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Failures alone after which a letter is poison.
+/// Number of failures alone after which a letter is poison.
 pub const ATTEMPTS_MAX: i16 = 3;
 
-/// A mail that was in hand when the program failed.
+/// A mail that was in hand when the program crashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspect {
-    /// By what its source knows it: its UIDL (RFC 1939, section 7) in a mailbox.
+    /// Token of the mail in its source: in a mailbox, its UIDL (RFC 1939, section 7).
     pub token: String,
-    /// How often it has been tried alone.
+    /// Number of attempts with this mail alone.
     pub attempts: i16,
 }
 
-/// Writes down the mails that are about to be handed on.
+/// Records the mails that are about to be passed on.
 ///
 /// # Errors
-/// A fault of the database; nothing may be handed on then.
+/// A fault of the database; the mails may then not be passed on.
 pub async fn record(
     connection: &mut AsyncPgConnection,
     source: &str,
@@ -38,8 +38,8 @@ pub async fn record(
     batch: i64,
     tokens: &[String],
 ) -> Result<(), Fault> {
-    // If the machine loses power this line may be lost, and its letters are simply fetched again as innocent; so the
-    // commit need not wait for fsync.
+    // The commit need not wait for fsync. If the machine loses power, the row in `xm.in_hand` may be lost. Its mails are then fetched again
+    // without being suspects, since it was not a mail that ended the program.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                 INSERT INTO xm.in_hand (mailbox, instance, batch, uidls) SELECT ?, ?, ?, ? FROM soon";
     let binds = [
@@ -52,7 +52,7 @@ pub async fn record(
     Ok(())
 }
 
-/// Strikes out batches whose mails have all come back, settled or returned.
+/// Deletes the records of batches whose mails are all settled or returned.
 ///
 /// # Errors
 /// A fault of the database.
@@ -68,8 +68,8 @@ pub async fn strike_out(
     Ok(())
 }
 
-/// Turns mails of this source that other instances left in hand into suspects. The caller holds the source's lease, so these instances are
-/// gone.
+/// Turns mails of this source that other instances recorded into suspects. The caller has the source's lease, so those instances have
+/// ended.
 ///
 /// # Errors
 /// A fault of the database.
@@ -82,7 +82,7 @@ pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, source: &str, i
     Ok(())
 }
 
-/// Adds mails that were in the hands of an actor when it panicked.
+/// Adds the mails that an actor had when it panicked to the suspects.
 ///
 /// # Errors
 /// A fault of the database.
@@ -104,18 +104,19 @@ pub async fn suspects(connection: &mut AsyncPgConnection, source: &str) -> Resul
     Ok(rows.into_iter().map(|(token, attempts)| Suspect { token, attempts }).collect())
 }
 
-/// Commits that a suspect is about to be tried alone, and clears those that were settled alone before it: should the
-/// program die now, only this one was in hand.
+/// Commits that a suspect is about to be tried alone, and deletes the suspects that were settled alone before. If the program crashes now,
+/// only this suspect was in hand.
 ///
 /// # Errors
-/// A fault of the database; it may not be tried then.
+/// A fault of the database; the suspect may then not be tried.
 pub async fn attempt(
     connection: &mut AsyncPgConnection,
     source: &str,
     token: &str,
     settled: &[String],
 ) -> Result<(), Fault> {
-    // As for `record`, the commit need not wait for the disk.
+    // The commit need not wait for fsync. If the machine loses power, the count of this attempt may be lost, and the suspect gets one
+    // attempt more.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
                      cleared AS (DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?))
                 UPDATE xm.suspects SET attempts = attempts + 1 FROM soon WHERE mailbox = ? AND uidl = ?";
@@ -129,7 +130,7 @@ pub async fn attempt(
     Ok(())
 }
 
-/// Takes back attempts that a fault or a deliberate stop ended: such attempts never count.
+/// Uncounts attempts that ended with a fault or a deliberate stop, since they do not count as failures.
 ///
 /// # Errors
 /// A fault of the database.
@@ -144,8 +145,8 @@ pub async fn take_attempts_back(
     Ok(())
 }
 
-/// Sets aside a mail over which a process hangs. It counts as tried with every attempt that it gets, so it is poison as soon as it is
-/// fetched again. With the culprit known, nothing else that this process has in hand is a suspect.
+/// Marks a mail on which a process hangs as a suspect whose attempts are all used, so that it is poison as soon as it is fetched again. The
+/// cause is then known, so the other mails of this process are no suspects.
 ///
 /// # Errors
 /// A fault of the database.
@@ -159,14 +160,15 @@ pub async fn set_aside(
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
                 ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
-    // A token that begins with a blank is no id but a size, which innocent mails may share: such a mail is tried alone first.
+    // A token that begins with a blank is a size instead of an id, and innocent mails may have the same size. Such a mail is therefore
+    // tried alone first.
     let attempts = if token.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
     let binds = [Bind::Uuid(process), Bind::Text(source), Bind::Text(token), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 
-/// Clears suspects that were settled, or that are no longer in their source.
+/// Deletes suspects that were settled or are no longer in their source.
 ///
 /// # Errors
 /// A fault of the database.

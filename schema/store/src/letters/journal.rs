@@ -1,4 +1,4 @@
-//! The journal: one line per letter received, with its original bytes for as long as they are kept.
+//! The journal: one line for each arrival of a letter, with the original bytes as long as they are kept.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -11,91 +11,91 @@ use uuid::Uuid;
 use crate::database::schema::originals;
 use crate::error::{AdministrationError, Book};
 
-/// A line.
+/// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct JournalLine {
-    /// Its number.
+    /// Number of the line.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// When the letter came.
+    /// Time when the letter arrived.
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
-    /// Who signed it.
+    /// Matricule of the agency that signed the letter.
     #[diesel(sql_type = Nullable<Integer>)]
     pub agency: Option<Matricule>,
-    /// The installation that it names.
+    /// Name of the installation in the letter.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
-    /// Its id.
+    /// Id of the letter.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// Its number within the installation.
+    /// Sequence number of the letter within the installation.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub sequence: Option<i64>,
-    /// SHA-256 of its signed octets.
+    /// SHA-256 of the signed octets.
     #[serde(rename = "payload_digest", with = "optional_hex")]
     #[diesel(sql_type = Nullable<Bytea>)]
     pub digest: Option<Vec<u8>>,
-    /// What it asks.
+    /// Name of the service that the letter asks for.
     #[diesel(sql_type = Nullable<Text>)]
     pub service: Option<String>,
-    /// `accepted`, `duplicate`, or the code of the refusal.
+    /// Outcome: `accepted`, `duplicate`, or the code of the refusal.
     #[diesel(sql_type = Text)]
     pub outcome: String,
-    /// Which attempt at the letter decided.
+    /// Number of the attempt that decided about the letter.
     #[diesel(sql_type = Nullable<SmallInt>)]
     pub attempt: Option<i16>,
-    /// How it came.
+    /// Transport by which the letter arrived.
     #[diesel(sql_type = Text)]
     pub transport: String,
-    /// Where it lay.
+    /// Name of the mailbox or transfer folder.
     #[diesel(sql_type = Text)]
     pub mailbox: String,
-    /// Domain of the mail's sender, not to be believed.
+    /// Domain of the mail's sender, which may be forged.
     #[diesel(sql_type = Text)]
     pub sender_domain: String,
-    /// Size of the container.
+    /// Size of the container, in bytes.
     #[diesel(sql_type = Integer)]
     pub container_bytes: i32,
-    /// Rows written.
+    /// Number of rows written.
     #[diesel(sql_type = Integer)]
     pub row_count: i32,
     /// Price in minor units.
     #[diesel(sql_type = BigInt)]
     pub cost: i64,
-    /// The office's clock less the centre's.
+    /// Difference of the office's clock to the centre's, in seconds; positive where the office's clock is ahead.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub skew_seconds: Option<i64>,
-    /// How many of its checks need an explanation: its lines of `xm.flags`.
+    /// Number of the letter's lines in `xm.flags`, which need an explanation.
     #[diesel(sql_type = Integer, column_name = flag_count)]
     pub flags: i32,
 }
 
-/// Which lines a list shows, newest first.
+/// Conditions that select lines for a list; the newest line comes first.
 #[derive(Clone, Debug, Default)]
 pub struct JournalFilter {
-    /// Of this agency.
+    /// Matricule of the agency that signed the letters.
     pub agency: Option<Matricule>,
-    /// With this outcome.
+    /// Outcome of the lines.
     pub outcome: Option<String>,
-    /// Of this letter.
+    /// Id of the letter.
     pub letter_id: Option<Uuid>,
-    /// Received from this time on.
+    /// Time from which the letters arrived.
     pub since: Option<DateTime<Utc>>,
-    /// Received before this time.
+    /// Time before which the letters arrived.
     pub until: Option<DateTime<Utc>>,
-    /// Only of letters that were accepted and need an explanation.
+    /// Whether only accepted letters with flags are listed.
     pub flagged: bool,
-    /// Older than this line.
+    /// Number of the line below which the list begins.
     pub before: Option<i64>,
-    /// At most so many; 100 when absent.
+    /// Most lines that the list shows; 100 where absent.
     pub limit: Option<i64>,
 }
 
 /// Lists lines, newest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &JournalFilter,
@@ -120,10 +120,10 @@ pub async fn list(
     Ok(lines)
 }
 
-/// Lists the lines of a letter, oldest first: one each time it came.
+/// Lists the lines of a letter, oldest first: one line for each of its arrivals.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -137,11 +137,11 @@ pub async fn of_letter(
     Ok(lines)
 }
 
-/// Lists the lines of a mail whose signer is not known, oldest first. It has no name that the journal keeps, but the moment at which it
-/// came.
+/// Lists the lines of the journal about a mail whose agency or letter id is not known, oldest first. Without one of them, a letter cannot
+/// be searched by its id, so the lines are found by time of arrival, outcome, mailbox, size and, where known, agency.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn of_mail(
     connection: &mut AsyncPgConnection,
     received_at: DateTime<Utc>,
@@ -165,10 +165,10 @@ pub async fn of_mail(
     Ok(lines)
 }
 
-/// Shows one line and the container's original bytes, while they are kept.
+/// Returns one line, and the container's original bytes as long as they are kept.
 ///
 /// # Errors
-/// No such line; a fault.
+/// The line does not exist; a fault of the database.
 pub async fn show(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -181,7 +181,7 @@ pub async fn show(
         .ok_or(AdministrationError::LineUnknown { book: Book::Journal, id })?;
     let original = originals::table
         .filter(originals::journal_id.eq(id))
-        // The time says which partition to look into.
+        // The time selects the partition.
         .filter(originals::received_at.eq(line.received_at))
         .select(originals::container)
         .first(connection)

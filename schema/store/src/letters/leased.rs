@@ -1,56 +1,58 @@
-//! What is leased to a process to be sent: an answer, or what the centre writes first.
+//! Leased answers: an answer or a notice that one process has leased in order to send it.
 
 use sdc::cms::ContentCipher;
 use sdc::payload::PayloadForm;
 use uuid::Uuid;
 
-/// An answer that is leased to a process.
+/// An answer or a notice that is leased to a process.
 #[derive(Clone, Debug)]
 pub struct LeasedAnswer {
     /// Key in `xm.outbox`.
     pub id: i64,
-    /// The addressee.
+    /// Matricule of the agency that gets the answer.
     pub agency: i32,
-    /// The letter answered; absent for letters that the centre writes first.
+    /// Id of the letter that the answer belongs to; `None` for a notice.
     pub letter_id: Option<Uuid>,
-    /// Which attempt at that letter is answered.
+    /// Number of the attempt at the letter that the answer belongs to, from 1.
     pub attempt: i16,
-    /// Which part of the answer it is, from 1; 0 for the receipt alone.
+    /// Part of the answer, from 1; 0 for the receipt alone.
     pub part: i16,
-    /// The signed content, the same at every sending; of a notice its JSON, which is packed as the notice says.
+    /// Content to be signed, the same whenever the answer is sent. For a notice, its JSON, which is packed in the notice's form when it is
+    /// sent.
     pub payload: Vec<u8>,
-    /// Whose key opens it: the certificate that the row names, or one of the key that signed the letter; absent once that key is
-    /// revoked.
+    /// Certificate for which the answer is sealed: the certificate in the row, or another certificate of the key that signed the letter.
+    /// `None` after the key is revoked.
     pub certificate: Option<Recipient>,
-    /// The letter's own cipher while its agency has leave for it.
+    /// Cipher of the letter, as long as its agency may use it; otherwise AES-256-GCM.
     pub cipher: ContentCipher,
-    /// The agency's registered address, or the one before where that is to learn of the change: no other is ever written to.
+    /// The agency's registered address. For a notice about a changed address, the former address. Answers are sent to no other address.
     pub email: String,
-    /// The installation and the sequence number of the letter answered; absent for letters that the centre writes first.
+    /// Installation and sequence number of the letter; `None` for a notice.
     pub of_letter: Option<(String, i64)>,
-    /// What the centre writes first; absent for answers.
+    /// Data of the notice; `None` for an answer.
     pub notice: Option<LeasedNotice>,
-    /// How often it has been tried, this time included.
+    /// Number of attempts to send the answer, including this one.
     pub attempts: i32,
-    /// The process that it is leased to.
+    /// Process that leased the answer.
     pub process: Uuid,
-    /// Whether its office may have it already: it was tried before, since whenever an operator had it begin anew, or its letter
-    /// was answered once and came again.
+    /// Whether the office may already have the answer: an earlier attempt was made (even if an operator has made the answer due again), or
+    /// the letter arrived again after it was answered.
     pub is_sent_again: bool,
 }
 
-/// A registered certificate.
+/// A registered certificate for which an answer is sealed.
 #[derive(Clone, Debug)]
 pub struct Recipient {
     /// Key in `xm.certificates`.
     pub certificate_id: i32,
-    /// Its DER.
+    /// DER of the certificate.
     pub der: Vec<u8>,
 }
 
 impl LeasedAnswer {
-    /// Returns its name in Message-ID and file name, without its agency: the letter's id, followed by the attempt and the part
-    /// where that is not the first receipt; of a notice its own id. The same answer has it at every sending, and no other ever has.
+    /// Returns the answer's name in Message-ID and file name, without the agency. It is the letter's id, with attempt and part unless the
+    /// answer is the first receipt; for a notice, it is the notice's id. The name is the same whenever the answer is sent, and no other
+    /// answer has it.
     pub fn name(&self) -> String {
         if let Some(notice) = &self.notice {
             return notice.id.simple().to_string();
@@ -63,20 +65,20 @@ impl LeasedAnswer {
     }
 }
 
-/// A notice in hand, beside what is true of everything that waits to be sent.
+/// The data of a leased notice that an answer does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeasedNotice {
-    /// The id of the letter.
+    /// Id of the notice.
     pub id: Uuid,
-    /// To whom it is.
+    /// Name of the installation that gets the notice.
     pub installation: String,
-    /// Its number among those to that installation.
+    /// Number of the notice, counted for each installation.
     pub number: i64,
-    /// The form that it leaves in.
+    /// Form in which the payload of the notice is packed.
     pub form: PayloadForm,
 }
 
-/// Returns a cipher as `xm.letters` keeps it: the usual one is left out.
+/// Returns a cipher as `xm.letters` stores it: `None` for AES-256-GCM, which most letters use.
 pub(crate) fn kept_cipher(cipher: ContentCipher) -> Option<&'static str> {
     (cipher != ContentCipher::Aes256Gcm).then_some(cipher.as_str())
 }

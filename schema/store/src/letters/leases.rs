@@ -1,17 +1,41 @@
-//! Leases: of several replicas one at a time does a thing, such as polling a mailbox. They keep replicas out of each other's way; what is
-//! correct rests on settling, not on them.
+//! Leases: of several replicas, only the holder of a lease does a task, such as polling a mailbox. Leases only avoid double work; settling
+//! stays correct without them.
+//!
+//! A lease falls to one of the live replicas ([`crate::replicas::assigned()`]). That replica asks for it while another one holds it, and
+//! the
+//! holder then gives it up: a lease is never given into the void. The others take a lease only after nobody has held it for
+//! [`FREE_FOR`], so that a mailbox is polled even if the replica that it falls to does not come.
 
 use std::time::Duration;
 
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Bool, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Takes or renews a lease for `hold`, by the database's clock. Returns its fencing token, which grows with every change
-/// of holder, or nothing while another holds it.
+/// Time after which any replica takes a lease that nobody holds.
+pub const FREE_FOR: Duration = Duration::from_secs(30);
+/// Time for which a lease counts as asked for. The replica that it falls to asks every second.
+const ASKED_FOR: &str = "5 seconds";
+
+/// Who holds a lease, after an attempt to take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// This process.
+    Held {
+        /// Fencing token, which grows with every change of holder.
+        token: i64,
+        /// Whether another replica asks for the lease.
+        is_wanted: bool,
+    },
+    /// Another process, or nobody yet.
+    Elsewhere,
+}
+
+/// Takes or renews a lease for `hold`, by the database's clock. `falls_to_holder` says whether the lease falls to this process. If it does
+/// and another process holds it, this process asks that one for it.
 ///
 /// # Errors
 /// A fault of the database.
@@ -20,26 +44,63 @@ pub async fn take(
     name: &str,
     holder: Uuid,
     hold: Duration,
-) -> Result<Option<i64>, Fault> {
-    let text = "INSERT INTO xm.leases AS l (name, holder, token, held_until)
-         SELECT n.name, n.holder, 1, now() + make_interval(secs => n.seconds)
-           FROM (SELECT ? AS name, ?::uuid AS holder, ?::double precision AS seconds) n
+    falls_to_holder: bool,
+) -> Result<Lease, Fault> {
+    let free_for = if falls_to_holder { Duration::ZERO } else { FREE_FOR };
+    // A lease that nobody ever held is free from now on, for everybody but the process that it falls to.
+    let text = format!(
+        "INSERT INTO xm.leases AS l (name, holder, token, held_until)
+         SELECT n.name, CASE WHEN n.falls THEN n.holder ELSE '00000000-0000-0000-0000-000000000000' END, n.falls::integer,
+                CASE WHEN n.falls THEN now() + make_interval(secs => n.seconds) ELSE now() END
+           FROM (SELECT ? AS name, ?::uuid AS holder, ?::double precision AS seconds, ?::boolean AS falls) n
              ON CONFLICT (name) DO UPDATE
-            SET holder = excluded.holder, held_until = excluded.held_until,
-                token = CASE WHEN l.holder = excluded.holder THEN l.token ELSE l.token + 1 END
-          WHERE l.holder = excluded.holder OR l.held_until < now()
-         RETURNING token";
-    let binds = [Bind::Text(name), Bind::Uuid(holder), Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX))];
-    let rows: Vec<i64> = Statement::<BigInt>::new(text, &binds).load(connection).await?;
-    Ok(rows.into_iter().next())
+            SET holder = ?, held_until = now() + make_interval(secs => ?::double precision),
+                token = CASE WHEN l.holder = ? THEN l.token ELSE l.token + 1 END,
+                wanted_at = CASE WHEN l.holder = ? THEN l.wanted_at END
+          WHERE l.holder = ? AND (l.held_until > now() OR excluded.token = 1)
+             OR l.held_until < now() - make_interval(secs => ?::double precision)
+         RETURNING token, holder, (wanted_by <> holder AND wanted_at > now() - interval '{ASKED_FOR}') IS TRUE"
+    );
+    let binds = [
+        Bind::Text(name),
+        Bind::Uuid(holder),
+        Bind::seconds(hold),
+        Bind::Boolean(falls_to_holder),
+        Bind::Uuid(holder),
+        Bind::seconds(hold),
+        Bind::Uuid(holder),
+        Bind::Uuid(holder),
+        Bind::Uuid(holder),
+        Bind::seconds(free_for),
+    ];
+    let rows: Vec<(i64, Uuid, bool)> =
+        Statement::<(BigInt, SqlUuid, Bool)>::new(&text, &binds).load(connection).await?;
+    match rows.into_iter().next() {
+        Some((token, found, is_wanted)) if found == holder => Ok(Lease::Held { token, is_wanted }),
+        _ => {
+            if falls_to_holder {
+                ask(connection, name, holder).await?;
+            }
+            Ok(Lease::Elsewhere)
+        }
+    }
 }
 
-/// Gives a lease up, so that another replica need not wait for its end.
+/// Asks the holder of a lease for it.
+async fn ask(connection: &mut AsyncPgConnection, name: &str, process: Uuid) -> Result<(), Fault> {
+    let text = "UPDATE xm.leases SET wanted_by = ?, wanted_at = now() WHERE name = ? AND holder <> ?";
+    Statement::<()>::new(text, &[Bind::Uuid(process), Bind::Text(name), Bind::Uuid(process)])
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Ends a lease, so that another replica need not wait for its end.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn release(connection: &mut AsyncPgConnection, name: &str, holder: Uuid) -> Result<(), Fault> {
-    let text = "UPDATE xm.leases SET held_until = now() WHERE name = ? AND holder = ?";
+    let text = "UPDATE xm.leases SET held_until = now() WHERE name = ? AND holder = ? AND held_until > now()";
     let binds = [Bind::Text(name), Bind::Uuid(holder)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())

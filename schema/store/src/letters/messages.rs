@@ -1,7 +1,7 @@
-//! Messages: what offices and operators write to each other, in threads, and what an operator writes to many agencies at once.
+//! Messages between offices and operators, in threads; and broadcasts, which an operator sends to many agencies.
 //!
-//! A message to an agency is a notice to each of its installations that has written. A broadcast is told a few agencies at a time: the
-//! command begins, and a centre that runs goes on where it was interrupted.
+//! A message to an agency is a notice to each of its installations that has sent a letter. A broadcast queues the notices of a limited
+//! number of agencies at a time. The command begins the broadcast, and a running centre continues a broadcast that was interrupted.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -23,93 +23,94 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Agencies that are told of a broadcast in one transaction, which holds their installations' notices for as long.
+/// Number of agencies whose notices a broadcast queues in one transaction. The transaction locks the agencies' installations until its end.
 const TOLD_TOGETHER: i64 = 100;
 
-/// A message.
+/// A message of an office or of an operator.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Message {
-    /// Its number.
+    /// Number of the message.
     #[diesel(sql_type = BigInt)]
     pub number: i64,
-    /// Whose thread it is in.
+    /// Matricule of the agency to whose thread the message belongs.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// The agency's name.
+    /// Name of the agency.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Its id; of an office's that of its letter.
+    /// Id of the message; for an office's message, the id of its letter.
     #[diesel(sql_type = SqlUuid)]
     pub id: Uuid,
-    /// The id of the thread's first message.
+    /// Id of the thread's first message.
     #[diesel(sql_type = SqlUuid)]
     pub thread: Uuid,
-    /// The installation that wrote it.
+    /// Name of the installation that wrote the message; `None` for an operator's message.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
-    /// The operator who wrote it.
+    /// Name of the operator who wrote the message; `None` for an office's message.
     #[diesel(sql_type = Nullable<Text>)]
     pub operator: Option<String>,
-    /// What it says.
+    /// Text of the message.
     #[diesel(sql_type = Text)]
     pub text: String,
-    /// When it came, or was written.
+    /// Time when an office's message arrived, or an operator's message was written.
     #[diesel(sql_type = Timestamptz)]
     pub written_at: DateTime<Utc>,
-    /// When an operator looked at it first.
+    /// Time when an operator first read an office's message; `None` before that.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub read_at: Option<DateTime<Utc>>,
-    /// Who.
+    /// Name of the operator who first read the message; `None` before that.
     #[diesel(sql_type = Nullable<Text>)]
     pub read_by: Option<String>,
-    /// Of an operator's, whether every installation that it was sent to says that it has seen it.
+    /// For an operator's message, whether every installation that got it has acknowledged it.
     #[diesel(sql_type = Bool)]
     pub is_seen: bool,
 }
 
-/// Which messages a list shows, the newest first.
+/// Filter of a list of messages, which begins with the newest.
 #[derive(Clone, Debug, Default)]
 pub struct MessageFilter {
-    /// Of this agency's threads.
+    /// Only messages in this agency's threads.
     pub agency: Option<Matricule>,
-    /// Of offices, that nobody has looked at.
+    /// Whether only messages of offices are listed that no operator has read.
     pub is_unread: bool,
-    /// Older than this one.
+    /// Only messages with a lower number than this.
     pub before: Option<i64>,
-    /// At most so many; 100 when absent.
+    /// Most messages to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
-/// Whom a broadcast is for: agencies that are not suspended and have written, by all that is named.
+/// Conditions for the agencies that get a broadcast: agencies that are not suspended, have sent a letter, and satisfy each condition given
+/// here.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Audience {
-    /// That may write about a code which begins so.
+    /// Beginning of a code in one of the agency's scopes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub area: Option<String>,
-    /// Of this town.
+    /// Town of the agency; case does not matter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub town: Option<String>,
-    /// Of this plan.
+    /// Plan of the agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// Of this status.
+    /// Status of the agency.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<i16>,
 }
 
-/// A broadcast.
+/// State of a broadcast.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Broadcast {
-    /// Its id.
+    /// Id of the broadcast.
     pub id: Uuid,
-    /// How many agencies have been told.
+    /// Number of agencies whose notices are queued so far.
     pub told: i32,
-    /// Whether that is all of them.
+    /// Whether the notices of all agencies are queued.
     pub is_ended: bool,
 }
 
-/// Columns of a message; the caller adds the condition.
+/// Expands to a SELECT of a message's columns; the caller adds the condition.
 macro_rules! select_messages {
     ($condition:literal) => {
         concat!(
@@ -127,7 +128,7 @@ macro_rules! select_messages {
 /// Lists messages, the newest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &MessageFilter,
@@ -145,10 +146,10 @@ pub async fn list(
     Ok(messages)
 }
 
-/// Shows the whole thread of a message, the oldest first; what its office wrote counts as read from then on.
+/// Returns the whole thread of a message, oldest message first, and marks the office's messages in the thread as read.
 ///
 /// # Errors
-/// No such message; a fault.
+/// The message does not exist; a fault of the database.
 pub async fn show(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -178,11 +179,11 @@ pub async fn show(
         .await
 }
 
-/// Writes to an agency, in a thread of its own or in that of a message. Returns the message's number.
+/// Sends a message to an agency, in a new thread or in the thread of message `reply_to`. Returns the number of the message.
 ///
 /// # Errors
-/// No such agency, or none of its installations has written, so that no way to it is known; no such message; a text that is none; a
-/// fault.
+/// The agency does not exist, or none of its installations has sent a letter, so that no transport to it is known; the message does not
+/// exist; a text that is not valid; a fault of the database.
 pub async fn send(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -214,18 +215,18 @@ pub async fn send(
         .await
 }
 
-/// Counts the agencies that a broadcast would tell.
+/// Counts the agencies that would get a broadcast.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn count(connection: &mut AsyncPgConnection, audience: &Audience) -> Result<i64, AdministrationError> {
     Ok(audience_of(connection, audience, 0, i64::MAX).await?.len().try_into().unwrap_or(i64::MAX))
 }
 
-/// Begins a broadcast: nobody is told yet.
+/// Stores a broadcast; [`go_on`] then queues its notices.
 ///
 /// # Errors
-/// A text that is none, or nobody to be told; a fault.
+/// A text that is not valid; no agency satisfies the conditions; a fault of the database.
 pub async fn broadcast(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -256,11 +257,11 @@ pub async fn broadcast(
         .await
 }
 
-/// Goes on with a broadcast, or with the eldest that is open: tells the next agencies. Returns nothing where none is open, or another
-/// program goes on with it at this moment.
+/// Continues the given broadcast, or the oldest open broadcast: queues the notices of the next agencies. Returns `None` if no broadcast is
+/// open, or if another program continues it now.
 ///
 /// # Errors
-/// A fault: the agencies of this step are told another time.
+/// A fault of the database; the next call then repeats this step.
 pub async fn go_on(connection: &mut AsyncPgConnection, broadcast: Option<Uuid>) -> Result<Option<Broadcast>, Fault> {
     #[derive(QueryableByName)]
     struct Open {
@@ -325,7 +326,7 @@ struct Counted {
     count: i64,
 }
 
-/// Finds agencies of an audience behind a matricule, in their order.
+/// Finds the agencies of an audience with a matricule above `behind`, ordered by matricule.
 async fn audience_of(
     connection: &mut AsyncPgConnection,
     audience: &Audience,
@@ -357,7 +358,7 @@ async fn audience_of(
     Ok(found.into_iter().map(|found| found.matricule).collect())
 }
 
-/// Brings a text into the form that offices read.
+/// Brings a text into the form of a message, or refuses it.
 fn checked(text: &str) -> Result<String, AdministrationError> {
     message_text(text).ok_or(InvalidValue::Message { chars_max: MESSAGE_CHARS_MAX }.into())
 }

@@ -1,7 +1,8 @@
-//! What the centre writes first: queued once, numbered for its installation, and sent as that installation's last letter came.
+//! Notices: letters of the centre that no letter asks for. A notice is queued once, gets a number within its installation, and is sent by
+//! the transport of that installation's last letter.
 //!
-//! A notice waits as JSON. Its way, form, cipher and certificate are the installation's when it is leased: an office that has changed
-//! its way since has lost the other.
+//! A notice is stored as JSON. Its transport, form, cipher and certificate are taken from the installation when the notice is leased, since
+//! an office that has changed its transport no longer reads the former one.
 
 use std::time::Duration;
 
@@ -17,24 +18,25 @@ use super::leased::{LeasedAnswer, LeasedNotice, Recipient, read_cipher};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// How far beyond the notices that were written an office's word counts: so many numbers a restored centre may have lost.
+/// Number of notices beyond the highest stored number that an office may acknowledge. A centre that was restored from a backup may have
+/// lost notices.
 pub const NUMBERS_LOST_MAX: i64 = 1000;
 
-/// How often a notice is sent at most, until it is seen: for about a year.
+/// Number of times that a notice is sent without an acknowledgement. The last time is about a year after the first.
 const SENDS_MAX: i32 = 55;
 
-/// Notices that are queued again, or forgotten, in one statement.
+/// Most notices that one statement queues again or deletes.
 const AGAIN_MAX: i64 = 1000;
 
-/// What stands in `xm.outbox` in the place of a transport: the installation's own is taken when it is leased.
+/// Value of the column for the transport in `xm.outbox`; the installation's transport is used when the notice is leased.
 pub const NOTICE: &str = "notice";
 
-/// Queues a notice for an installation, in a transaction of its own or inside the caller's. `about` is the key by which it is told
-/// once: of one kind, each is for one installation. Returns its id; nothing where that was told before, or where the installation has
-/// not written yet and no way to it is known.
+/// Queues a notice for an installation, in its own transaction or in the caller's. `about` is a key: an installation gets only one notice
+/// of each kind and key. Returns the notice's id. Returns `None` if the installation already has that notice, or has not sent a letter yet,
+/// so that no transport to it is known.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn queue(
     connection: &mut AsyncPgConnection,
     to: &Office,
@@ -44,10 +46,11 @@ pub async fn queue(
     queue_at(connection, to, about, content, None).await
 }
 
-/// Queues it as [`queue`] does. By mail it goes to `email`, where that is given, and once it is sent again to the agency's address.
+/// Queues a notice as [`queue`] does. If `email` is given, the first mail with the
+/// notice goes to that address; if the notice must be sent again, it goes to the agency's address.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn queue_at(
     connection: &mut AsyncPgConnection,
     to: &Office,
@@ -59,7 +62,8 @@ pub async fn queue_at(
         .transaction(async |connection| {
             let Some(next) = next_notice(connection, to).await? else { return Ok(None) };
             let id = Uuid::now_v7();
-            // Whoever has the installation's row is alone with its notices, so what another process told is seen here.
+            // The transaction has locked the installation's row, so it sees every notice that another process has queued for the
+            // installation.
             let text = "INSERT INTO xm.notices (id, agency, installation, number, kind, about) VALUES (?, ?, ?, ?, ?, ?)
                         ON CONFLICT ON CONSTRAINT notices_once DO NOTHING";
             let binds = [
@@ -106,10 +110,10 @@ pub async fn queue_at(
         .await
 }
 
-/// Queues a notice for every installation of an agency that has written. Returns how many were not told before.
+/// Queues a notice for every installation of an agency that has sent a letter. Returns for how many installations the notice is new.
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault of the database; the notices queued before the fault stay queued.
 pub async fn queue_for_agency(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -119,10 +123,10 @@ pub async fn queue_for_agency(
     queue_for_agency_at(connection, agency, about, content, None).await
 }
 
-/// Queues it as [`queue_for_agency`] and [`queue_at`] do.
+/// Queues a notice as [`queue_for_agency`] does, with the address as in [`queue_at`].
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault of the database; the notices queued before the fault stay queued.
 pub async fn queue_for_agency_at(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -140,12 +144,12 @@ pub async fn queue_for_agency_at(
     Ok(queued)
 }
 
-/// Queues again the notices that an installation has not acknowledged: 1, 3, 7 and 14 days after the first sending, then every week for
-/// a year. Of an installation's notices that a certificate ends, only the newest is repeated, and only until the certificate has ended.
-/// Suspended agencies get nothing. Returns how many were queued.
+/// Queues again the notices that an installation has not acknowledged: 1, 3, 7 and 14 days after they were first sent, then every week for
+/// a year. Of an installation's notices about ending certificates, only the newest is repeated, and only until the certificate has ended.
+/// Suspended agencies get no notices. Returns how many notices were queued.
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault of the database; the notices queued before the fault stay queued.
 pub async fn send_again(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     let text = "WITH due AS (
              SELECT n.id, n.agency, n.payload, nextval(pg_get_serial_sequence('xm.outbox', 'id')) AS outbox
@@ -174,12 +178,13 @@ pub async fn send_again(connection: &mut AsyncPgConnection) -> Result<usize, Fau
     }
 }
 
-/// Forgets the content of what offices have seen, and takes back what of it waits to be sent again. That it was told stays known.
+/// Deletes the content of notices that offices have acknowledged, and removes these notices from the outbox. The row of the notice remains,
+/// so that it is not queued again. Returns how many notices were changed.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn forget_seen(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
-    // What is leased is left: whoever sends it has its row, and forgets it next time.
+    // Leased notices are handled by the next call, since a process is sending them now.
     let text = "WITH seen AS (
              SELECT n.id, n.outbox FROM xm.notices n
                JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation AND i.notice_seen >= n.number
@@ -191,7 +196,7 @@ pub async fn forget_seen(connection: &mut AsyncPgConnection) -> Result<usize, Fa
     Ok(Statement::<()>::new(text, &[Bind::Bigint(AGAIN_MAX)]).execute(connection).await?)
 }
 
-/// Says of a notice that was sent when it is sent again: so many days after it was sent first.
+/// Returns the SQL expression for the time when a notice that was just sent is repeated; NULL if it is not repeated.
 pub(super) fn again_after() -> String {
     format!(
         "CASE WHEN n.payload IS NULL OR n.sends + 1 >= {SENDS_MAX} THEN NULL
@@ -199,14 +204,15 @@ pub(super) fn again_after() -> String {
     )
 }
 
-/// The next notice to an installation.
+/// Number and sender of the next notice to an installation.
 struct Next {
     number: i64,
     server: String,
     mode: Mode,
 }
 
-/// Locks an installation that has written, and says what its next notice bears.
+/// Locks an installation that has sent a letter, and returns the data of its next notice. Returns `None` if the installation has not sent a
+/// letter.
 async fn next_notice(connection: &mut AsyncPgConnection, to: &Office) -> Result<Option<Next>, Fault> {
     let text = "SELECT i.notice_highest + 1, s.name, s.mode = 'live' FROM xm.installations i, xm.server s
                  WHERE i.agency = ? AND i.name = ? AND i.transport IS NOT NULL FOR NO KEY UPDATE OF i";
@@ -250,7 +256,7 @@ type Loaded = (
     bool,
 );
 
-/// Leases up to `most` notices to installations that use a transport now, as answers are leased.
+/// Leases up to `most` notices to installations whose present transport is `transport`, to a process and for the time `hold`.
 ///
 /// # Errors
 /// A fault of the database.
@@ -261,8 +267,8 @@ pub(super) async fn lease(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
-    // The key that the installation signed with last opens it, also when its certificate has ended: what ended it may be what is told.
-    // Where that key is revoked, another of the agency's that is valid.
+    // The notice is sealed for the key with which the installation signed last, even if its certificate has ended, since the notice may be
+    // about that end. If the key is revoked, a valid certificate of the agency is used instead.
     let text = "WITH due AS (
              SELECT o.id, n.id AS notice
                FROM xm.notices n
@@ -295,12 +301,7 @@ pub(super) async fn lease(
                           (v.id = u.id) DESC NULLS LAST, v.not_after DESC
                  LIMIT 1) s ON true
           ORDER BY n.agency, n.installation, n.number";
-    let binds = [
-        Bind::Text(transport),
-        Bind::Bigint(most),
-        Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
-        Bind::Uuid(process),
-    ];
+    let binds = [Bind::Text(transport), Bind::Bigint(most), Bind::seconds(hold), Bind::Uuid(process)];
     let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
     Ok(rows.into_iter().map(|row| leased(row, process)).collect())
 }
@@ -322,7 +323,7 @@ fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
         again,
     ) = row;
     let form = match dictionary {
-        // What is beyond 32 bits is no dictionary of anybody's.
+        // Every dictionary has a number of at most 32 bits.
         Some(dictionary) => PayloadForm::Frame { dictionary: u32::try_from(dictionary).unwrap_or(0) },
         None => PayloadForm::Json,
     };
@@ -344,7 +345,7 @@ fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
     }
 }
 
-/// Returns a payload's form as `xm.installations` keeps it.
+/// Returns the form of a payload as `xm.installations` stores it: the dictionary of a frame, `None` for JSON.
 pub(crate) fn kept_dictionary(form: PayloadForm) -> Option<i64> {
     match form {
         PayloadForm::Json => None,

@@ -1,6 +1,9 @@
-//! Answers that wait to be sent, and what the centre writes first. Each is leased to one sender at a time, and kept until its courier
-//! has taken it.
-//! (The columns are named `claimed_by` and `claimed_until`, from before a claim was what a mail says of its sender.)
+//! The outbox: answers and notices that wait to be sent. Each of them is leased to one process at a time, and is kept until its courier has
+//! sent it. The columns `claimed_by` and `claimed_until` contain the lease; they have older names.
+//!
+//! Whoever changes rows of the outbox first locks their letters, or their notices. Settling and the exporter change the same rows: settling
+//! when a letter comes again or gets a further attempt, the exporter when it has sent the answer. If one of them locked the outbox first,
+//! each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the outbox skip locked rows.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,28 +19,49 @@ use super::notices;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Shortest and longest wait before an answer that a relay did not take is tried again.
+/// Shortest and longest wait, in seconds, before an answer that a relay did not accept is tried again.
 const RETRY_SECONDS_MIN: f64 = 5.0;
 const RETRY_SECONDS_MAX: f64 = 3600.0;
 
-/// The leased answers that a statement is about, the binds of which [`as_given`] makes.
+/// Table expression `given` with the leased answers of a statement; [`as_given`] makes its values.
 macro_rules! given {
     () => {
         "WITH given AS (SELECT * FROM unnest(?, ?, ?, ?) AS g (id, attempt, part, claimed_by))"
     };
 }
 
-/// Says whether a row `o` is still leased as `given` says. Its id alone does not tell: one row stands for the parts of an answer one
-/// after the other, and for the attempt that takes the place of an earlier one. PostgreSQL looks again where another transaction
-/// has changed the row meanwhile.
+/// Table expressions `given` and `locked`: the leased answers of a statement, and their letters, which are locked. The condition
+/// `all_locked` makes PostgreSQL lock all letters before it changes the first row of the outbox.
+macro_rules! given_and_locked {
+    ($given:expr) => {
+        concat!(
+            $given,
+            ", locked AS MATERIALIZED (
+                 SELECT l.letter_id FROM given
+                   JOIN xm.outbox o ON o.id = given.id
+                   JOIN xm.letters l ON l.agency = o.agency AND l.letter_id = o.letter_id
+                  ORDER BY l.agency, l.letter_id FOR NO KEY UPDATE OF l)"
+        )
+    };
+}
+
+macro_rules! all_locked {
+    () => {
+        " AND (SELECT count(*) FROM locked) >= 0"
+    };
+}
+
+/// Condition that row `o` is still leased as `given` says. The id alone is not enough: one row is used for all parts of an answer in turn,
+/// and for a later attempt that replaces an earlier one. PostgreSQL evaluates the condition again if another transaction has changed the
+/// row.
 macro_rules! still_leased {
     () => {
         "o.id = given.id AND o.attempt = given.attempt AND o.part = given.part AND o.claimed_by = given.claimed_by"
     };
 }
 
-/// Begins a statement that queues the answer to letters `l` of `xm.letters` anew: their highest attempt, from its first part where
-/// parts are kept. It leaves by the transport that the letter came by at first or, where one is named, by that of a table that is joined.
+/// Begin of a statement that queues the answers to letters `l` of `xm.letters` again: the answer to the highest attempt, from its first
+/// part if parts are stored. The answer is sent by the transport by which the letter first arrived, or by the transport of a joined table.
 macro_rules! queue_anew {
     () => {
         $crate::letters::outbox::queue_anew!("l.transport", "")
@@ -60,7 +84,7 @@ macro_rules! queue_anew {
 }
 pub(crate) use queue_anew;
 
-/// Ends it: an answer that is queued already begins anew.
+/// End of a statement that begins with `queue_anew`: an answer that is queued already becomes due, and begins with its first part again.
 macro_rules! or_make_due {
     () => {
         "ON CONFLICT (agency, letter_id) DO UPDATE
@@ -106,7 +130,7 @@ type Loaded = (
     Option<i64>,
 );
 
-/// Makes an answer of a row; the certificate of a revoked one is that in its place.
+/// Makes an answer of a row. If the row's certificate is revoked, the answer is sealed for the certificate in `in_place`.
 fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
     let (
         id,
@@ -144,22 +168,22 @@ fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> 
     }
 }
 
-/// Returns the name under which a transport's answers wait that are in parts or of a later attempt. A program of the version before
-/// knows nothing of either: it leases what bears the transport's own name, sends the first receipt and deletes the row.
+/// Returns the transport's name for answers in parts or of a later attempt. Programs of the former version know neither: they lease rows
+/// with the plain name of the transport, send the first receipt and delete the row. The other name hides these answers from them.
 pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
 }
 
-/// The transport of mail. Nearly every answer leaves by it.
+/// Name of the transport by mail, by which nearly every answer is sent.
 const MAIL: &str = "mail";
 
-/// Returns the transport of a name that was read from the database; none for one that only a newer program knows.
+/// Returns the transport with a name from the database; `None` for a transport that only a newer program knows.
 pub fn transport_named(name: &str) -> Option<&'static str> {
     [MAIL, "folder"].into_iter().find(|known| *known == name)
 }
 
-/// Leases up to `most` answers of a transport, those in parts included, for a process and for `hold`; after that another process
-/// may lease them. Where there are fewer, notices to installations that use this transport.
+/// Leases up to `most` answers of a transport, including answers in parts, to a process and for the time `hold`. After that time another
+/// process may lease them. If fewer answers are due, notices to installations of this transport are leased too.
 ///
 /// # Errors
 /// A fault of the database.
@@ -170,8 +194,9 @@ pub async fn lease(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
-    // Of a part that is kept no longer the receipt leaves, which is part 0.
-    // However many answers wait for a relay that is away, those of other transports have an index of their own, `outbox_due_beside`.
+    // If a part is no longer stored, the receipt, which is part 0, is sent instead.
+    // Answers of other transports have a separate index, `outbox_due_beside`, so that many mails that wait for a relay do not slow them
+    // down.
     let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
     let text = format!(
         "WITH due AS (
@@ -201,13 +226,8 @@ pub async fn lease(
           ORDER BY c.agency, c.id"
     );
     let in_parts = parts_transport(transport);
-    let binds = [
-        Bind::Text(transport),
-        Bind::Text(&in_parts),
-        Bind::Bigint(most),
-        Bind::Bigint(i64::try_from(hold.as_secs()).unwrap_or(i64::MAX)),
-        Bind::Uuid(process),
-    ];
+    let binds =
+        [Bind::Text(transport), Bind::Text(&in_parts), Bind::Bigint(most), Bind::seconds(hold), Bind::Uuid(process)];
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
     let in_place = in_place_of(connection, of_revoked).await?;
@@ -219,9 +239,9 @@ pub async fn lease(
     Ok(leased)
 }
 
-/// Finds what takes the place of revoked certificates. The key is judged: one that was only replaced opens the answer as well as
-/// any other of its key, but the office may not have it any more, so the one in its place goes first. Most leases meet none,
-/// and cost no statement.
+/// Finds the certificates that replace revoked ones. If the key is revoked, no certificate replaces it. If only the certificate was
+/// revoked, another certificate of the same key is preferred, since the office may no longer have the revoked one. Most leases find no
+/// revoked certificate, and need no statement.
 async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> Result<HashMap<i32, Recipient>, Fault> {
     if revoked.is_empty() {
         return Ok(HashMap::new());
@@ -238,38 +258,42 @@ async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> R
     Ok(rows.into_iter().map(|(of, certificate_id, der)| (of, Recipient { certificate_id, der })).collect())
 }
 
-/// Gives up what was leased to a process in a former life, so that its answers need not wait for the end of the lease.
+/// Releases all answers that this process had leased before it was restarted, so that they need not wait for the end of the lease.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), Fault> {
-    let text = "UPDATE xm.outbox SET claimed_until = NULL WHERE claimed_by = ? AND claimed_until IS NOT NULL";
+    let text = "UPDATE xm.outbox SET claimed_until = NULL
+                 WHERE id IN (SELECT id FROM xm.outbox WHERE claimed_by = ? AND claimed_until IS NOT NULL
+                                 FOR NO KEY UPDATE SKIP LOCKED)";
     Statement::<()>::new(text, &[Bind::Uuid(process)]).execute(connection).await?;
     Ok(())
 }
 
-/// Gives up what of one transport was leased to a process in a former life, and leaves what it has in hand of others.
+/// Releases the answers of one transport that this process had leased before its restart; leases of other transports remain.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, transport: &str) -> Result<(), Fault> {
-    let text = "UPDATE xm.outbox o SET claimed_until = NULL
-                 WHERE claimed_by = ? AND claimed_until IS NOT NULL
-                   AND (transport IN (?, ?)
-                        OR EXISTS (SELECT FROM xm.notices n
-                                     JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
-                                    WHERE n.outbox = o.id AND i.transport = ?))";
+    let text = "UPDATE xm.outbox SET claimed_until = NULL
+                 WHERE id IN (SELECT o.id FROM xm.outbox o
+                               WHERE claimed_by = ? AND claimed_until IS NOT NULL
+                                 AND (transport IN (?, ?)
+                                      OR EXISTS (SELECT FROM xm.notices n
+                                                   JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
+                                                  WHERE n.outbox = o.id AND i.transport = ?))
+                                 FOR NO KEY UPDATE OF o SKIP LOCKED)";
     let in_parts = parts_transport(transport);
     let binds = [Bind::Uuid(process), Bind::Text(transport), Bind::Text(&in_parts), Bind::Text(transport)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
 
-/// Marks answers as sent: the relay has said so. Of an answer in parts the next one is due then. What is no longer as it was
-/// leased is left alone.
+/// Marks answers as sent, after their courier has sent them. The next part of an answer in parts becomes due. An answer that is no longer
+/// leased as given does not change.
 ///
 /// # Errors
-/// A fault of the database; the answers are then sent once more, with the same content.
+/// A fault of the database; the answers are then sent again with the same content.
 pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
     let is_notice = |leased: &&LeasedAnswer| leased.notice.is_some();
     if leased.iter().any(|leased| is_notice(&leased)) {
@@ -278,8 +302,11 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
                   FROM gone WHERE n.outbox = gone.id",
             concat!(
                 given!(),
-                ", gone AS (DELETE FROM xm.outbox o USING given WHERE ",
+                ", locked AS MATERIALIZED (SELECT n.id FROM xm.notices n JOIN given ON given.id = n.outbox
+                                            ORDER BY n.id FOR NO KEY UPDATE OF n),
+                   gone AS (DELETE FROM xm.outbox o USING given WHERE ",
                 still_leased!(),
+                all_locked!(),
                 " RETURNING o.id)"
             ),
             notices::again_after()
@@ -290,7 +317,7 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
     if answers.clone().next().is_none() {
         return Ok(());
     }
-    // The letters first: whoever settles one of them again meanwhile finds it locked, and does not queue its answer anew.
+    // The letters are locked first. If a transaction settles one of them again, it waits, and then does not queue the answer a second time.
     let text = concat!(
         given!(),
         ", answered AS (UPDATE xm.letters l SET answered_at = now() FROM xm.outbox o, given
@@ -298,17 +325,17 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
         still_leased!(),
         " AND l.agency = o.agency AND l.letter_id = o.letter_id
                         RETURNING 1),
+           next AS (SELECT o.id, (SELECT min(n.part) FROM xm.parts_kept n
+                                   WHERE n.agency = o.agency AND n.letter_id = o.letter_id AND n.attempt = o.attempt
+                                     AND n.part > o.part AND (o.part > 0 OR n.follows_receipt)) AS part
+                      FROM xm.outbox o JOIN given ON given.id = o.id),
            followed AS (UPDATE xm.outbox o
-                           SET part = p.part, due_at = now(), claimed_until = NULL, claimed_by = NULL, attempts = 0,
+                           SET part = next.part, due_at = now(), claimed_until = NULL, claimed_by = NULL, attempts = 0,
                                last_error = NULL
-                          FROM given, xm.parts_kept p
+                          FROM given JOIN next ON next.id = given.id
                          WHERE ",
         still_leased!(),
-        " AND (o.part > 0 OR p.follows_receipt) AND (SELECT count(*) FROM answered) >= 0
-                           AND p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
-                           AND p.part = (SELECT min(n.part) FROM xm.parts_kept n
-                                          WHERE n.agency = o.agency AND n.letter_id = o.letter_id
-                                            AND n.attempt = o.attempt AND n.part > o.part)
+        " AND next.part IS NOT NULL AND (SELECT count(*) FROM answered) >= 0
                         RETURNING o.id)
          DELETE FROM xm.outbox o USING given
           WHERE ",
@@ -319,7 +346,8 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
     Ok(())
 }
 
-/// Puts answers back to be tried later: soon at first, then ever more slowly. What is no longer as it was leased is left alone.
+/// Returns answers to the outbox, to be tried after a wait that doubles with each attempt. An answer that is no longer leased as given does
+/// not change.
 ///
 /// # Errors
 /// A fault of the database.
@@ -329,9 +357,12 @@ pub async fn put_back(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer
         Some(chrono::Utc::now() + Duration::from_secs_f64(wait.min(RETRY_SECONDS_MAX)))
     };
     let text = concat!(
-        "WITH given AS (SELECT * FROM unnest(?, ?, ?, ?, ?) AS g (id, attempt, part, claimed_by, due_at))
-         UPDATE xm.outbox o SET claimed_until = NULL, due_at = given.due_at, last_error = ? FROM given WHERE ",
-        still_leased!()
+        given_and_locked!(
+            "WITH given AS (SELECT * FROM unnest(?, ?, ?, ?, ?) AS g (id, attempt, part, claimed_by, due_at))"
+        ),
+        " UPDATE xm.outbox o SET claimed_until = NULL, due_at = given.due_at, last_error = ? FROM given WHERE ",
+        still_leased!(),
+        all_locked!()
     );
     let mut binds = as_given(leased.iter());
     binds.extend([Bind::Timestamptzs(leased.iter().map(due).collect()), Bind::Text(bounded(error))]);
@@ -339,31 +370,33 @@ pub async fn put_back(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer
     Ok(())
 }
 
-/// Leaves answers as they were before they were leased: none was tried, since the relay was not reached. What is no longer as it
-/// was leased is left alone.
+/// Returns answers to the outbox without counting an attempt, since the relay could not be reached. An answer that is no longer leased as
+/// given does not change.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn leave(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -> Result<(), Fault> {
     let text = concat!(
-        given!(),
+        given_and_locked!(given!()),
         " UPDATE xm.outbox o SET claimed_until = NULL, attempts = greatest(o.attempts - 1, 0) FROM given WHERE ",
-        still_leased!()
+        still_leased!(),
+        all_locked!()
     );
     Statement::<()>::new(text, &as_given(leased.iter())).execute(connection).await?;
     Ok(())
 }
 
-/// Gives answers up until an operator, or the office asking again, makes them due. What is no longer as it was leased is left
-/// alone.
+/// Gives answers up; they become due again through an operator, or when the office repeats its letter. An answer that is no longer leased
+/// as given does not change.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn give_up(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer], error: &str) -> Result<(), Fault> {
     let text = concat!(
-        given!(),
+        given_and_locked!(given!()),
         " UPDATE xm.outbox o SET claimed_until = NULL, failed_at = now(), last_error = ? FROM given WHERE ",
-        still_leased!()
+        still_leased!(),
+        all_locked!()
     );
     let mut binds = as_given(leased.iter());
     binds.push(Bind::Text(bounded(error)));
@@ -371,7 +404,7 @@ pub async fn give_up(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]
     Ok(())
 }
 
-/// Forgets what answers gave beside their receipts once it is two weeks old. Returns how many parts that were.
+/// Deletes the parts of answers that are older than 14 days; receipts are kept. Returns how many parts were deleted.
 ///
 /// # Errors
 /// A fault of the database.
@@ -380,18 +413,18 @@ pub async fn forget_parts(connection: &mut AsyncPgConnection) -> Result<usize, F
     Ok(Statement::<()>::new(text, &[]).execute(connection).await?)
 }
 
-/// What waits to be sent.
+/// State of the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutboxState {
-    /// Answers not sent yet.
+    /// Number of answers and notices that wait to be sent.
     pub waiting: i64,
-    /// Answers given up.
+    /// Number of answers and notices given up.
     pub failed: i64,
-    /// When the oldest waiting one was queued.
+    /// Time when the oldest waiting answer or notice was queued; `None` if nothing waits.
     pub oldest_queued_at: Option<chrono::DateTime<chrono::Utc>>,
 }
 
-/// Reads what waits to be sent.
+/// Reads the state of the outbox.
 ///
 /// # Errors
 /// A fault of the database.
@@ -405,7 +438,7 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
     Ok(OutboxState { waiting, failed, oldest_queued_at })
 }
 
-/// Returns the binds of `given`.
+/// Returns the values of `given`: id, attempt, part and process of each answer.
 fn as_given<'l>(leased: impl Iterator<Item = &'l LeasedAnswer> + Clone) -> Vec<Bind<'static>> {
     vec![
         Bind::Bigints(leased.clone().map(|answer| Some(answer.id)).collect()),

@@ -1,4 +1,4 @@
-//! The quarantine: containers not accepted, with their original bytes, until a person has looked at them.
+//! The quarantine: containers that were not accepted, with their original bytes, until a person has decided about them.
 
 mod insert;
 pub mod retry;
@@ -26,59 +26,59 @@ use insert::entry_bytes;
 pub(crate) use insert::insert;
 use rooms::give_back;
 
-/// An entry in a list.
+/// An entry of the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct QuarantineEntry {
-    /// Its number.
+    /// Number of the entry.
     #[diesel(sql_type = BigInt)]
     pub id: i64,
-    /// When the container came.
+    /// Time when the container arrived.
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
-    /// Why it was not accepted.
+    /// Code of the refusal.
     #[diesel(sql_type = Text)]
     pub reason: String,
-    /// Whether it waits for a decision.
+    /// Whether the entry waits for an operator to decide between two versions.
     #[diesel(sql_type = Bool)]
     pub held: bool,
-    /// Who signed it, where that is known.
+    /// Matricule of the agency that signed the container, if it is known.
     #[diesel(sql_type = Nullable<Integer>)]
     pub agency: Option<Matricule>,
-    /// The installation that it names.
+    /// Name of the installation in the letter.
     #[diesel(sql_type = Nullable<Text>)]
     pub installation: Option<String>,
-    /// Its id.
+    /// Id of the letter.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// SHA-256 of the container; the journal has that of the signed octets.
+    /// SHA-256 of the container. (The journal has the SHA-256 of the signed octets.)
     #[serde(rename = "container_digest", with = "hex")]
     #[diesel(sql_type = Bytea)]
     pub digest: Vec<u8>,
-    /// How it came.
+    /// Transport by which the container arrived.
     #[diesel(sql_type = Text)]
     pub transport: String,
-    /// Where it lay.
+    /// Name of the mailbox or transfer folder.
     #[diesel(sql_type = Text)]
     pub mailbox: String,
-    /// Domain of the mail's sender, not to be believed.
+    /// Domain of the mail's sender, which may be forged.
     #[diesel(sql_type = Text)]
     pub sender_domain: String,
-    /// Size as it came; what is kept may be less.
+    /// Size in bytes at arrival; fewer bytes may be kept.
     #[diesel(sql_type = BigInt)]
     pub original_bytes: i64,
-    /// Where it broke a rule.
+    /// Details of the broken rule.
     #[diesel(sql_type = Text)]
     pub detail: String,
-    /// `open`, `dropped` or `retried`.
+    /// State: `open`, `dropped` or `retried`.
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// The agency that the mail mentions: claimed, not proven.
+    /// Matricule of the agency that the mail mentions, which is not proven.
     #[diesel(sql_type = Nullable<Integer>)]
     pub claimed_agency: Option<Matricule>,
-    /// The certificate that the signature names, in words: claimed, unless `agency` is known.
+    /// Description of the certificate to which the signature refers; it is not proven unless `agency` is known.
     #[diesel(sql_type = Nullable<Text>)]
     pub signer: Option<String>,
-    /// The mail's `From`: claimed.
+    /// The mail's `From`, which is not proven.
     #[diesel(sql_type = Nullable<Text>)]
     pub sender: Option<String>,
     /// The mail's `Subject`.
@@ -86,35 +86,35 @@ pub struct QuarantineEntry {
     pub subject: Option<String>,
 }
 
-/// Which entries a list shows, newest first.
+/// Conditions that select entries for a list; the newest entry comes first.
 #[derive(Clone, Debug, Default)]
 pub struct QuarantineFilter {
-    /// With this reason.
+    /// Code of the refusal.
     pub reason: Option<String>,
-    /// Of this agency.
+    /// Matricule of the agency.
     pub agency: Option<Matricule>,
-    /// Those that wait for a decision.
+    /// Whether only entries are listed that wait for a decision.
     pub held: bool,
-    /// Those decided already, too.
+    /// Whether decided entries are listed too.
     pub with_decided: bool,
-    /// Older than this entry.
+    /// Number of the entry below which the list begins.
     pub before: Option<i64>,
-    /// At most so many; 100 when absent.
+    /// Most entries that the list shows; 100 where absent.
     pub limit: Option<i64>,
 }
 
-/// What one entry holds.
+/// The content of an entry.
 #[derive(Clone, Debug)]
 pub struct QuarantineContent {
     /// The entry.
     pub entry: QuarantineEntry,
-    /// The bytes kept.
+    /// The bytes that are kept of the container or mail.
     pub original: Vec<u8>,
-    /// The version that is held in the table, where the letter says otherwise.
+    /// The version of the record in its table, if the letter contains another version.
     pub held_version: Option<Value>,
 }
 
-/// Columns of an entry; the caller adds the condition.
+/// Expands to a SELECT of an entry's columns; the caller adds the condition.
 macro_rules! select_entries {
     ($condition:literal) => {
         concat!(
@@ -126,7 +126,7 @@ macro_rules! select_entries {
     };
 }
 
-/// Reads an entry and locks it: two operators must not both decide.
+/// Reads and locks an entry, so that only one operator decides about it.
 async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<QuarantineEntry, AdministrationError> {
     diesel::sql_query(select_entries!("id = $1 FOR UPDATE"))
         .bind::<BigInt, _>(id)
@@ -139,7 +139,7 @@ async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<QuarantineE
 /// Lists entries, newest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &QuarantineFilter,
@@ -162,7 +162,7 @@ pub async fn list(
 /// Lists the entries of a letter.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn of_letter(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -179,7 +179,7 @@ pub async fn of_letter(
 /// Lists the entries of a container, by its SHA-256.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn of_container(
     connection: &mut AsyncPgConnection,
     digest: &[u8],
@@ -189,10 +189,10 @@ pub async fn of_container(
     Ok(entries)
 }
 
-/// Lists the entries of the letter or mail that a line of the journal tells of.
+/// Lists the entries of the letter or mail to which a line of the journal belongs.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn of_line(
     connection: &mut AsyncPgConnection,
     line: &JournalLine,
@@ -200,7 +200,7 @@ pub async fn of_line(
     if let Some((agency, letter_id)) = line.agency.zip(line.letter_id) {
         return of_letter(connection, agency, letter_id).await;
     }
-    // A container whose signer is not known has no name in the journal but the moment at which its mail came.
+    // The line has no agency or no letter id. So the container is found by the time when its mail arrived, with reason, mailbox and size.
     let entries = diesel::sql_query(select_entries!(
         "reason = $1 AND received_at = $2 AND mailbox = $3 AND original_bytes = $4 ORDER BY id"
     ))
@@ -216,7 +216,7 @@ pub async fn of_line(
 /// Lists the journal's lines about the letter or mail of an entry, oldest first.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn lines_of(
     connection: &mut AsyncPgConnection,
     entry: &QuarantineEntry,
@@ -228,10 +228,10 @@ pub async fn lines_of(
     journal::of_mail(connection, *received_at, reason, mailbox, *original_bytes, *agency).await
 }
 
-/// Shows one entry with its bytes. That the operator looked at a record's content is itself put on record.
+/// Returns one entry with its bytes. The audit log records that the operator looked at the content of records.
 ///
 /// # Errors
-/// No such entry; a fault.
+/// The entry does not exist; a fault of the database.
 pub async fn show(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -252,10 +252,10 @@ pub async fn show(
         .await
 }
 
-/// Drops an entry: its bytes are deleted, its line stays.
+/// Drops an entry: its bytes are deleted, its row remains.
 ///
 /// # Errors
-/// No such entry, one that is decided; a fault.
+/// The entry does not exist or is decided already; a fault of the database.
 pub async fn drop(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -270,7 +270,7 @@ pub async fn drop(
                 return Err(AdministrationError::QuarantineDecided { id, state: entry.state });
             }
             let bytes = release_room(connection, &entry).await?;
-            // What a mail says of a person is deleted with its bytes.
+            // The mail's sender and subject are personal data, so they are deleted together with its bytes.
             diesel::sql_query(
                 "UPDATE xm.quarantine SET state = 'dropped', original = '', held_version = NULL, sender = NULL, subject = NULL
                   WHERE id = $1",
@@ -286,8 +286,8 @@ pub async fn drop(
         .await
 }
 
-/// Frees an entry's room before its bytes are deleted: the ceiling counts what is kept of senders that nobody vouches for. Returns how many
-/// bytes are kept.
+/// Subtracts the entry's bytes from the bytes that count against the limits for containers without a known signer, if the entry is such a
+/// container. The caller deletes the bytes afterwards. Returns how many bytes of the original are kept.
 async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntry) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
     struct Kept {
@@ -310,10 +310,11 @@ async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntr
     Ok(bytes)
 }
 
-/// Returns the bytes kept by reason, of senders that nobody vouches for; under `vouched`, those of mails that an agency vouches for.
+/// Returns how many bytes are kept of containers without a known signer, for each reason of refusal. The bytes of a mail in which a
+/// registered agency signed another letter may instead count under the name `vouched`.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn usage(connection: &mut AsyncPgConnection) -> Result<Vec<(String, i64)>, AdministrationError> {
     let rows = quarantine_usage::table
         .order(quarantine_usage::reason)

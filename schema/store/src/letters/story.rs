@@ -1,4 +1,4 @@
-//! The story of one letter, from all that is kept of it: for whoever has its office on the telephone.
+//! The story of one letter: everything that the centre stores about it, for an operator who talks to its office.
 
 use std::str::FromStr;
 
@@ -16,14 +16,14 @@ use super::quarantine::{self, QuarantineEntry};
 use crate::database::schema::{entries, letters};
 use crate::error::AdministrationError;
 
-/// What a letter is looked for by.
+/// Value by which a letter is searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Named {
-    /// Its id. Offices make these, so two agencies may have the same one.
+    /// Id of the letter. Offices choose ids, so letters of two agencies may have the same id.
     Id(Uuid),
-    /// SHA-256 of its payload, or of a container in quarantine. Looks through all letters: it may take a while.
+    /// SHA-256 of the payload, or of a container in quarantine. The search reads all letters, so it may take long.
     Digest(Vec<u8>),
-    /// The number of a line of the journal.
+    /// Number of a line of the journal.
     JournalLine(i64),
 }
 
@@ -39,78 +39,78 @@ impl FromStr for Named {
     }
 }
 
-/// What the centre decided of a letter.
+/// The decision of the centre about a letter.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Decided {
-    /// Whose key signed it.
+    /// Matricule of the agency whose key signed the letter.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// Its id; for a letter without a key of its own, the one made from its digest.
+    /// Id of the letter; for a letter that could not be stored under its own id, an id made from its digest.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
-    /// The installation that it names; empty where unknown.
+    /// Name of the installation in the letter; empty where unknown.
     #[diesel(sql_type = Text)]
     pub installation: String,
-    /// Its number within the installation.
+    /// Sequence number of the letter within the installation.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub sequence: Option<i64>,
-    /// SHA-256 of its signed octets.
+    /// SHA-256 of the signed octets.
     #[serde(rename = "payload_digest", with = "hex")]
     #[diesel(sql_type = Bytea)]
     pub digest: Vec<u8>,
-    /// Which attempt decided.
+    /// Number of the attempt that decided.
     #[diesel(sql_type = SmallInt)]
     pub attempt: i16,
-    /// `accepted`, or the code of the refusal.
+    /// Verdict: `accepted`, or the code of the refusal.
     #[diesel(sql_type = Text)]
     pub verdict: String,
-    /// When the letter came.
+    /// Time when the letter arrived.
     #[diesel(sql_type = Timestamptz)]
     pub received_at: DateTime<Utc>,
-    /// When the relay last took its receipt.
+    /// Time when the receipt was last sent.
     #[diesel(sql_type = Nullable<Timestamptz>)]
     pub answered_at: Option<DateTime<Utc>>,
-    /// The signed octets of its receipt.
+    /// The signed octets of the receipt.
     #[serde(skip)]
     #[diesel(sql_type = Bytea)]
     pub receipt: Vec<u8>,
 }
 
-/// What a letter cost, as it stands in the ledger.
+/// An entry of the ledger about a letter.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = entries)]
 pub struct Entry {
-    /// Its number.
+    /// Number of the entry.
     pub id: i64,
-    /// What it is, such as `letter`.
+    /// Kind of the entry, such as `letter`.
     pub kind: String,
-    /// Minor units.
+    /// Amount in minor units.
     pub amount: i64,
-    /// The account's balance after it, in minor units.
+    /// Balance of the account after the entry, in minor units.
     pub balance_after: i64,
-    /// When it was posted.
+    /// Time when the entry was posted.
     pub posted_at: DateTime<Utc>,
 }
 
-/// All that is kept of one letter, or of one container whose sender is not known.
+/// Everything that is stored about one letter, or about one container whose sender is not known.
 #[derive(Clone, Debug, Serialize)]
 pub struct Story {
-    /// What was decided; absent where nobody vouches for the sender.
+    /// The decision; absent where the sender is not verified.
     pub decided: Option<Decided>,
-    /// Its lines of the journal, oldest first: one each time it came.
+    /// Lines of the journal, oldest first: one line for each arrival.
     pub journal: Vec<JournalLine>,
-    /// Its entries in quarantine.
+    /// Entries in quarantine.
     pub quarantine: Vec<QuarantineEntry>,
-    /// Its receipt, while it waits to be sent.
+    /// The receipt, while it waits to be sent.
     pub waiting: Option<answers::Answer>,
-    /// Its entries in the ledger.
+    /// Entries in the ledger.
     pub entries: Vec<Entry>,
 }
 
-/// Returns all that is kept of a letter; of several letters where agencies have given theirs the same id.
+/// Returns everything that is stored about a letter; about several letters if several agencies use the same id.
 ///
 /// # Errors
-/// Nothing is known by that name; a fault.
+/// Nothing is stored under this value; a fault of the database.
 pub async fn stories(
     connection: &mut AsyncPgConnection,
     named: &Named,
@@ -153,15 +153,15 @@ pub async fn stories(
     if found.is_empty() { Err(AdministrationError::LetterUnknown(named.to_string())) } else { Ok(found) }
 }
 
-/// An agency that has a letter of an id.
+/// An agency that has sent a letter with an id.
 #[derive(QueryableByName)]
 struct Keeper {
     #[diesel(sql_type = Integer)]
     matricule: Matricule,
 }
 
-/// Finds the agencies that have a letter of this id. Each agency's letter is found by the primary key. So no index is kept for this alone,
-/// which every letter that comes would pay for.
+/// Finds the agencies that have sent a letter with this id. Each agency's letter is found by the primary key. A separate index for this
+/// search would make every new letter more expensive.
 async fn keepers(
     connection: &mut AsyncPgConnection,
     id: Uuid,

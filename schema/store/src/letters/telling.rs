@@ -1,5 +1,5 @@
-//! What the centre tells offices by itself besides certificates that end: definitions of tables as they become, and certificates that
-//! the centre is about to sign with. Each installation is told each once.
+//! Notices that the centre queues by itself: new definitions of tables, and certificates of keys with which the centre will sign. Each
+//! installation gets each notice once. Notices about ending certificates are not part of this module.
 
 use diesel::sql_types::{Array, Bytea, Integer, Jsonb, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -8,17 +8,19 @@ use sdc::letter::{Matricule, Office};
 use serde_json::Value;
 
 use super::notices;
+use crate::centre::identity::with_revision;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Notices that are queued in one look.
+/// Most notices to queue that one statement finds.
 const TOLD_MAX: i64 = 500;
 
-/// Tells the definitions of tables that an agency's plan gives a right to: those adopted since this was told first, and to
-/// installations that came since then all of them. Returns how many notices were queued.
+/// Queues the notices of table definitions to installations whose plan has a right to the table. An installation gets the definitions that
+/// were adopted after the server began to send definitions. An installation that enrolled after that gets all definitions. Returns how many
+/// notices were queued.
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault of the database; the notices queued before the fault stay queued.
 pub async fn definitions(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     type Row = (Integer, Text, Text, Text, Integer, Array<Text>, Nullable<Text>, Text, Jsonb);
     type Loaded = (Matricule, String, String, String, i32, Vec<String>, Option<String>, String, Value);
@@ -47,20 +49,44 @@ pub async fn definitions(connection: &mut AsyncPgConnection) -> Result<usize, Fa
             let (to, content) = (Office { agency, installation }, NoticeContent::Definitions(definition));
             told += usize::from(notices::queue(connection, &to, &about, &content).await?.is_some());
         }
-        // Where another process told all of them meanwhile, it goes on with the rest.
+        // If nothing was queued, another process has queued these notices and will queue the rest.
         if found < usize::try_from(TOLD_MAX).unwrap_or(usize::MAX) || told == before {
             return Ok(told);
         }
     }
 }
 
-/// Tells the certificates of keys that the centre is about to sign with. Returns how many notices were queued.
+/// The last known revision of tables, rights and plans. If the revision changes, notices about table definitions are queued.
+#[derive(Debug, Default)]
+pub struct Watch {
+    revision: Option<i64>,
+}
+
+impl Watch {
+    /// Calls [`definitions`] if tables, rights or plans have changed since the last call. The first call only notes the revision. Returns
+    /// how many notices were queued.
+    ///
+    /// # Errors
+    /// A fault of the database; the next call then tries again.
+    pub async fn look(&mut self, connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
+        let (_server, revision) = with_revision(connection).await?;
+        let told = match self.revision {
+            Some(known) if known != revision => definitions(connection).await?,
+            _ => 0,
+        };
+        self.revision = Some(revision);
+        Ok(told)
+    }
+}
+
+/// Queues the notices of certificates whose keys the centre will sign with next. Returns how many notices were queued.
 ///
 /// # Errors
-/// A fault; those before it stay queued.
+/// A fault of the database; the notices queued before the fault stay queued.
 pub async fn centre_certificates(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
     type Loaded = (Matricule, String, Vec<u8>, Vec<u8>);
-    // A key that is the present one already is none to be told: who does not believe it yet would not believe the notice.
+    // The certificate of the present key is not sent, since that key signs the notice: an office that does not trust the key cannot trust
+    // the notice.
     let text = "SELECT i.agency, i.name, k.certificate, k.fingerprint
                   FROM xm.centre_keys k
                  CROSS JOIN xm.installations i

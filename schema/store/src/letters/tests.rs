@@ -1,4 +1,4 @@
-//! Journal, answers and quarantine, as operators see them.
+//! Tests of the journal, the answers and the quarantine, as operators see them.
 
 use chrono::{Duration, Utc};
 

@@ -1,25 +1,25 @@
-//! Accounts of the operating system: what the kernel says of who runs a command.
+//! Accounts of the operating system: the kernel identifies the person who runs a command.
 
 use nix::unistd::{Uid, User};
 use serde::{Deserialize, Serialize};
 
 use crate::database::fault::Fault;
 
-/// All ones: nobody signed in, as in a service or a container.
+/// The login user id if nobody signed in, as in a service or a container: all bits are one.
 const NOBODY_SIGNED_IN: u32 = u32::MAX;
 
 /// An account of the operating system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Its number.
+    /// Number of the account (uid).
     pub uid: u32,
-    /// Its name.
+    /// Name of the account.
     pub name: String,
 }
 
 impl Account {
-    /// Finds an account of this machine by its name, or as `uid-1000` where the machine has no name for that number, as in containers;
-    /// `None` where there is none.
+    /// Finds an account of this machine by its name, or by `uid-1000` if the machine has no name for that number, as in containers. Returns
+    /// `None` if there is no such account.
     pub fn named(name: &str) -> Option<Account> {
         if let Some(user) = User::from_name(name).ok().flatten() {
             return Some(Account { uid: user.uid.as_raw(), name: user.name });
@@ -28,7 +28,7 @@ impl Account {
         Some(Account::of(Uid::from_raw(uid))).filter(|account| account.name == name)
     }
 
-    /// Reads an account out of its columns in the database.
+    /// Makes an account from its columns in the database.
     pub(super) fn kept(uid: i64, name: &str) -> Result<Account, Fault> {
         let uid = u32::try_from(uid)
             .map_err(|_out_of_range| Fault::Bug(format!("{uid} is no uid, yet stands in the database")))?;
@@ -44,18 +44,18 @@ impl Account {
     }
 }
 
-/// The account that this process runs for, as the kernel has it. No variable of the environment is asked: whoever runs a command
-/// writes them.
+/// The account for which this process runs, according to the kernel. Environment variables do not count, since whoever runs a command can
+/// set them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemAccount(Account);
 
 impl SystemAccount {
-    /// Asks the kernel for the account; `owner` is the user whom the centre's files belong to.
+    /// Reads the account from the kernel; `owner` is the user who owns the centre's files.
     ///
-    /// The account is that of the process's real user. Where that is root or the owner, several people work under one account; then the
-    /// login user counts: the kernel knows who signed in to the machine before `sudo`. For any other real user the login user does not
-    /// count: a process for which nobody signed in (a service, a job of `cron` or `at`) may write its own login user, once, whoever it is.
-    /// Root and the owner can do all that any user of the centre could, so they gain nothing by it.
+    /// The account is that of the process's real user. If the real user is root or the owner, several people may use it; then the login
+    /// user counts, by which the kernel knows who signed in to the machine before `sudo`. For any other real user the login user does not
+    /// count: a process without a login (a service, a job of `cron` or `at`) can set its own login user once, to any user. Root and the
+    /// owner can do everything that a user of the centre can do, so they gain nothing by this.
     pub fn of_this_process(owner: Uid) -> SystemAccount {
         let signed_in = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
         SystemAccount(Account::of(counted(Uid::current(), owner, signed_in)))
@@ -66,7 +66,7 @@ impl SystemAccount {
         &self.0
     }
 
-    /// Returns its name.
+    /// Returns the name of the account.
     pub fn name(&self) -> &str {
         &self.0.name
     }
@@ -74,7 +74,7 @@ impl SystemAccount {
 
 #[cfg(test)]
 impl SystemAccount {
-    /// Makes an account for a test, whoever runs it.
+    /// Makes an account for a test, independent of the user who runs the test.
     pub(crate) fn pretended(uid: u32, name: &str) -> SystemAccount {
         SystemAccount(Account { uid, name: name.to_owned() })
     }
@@ -94,14 +94,14 @@ mod tests {
     #[test]
     fn the_login_user_counts_only_where_he_gains_nothing_by_it() {
         let (root, service, alice, bob) = (0, 998, 1000, 1001);
-        // Real user, login user, and the user who counts.
+        // Each case has the real user, the login user, and the user as whom the process must be identified.
         for (real, signed_in, counts) in [
             (alice, Some(alice), alice),
             (alice, None, alice),
             (alice, Some(NOBODY_SIGNED_IN), alice),
-            // A job of cron that wrote itself another login user.
+            // A job of cron has set another user as its login user.
             (alice, Some(bob), alice),
-            // sudo, and sudo -u of the service's user.
+            // A person used sudo, or sudo -u with the service's user.
             (root, Some(alice), alice),
             (service, Some(alice), alice),
             (root, Some(NOBODY_SIGNED_IN), root),

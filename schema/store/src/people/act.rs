@@ -1,4 +1,5 @@
-//! What is asked: an operation with all its parameters, which is done as it was asked or not at all.
+//! Operations that need a second person, each with all its parameters. An operation is performed exactly as it was asked for, or not at
+//! all.
 
 use chrono::{DateTime, Utc};
 use sdc::letter::Matricule;
@@ -13,113 +14,114 @@ use crate::certificates::certificate::CertificateFields;
 use crate::database::fault::Fault;
 use crate::tables::loaded::TableLoad;
 
-/// An operation that needs a second person. A closed list: what stands in the database and is none of these is never done.
+/// An operation that needs a second person. The list is closed: an approval in the database with another operation is never performed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", content = "parameters")]
 pub enum Act {
-    /// A certificate of a further key.
+    /// Registers a certificate for a further key of an agency.
     #[serde(rename = "certificate.replace")]
     CertificateReplace {
-        /// Whose.
+        /// The agency that the certificate is for.
         agency: Matricule,
         /// The certificate.
         certificate: CertificateFields,
-        /// Whether its concerns were accepted.
+        /// Whether the asker accepted the concerns about the certificate.
         accepts_concerns: bool,
     },
-    /// A one-time code for a further key.
+    /// Makes a one-time code, with which an agency enrols a further key.
     #[serde(rename = "enrolment.code")]
     EnrolmentCode {
-        /// Whose.
+        /// The agency that the code is for.
         agency: Matricule,
     },
-    /// Money for an agency's account.
+    /// Credits an agency's account.
     #[serde(rename = "agency.recharge")]
     AgencyRecharge {
-        /// Whose.
+        /// The agency whose account is credited.
         agency: Matricule,
-        /// In minor units.
+        /// Amount, in minor units of the currency.
         amount: i64,
-        /// Stands in the ledger.
+        /// Text of the entry in the ledger.
         note: String,
     },
-    /// Vouchers.
+    /// Makes a batch of vouchers.
     #[serde(rename = "voucher.batch")]
     VoucherBatch {
-        /// How many.
+        /// Number of vouchers.
         vouchers: i32,
-        /// What each gives, in minor units.
+        /// Amount that each voucher credits, in minor units.
         amount: i64,
-        /// From when on they are refused.
+        /// Time from which the vouchers are refused.
         expires_at: DateTime<Utc>,
     },
-    /// Most that one person recharges alone.
+    /// Sets the largest amount that one person may recharge alone.
     #[serde(rename = "recharge.limit")]
     RechargeLimit {
-        /// In minor units.
+        /// The limit, in minor units.
         amount: i64,
     },
-    /// A new user.
+    /// Adds a user.
     #[serde(rename = "user.add")]
     UserAdd(NewUser),
-    /// What a user may do.
+    /// Gives a user another privilege.
     #[serde(rename = "user.privilege")]
     UserPrivilege {
-        /// Who.
+        /// Name of the user.
         user: String,
-        /// What he may do then.
+        /// The user's new privilege.
         privilege: Privilege,
     },
-    /// The mark of the election commission.
+    /// Makes a user a member of the election commission, or ends the membership.
     #[serde(rename = "user.commission")]
     UserCommission {
-        /// Who.
+        /// Name of the user.
         user: String,
-        /// Whether he has it then.
+        /// Whether the user is a member afterwards.
         is_commission: bool,
     },
-    /// An account becomes a user's.
+    /// Maps an account of the operating system to a user, who signs in with the account.
     #[serde(rename = "user.map")]
     UserMap {
-        /// Whose.
+        /// Name of the user.
         user: String,
-        /// The account.
+        /// The account that is mapped.
         account: Account,
     },
-    /// The end of a letter that is held.
+    /// Releases or refuses a held letter that has no results.
     #[serde(rename = "held.decide")]
     HeldDecide(HeldDecision),
-    /// The end of one that has results.
+    /// Releases or refuses a held letter that has results (rows of a table marked `results`).
     #[serde(rename = "result.release")]
     ResultRelease(HeldDecision),
-    /// The end of corrections of results that wait for approval.
+    /// Approves or refuses a letter whose corrections of results wait for approval.
     #[serde(rename = "result.correct")]
     ResultCorrect(HeldDecision),
-    /// Reference data out of a file.
+    /// Loads reference data from a file into a table.
     #[serde(rename = "table.load")]
     TableLoad(TableLoad),
-    /// It is no longer.
+    /// Ends the mapping of an account of the operating system to a user.
     #[serde(rename = "user.unmap")]
     UserUnmap {
-        /// The account's name.
+        /// Name of the account.
         account: String,
     },
 }
 
-/// What becomes of a letter that is held.
+/// A decision about a held letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldDecision {
-    /// Its number.
+    /// Number of the held letter.
     pub held: i64,
-    /// It is released, with these checks waived, each as `ResultatBureau.within_reference`; absent, it is refused.
+    /// Checks that are waived when the letter is released, each such as `ResultatBureau.within_reference`; absent where the letter is
+    /// refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Vec<String>>,
-    /// Why.
+    /// Reason of the decision, in a person's words.
     pub reason: String,
 }
 
 impl Act {
-    /// Returns why it needs a second person.
+    /// Returns the need, which says why the act takes a second person.
     pub fn need(&self) -> Need {
         match self {
             Act::CertificateReplace { .. } => Need::CertificateReplace,
@@ -139,7 +141,7 @@ impl Act {
         }
     }
 
-    /// Returns what becomes of a held letter, where the act is of one: it is done by a further attempt at the letter.
+    /// Returns the decision if the act is about a held letter. Such an act is performed by a further attempt at the letter.
     pub fn of_held(&self) -> Option<&HeldDecision> {
         match self {
             Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => Some(decision),
@@ -151,7 +153,7 @@ impl Act {
     pub fn operation(&self) -> Operation {
         match self {
             Act::CertificateReplace { .. } => Operation::CertificateReplace,
-            // Who asks brings the agency a further key.
+            // The code lets an agency register a further key, so the asker needs the privilege to register one.
             Act::EnrolmentCode { .. } => Operation::CertificateReplace,
             Act::AgencyRecharge { .. } => Operation::AgencyRecharge,
             Act::VoucherBatch { .. } => Operation::VoucherBatch,
@@ -166,7 +168,7 @@ impl Act {
         }
     }
 
-    /// Returns the parameters as they are kept.
+    /// Returns the act's parameters as JSON, in the form in which the database stores them.
     pub(crate) fn parameters(&self) -> Result<Value, Fault> {
         let whole = serde_json::to_value(self);
         match whole {
@@ -175,13 +177,13 @@ impl Act {
         }
     }
 
-    /// Reads what was kept.
+    /// Makes an act from its operation's name and its parameters, in the form in which the database stores them.
     pub(crate) fn read(operation: &str, parameters: Value) -> Result<Act, Fault> {
         serde_json::from_value(json!({ "operation": operation, "parameters": parameters }))
             .map_err(|error| Fault::Bug(format!("an approval of {operation} cannot be read: {error}")))
     }
 
-    /// Returns what people and programs are told: the parameters, of a certificate what names it.
+    /// Returns the parameters that people and programs see; instead of the bytes of a certificate, its fingerprint and other facts.
     pub fn told(&self) -> Value {
         match self {
             Act::CertificateReplace { agency, certificate, accepts_concerns } => json!({

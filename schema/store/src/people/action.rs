@@ -1,4 +1,4 @@
-//! What the audit log tells of: every action with its parameters, its stable name, and whom or what it was done to.
+//! The actions of the audit log. Each action has its parameters, its stable name, and its subject (the person or thing that it changes).
 
 mod name;
 mod subject;
@@ -23,7 +23,7 @@ use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
 use crate::tables::loaded::Loaded;
 
-/// What was done. What is serialized is the line's detail; what names the subject is not in it.
+/// An action of an operator. Its serialized members become the detail of the audit line; members that identify the subject are skipped.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "the parameters are those of the operations, told there")]
@@ -295,7 +295,7 @@ pub enum AuditAction<'a> {
         operation: &'a str,
         asked_by: &'a str,
     },
-    /// What was seen has changed.
+    /// The confirmation was refused, because the state that the asker saw has changed since he asked.
     ApprovalChanged {
         #[serde(skip)]
         approval: i64,
@@ -313,7 +313,7 @@ pub enum AuditAction<'a> {
         approval: i64,
         reason: &'a str,
     },
-    /// Somebody tried to confirm what he may not.
+    /// Somebody tried to confirm an operation that he may not confirm.
     ApprovalRefusedTry {
         #[serde(skip)]
         approval: i64,
@@ -332,13 +332,13 @@ pub enum AuditAction<'a> {
     },
 }
 
-/// What differs between a thing before and after a change, each member as `{"from": …, "to": …}`.
+/// The members that differ between an agency before and after a change, each as `{"from": …, "to": …}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Differences(Map<String, Value>);
 
 impl Differences {
-    /// Compares an agency with itself.
+    /// Compares an agency before a change with the agency after the change.
     pub fn of(before: &Agency, after: &Agency) -> Differences {
         let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else {
             return Differences(Map::new());
@@ -352,10 +352,10 @@ impl Differences {
 }
 
 impl AuditAction<'_> {
-    /// Returns how it was done, as the line keeps it.
+    /// Returns the action's parameters as JSON, in the form in which the audit line stores them.
     ///
     /// # Errors
-    /// The detail is no JSON: a bug.
+    /// The detail cannot be written as JSON, which is a mistake of the program.
     pub fn detail(&self) -> Result<Value, Fault> {
         serde_json::to_value(self)
             .map_err(|error| Fault::Bug(format!("the audit line of {} is no JSON: {error}", self.name())))

@@ -1,4 +1,4 @@
-//! The proof that a second person confirmed what one person alone may not do.
+//! The proof that a second person has confirmed an operation that needs two people.
 
 use super::act::Act;
 use super::need::Need;
@@ -7,15 +7,15 @@ use super::privilege::Operation;
 use super::standing::Standing;
 use crate::error::AdministrationError;
 
-/// Proves that a second person confirmed the operation that it is handed to: nothing but `judge` makes one.
+/// Proves that a second person has confirmed the operation that gets this value. Only `judge` makes such a value.
 #[derive(Debug)]
 pub struct Approved(());
 
 impl Approved {
-    /// Demands a second person.
+    /// Fails if no second person has confirmed the operation.
     ///
     /// # Errors
-    /// [`AdministrationError::ApprovalNeeded`] where nobody confirmed it.
+    /// [`AdministrationError::ApprovalNeeded`] with the act, if `approved` is `None`.
     pub(crate) fn demand(approved: Option<&Approved>, act: impl FnOnce() -> Act) -> Result<(), AdministrationError> {
         match approved {
             Some(_) => Ok(()),
@@ -24,11 +24,11 @@ impl Approved {
     }
 }
 
-/// Judges the two people: they are two, the asker may still ask, and one is of the commission where one must be. Nothing else gives the
-/// proof.
+/// Checks the asker and the decider: they are two people, the asker may still ask, and one of them belongs to the commission if the need
+/// requires this. Only this function makes the proof [`Approved`].
 ///
 /// # Errors
-/// Which of these conditions is not met.
+/// An error for the condition that fails.
 pub(crate) fn judge(
     id: i64,
     need: Need,
@@ -42,7 +42,7 @@ pub(crate) fn judge(
     if asker.privilege < operation.privilege() {
         return Err(AdministrationError::ApprovalAskerMayNot { id, user: asked_by.to_owned() });
     }
-    // Results need somebody of the commission: the one who asks, or the one who confirms.
+    // An operation on results needs a member of the commission, as asker or as decider.
     if need.is_of_commission() && !asker.is_commission && !decider.is_commission() {
         return Err(AdministrationError::ApprovalWithoutCommission(id));
     }

@@ -1,7 +1,7 @@
-//! What operators did, line by line, each carrying the hash of the one before.
+//! The audit log: one line for each action of an operator. Each line contains the hash of the line before.
 //!
-//! A changed, removed or inserted line breaks the chain from there on. Lines cut off at the end leave no trace in
-//! the chain itself: note its head outside (`Head`) to notice that too.
+//! If a line is changed, removed or inserted, the hashes no longer match from that line on. If lines are cut off at the end, the remaining
+//! hashes still match. To notice this too, store the last hash outside the database ([`Head`]).
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
@@ -15,29 +15,42 @@ use super::accounts::SystemAccount;
 use super::action::AuditAction;
 use crate::database::fault::Fault;
 use crate::database::schema::audit;
-use crate::error::AdministrationError;
+use crate::error::{AdministrationError, InvalidValue};
 
-/// The advisory lock that makes lines follow each other.
+/// The advisory lock under which a line is appended, so that lines are appended one after another.
 const AUDIT_LOCK: i64 = i64::from_be_bytes(*b"xm.audit");
 const PAGE: i64 = 1000;
 
-/// One line.
+/// Checks the reason that an operator gives for an action, and returns it without blanks around it. The reason is written into the audit
+/// line of the action.
+///
+/// # Errors
+/// The reason is empty, or contains control characters.
+pub(crate) fn reason(given: &str) -> Result<&str, InvalidValue> {
+    let reason = given.trim();
+    if reason.is_empty() || reason.chars().any(char::is_control) {
+        return Err(InvalidValue::Reason);
+    }
+    Ok(reason)
+}
+
+/// A line of the audit log.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = audit)]
 pub struct Line {
-    /// Number, without gaps.
+    /// Number of the line, without gaps.
     pub id: i64,
-    /// When.
+    /// Time of the action.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// Name of the user, or of the account, that acted.
     pub operator: String,
-    /// What was done, such as `agency.add`.
+    /// Name of the action, such as `agency.add`.
     pub action: String,
-    /// To what, such as `agency 000042`.
+    /// Person or thing that the action changed, such as `agency 000042`.
     pub subject: String,
-    /// How.
+    /// Parameters of the action.
     pub detail: Value,
-    /// Hash of the line before; 32 zero octets for the first.
+    /// Hash of the line before; 32 zero octets for the first line.
     #[serde(with = "hex")]
     pub previous_hash: Vec<u8>,
     /// Hash of this line.
@@ -45,12 +58,12 @@ pub struct Line {
     pub hash: Vec<u8>,
 }
 
-/// The end of the chain.
+/// The last line of the log, by number and hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Head {
-    /// Number of the last line; 0 when there is none.
+    /// Number of the last line; 0 where the log is empty.
     pub id: i64,
-    /// Its hash.
+    /// Hash of the last line.
     #[serde(with = "hex")]
     pub hash: Vec<u8>,
 }
@@ -59,7 +72,7 @@ impl Line {
     fn computed_hash(&self) -> Vec<u8> {
         let mut hasher = Sha256::new();
         let mut field = |octets: &[u8]| {
-            // The length first: no two lines can flow into the same octets.
+            // The length comes first, so that two different lines never give the same octets.
             hasher.update(u64::try_from(octets.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(octets);
         };
@@ -74,7 +87,7 @@ impl Line {
     }
 }
 
-/// Writes JSON with sorted names: `jsonb` keeps neither the order nor the spaces of what it was given.
+/// Writes JSON with sorted names, since `jsonb` keeps neither the order of names nor the spaces.
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -91,26 +104,26 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-/// Who did what a line tells: a person who signed in, or the program itself under an account of the operating system; or an account
-/// that is nobody's.
+/// The author of a line: a person who signed in, the program itself under an account of the operating system, or an account that belongs to
+/// no user.
 #[derive(Clone, Debug)]
 pub struct Author(String);
 
 impl Author {
-    /// A person who signed in.
+    /// Makes the author of a line for a user who has signed in.
     pub(super) fn of_user(name: &str) -> Author {
         Author(name.to_owned())
     }
 }
 
 impl From<&SystemAccount> for Author {
-    /// Writes `account NAME`. A user's name has no blank in it, so no account can look like a user.
+    /// Returns the author `account NAME`. A user's name has no blank, so an account never looks like a user.
     fn from(account: &SystemAccount) -> Author {
         Author(format!("account {}", account.name()))
     }
 }
 
-/// Writes one line, within the transaction of what it tells.
+/// Appends one line, in the transaction of the action.
 ///
 /// # Errors
 /// A fault of the database.
@@ -124,7 +137,7 @@ pub(crate) async fn write(
     let Head { id, hash } = head(connection).await?;
     let mut line = Line {
         id: id + 1,
-        // PostgreSQL keeps microseconds; the hash must be that of what it keeps.
+        // PostgreSQL stores microseconds, and the hash must be computed from the stored time.
         at: Utc::now().trunc_subsecs(6),
         operator,
         action: action.name().to_owned(),
@@ -138,7 +151,7 @@ pub(crate) async fn write(
     Ok(())
 }
 
-/// Reads the end of the chain.
+/// Reads the number and the hash of the last line.
 ///
 /// # Errors
 /// A fault of the database.
@@ -149,7 +162,7 @@ pub async fn head(connection: &mut AsyncPgConnection) -> Result<Head, Fault> {
     Ok(Head { id, hash })
 }
 
-/// Reads lines, newest first, older than `before` where given.
+/// Lists lines, newest first. If `before` is given, only lines with a lower number are listed.
 ///
 /// # Errors
 /// A fault of the database.
@@ -168,7 +181,7 @@ pub async fn list(
     Ok(lines)
 }
 
-/// Reads lines behind one, oldest first.
+/// Lists the lines after a given line, oldest first.
 ///
 /// # Errors
 /// A fault of the database.
@@ -181,10 +194,10 @@ pub async fn since(
     Ok(lines.load(connection).await?)
 }
 
-/// Checks the whole chain and returns its head.
+/// Checks the hashes of all lines. Returns the last line's number and hash.
 ///
 /// # Errors
-/// [`AdministrationError::AuditBroken`] with the first line that does not fit; a fault of the database.
+/// [`AdministrationError::AuditBroken`] with the number of the first wrong line; a fault of the database.
 pub async fn verify(connection: &mut AsyncPgConnection) -> Result<Head, AdministrationError> {
     let mut head = Head { id: 0, hash: vec![0; 32] };
     loop {

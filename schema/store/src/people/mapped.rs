@@ -1,4 +1,4 @@
-//! Which user an account of the operating system belongs to, as it stands in the database.
+//! The users to whom accounts of the operating system belong, as the database stores them.
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -23,7 +23,7 @@ pub(crate) async fn owners(
         .await?)
 }
 
-/// Says whether no account ever belonged to a user: then the database is from before accounts.
+/// Says whether no account has ever belonged to a user, as in a database that is older than accounts.
 pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
     let mapped = diesel::select(exists(system_accounts::table.select(system_accounts::id)))
         .get_result::<bool>(connection)
@@ -31,7 +31,7 @@ pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Resu
     Ok(!mapped)
 }
 
-/// Demands that a Superviseur is left who can sign in: without one nobody could ever make another.
+/// Fails if no Superviseur remains who can sign in: then nobody could add a Superviseur any more.
 pub(super) async fn demand_superviseur(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
     let left = system_accounts::table
         .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))

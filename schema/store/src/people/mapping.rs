@@ -1,4 +1,4 @@
-//! Makes accounts of the operating system users' own, from the first account on.
+//! Mapping of accounts of the operating system to users, beginning with the first account.
 
 use chrono::Utc;
 use diesel::prelude::*;
@@ -19,20 +19,21 @@ use super::users::{insert, tell_of_new};
 use crate::database::schema::system_accounts;
 use crate::error::AdministrationError;
 
-/// Who began a centre, or came back to it.
+/// The person who set up a centre, or who repeats the setup.
 pub struct Founder {
-    /// The person, signed in.
+    /// The person as an operator who is signed in.
     pub operator: Operator,
-    /// His password, to be shown once; absent when he was there already.
+    /// The person's password, to be shown once; absent where the user existed before.
     pub password: Option<OneTimePassword>,
 }
 
-/// Signs in whoever makes a centre. Where there is no Superviseur, he becomes the first, and the account is his. In a database from before
-/// accounts, the account becomes that of the Superviseur of this name, or else of the first one. Everywhere else he signs in as usual.
-/// Another one who does the same waits for the end of the caller's transaction.
+/// Signs in the person who sets up a centre. If there is no Superviseur, the person becomes the first Superviseur, and the account is
+/// mapped to him. In a database that is older than accounts, the account is mapped to the Superviseur with this name, or else to the first
+/// Superviseur. In all other cases the person signs in as usual. A second call at the same time waits for the end of the caller's
+/// transaction.
 ///
 /// # Errors
-/// The account is nobody's; the name is taken or not valid; a fault.
+/// The account belongs to no user; the name is taken or not valid; a fault of the database.
 pub async fn found(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
@@ -60,11 +61,11 @@ pub async fn found(
     Ok(Founder { operator: sign_in_as_system_account(connection, account).await?, password: None })
 }
 
-/// Makes the account the first one of all, in a database from before accounts: that of a Superviseur. Whoever can run a command on such a
-/// database could do everything there already; by this he becomes a known person.
+/// Maps the first of all accounts to a Superviseur, in a database that is older than accounts. Whoever can run a command on such a database
+/// could do everything before, so the mapping gives him no new right, and makes him known.
 ///
 /// # Errors
-/// An account is somebody's already; no such Superviseur; a fault.
+/// An account is mapped already; the Superviseur does not exist; a fault of the database.
 pub async fn map_first(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
@@ -89,11 +90,11 @@ pub async fn map_first(
         .await
 }
 
-/// Makes an account of the operating system a user's. For a user of more than privilege 1, or of the commission, this needs a second
-/// person, as soon as there is one: whoever has the account is the user.
+/// Maps an account of the operating system to a user. If the user has a higher privilege than 1 or belongs to the commission, this needs a
+/// second person, unless the operator is the only Superviseur: whoever uses the account acts as the user.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; no such user; the account is somebody's; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the user does not exist; the account belongs to a user already; a fault of the database.
 pub async fn map(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -103,7 +104,7 @@ pub async fn map(
     map_by(connection, operator, None, name, account).await
 }
 
-/// Maps an account as one person, or as the second of two.
+/// Maps an account: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn map_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -116,7 +117,7 @@ pub(crate) async fn map_by(
         .transaction(async |connection| {
             let needs_two =
                 standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator.user()).await?;
-            // The mapping is written first, so that an account which is somebody's already is told before a second person is asked.
+            // The mapping is written first, so that an account that belongs to a user already is refused before a second person is asked.
             write_mapping(connection, name, account).await?;
             if needs_two {
                 let (user, account) = (name.to_owned(), account.clone());
@@ -128,11 +129,12 @@ pub(crate) async fn map_by(
         .await
 }
 
-/// Ends that an account is a user's: from its next command on nobody signs in by it. Returns whose it was. Ending an account of a
-/// Superviseur needs a second person, as soon as there is one; in haste, the machine's own administrator locks the account.
+/// Ends the mapping of an account to a user: nobody can sign in with it from the next command on. Returns the user's name. For an account
+/// of a Superviseur this needs a second person, unless the operator is the only Superviseur. In an emergency, the administrator of the
+/// machine can lock the account.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; the account is nobody's; the last Superviseur who can sign in could no longer; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the account belongs to no user; no Superviseur could sign in any more; a fault of the database.
 pub async fn unmap(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -141,7 +143,7 @@ pub async fn unmap(
     unmap_by(connection, operator, None, account).await
 }
 
-/// Ends a mapping as one person, or as the second of two.
+/// Ends a mapping: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn unmap_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

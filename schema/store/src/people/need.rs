@@ -1,33 +1,33 @@
-//! What needs a second person, in one table: SPEC 4, People.
+//! The only table of operations that need a second person (SPEC 4, People).
 
 macro_rules! needs {
     ($($(#[doc = $when:literal])* $variant:ident = $name:literal, $commission:literal, $offered:literal;)*) => {
-        /// What needs a second person. The comment says when it does.
+        /// An operation that needs a second person. The comment on each says in which cases.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Need {
             $($(#[doc = $when])* $variant,)*
         }
 
         impl Need {
-            /// Everything that does.
+            /// Every operation that needs a second person.
             pub const ALL: &'static [Need] = &[$(Need::$variant,)*];
 
-            /// Returns its name: stable, and that of its operation where there is one.
+            /// Returns the name, which never changes. An operation of [`super::privilege::Operation`] has the same name here.
             pub fn name(self) -> &'static str {
                 match self { $(Need::$variant => $name,)* }
             }
 
-            /// Says when it needs a second person.
+            /// Says in which cases the operation needs a second person.
             pub fn when(self) -> &'static str {
                 match self { $(Need::$variant => concat!($($when),*).trim_start(),)* }
             }
 
-            /// Says whether one of the two must be a member of the election commission.
+            /// Says whether one of the two people must be a member of the election commission.
             pub fn is_of_commission(self) -> bool {
                 match self { $(Need::$variant => $commission,)* }
             }
 
-            /// Says whether this release has the operation.
+            /// Says whether this release of the program offers the operation.
             pub fn is_offered(self) -> bool {
                 match self { $(Need::$variant => $offered,)* }
             }

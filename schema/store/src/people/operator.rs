@@ -1,4 +1,4 @@
-//! An operator: a person who signed in. There is no other way to be one.
+//! An operator: a person who signed in. Only a sign-in makes an operator.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -13,7 +13,7 @@ use super::standing::superviseurs;
 use crate::database::schema::{system_accounts, users as people};
 use crate::error::AdministrationError;
 
-/// A person who signed in, with what he may do as it was then. It lasts no longer than a command.
+/// A person who signed in, with his rights at that time. The value exists only for the duration of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Operator {
     user: String,
@@ -22,26 +22,26 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Returns the user's name, as it stands in the audit log.
+    /// Returns the user's name, as the audit log contains it.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// Returns what he may do.
+    /// Returns the operator's privilege.
     pub fn privilege(&self) -> Privilege {
         self.privilege
     }
 
-    /// Says whether he is a member of the election commission.
+    /// Says whether the operator is a member of the election commission.
     pub fn is_commission(&self) -> bool {
         self.is_commission
     }
 
-    /// Demands the privilege that an operation requires: the first line of each change, outside its transaction, so that the line
-    /// of a refused try stays.
+    /// Demands the privilege that an operation requires. Each change calls this first and outside of its transaction, so that the audit
+    /// line of a refused attempt is not rolled back.
     ///
     /// # Errors
-    /// [`AdministrationError::PrivilegeMissing`], which is a line of the audit log; a fault.
+    /// [`AdministrationError::PrivilegeMissing`], which is also written to the audit log; a fault of the database.
     pub async fn require(
         &self,
         connection: &mut AsyncPgConnection,
@@ -54,7 +54,7 @@ impl Operator {
         Err(refused)
     }
 
-    /// Judges the privilege alone.
+    /// Checks the privilege without writing to the audit log.
     ///
     /// # Errors
     /// [`AdministrationError::PrivilegeMissing`].
@@ -72,11 +72,11 @@ impl From<&Operator> for Author {
     }
 }
 
-/// Signs in by the account of the operating system that a command runs for.
+/// Signs in the user to whom the command's account of the operating system belongs.
 ///
 /// # Errors
-/// [`AdministrationError::AccountUnmapped`], which is a line of the audit log; [`AdministrationError::NobodyMapped`] where no account
-/// is anybody's, as in a database from before accounts; a fault.
+/// [`AdministrationError::AccountUnmapped`], which is also written to the audit log; [`AdministrationError::NobodyMapped`] if no account
+/// belongs to a user, as in a database that is older than accounts; a fault of the database.
 pub async fn sign_in_as_system_account(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
@@ -94,7 +94,7 @@ pub async fn sign_in_as_system_account(
     Err(AdministrationError::AccountUnmapped { account: account.name().to_owned(), uid })
 }
 
-/// Returns the user whose account it is now.
+/// Returns the user to whom the account belongs now.
 async fn mapped(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,

@@ -1,4 +1,4 @@
-//! Passwords: random at first, changed at once, and kept as argon2id hashes only.
+//! Passwords: random at first, to be changed at the first sign-in, and stored only as argon2id hashes.
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
@@ -10,16 +10,16 @@ use crate::database::fault::Fault;
 use crate::database::schema::users;
 use crate::error::AdministrationError;
 
-/// Letters that nobody confuses when reading aloud or from paper; 32 of them, five bits each.
+/// Characters that people do not confuse when they read a password aloud or from paper. The 32 characters encode five bits each.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789_";
-/// 24 letters of five bits: 120 bits.
+/// Number of characters of a password; they encode 120 bits.
 const PASSWORD_CHARS: usize = 24;
 
-/// A password in clear, to be shown once.
+/// A password in plain text, to be shown once.
 pub struct OneTimePassword(String);
 
 impl OneTimePassword {
-    /// Returns the text, to be shown to the one it is for.
+    /// Returns the password's text, to be shown to its user.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -31,10 +31,10 @@ impl std::fmt::Debug for OneTimePassword {
     }
 }
 
-/// Says whether a password is the user's. An unknown user costs as much time as a wrong password.
+/// Says whether a password is the user's. An unknown user takes as much time as a wrong password, so that the time reveals no names.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn matches(
     connection: &mut AsyncPgConnection,
     name: &str,
@@ -55,10 +55,10 @@ pub async fn matches(
     Ok(matches && known)
 }
 
-/// Hashes on a thread where it hinders nobody: it takes tens of milliseconds and 19 MB by design.
+/// Hashes a password on a separate thread, since hashing takes tens of milliseconds and 19 MB by design.
 pub(super) async fn hashed(password: String) -> Result<String, Fault> {
     blocking(move || {
-        // The salt is random, 16 octets; the defaults are argon2id, 19 MiB, 2 passes (OWASP).
+        // The salt is random and has 16 octets. The defaults are argon2id with 19 MiB and 2 passes (OWASP).
         Argon2::default()
             .hash_password(password.as_bytes())
             .map(|hash| hash.to_string())

@@ -1,42 +1,42 @@
-//! What users may do, and which privilege each operation requires: the one table that everything else asks.
+//! The privileges of users, and the only table of the privilege that each operation requires.
 
 use serde::{Deserialize, Serialize};
 
 use crate::database::fault::Fault;
 
-/// What a user may do. Each privilege includes those below it.
+/// A user's privilege. Each privilege includes those below it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Privilege {
-    /// Looks, messages, first certificates.
+    /// Looks at lists, journal and quarantine, writes messages, registers first certificates.
     Operateur = 1,
-    /// Also agencies, certificates, billing, mail.
+    /// Also manages agencies, certificates, billing and mail.
     ChefDAgence = 2,
-    /// Also users, tables, tariffs, the CA.
+    /// Also manages users, tables, tariffs and the CA.
     Superviseur = 3,
 }
 
 impl Privilege {
-    /// Every privilege, the least first.
+    /// Every privilege, lowest first.
     pub const ALL: [Privilege; 3] = [Privilege::Operateur, Privilege::ChefDAgence, Privilege::Superviseur];
 
-    /// Returns the number that stands in the database and that people say.
+    /// Returns the privilege's number, 1 to 3, which the database stores and people use.
     pub fn number(self) -> i16 {
         self as i16
     }
 
-    /// Reads the number.
+    /// Returns the privilege with a number; `None` outside 1 to 3.
     pub fn of_number(number: i16) -> Option<Privilege> {
         Privilege::ALL.into_iter().find(|privilege| privilege.number() == number)
     }
 
-    /// Reads the number out of a column, where a CHECK keeps it in range.
+    /// Reads a privilege from its number in a column, whose CHECK admits only 1 to 3.
     pub(super) fn kept(number: i16) -> Result<Privilege, Fault> {
         Privilege::of_number(number)
             .ok_or_else(|| Fault::Bug(format!("{number} is no privilege, yet stands in the database")))
     }
 
-    /// Returns the guide's word.
+    /// Returns the privilege's French title. Texts in other languages contain the same title, since it is not translated.
     pub fn title(self) -> &'static str {
         match self {
             Privilege::Operateur => "Opérateur",
@@ -48,7 +48,7 @@ impl Privilege {
 
 macro_rules! operations {
     ($($(#[doc = $meaning:literal])* $variant:ident = $name:literal, $privilege:ident;)*) => {
-        /// What operators do. Looking at lists needs no more than to be signed in.
+        /// An operation of an operator. Lists are not operations, since every operator who is signed in may read them.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Operation {
             $($(#[doc = $meaning])* #[serde(rename = $name)] $variant,)*
@@ -58,12 +58,12 @@ macro_rules! operations {
             /// Every operation.
             pub const ALL: &'static [Operation] = &[$(Operation::$variant,)*];
 
-            /// Returns its name: stable, and that of the action in the audit log.
+            /// Returns the name, which never changes. The action in the audit log has the same name.
             pub fn name(self) -> &'static str {
                 match self { $(Operation::$variant => $name,)* }
             }
 
-            /// Returns the least privilege that it requires.
+            /// Returns the lowest privilege that may perform the operation.
             pub fn privilege(self) -> Privilege {
                 match self { $(Operation::$variant => Privilege::$privilege,)* }
             }
@@ -72,96 +72,96 @@ macro_rules! operations {
 }
 
 operations! {
-    /// A receipt is sent again.
+    /// Sends a receipt again.
     AnswerResend = "answer.resend", Operateur;
-    /// The first certificate of an agency.
+    /// Registers the first certificate of an agency.
     CertificateRegister = "certificate.register", Operateur;
-    /// A one-time code for a new installation.
+    /// Makes a one-time code for the enrolment of an installation.
     EnrolmentCode = "enrolment.code", Operateur;
-    /// A look at a thread of messages, which counts as read.
+    /// Shows a thread of messages, which then counts as read.
     MessageShow = "message.show", Operateur;
-    /// Offices send letters again that the centre has lost.
+    /// Asks offices to send letters again that the centre has lost.
     LetterAskAgain = "letter.ask_again", Operateur;
-    /// A message to an agency.
+    /// Sends a message to an agency.
     MessageSend = "message.send", Operateur;
-    /// A statement for an agency.
+    /// Sends a statement of its account to an agency.
     StatementSend = "statement.send", Operateur;
-    /// A look at an entry of the quarantine, its bytes among it.
+    /// Shows an entry of the quarantine with its bytes.
     QuarantineShow = "quarantine.show", Operateur;
-    /// An entry's bytes go.
+    /// Deletes the bytes of an entry of the quarantine.
     QuarantineDrop = "quarantine.drop", Operateur;
-    /// An entry is tried again.
+    /// Tries the container of an entry of the quarantine again.
     QuarantineRetry = "quarantine.retry", Operateur;
-    /// A look at a letter that is held, its rows among it.
+    /// Shows a held letter with its rows.
     HeldShow = "held.show", Operateur;
-    /// A letter that is held is released, or refused: one asks, another confirms.
+    /// Releases or refuses a held letter: one person asks, another confirms.
     HeldDecide = "held.decide", Operateur;
-    /// Corrections that wait are approved, or refused, by one person: of results it is two.
+    /// Approves or refuses waiting corrections, by one person; corrections of results take two people.
     CorrectionDecide = "correction.decide", Superviseur;
-    /// A flag is explained.
+    /// Explains a flag.
     FlagExplain = "flag.explain", Operateur;
-    /// A new agency.
+    /// Adds an agency.
     AgencyAdd = "agency.add", ChefDAgence;
-    /// Its data.
+    /// Changes the data of an agency.
     AgencyEdit = "agency.edit", ChefDAgence;
-    /// Its status.
+    /// Changes the status of an agency.
     AgencyStatus = "agency.status", ChefDAgence;
-    /// Money for its account.
+    /// Credits the account of an agency.
     AgencyRecharge = "agency.recharge", ChefDAgence;
-    /// Codes that it may write about.
+    /// Grants codes of a scope column to an agency, which may then send records that have these codes.
     AgencyGrant = "agency.grant", ChefDAgence;
-    /// Codes that it may no longer write about.
+    /// Withdraws codes of a scope column from an agency.
     AgencyWithdraw = "agency.withdraw", ChefDAgence;
-    /// A further installation.
+    /// Adds an installation to an agency.
     InstallationAdd = "installation.add", ChefDAgence;
-    /// Vouchers.
+    /// Makes a batch of vouchers.
     VoucherBatch = "voucher.batch", ChefDAgence;
-    /// Their codes are written into a file, once.
+    /// Writes the codes of a batch of vouchers into a file, once.
     VoucherWrite = "voucher.write", ChefDAgence;
-    /// Vouchers that give nothing any more.
+    /// Revokes vouchers, which credit nothing afterwards.
     VoucherRevoke = "voucher.revoke", ChefDAgence;
-    /// An agency that sent wrong codes may send further ones.
+    /// Lets an agency recharge again that is locked after wrong codes.
     VoucherUnlock = "voucher.unlock", ChefDAgence;
-    /// A message to many agencies.
+    /// Sends a message to many agencies.
     MessageBroadcast = "message.broadcast", ChefDAgence;
-    /// Answers that wait are sent now.
+    /// Has waiting answers sent now.
     AnswerRetry = "answer.retry", ChefDAgence;
-    /// A certificate of an agency that has, or had, another one.
+    /// Registers a certificate for an agency that has, or had, another one.
     CertificateReplace = "certificate.replace", ChefDAgence;
-    /// A key, with all its certificates.
+    /// Revokes a key with all its certificates.
     CertificateRevoke = "certificate.revoke", ChefDAgence;
-    /// Tables that agencies may write to.
+    /// Adopts tables, so that agencies may write to them.
     TableAdopt = "table.adopt", Superviseur;
-    /// A table that is gone.
+    /// Abandons a table.
     TableAbandon = "table.abandon", Superviseur;
-    /// Reference data out of a file.
+    /// Loads reference data from a file.
     TableLoad = "table.load", Superviseur;
-    /// What an office asked to have changed of its own data.
+    /// Confirms the change of profile that an office asked for.
     ProfileConfirm = "profile.confirm", Superviseur;
-    /// It is not changed.
+    /// Refuses the change of profile that an office asked for.
     ProfileRefuse = "profile.refuse", Superviseur;
-    /// Rights and quotas of a plan.
+    /// Changes the rights and quotas of a plan.
     PlanEdit = "plan.edit", Superviseur;
-    /// A price.
+    /// Sets a price of the tariff.
     TariffSet = "tariff.set", Superviseur;
-    /// A price that has not begun.
+    /// Cancels a price whose time has not begun.
     TariffCancel = "tariff.cancel", Superviseur;
-    /// The server's name, mode, currency and zone.
+    /// Sets the server's name, mode, currency and time zone.
     ServerInit = "server.init", Superviseur;
-    /// The keys of a new centre.
+    /// Makes the keys of a new centre.
     CentreKeys = "centre.keys", Superviseur;
-    /// A new user.
+    /// Adds a user.
     UserAdd = "user.add", Superviseur;
-    /// What a user may do.
+    /// Gives a user another privilege.
     UserPrivilege = "user.privilege", Superviseur;
-    /// The mark of the election commission.
+    /// Makes a user a member of the election commission, or ends the membership.
     UserCommission = "user.commission", Superviseur;
-    /// Most that one person recharges alone.
+    /// Sets the largest amount that one person recharges alone.
     RechargeLimit = "recharge.limit", Superviseur;
-    /// What another person asked.
+    /// Confirms an operation that another person asked for.
     ApprovalConfirm = "approval.confirm", Superviseur;
-    /// An account of the operating system becomes a user's.
+    /// Maps an account of the operating system to a user.
     UserMap = "user.map", Superviseur;
-    /// It is no longer.
+    /// Ends the mapping of an account of the operating system to a user.
     UserUnmap = "user.unmap", Superviseur;
 }

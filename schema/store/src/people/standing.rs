@@ -1,4 +1,4 @@
-//! What users may do, as it stands in the database, and how those who change it wait for each other.
+//! Users' rights in the database, and the lock under which they change.
 
 use diesel::dsl::exists;
 use diesel::prelude::*;
@@ -8,22 +8,22 @@ use super::privilege::Privilege;
 use crate::database::schema::{system_accounts, users};
 use crate::error::AdministrationError;
 
-/// What a user may do.
+/// The rights of a user.
 pub(crate) struct Standing {
-    /// His privilege.
+    /// Privilege of the user.
     pub privilege: Privilege,
-    /// Whether he is of the commission.
+    /// Whether the user is a member of the election commission.
     pub is_commission: bool,
 }
 
 impl Standing {
-    /// Says whether he may do more than look.
+    /// Says whether the user has more rights than an Opérateur: a higher privilege, or membership of the commission.
     pub fn is_of_weight(&self) -> bool {
         self.privilege > Privilege::Operateur || self.is_commission
     }
 }
 
-/// Reads what a user may do; nobody else changes it until the transaction ends.
+/// Reads the rights of a user, and locks them until the transaction ends.
 pub(crate) async fn standing(connection: &mut AsyncPgConnection, name: &str) -> Result<Standing, AdministrationError> {
     lock(connection).await?;
     let found: Option<(i16, bool)> =
@@ -32,8 +32,8 @@ pub(crate) async fn standing(connection: &mut AsyncPgConnection, name: &str) -> 
     Ok(Standing { privilege: Privilege::kept(privilege)?, is_commission })
 }
 
-/// Says whether no other Superviseur has, or ever had, an account: then there is nobody to confirm what this one does with users. An
-/// account that ended counts, so that nobody becomes the only one again by ending that of another.
+/// Says whether no other Superviseur has, or ever had, an account. Then nobody could confirm what this Superviseur does with users. An
+/// account that has ended counts too, so that a Superviseur cannot become the only one by ending another's account.
 pub(crate) async fn is_alone(connection: &mut AsyncPgConnection, user: &str) -> Result<bool, AdministrationError> {
     let others = system_accounts::table
         .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))
@@ -43,7 +43,7 @@ pub(crate) async fn is_alone(connection: &mut AsyncPgConnection, user: &str) -> 
     Ok(!has_other)
 }
 
-/// Returns the Superviseurs, the eldest first.
+/// Returns the names of the Superviseurs, in the order in which they were added.
 pub(super) async fn superviseurs(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
     Ok(users::table
         .filter(users::privilege.eq(Privilege::Superviseur.number()))
@@ -53,7 +53,7 @@ pub(super) async fn superviseurs(connection: &mut AsyncPgConnection) -> Result<V
         .await?)
 }
 
-/// Locks the users: whoever changes users waits for the others who do. Signing in does not wait.
+/// Locks the table of users, so that only one transaction at a time changes users. Signing in does not wait for the lock.
 pub(crate) async fn lock(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
     diesel::sql_query("LOCK TABLE xm.users IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
     Ok(())

@@ -1,4 +1,4 @@
-//! People against a real PostgreSQL: who is let in, who may do what, and what the audit log keeps of it.
+//! Tests of people on a real PostgreSQL: who can sign in, who may do what, and what the audit log contains.
 
 mod functions;
 
@@ -50,7 +50,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
     }
 }
 
-/// A certificate of a key by its number; neither is one that OpenSSL would read.
+/// Makes the fields of a certificate whose key has this number. OpenSSL could not read the key or the certificate.
 pub(crate) fn certificate(key: u8) -> CertificateFields {
     let now = chrono::Utc::now();
     CertificateFields {
@@ -86,7 +86,7 @@ pub(crate) fn user(name: &str, privilege: Privilege) -> NewUser {
     NewUser { name: name.to_owned(), privilege, is_commission: false, account: Some(account(name).account().clone()) }
 }
 
-/// A centre that `root` founded, who is its user `ekane`; with agencies 1 and 2.
+/// Makes a centre with agencies 1 and 2. The system account `root` founded it and is mapped to its user `ekane`.
 pub(crate) async fn centre() -> (Database, Connection, Operator) {
     let database = TestCluster::shared().await.database().await;
     let mut connection = database.get().await.unwrap();
@@ -103,7 +103,7 @@ pub(crate) async fn centre() -> (Database, Connection, Operator) {
     (database, connection, operator)
 }
 
-/// Signs a user in by his account.
+/// Signs a user in by the system account of the same name.
 pub(crate) async fn signed_in(connection: &mut Connection, name: &str) -> Operator {
     sign_in_as_system_account(connection, &account(name)).await.unwrap()
 }
@@ -121,7 +121,7 @@ pub(crate) async fn count(connection: &mut Connection, query: &str) -> i64 {
     diesel::sql_query(query).get_result::<Count>(connection).await.unwrap().count
 }
 
-/// Tries an operation, whatever its parameters.
+/// Tries an operation with arbitrary parameters.
 async fn attempt(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -180,7 +180,7 @@ async fn attempt(
     }
 }
 
-/// Tries the other operations.
+/// Tries the operations that `attempt` passes to this function.
 async fn attempt_further(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -279,7 +279,7 @@ async fn no_operation_refuses_the_privilege_that_it_names() {
             })
             .await;
         assert!(undone.is_err());
-        // Whatever else is in the way.
+        // Any other error is allowed, since this test checks only the privilege.
         let refused = matches!(tried.unwrap(), Err(AdministrationError::PrivilegeMissing { .. }));
         assert!(!refused, "{operation:?}");
     }
@@ -291,7 +291,8 @@ async fn who_makes_a_centre_is_its_first_user_and_others_wait_for_a_mapping() {
     assert_eq!((ekane.user(), ekane.privilege(), ekane.is_commission()), ("ekane", Privilege::Superviseur, false));
     let root = SystemAccount::pretended(0, "root");
     assert_eq!(sign_in_as_system_account(&mut connection, &root).await.unwrap(), ekane);
-    // An account that nobody mapped, and one of a known name with another number: an account made anew is another person's.
+    // An account without a mapping may not sign in. An account with the name of a mapped account and another number may not sign in either:
+    // the account was deleted and made again, and may belong to another person.
     for stranger in [account("alice"), SystemAccount::pretended(77, "root")] {
         let error = sign_in_as_system_account(&mut connection, &stranger).await.unwrap_err();
         assert!(
@@ -337,7 +338,7 @@ async fn a_database_from_before_accounts_is_claimed_once() {
     assert_eq!(mapping::map_first(&mut connection, &alice, "young").await.unwrap().user(), "young");
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
-    // Nor once that account has ended: whoever is the last does not open the door for the next.
+    // The first mapping is allowed only once. It remains refused after the mapped account has ended.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now()").await.unwrap();
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
@@ -368,7 +369,7 @@ async fn init_on_a_database_from_before_accounts_takes_the_eldest_or_the_named_s
 #[tokio::test]
 async fn the_last_superviseur_who_can_sign_in_stays() {
     let (_database, mut connection, ekane) = centre().await;
-    // One without an account is no help.
+    // A second Superviseur without an account cannot sign in, so `ekane` still counts as the last.
     let without = NewUser { account: None, ..user("mbome", Privilege::Superviseur) };
     users::add(&mut connection, &ekane, &without).await.unwrap();
     let error = mapping::unmap(&mut connection, &ekane, "root").await.unwrap_err();
@@ -380,7 +381,7 @@ async fn the_last_superviseur_who_can_sign_in_stays() {
     assert_eq!(shown, [("ekane", 3, 1), ("mbome", 3, 0)]);
 }
 
-/// A line as the release before this one wrote it, its hash reckoned by another program.
+/// An audit line as an earlier release wrote it. The hash was computed by another program than this one.
 const OLD_LINE: &str = r#"INSERT INTO xm.audit (id, at, operator, action, subject, detail, previous_hash, hash) VALUES
     (1, '2025-11-30 10:53:20.123456Z', 'mbarga', 'agency.recharge', 'agency 000001', '{"note": "cash", "amount": 5000, "balance": 5000}',
      '\x0000000000000000000000000000000000000000000000000000000000000000',

@@ -1,4 +1,4 @@
-//! A user: a person who signs in, as he is added and as he is listed.
+//! A user, that is, a person who can sign in: the data to add him, and his row in lists.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,27 +9,27 @@ use super::privilege::Privilege;
 /// A user to be added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewUser {
-    /// 2 to 32 of a-z, 0-9, point, underscore and hyphen.
+    /// Name of the user: 2 to 32 characters of a-z, 0-9, point, underscore and hyphen.
     pub name: String,
-    /// What he may do.
+    /// Privilege of the user.
     pub privilege: Privilege,
-    /// Whether he is a member of the election commission.
+    /// Whether the user is a member of the election commission.
     pub is_commission: bool,
-    /// The account of the operating system by which he signs in to commands.
+    /// The account of the operating system with which the user signs in to commands.
     pub account: Option<Account>,
 }
 
 /// A user in a list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct User {
-    /// Name.
+    /// Name of the user.
     pub name: String,
-    /// 1 Opérateur, 2 Chef d'Agence, 3 Superviseur.
+    /// Privilege: 1 is Opérateur, 2 Chef d'Agence, 3 Superviseur.
     pub privilege: i16,
-    /// Whether he is a member of the election commission.
+    /// Whether the user is a member of the election commission.
     pub is_commission: bool,
-    /// Accounts of the operating system that are his now.
+    /// Accounts of the operating system that belong to the user now.
     pub accounts: Vec<Account>,
-    /// When he was added.
+    /// Time when the user was added.
     pub created_at: DateTime<Utc>,
 }

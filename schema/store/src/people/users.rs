@@ -1,4 +1,4 @@
-//! The people who sign in: what each may do.
+//! The users and their rights: adding, listing and changing them.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -19,11 +19,11 @@ use crate::database::fault::Fault;
 use crate::database::schema::{system_accounts, users};
 use crate::error::{AdministrationError, InvalidValue};
 
-/// Adds a user with a random password, which must be changed at the first sign-in. A user of more than privilege 1, or of the commission,
-/// needs a second person, as soon as there is one.
+/// Adds a user with a random password, which must be changed at the first sign-in. If the user gets a higher privilege than 1 or belongs to
+/// the commission, this needs a second person, unless the operator is the only Superviseur.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; the name is taken or not valid, the account another user's; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the name is taken or not valid; the account belongs to another user; a fault of the database.
 pub async fn add(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -32,7 +32,7 @@ pub async fn add(
     add_by(connection, operator, None, new).await
 }
 
-/// Adds a user as one person, or as the second of two.
+/// Adds a user: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn add_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -45,7 +45,7 @@ pub(crate) async fn add_by(
         .transaction(async |connection| {
             lock(connection).await?;
             let is_alone = is_alone(connection, operator.user()).await?;
-            // The user is inserted first, so that what is wrong with him is told before a second person is asked.
+            // The user is inserted first, so that mistakes in his data are found before a second person is asked.
             insert(connection, new, &password).await?;
             let standing = Standing { privilege: new.privilege, is_commission: new.is_commission };
             if standing.is_of_weight() && !is_alone {
@@ -58,10 +58,10 @@ pub(crate) async fn add_by(
     Ok(password)
 }
 
-/// Lists the users by name.
+/// Lists the users, ordered by name.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<User>, AdministrationError> {
     let found: Vec<(String, i16, bool, DateTime<Utc>)> = users::table
         .order(users::name)
@@ -85,10 +85,11 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<User>, Admin
     found.into_iter().map(user).collect()
 }
 
-/// Changes what a user may do. A higher privilege, or another one for a Superviseur, needs a second person, as soon as there is one.
+/// Changes the privilege of a user. A higher privilege, or any change for a Superviseur, needs a second person, unless the operator is the
+/// only Superviseur.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; no such user; the last Superviseur who can sign in would be none; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the user does not exist; no Superviseur could sign in any more; a fault of the database.
 pub async fn set_privilege(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -98,7 +99,7 @@ pub async fn set_privilege(
     set_privilege_by(connection, operator, None, name, privilege).await
 }
 
-/// Changes a privilege as one person, or as the second of two.
+/// Changes a privilege: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn set_privilege_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -110,7 +111,7 @@ pub(crate) async fn set_privilege_by(
     connection
         .transaction(async |connection| {
             let Standing { privilege: from, .. } = standing(connection, name).await?;
-            // If one Superviseur alone could lower the other, nobody would be left to confirm what he does.
+            // If one Superviseur alone could lower the privilege of the other, nobody would remain to confirm his operations.
             let is_heavy = privilege > from || (from == Privilege::Superviseur && privilege != from);
             if is_heavy && !is_alone(connection, operator.user()).await? {
                 Approved::demand(approved, || Act::UserPrivilege { user: name.to_owned(), privilege })?;
@@ -129,10 +130,11 @@ pub(crate) async fn set_privilege_by(
         .await
 }
 
-/// Gives a user the mark of the election commission, or takes it away. Giving it needs a second person, as soon as there is one.
+/// Makes a user a member of the election commission, or ends the membership. A new membership needs a second person, unless the operator is
+/// the only Superviseur.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`]; no such user; a fault.
+/// [`AdministrationError::ApprovalNeeded`]; the user does not exist; a fault of the database.
 pub async fn set_commission(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -142,7 +144,7 @@ pub async fn set_commission(
     set_commission_by(connection, operator, None, name, is_commission).await
 }
 
-/// Gives or takes the mark as one person, or as the second of two.
+/// Changes the membership: `approved` is `None` for one person alone, and the approval for the second person.
 pub(crate) async fn set_commission_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -168,7 +170,7 @@ pub(crate) async fn set_commission_by(
         .await
 }
 
-/// Finds a user.
+/// Finds a user by name.
 pub(crate) async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Option<User>, AdministrationError> {
     Ok(list(connection).await?.into_iter().find(|user| user.name == name))
 }

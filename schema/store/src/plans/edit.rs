@@ -1,41 +1,41 @@
-//! What is to be changed of a plan.
+//! A change of a plan, as an operator asks for it.
 
 use serde::Serialize;
 
 use crate::tables::rights::{CertifyGives, Whose};
 
-/// A change of a plan; what is absent stays.
+/// A change of a plan. Members that are absent do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanEdit {
-    /// Makes the plan, with what it is for.
+    /// Purpose of a new plan, in a person's words; absent where an existing plan is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<String>,
-    /// The quota of records and keys; absent within where there is to be none.
+    /// New limit of records and keys in a day; absent where it does not change, `Some(None)` for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_acts_per_day: Option<Option<i64>>,
-    /// The quota of octets; absent within where there is to be none.
+    /// New limit of octets in a day; absent where it does not change, `Some(None)` for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_bytes_per_day: Option<Option<i64>>,
-    /// Rights to one table.
+    /// The change of the rights to one table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub right: Option<RightEdit>,
 }
 
-/// A change of the rights to a table; what is absent stays.
+/// A change of the rights to a table. Members that are absent do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RightEdit {
-    /// The table, such as `ecr.ActeNaissance`.
+    /// Name of the table with its application, such as `ecr.ActeNaissance`.
     pub table: String,
-    /// Whether records may be sent.
+    /// Whether the agencies may send records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub may_export: Option<bool>,
-    /// Whose records may be read.
+    /// Owners whose records the agencies may import.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub may_read: Option<Whose>,
-    /// Whose records may be certified.
+    /// Owners whose records the agencies may have certified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub may_certify: Option<Whose>,
-    /// What certifying gives.
+    /// Content of the answer to a certify: only the verdict, or the record too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certify_gives: Option<CertifyGives>,
 }

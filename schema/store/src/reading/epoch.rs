@@ -1,4 +1,4 @@
-//! The life of the database: transactions are counted from its beginning, and a restore begins another.
+//! The epoch of the database. A position of `changed_since` counts transactions within one epoch; a restored database begins a new epoch.
 
 use diesel::sql_types::Integer;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -6,8 +6,8 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::database::fault::Fault;
 use crate::database::statement::Statement;
 
-/// Returns the number of the database's present life, which begins where its cluster or its timeline is another than before: it was
-/// restored, or a standby has taken over. What a standby lacked may be lost, so a position of before counts for nothing there either.
+/// Returns the number of the present epoch. A new epoch begins when the cluster or its timeline has changed, since then the database was
+/// restored, or a standby took over. A standby may lack the last transactions, so positions of earlier epochs are no longer valid.
 ///
 /// # Errors
 /// A fault of the database.

@@ -1,8 +1,8 @@
-//! The login that reads for agencies: a role of its own, which may look at one view for each adopted table and do nothing else that can
-//! be taken from it.
+//! The database login that reads for agencies: a separate role. The role may read one view for each adopted table. All other rights that
+//! can be revoked from it are revoked.
 //!
-//! Where our own login may, as in the private PostgreSQL, the role is made and bound here. Elsewhere an administrator does so, by the
-//! statements of OPERATIONS.md, and `check` says what is missing.
+//! If the program's own login is a superuser, as in the private PostgreSQL, the program creates and restricts the role. Otherwise an
+//! administrator does this with the statements of OPERATIONS.md, and `check` reports what is missing.
 
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -12,21 +12,21 @@ use crate::database::identifier::quoted;
 use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::{Column, Definition};
 
-/// The advisory lock that is held while the role and its views are made.
+/// The advisory lock that a replica takes while it creates the role and its views.
 const LOGIN_LOCK: i64 = i64::from_be_bytes(*b"xmreader");
 
-/// The role.
+/// Name of the role.
 pub const ROLE: &str = cluster::READER;
-/// The schema of its views.
+/// The schema of the role's views.
 pub const SCHEMA: &str = "xm_read";
 
-/// Columns that adoption adds and readers see: where a record came from.
+/// Columns that the views show in addition to the table's definition: the origin of a record. Adoption adds them to the table.
 pub const ORIGIN: [&str; 3] = ["xm_agency", "xm_installation", "xm_numero"];
-/// The transaction that wrote a row, as the views name it.
+/// Name of the views' column that contains the transaction that wrote the row.
 pub const CHANGE: &str = "xm_change";
 
-/// Functions of PostgreSQL that everybody may call, and that do something to others or hold up a session. The role alone cannot be
-/// denied what everybody may: they are taken from everybody, and superusers keep them.
+/// Patterns of PostgreSQL's functions that everybody may call, and that act on other sessions or can delay a session. A right that
+/// everybody has cannot be revoked from one role alone. So these functions are revoked from everybody; superusers can still call them.
 pub const TAKEN: [&str; 25] = [
     "binary\\_upgrade%",
     "brin\\_%summarize%",
@@ -55,8 +55,8 @@ pub const TAKEN: [&str; 25] = [
     "%\\_to\\_xml%",
 ];
 
-/// Volatile functions that stay executable, as patterns: they tell of the server, of time or of chance, and change nothing that is
-/// another's. Those of sequences and of files ask for rights that the role has not.
+/// Patterns of volatile functions that remain executable: they return data of the server, times or random values, and change nothing
+/// outside of their session. Functions of sequences and of files need rights that the role does not have.
 pub const LEFT: [&str; 33] = [
     "amvalidate",
     "clock\\_timestamp",
@@ -98,14 +98,16 @@ pub fn view(table_id: i32) -> String {
     format!("{SCHEMA}.table_{table_id}")
 }
 
-/// Makes the role and the schema where our login may, takes from everybody what nobody needs, and makes the views that are missing.
+/// Creates the role and the schema if the program's login may do so, revokes the functions [`TAKEN`] from everybody, and creates the
+/// missing views.
 ///
 /// # Errors
-/// A fault of the database, other than that our login may not.
+/// A fault of the database. It is no error if the program's login lacks rights.
 pub async fn prepare(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     connection
         .transaction(async |connection| {
-            // Of two replicas that begin at once, PostgreSQL would refuse one the change of a privilege that the other changes.
+            // Two replicas that start at the same time would change the same privilege, and PostgreSQL would refuse one of them. The lock
+            // makes them do it one after the other.
             let lock = [Bind::Bigint(LOGIN_LOCK)];
             Statement::<()>::new("SELECT pg_advisory_xact_lock(?)", &lock).execute(connection).await?;
             let is_superuser: Vec<bool> =
@@ -124,7 +126,7 @@ pub async fn prepare(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         .await
 }
 
-/// Makes the role, and takes from it what can be taken. Several databases of one cluster share it.
+/// Creates the role and revokes the rights that can be revoked. All databases of a cluster share the role.
 async fn bind(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     let taken: Vec<String> = TAKEN.iter().map(|pattern| format!("'{pattern}'")).collect();
     let text = format!(
@@ -151,7 +153,7 @@ async fn bind(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Says whether role and schema are there.
+/// Says whether the role and its schema exist.
 ///
 /// # Errors
 /// A fault of the database.
@@ -162,7 +164,7 @@ pub async fn is_prepared(connection: &mut AsyncPgConnection) -> Result<bool, Fau
     Ok(rows.contains(&true))
 }
 
-/// Makes the views of all adopted tables anew.
+/// Creates the missing views of adopted tables.
 async fn make_views(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     type Row = (diesel::sql_types::Integer, Text, Text, diesel::sql_types::Jsonb);
     let text = "SELECT t.id, t.schema_name, t.relation_name, d.columns
@@ -172,14 +174,14 @@ async fn make_views(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
                    AND to_regclass(format('xm_read.table_%s', t.id)) IS NULL";
     let rows: Vec<(i32, String, String, serde_json::Value)> = Statement::<Row>::new(text, &[]).load(connection).await?;
     for (table_id, schema, relation, columns) in rows {
-        // A definition that cannot be read is told of where letters are judged by it.
+        // A definition that cannot be read is skipped here. The program reports it when it loads the catalogue for letters.
         let Ok(columns) = serde_json::from_value::<Vec<Column>>(columns) else { continue };
         make_view(connection, table_id, &schema, &relation, &columns).await?;
     }
     Ok(())
 }
 
-/// Makes the view of a table as it is adopted, where role and schema are there.
+/// Creates the view of a table that is being adopted, if the role and its schema exist.
 ///
 /// # Errors
 /// A fault of the database.
@@ -206,8 +208,8 @@ async fn make_view(
 ) -> Result<(), Fault> {
     let view = view(table_id);
     let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
-    // Columns come and go between versions, so that it cannot simply be replaced. The barrier keeps whatever a condition calls from
-    // rows that a later condition of the view would keep out.
+    // The view is dropped first, since columns may differ between versions of a table and `CREATE OR REPLACE VIEW` cannot drop columns. The
+    // security barrier prevents that functions in a query's condition see rows that the view omits.
     let text = format!(
         "DROP VIEW IF EXISTS {view};
          CREATE VIEW {view} WITH (security_barrier = true) AS
@@ -222,7 +224,7 @@ async fn make_view(
     Ok(())
 }
 
-/// What the role may do beside reading its views.
+/// Lists the rights that the role has in addition to reading its views.
 ///
 /// # Errors
 /// A fault of the database.
@@ -259,7 +261,7 @@ pub async fn excess(connection: &mut AsyncPgConnection) -> Result<Vec<String>, F
     Ok(Statement::<Text>::of_columns(&text, &binds).load(connection).await?)
 }
 
-/// Returns the columns of a table that may be read: its own, then those of a record's origin.
+/// Returns the columns of a table that may be read: the columns of its definition, then the columns of a record's origin.
 pub fn readable(definition: &Definition) -> Vec<Column> {
     use crate::tables::definition::ColumnType;
     let origin = [

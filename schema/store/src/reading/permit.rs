@@ -1,6 +1,6 @@
-//! What an agency may read of a table.
+//! The right of an agency to read a table.
 //!
-//! A permit is a value that can be compared: what was read under one counts only while the agency's permit is still the same.
+//! Permits can be compared. Rows that were read under a permit are sent only if the agency has an equal permit when its letter is settled.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::Definition;
 use crate::tables::rights::{CertifyGives, Whose};
 
-/// What an agency may read of one table.
+/// The right of an agency to read one table by one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permit {
-    /// The service that reads.
+    /// The service that reads the table.
     pub service: Service,
     /// Key in `xm.tables`.
     pub table_id: i32,
-    /// The version of its columns.
+    /// The version of the table's definition.
     pub version: i32,
-    /// Only records that this agency sent.
+    /// Matricule of the agency to whose own records the right is limited; absent where the records of all agencies may be read.
     pub own: Option<Matricule>,
-    /// Only records with one of these codes in the table's scope column.
+    /// Codes of the table's scope column to which the right is limited; absent where records with every code may be read.
     pub codes: Option<BTreeSet<String>>,
-    /// Whether certifying gives the record itself.
+    /// Whether the answer to a certify contains the record itself.
     pub gives_record: bool,
 }
 
 impl Permit {
-    /// Returns what a signer's agency may read of a table by a service.
+    /// Returns the right of the signer's agency to read a table by a service.
     ///
     /// # Errors
-    /// `table_not_granted`.
+    /// `table_not_granted` if the plan does not give this right.
     pub fn of(
         service: Service,
         definition: &Definition,
@@ -57,7 +57,8 @@ impl Permit {
             Whose::Own => Some(signer.matricule),
             Whose::All => None,
         };
-        // Whoever reads everybody's records reads them in every scope; the own ones are those within the codes granted by now.
+        // An agency that may read all agencies' records may read them in every scope. An agency that may read only its own records may read
+        // them only within the codes that are granted to it now.
         let codes = definition.scope_column.as_ref().filter(|_| own.is_some()).map(|column| {
             signer.scopes.get(&folded(column)).into_iter().flatten().cloned().collect::<BTreeSet<String>>()
         });
@@ -71,7 +72,7 @@ impl Permit {
         })
     }
 
-    /// Says whether the agency has this very permit now.
+    /// Says whether the agency would get an equal permit now.
     pub fn holds(&self, signer: &Signer, catalogue: &Catalogue) -> bool {
         let definition: Option<Arc<Definition>> = catalogue.table_of(self.table_id);
         definition.is_some_and(|definition| {

@@ -1,4 +1,6 @@
-//! Staging what is read for a letter, in transactions of their own: the settling transaction only marks it.
+//! Stores the answers of letters that request records. Each part of an answer is stored as soon as its records are read from the tables,
+//! before the letter is settled, so that only one part at a time is in memory. The settling transaction then only marks the stored parts as
+//! settled.
 
 use diesel::sql_types::{BigInt, SmallInt};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -8,7 +10,7 @@ use uuid::Uuid;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Begins a reading for a letter. Nothing of it is anybody's before it is settled.
+/// Begins a reading: the stored parts of the answer to one letter. Nothing of a reading is sent before the letter is settled.
 ///
 /// # Errors
 /// A fault of the database.
@@ -24,7 +26,7 @@ pub async fn begin(
     Ok(())
 }
 
-/// Adds a part. Each is committed for itself, so that however many there are, none waits in memory.
+/// Adds a part to a reading and commits it, so that only one part at a time is in memory.
 ///
 /// # Errors
 /// A fault of the database.
@@ -35,8 +37,8 @@ pub async fn add(connection: &mut AsyncPgConnection, id: Uuid, part: u16, payloa
     Ok(())
 }
 
-/// Copies parts that answered a former letter of the same agency, octet for octet and under their numbers. Returns the octets of each
-/// payload that is still kept.
+/// Serves an office that has lost parts of an earlier answer and requests them again. Copies the stored parts with these numbers from the
+/// answer to that letter, and returns the length in octets of each part that was still stored.
 ///
 /// # Errors
 /// A fault of the database.
@@ -57,7 +59,7 @@ pub async fn copy(
     Ok(octets.into_iter().map(|octets| usize::try_from(octets).unwrap_or(0)).collect())
 }
 
-/// Says whether a letter has a verdict already, so that there is nothing to read for it.
+/// Says whether a letter has a verdict already. Nothing is read for a letter with a verdict.
 ///
 /// # Errors
 /// A fault of the database.
@@ -68,7 +70,7 @@ pub async fn is_settled(connection: &mut AsyncPgConnection, agency: Matricule, l
     Ok(!rows.is_empty())
 }
 
-/// Reads what an agency's account bears: its balance, and how far below zero it may be.
+/// Reads the balance and the credit limit of an agency's account, in minor units. The balance may be as low as minus the credit limit.
 ///
 /// # Errors
 /// A fault of the database.
@@ -79,7 +81,7 @@ pub async fn account(connection: &mut AsyncPgConnection, agency: Matricule) -> R
     Ok(rows.into_iter().next().unwrap_or((0, 0)))
 }
 
-/// Forgets what was never settled within a day, and what was within two weeks. Returns how many readings that were.
+/// Deletes readings that were not settled within a day, and settled ones after 14 days. Returns how many were deleted.
 ///
 /// # Errors
 /// A fault of the database.

@@ -1,4 +1,5 @@
-//! What agencies were given today, by the centre's calendar.
+//! The numbers of records and octets that agencies received today, which count for their quotas. The day is the one in the centre's time
+//! zone.
 
 use std::collections::HashMap;
 
@@ -9,24 +10,24 @@ use sdc::letter::Matricule;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// What an agency was given.
+/// The amount that an agency has received in answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Records and keys.
+    /// Number of acts in the answers: each record is one act, and so is each legal key that a certify asked about.
     pub acts: i64,
-    /// Octets of containers.
+    /// Number of octets in the containers of the answers.
     pub bytes: i64,
 }
 
 impl Usage {
-    /// Adds to it.
+    /// Returns the sum of two usages.
     #[must_use]
     pub fn plus(self, other: Usage) -> Usage {
         Usage { acts: self.acts.saturating_add(other.acts), bytes: self.bytes.saturating_add(other.bytes) }
     }
 }
 
-/// Reads what agencies were given today.
+/// Reads today's usage of agencies. An agency that has received nothing today is absent from the map.
 ///
 /// # Errors
 /// A fault of the database.

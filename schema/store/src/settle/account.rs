@@ -1,10 +1,10 @@
-//! The account of an agency, as it is under lock.
+//! The account of an agency, as read under a lock.
 
-/// An account under lock. Amounts are in minor units of the centre's currency.
+/// An account whose row is locked. Amounts are in minor units of the centre's currency.
 #[derive(Clone, Copy, Debug)]
 pub struct Account {
     pub id: i32,
     pub balance: i64,
-    /// How far below zero the balance may be.
+    /// Amount by which the balance may be below zero.
     pub credit_limit: i64,
 }

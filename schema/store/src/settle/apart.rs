@@ -1,53 +1,55 @@
-//! Takes a batch apart that met a fault of its own: the letter that causes the fault waits, and the others are settled.
+//! Splits a batch that failed because of one of its letters: this letter waits, and the other letters are settled.
 
 use std::time::{Duration, Instant};
 
 use super::arrival::{Arrival, Outcome};
 use super::settled::{RefusedLetter, Settled, Unsettled};
 use super::settler::Settler;
+use super::tally::Tally;
 use crate::database::fault::Fault;
 
-/// What became of a batch that was taken apart.
+/// The result of splitting a failed batch.
 #[derive(Debug)]
 pub struct Apart {
-    /// For each arrival, in the batch's order: its outcome, or the fault that kept it from one. Neither a fault nor the outcome
-    /// `Deferred` is caused by the letter's bytes: what these determine is a refusal.
+    /// For each arrival, in the batch's order: its outcome, or the fault for which it has no outcome. A letter whose own bytes are wrong is
+    /// refused; it is never `Deferred` and never has a fault.
     pub outcomes: Vec<Result<Outcome, Fault>>,
-    /// Rows written.
+    /// Number of rows written into the tables.
     pub rows: usize,
-    /// Minor units charged.
-    pub charged: i64,
-    /// The letters that were refused.
+    /// Totals of the settled letters, by service.
+    pub tally: Tally,
+    /// The refused letters, for the log.
     pub refused: Vec<RefusedLetter>,
 }
 
 impl From<Settled> for Apart {
     fn from(settled: Settled) -> Apart {
-        let Settled { outcomes, rows, charged, refused } = settled;
-        Apart { outcomes: outcomes.into_iter().map(Ok).collect(), rows, charged, refused }
+        let Settled { outcomes, rows, tally, refused } = settled;
+        Apart { outcomes: outcomes.into_iter().map(Ok).collect(), rows, tally, refused }
     }
 }
 
 impl Unsettled {
-    /// Says whether one letter of the batch may cause the fault, so that the others must be settled without it: the whole batch
-    /// would meet the same fault for ever.
+    /// Says whether one letter of the batch may cause the fault. Then the batch must be split, because the whole batch would fail the same
+    /// way for ever.
     pub fn must_be_taken_apart(&self) -> bool {
         self.fault.is_own() && !self.batch.is_empty()
     }
 }
 
-/// How long a batch is taken apart at most, since the writer's other letters wait meanwhile. Letters that are not tried by then are
-/// settled another time.
+/// Longest time spent on splitting one batch, since other letters wait meanwhile. Letters that are not tried in this time are settled
+/// another time.
 const APART_MAX: Duration = Duration::from_secs(30);
 
 impl Settler {
-    /// Settles the halves of a batch, and the halves of those that fail again, until single letters fail. These wait, with pauses
-    /// that grow. A fault of the database itself (away or altered) ends the search, since the remaining letters would meet it too.
+    /// Settles each half of a failed batch, and halves each part that fails again, down to single letters. A single letter that fails
+    /// waits, and each wait is longer than the one before. A fault of the whole database ends the search, because every remaining letter
+    /// would fail too.
     pub async fn settle_apart(&self, Unsettled { fault, batch }: Unsettled) -> Apart {
         let mut apart = Apart {
             outcomes: batch.iter().map(|_| Err(fault.clone())).collect(),
             rows: 0,
-            charged: 0,
+            tally: Tally::default(),
             refused: Vec::new(),
         };
         let began = Instant::now();
@@ -56,11 +58,11 @@ impl Settler {
         while let Some((first, part)) = failed.parts.pop() {
             let places = first..first + part.len();
             match self.settle(part).await {
-                Ok(Settled { outcomes, rows, charged, refused }) => {
+                Ok(Settled { outcomes, rows, tally, refused }) => {
                     apart.refused.extend(refused);
                     apart.rows += rows;
-                    apart.charged = apart.charged.saturating_add(charged);
-                    // A letter without an outcome would keep the fault, and be settled another time.
+                    apart.tally.add(tally);
+                    // Where a letter got no outcome, its entry keeps the fault, and the letter is settled another time.
                     for (at, outcome) in outcomes.into_iter().enumerate() {
                         apart.outcomes[first + at] = Ok(outcome);
                     }
@@ -89,18 +91,18 @@ impl Settler {
     }
 }
 
-/// Parts of the batch that have failed so far, each with the place of its first letter.
+/// Parts of the batch that have failed so far, each with the place of its first letter in the batch.
 #[derive(Default)]
 struct Failed {
-    /// Parts to be tried again, the last one next.
+    /// Stack of parts to try again: the last part is tried next.
     parts: Vec<(usize, Vec<Arrival>)>,
-    /// Letters that failed by themselves.
+    /// Letters that failed when they were settled alone, each with its place in the batch and its fault.
     alone: Vec<(usize, Arrival, Fault)>,
 }
 
 impl Failed {
-    /// Cuts a part in two, of which the first half is tried next. A part whose COMMIT has an unknown outcome comes back empty, and is
-    /// left out.
+    /// Cuts a failed part in two; the first half is tried next. A single letter is added to `alone`. If the connection broke at COMMIT, the
+    /// letters may be committed, so the part has no letters and nothing is added.
     fn add(&mut self, first: usize, mut part: Vec<Arrival>, fault: Fault) {
         if part.len() < 2 {
             self.alone.extend(part.pop().map(|arrival| (first, arrival, fault)));

@@ -1,4 +1,4 @@
-//! What reaches settling: a letter with a verified signer, or a container without one.
+//! The input of settling: letters with a verified signer, and containers without one.
 
 use std::sync::Arc;
 
@@ -14,76 +14,78 @@ use super::work;
 use crate::certificates::signers::Signer;
 use crate::reading::Read;
 
-/// Where a container came from.
+/// The origin of a container.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// `mail` or `folder`; an answer leaves the same way.
+    /// `mail` or `folder`. The answer is sent by the same transport.
     pub transport: &'static str,
     /// Configured name of the mailbox or folder.
     pub mailbox: Arc<str>,
-    /// Domain in the mail's `From`; a claim, kept for the operators only.
+    /// Domain of the mail's `From`. Nothing proves it, so only operators see it.
     pub sender_domain: String,
-    /// What else mail and container say of their sender.
+    /// What else mail and container claim about their sender.
     pub claimed: Claimed,
-    /// Whether the centre fetched the mail again by itself, because one of its letters waits. The other containers of the mail were
-    /// settled the first time and have not been sent again: they get no second line in the journal, no second count and no answer.
+    /// Whether the centre fetched the mail again only because one of its letters waits. The mail's other containers were settled the first
+    /// time, and nobody has sent them again: they get no second journal line, no second count and no answer.
     pub is_fetched_again: bool,
 }
 
-/// What a mail and its container say of their sender. Nothing of it is proven; each text is bounded, on one line and without control
-/// characters. Only quarantine keeps it, for the operator who has to find out whose the container is.
+/// What a mail and its container claim about their sender. Nothing proves these claims. Each text is of bounded length, on one line and
+/// without control characters. Only quarantine stores them, to help the operator find out who sent the container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Claimed {
     /// The agency that the mail mentions.
     pub agency: Option<Matricule>,
-    /// The certificate that the signature names, in words; absent where no envelope was opened.
+    /// The certificate that the signature refers to, as text; absent where no envelope was opened.
     pub signer: Option<String>,
     /// The mail's `From`.
     pub sender: String,
     /// The mail's `Subject`.
     pub subject: String,
-    /// The agency whose registered key signed another letter of the same mail. That is proven, so the mail is not a stranger's.
+    /// The agency whose registered key signed another letter of the same mail. This signature is proof, so the mail does not count as a
+    /// stranger's.
     pub signer_beside: Option<Matricule>,
 }
 
-/// One container, as far as it has been understood.
+/// One container that arrived, as far as it has been opened and read so far.
 #[derive(Debug)]
 pub struct Arrival {
-    /// When the centre received it, by the centre's clock.
+    /// Moment at which the centre received the container, by the centre's clock.
     pub received_at: DateTime<Utc>,
-    /// Where it came from.
+    /// Origin of the container.
     pub source: Source,
-    /// Its original bytes; of an over-size mail the first part.
+    /// The container's original bytes; only the first part where the mail is too large.
     pub container: Vec<u8>,
-    /// How many bytes the original has in all.
+    /// Number of bytes of the whole container.
     pub container_bytes: usize,
-    /// How many bytes its document has when rendered without a hint: the measure of price and limit, which does not depend on how the
-    /// post wrapped it. See `Document::rendered_bytes`.
+    /// Number of bytes of the container's document as `Document::render` would write it, without the optional line that names the agency.
+    /// Price and size limit use this number, because it does not depend on how the mail wrapped the document.
     pub rendered_bytes: usize,
-    /// What it is.
+    /// The signed letter, or the refusal of a stranger's container.
     pub content: Content,
-    /// What it asks where an unknown key signed it: settling admits it, or it stays a stranger's.
+    /// The enrolment that the container requests, where an unknown key signed it. Settling either admits the enrolment or treats the
+    /// container as a stranger's.
     pub enrolment: Option<Arc<Enrolment>>,
-    /// What was read for it, where it asks for records and has been read for.
+    /// The result of reading the tables for this letter; absent before the reading, and where the letter's service reads nothing.
     pub read: Option<Read>,
 }
 
-/// What a container turned out to be.
+/// The content of an opened container.
 #[expect(clippy::large_enum_variant, reason = "nearly every container is signed")]
 pub enum Content {
-    /// No verified signer: it goes into quarantine and gets no answer.
+    /// A container without a verified signer, with the reason: it goes into quarantine and gets no answer.
     Stranger(Refusal),
-    /// Signed by a registered key.
+    /// A container that a registered key signed.
     Signed {
-        /// The key's certificate and agency, as cached.
+        /// Certificate and agency of the signing key, from the cache.
         signer: Arc<Signer>,
-        /// SHA-256 of the signed octets.
+        /// SHA-256 of the signed octets, 32 bytes.
         digest: Digest,
-        /// How the letter was encrypted; its answer will be encrypted alike.
+        /// Cipher of the container. The answer is encrypted with the same cipher.
         cipher: ContentCipher,
-        /// How its payload was packed; its answer will be packed alike.
+        /// Form of the payload. The answer has the same form.
         form: PayloadForm,
-        /// The letter, or why it cannot be read.
+        /// The letter, or the reason why it cannot be read.
         letter: Result<Letter, Unreadable>,
     },
 }
@@ -98,7 +100,7 @@ impl std::fmt::Debug for Content {
 }
 
 impl Arrival {
-    /// Returns the verified signer.
+    /// Returns the verified signer; `None` for a stranger.
     pub fn signer(&self) -> Option<&Arc<Signer>> {
         match &self.content {
             Content::Stranger(_) => None,
@@ -106,7 +108,7 @@ impl Arrival {
         }
     }
 
-    /// Returns the agency of the verified signer.
+    /// Returns the agency of the verified signer; `None` for a stranger.
     pub fn agency(&self) -> Option<Matricule> {
         self.signer().map(|signer| signer.matricule)
     }
@@ -119,37 +121,38 @@ impl Arrival {
         }
     }
 
-    /// Returns how much work it is for the database, in rows: those that it brings, or those that its answer may have.
+    /// Returns how much work the letter is for the database, in rows: the rows that it brings, or the rows that its answer may have.
     pub fn work(&self) -> usize {
         self.letter().map_or(0, |letter| work::rows(&letter.request))
     }
 
-    /// Says whether it asks for records of the tables, which are read before it is settled.
+    /// Says whether the letter requests records of the tables. Such records are read before the letter is settled.
     pub fn asks_to_read(&self) -> bool {
         self.letter().is_some_and(|letter| letter.request.service().facts().needs_reader())
     }
 
-    /// Returns how many rows it brings.
+    /// Returns the number of rows that the letter brings; 0 where there is no letter.
     pub fn rows(&self) -> usize {
         self.letter().map_or(0, |letter| letter.request.rows())
     }
 }
 
-/// What became of a container.
+/// The outcome of settling a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its records are in the tables.
+    /// The letter is accepted and its effect committed.
     Accepted,
-    /// It had been settled before; nothing changed.
+    /// The letter had been settled before; nothing changed.
     Duplicate,
-    /// It had been settled before and was not sent again: the centre fetched its mail anew because another letter of the mail waits.
+    /// The letter had been settled before and nobody sent it again: the centre fetched its mail again because another letter of the mail
+    /// waits.
     SettledBefore,
-    /// It is refused; an office is told if the code says so.
+    /// The container is refused. The code gives the reason, and determines whether the office gets an answer.
     Refused(RefusalCode),
-    /// It is kept whole, and in no table, until people decide.
+    /// The letter is held: it is stored whole, but its rows are in no table until operators release the letter or refuse it.
     Held,
-    /// Nothing of it is committed, because a table that it needs takes no rows now, or because of a fault that its bytes do not cause.
-    /// Its mail stays, and it is settled another time.
+    /// Nothing of the letter is committed. Either a table that it needs takes no rows now, or there is a fault that the letter's bytes do
+    /// not cause. Its mail stays in the mailbox, and the letter is settled later.
     Deferred,
 }
 

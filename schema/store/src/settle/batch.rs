@@ -1,4 +1,4 @@
-//! A batch of letters in one settling transaction: each letter is a case, which holds all that is known and decided of it.
+//! A batch of letters in one settling transaction. Each letter is a case: the letter with everything that is known and decided about it.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::tables::catalogue::Catalogue;
 
 /// One letter of a batch.
 pub struct Case {
-    /// What came.
+    /// The letter as it arrived, as far as it has been opened and read.
     pub arrival: Arrival,
-    /// The letter as judged by itself.
+    /// The judgement on the letter alone, made without the database.
     pub judged: Judged,
-    /// How it is settled. Before the first decision it is deferred, so that nothing undecided could be committed.
+    /// The decision on the letter. It starts as `Deferred`, so that an undecided letter is never committed.
     pub decision: Decision,
-    /// The key of its line in the journal. Absent until it is reserved; no line can be written without it.
+    /// The reserved id of the letter's line in the journal; `None` until it is reserved. The line cannot be written without it.
     pub journal_id: Option<i64>,
 }
 
@@ -30,32 +30,32 @@ impl Case {
         Case { arrival, judged, decision: Decision::Deferred, journal_id: None }
     }
 
-    /// Returns the verified signer.
+    /// Returns the verified signer; `None` for a stranger.
     pub fn signer(&self) -> Option<&Arc<Signer>> {
         self.arrival.signer()
     }
 
-    /// Returns the agency of the verified signer.
+    /// Returns the agency of the verified signer; `None` for a stranger.
     pub fn agency(&self) -> Option<Matricule> {
         self.arrival.agency()
     }
 
-    /// Returns the letter, where it could be read.
+    /// Returns the letter; `None` where it could not be read.
     pub fn letter(&self) -> Option<&Letter> {
         self.arrival.letter()
     }
 
-    /// Returns what is accepted of it, where it is.
+    /// Returns what is accepted of the letter; `None` where the letter is not accepted.
     pub fn acceptance(&self) -> Option<&Acceptance> {
         self.decision.acceptance()
     }
 
-    /// Returns the agency and the key that a letter with a verified signer claims.
+    /// Returns the agency and the key of a letter with a verified signer; `None` for other letters.
     pub fn claimed_key(&self) -> Option<(Matricule, &Key)> {
         Some((self.agency()?, self.judged.key()?))
     }
 
-    /// Returns the outcome of its decision.
+    /// Returns the outcome that the decision gives.
     pub fn outcome(&self) -> Outcome {
         match &self.decision {
             Decision::Stranger(refusal) | Decision::Refused { refusal, .. } => Outcome::Refused(refusal.code),
@@ -67,14 +67,15 @@ impl Case {
         }
     }
 
-    /// Returns by how many seconds the office's clock was ahead of the centre's, the way of the letter included.
+    /// Returns how many seconds the time written in the letter is after its arrival by the centre's clock. The number is negative where
+    /// that time is before the arrival, as after slow delivery.
     pub fn skew_seconds(&self) -> Option<i64> {
         self.letter().map(|letter| letter.time.signed_duration_since(self.arrival.received_at).num_seconds())
     }
 }
 
-/// Returns the places of a batch in the order in which its letters take effect: by agency, installation and sequence number, and
-/// where these are alike as they came.
+/// Returns the places of a batch in the order in which its letters take effect: by agency, installation and sequence number. Letters that
+/// are equal in all three keep the order of arrival.
 pub fn order_of_effect(batch: &[Case]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..batch.len()).collect();
     order.sort_by_key(|&place| {
@@ -84,12 +85,12 @@ pub fn order_of_effect(batch: &[Case]) -> Vec<usize> {
     order
 }
 
-/// The letters of one settling transaction, in the order of their arrival. As a slice it can be read and changed, but never
-/// made shorter, so that every letter leaves with an outcome.
+/// The letters of one settling transaction, in the order of arrival. Callers can read and change cases through a slice but cannot remove
+/// any, so every letter gets an outcome.
 pub struct Batch(Vec<Case>);
 
 impl Batch {
-    /// Judges every letter by itself.
+    /// Makes a batch and judges each letter alone.
     pub fn judged(arrivals: Vec<Arrival>, catalogue: &Catalogue) -> Batch {
         let case = |arrival: Arrival| {
             let judged = judge(&arrival, catalogue);
@@ -98,17 +99,17 @@ impl Batch {
         Batch(arrivals.into_iter().map(case).collect())
     }
 
-    /// Judges every letter again, by another catalogue.
+    /// Judges every letter again, with another catalogue.
     pub fn judge_again(&mut self, catalogue: &Catalogue) {
         for case in &mut self.0 {
             case.judged = judge(&case.arrival, catalogue);
         }
     }
 
-    /// Gives each letter a reserved key of the journal.
+    /// Gives each letter a reserved key of the journal, in the order of arrival.
     ///
     /// # Errors
-    /// [`Fault::Bug`] where there are not as many keys as letters.
+    /// [`Fault::Bug`] where keys and letters differ in number.
     pub fn number(&mut self, journal_ids: Vec<i64>) -> Result<(), Fault> {
         if journal_ids.len() != self.0.len() {
             let (keys, letters) = (journal_ids.len(), self.0.len());
@@ -120,7 +121,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Takes decisions, each with the place of its letter, in place of those made before. A letter without one is deferred.
+    /// Replaces all decisions by the given ones; each of these has the place of its letter. A letter without a given decision is deferred.
     pub fn take_decisions(&mut self, decisions: Vec<(usize, Decision)>) {
         for case in &mut self.0 {
             case.decision = Decision::Deferred;
@@ -130,7 +131,7 @@ impl Batch {
         }
     }
 
-    /// Takes the letters out again, as they came.
+    /// Gives the letters back, in the order of arrival.
     pub fn into_arrivals(self) -> Vec<Arrival> {
         self.0.into_iter().map(|case| case.arrival).collect()
     }

@@ -1,4 +1,4 @@
-//! What answers give beside their receipts, where the service gives something: read in the settling transaction, and divided into
+//! The bodies of answers, for services that return more than the receipt. The bodies are read in the settling transaction and split into
 //! parts that each fit into a container.
 
 use std::collections::HashMap;
@@ -21,20 +21,20 @@ use super::work::Work;
 use crate::database::fault::Fault;
 use crate::tables::catalogue::Catalogue;
 
-/// What signing and encrypting add to a payload, in octets: at most, for an RSA key of 4096 bits and names of an issuer.
+/// Upper bound on the octets that signing and encrypting add to a payload, for an RSA key of 4096 bits and the names of an issuer.
 const SEALING_BYTES_MAX: usize = 1_200;
 
-/// Most parts of one answer: each is a mail of its own.
+/// Largest number of parts of one answer. Each part is sent as a separate mail.
 const PARTS_MAX: u16 = 16;
 
-/// What answers give beside their receipts, by the place of their letters in the batch.
+/// Bodies of answers, by the place of their letters in the batch.
 pub type Bodies = HashMap<usize, AnswerContent>;
 
-/// Reads under the agencies' locks what the answers of accepted letters give beside their receipts, by place in the batch. Nothing of
-/// the batch is posted yet.
+/// Reads the bodies of the answers to accepted letters. The agencies are locked and the rows of the letters are written, but no charge and
+/// no verdict is written yet. Returns each body by the place of its letter in the batch.
 ///
 /// # Errors
-/// A fault of the database, and the place of the letter over which it was met.
+/// A fault of the database, with the place of the letter whose body was being read.
 pub async fn read(
     connection: &AsyncPgConnection,
     batch: &[Case],
@@ -74,8 +74,8 @@ fn issued(der: &[u8]) -> IssuedCertificate {
     IssuedCertificate { certificate: BASE64.encode(der) }
 }
 
-/// Writes an answer's body as the payloads of its parts, each a container of its own within the agency's limit of `bytes_max` where
-/// the body can be divided as far. Their JSON is measured: packed it is never larger.
+/// Writes the body of an answer as one payload per part. Each part fits into a container of `bytes_max`, the agency's limit, unless the
+/// body cannot be split any further. The size is measured on the JSON form, because the packed form is never larger.
 pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, bytes_max: usize) -> Vec<Vec<u8>> {
     let write = |part, parts, content, form| {
         let body = Some(AnswerBody { part, parts, content });
@@ -95,7 +95,7 @@ pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, byte
     let mut payloads = Vec::with_capacity(contents.len());
     for (part, content) in (1..).zip(contents) {
         payloads.push(write(part, parts, content, form));
-        // Each is packed, which takes its time; others of this runtime have theirs between.
+        // Packing a part takes processor time, so other tasks of the runtime run between the parts.
         yield_now().await;
     }
     payloads

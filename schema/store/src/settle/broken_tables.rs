@@ -1,8 +1,7 @@
-//! Finds the tables that take no rows of any letter, as opposed to those whose trigger fails over some row: by writing and reading no
-//! row at all.
+//! Finds the tables that take no rows of any letter, by writing and reading no row at all.
 //!
-//! A statement without rows fails by whatever is wrong with the table itself (a column that is gone, a right taken away, a lock), and
-//! never by a trigger that looks at a row.
+//! A statement without rows fails where the table itself is broken: a column was dropped, a right was revoked, or another transaction locks
+//! the table. A trigger that looks at rows does not run for such a statement, so the rows of a single letter cannot cause the failure.
 
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use crate::tables::examine::TableRows;
 /// Returns the tables of accepted letters that take no rows of any letter now, each with its fault.
 ///
 /// # Errors
-/// A fault that no table causes: the connection is gone.
+/// A fault that no table causes, such as a lost connection.
 pub async fn broken_tables(
     transaction: &mut OpenTransaction,
     batch: &[Case],
@@ -42,8 +41,8 @@ pub async fn broken_tables(
     Ok(broken)
 }
 
-/// Writes and reads no row, which fails where the table does. A rule of the table that refuses a statement without rows is no fault
-/// of the table: the rule refuses letters too.
+/// Writes and reads no row. This fails where the table is broken. A rule of the table that refuses even a statement without rows is no
+/// fault, because such a rule makes the centre refuse the letters.
 async fn write_and_read(transaction: &mut OpenTransaction, rows: &TableRows) -> Result<(), Fault> {
     match insert_gathered(transaction.shared(), Gathered::empty(rows)).await {
         Ok(()) => held::compare_none(transaction.connection(), Gathered::empty(rows)).await,

@@ -1,6 +1,7 @@
-//! Certificates in the settling transaction: what an office that renews brings, whose key that is, and what is registered of it.
+//! Certificates in the settling transaction. The module judges the certificates that offices send for renewal, and registers those of
+//! accepted letters.
 //!
-//! Keys are locked after the accounts and before vouchers, in the order of their hashes.
+//! Keys are locked after the accounts and before the vouchers, in the order of their hashes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -19,27 +20,28 @@ use crate::certificates::issuer::{self, CertificateIssuer};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// From so many days before its end on a certificate is renewed (SPEC 4, Services).
+/// Number of days before a certificate's end from which it may be renewed (SPEC 4, Services).
 const RENEWED_DAYS_BEFORE: i64 = 60;
 
-/// What is held of the letters that renew, by their place in the batch.
+/// The facts about each letter that requests a renewal, by the letter's place in the batch.
 #[derive(Debug, Default)]
 pub struct Renewals(HashMap<usize, Renewal>);
 
 #[derive(Debug)]
 struct Renewal {
     agency: Matricule,
-    /// What would be registered.
+    /// The fields of the certificate that would be registered.
     fields: CertificateFields,
-    /// What is wrong with it, whoever brings it.
+    /// The reason why the certificate cannot be registered for any agency; absent where it can.
     problem: Option<Expected>,
-    /// When the last certificate of the key that signed the letter ends.
+    /// The latest expiry among the certificates of the key that signed the letter.
     ends: Option<DateTime<Utc>>,
-    /// The certificate of the new key that is registered already and lasts.
+    /// DER of the certificate that is already registered for the new key, if it does not expire within the renewal period.
     lasting: Option<Vec<u8>>,
 }
 
-/// One round of decisions: keys that letters of the batch have brought, each with its agency and its certificate.
+/// One round of decisions on renewals. It knows the keys that earlier letters of the batch registered, each with its agency and its
+/// certificate.
 pub struct Renewing<'a> {
     held: &'a Renewals,
     brought: HashMap<&'a [u8], (Matricule, &'a [u8])>,
@@ -50,7 +52,8 @@ impl<'a> Renewing<'a> {
         Renewing { held, brought: HashMap::new() }
     }
 
-    /// Registers what the letter at a place brings, or tells what is registered of its key.
+    /// Decides the renewal that the letter at a place requests: registers its certificate, or returns the certificate that is already
+    /// registered for its key.
     ///
     /// # Errors
     /// `certificate_invalid`, `renewal_early`.
@@ -78,7 +81,8 @@ impl<'a> Renewing<'a> {
 }
 
 impl Renewals {
-    /// Reads and locks, under the agencies' locks, what the letters of a batch bring.
+    /// For the letters of a batch that request a renewal: reads who owns the key of the new certificate, whether another key has its
+    /// identifiers, and which certificates are registered, and locks the keys. The agencies must be locked already.
     ///
     /// # Errors
     /// A fault.
@@ -134,7 +138,7 @@ impl Renewals {
         Ok(Renewals(renewals))
     }
 
-    /// Registers what the accepted letters of a decided batch bring.
+    /// Registers the certificates of the accepted letters of a decided batch.
     ///
     /// # Errors
     /// A fault.
@@ -148,7 +152,7 @@ impl Renewals {
             }
             _ => None,
         };
-        // In the order of the keys' hashes, as they are locked.
+        // Keys are registered in the order in which keys are locked: by their hashes.
         let brought: BTreeMap<Vec<u8>, (Matricule, CertificateFields)> = batch
             .iter()
             .filter_map(registers)
@@ -161,10 +165,10 @@ impl Renewals {
     }
 }
 
-/// Makes a key an agency's, for ever, and registers its certificate. Returns the certificate's key in `xm.certificates`.
+/// Assigns a key to an agency for ever, and registers its certificate. Returns the certificate's id in `xm.certificates`.
 ///
 /// # Errors
-/// [`Fault::Bug`] where the key is another's by now: it is tried again, and then refused.
+/// [`Fault::Bug`] where another agency has registered the key meanwhile. The batch is then tried again, and the letter is refused.
 pub async fn register(
     mut connection: &AsyncPgConnection,
     agency: Matricule,
@@ -192,7 +196,8 @@ pub async fn register(
     ids.into_iter().next().ok_or_else(|| Fault::Bug("a key became another agency's at this moment".to_owned()))
 }
 
-/// Reads when the keys of certificates end, by the place of the letter that one of them signed.
+/// Reads, for each letter, the latest expiry of the certificates of its signing key. `signed_by` lists the letters' places with their
+/// certificate ids; the result is by place.
 async fn read_ends(
     mut connection: &AsyncPgConnection,
     signed_by: &[(usize, i32)],
@@ -207,7 +212,8 @@ async fn read_ends(
     Ok(signed_by.iter().filter_map(|(place, id)| Some((*place, *ends.get(id)?))).collect())
 }
 
-/// Reads and locks whose keys are, by their hashes: an agency, or nobody where the key is the centre's own; and whether it was revoked.
+/// Reads and locks the owners of keys, by the keys' hashes: the agency and whether the key is revoked. The agency is `None` where the key
+/// is the centre's own.
 pub async fn read_owners<'k>(
     mut connection: &AsyncPgConnection,
     keys: impl Iterator<Item = &'k [u8]>,
@@ -224,7 +230,8 @@ pub async fn read_owners<'k>(
     Ok(of_agencies.into_iter().chain(of_centre).map(|(key, owner, is_revoked)| (key, (owner, is_revoked))).collect())
 }
 
-/// Says whose names other keys have: key identifier, or issuer and serial number. Returns the places of the letters that bring them.
+/// Finds the letters whose certificate has an identifier that belongs to another key: the key identifier, or issuer with serial number.
+/// Returns the letters' places.
 async fn read_taken_names(
     connection: &AsyncPgConnection,
     renewals: &HashMap<usize, Renewal>,
@@ -238,7 +245,8 @@ async fn read_taken_names(
     Ok(taken)
 }
 
-/// Says whether another key goes by a name of a certificate: letters of either would be judged by the other.
+/// Says whether another key has the key identifier, or the issuer and serial number, of this certificate. If so, letters signed by one key
+/// would be verified with the other key's certificate.
 pub async fn is_name_taken(mut connection: &AsyncPgConnection, fields: &CertificateFields) -> Result<bool, Fault> {
     let text =
         "SELECT EXISTS (SELECT FROM xm.certificates c, unnest(?, ?, ?, ?) AS n (spki_sha256, key_id, issuer, serial)
@@ -252,7 +260,7 @@ pub async fn is_name_taken(mut connection: &AsyncPgConnection, fields: &Certific
     Ok(rows.into_iter().next().unwrap_or_default())
 }
 
-/// Reads the certificates of keys that end last, each with its end.
+/// Reads, for each key, the certificate that expires last, with its expiry.
 async fn read_lasting<'k>(
     mut connection: &AsyncPgConnection,
     keys: impl Iterator<Item = &'k [u8]>,
@@ -265,7 +273,7 @@ async fn read_lasting<'k>(
     Ok(rows.into_iter().map(|(key, ends, der)| (key, (ends, der))).collect())
 }
 
-/// Reads the certificate that is registered for the key of another one, of several that which ends last.
+/// Reads, for the key of the given certificate, the registered certificate that expires last, as DER.
 ///
 /// # Errors
 /// A fault.

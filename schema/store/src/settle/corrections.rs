@@ -1,7 +1,7 @@
-//! Corrections: records already sent that say something else now, or are no longer valid (SPEC 4, Tables).
+//! Corrections: letters that replace or cancel records sent before (SPEC 4, Tables).
 //!
-//! Judged by what the letter says, then looked up under the agency's lock, decided, and written. An agency corrects what it has sent
-//! itself, and nobody else's.
+//! A correction is first judged by the content of its letter. Then its record is looked up under the agency's lock. Then the correction is
+//! decided and written. An agency can only correct records that it sent itself.
 
 pub mod apply;
 pub mod correction;

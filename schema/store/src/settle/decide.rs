@@ -1,7 +1,8 @@
-//! Decides every letter of a batch, in the order of effect, by what the centre holds. Pure: the same inputs give the same decisions.
+//! Decides every letter of a batch, in the order of effect, by what is stored at the centre. The module is pure: equal inputs give equal
+//! decisions.
 //!
-//! A batch is decided anew whenever something more is learnt from the database. So a letter that turns out to be refused no longer
-//! uses credit or records that later letters of the batch need.
+//! A batch is decided again, from its first letter, whenever more facts are read from the database. If these facts lead to the refusal of a
+//! letter that was accepted before, later letters of the batch can use its credit, and are not compared with its records.
 
 mod corrections;
 
@@ -34,29 +35,40 @@ use crate::reading::Usage;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{Beside, Found, Holdings, TableRows, Totals, reckon_of_tables};
 
-/// What has been learnt from the database since the first round.
+/// Facts read from the database since the first round of decisions.
 #[derive(Default)]
 pub struct Knowledge {
-    /// Records already held that a letter of the batch names too; read once the insert has met one.
+    /// Stored records with the identity or legal key of a row in the batch; `None` until an insert has failed on a stored record.
     pub held: Option<HeldRecords>,
-    /// Letters that a rule of the database itself refused, by their place in the batch.
+    /// Refusals of letters because a rule in the database refused their rows, by the letter's place in the batch.
     pub refused_by_database: HashMap<usize, Refusal>,
-    /// Tables that take no rows of any letter now: they are locked, or no longer as they were adopted.
+    /// Ids of the tables that take no rows of any letter now. They are locked, or were altered since their adoption.
     pub withheld: HashSet<i32>,
-    /// Letters that met a fault which their bytes do not cause, by their place in the batch.
+    /// Places of letters that failed for a reason other than their own bytes.
     pub waiting: HashSet<usize>,
-    /// When an operator had the letters tried again, so that a refused one may get another verdict.
+    /// Moment at which an operator had the letters tried again; absent otherwise. While it is set, a lock of recharging does not stop
+    /// recharges.
     pub retried_at: Option<DateTime<Utc>>,
-    /// What the tables hold of the groups that checks look at; nothing of what the batch itself brings.
+    /// Sums and counts over the stored rows of the groups that checks look at, without the rows of this batch.
     pub holdings: Holdings,
-    /// Letters of which it is known which rows are held already, by their place in the batch. Only then checks are judged by that need it.
+    /// Places of the letters whose stored rows have been looked up. Checks that look at the tables are judged only for these letters, and
+    /// for those of `surely_new`.
     pub looked_up: HashSet<usize>,
-    /// What people decided of the letters, who have them tried again: one that is not accepted may get another verdict.
+    /// Places of the letters of which no row is stored, because nothing is stored of the groups of their rows. Only a cancelled record can
+    /// be stored all the same, since it counts in no group. A letter that is not accepted is therefore looked up.
+    pub surely_new: HashSet<usize>,
+    /// What people decided when they had held or refused letters tried again; absent otherwise. While it is set, a letter that is not
+    /// accepted yet may get another verdict.
     pub ruling: Option<Ruling>,
 }
 
 impl Knowledge {
-    /// Adds what is held and says whether any of it was not known before.
+    /// Says whether it is known which rows of a letter are new.
+    pub fn knows_new_rows(&self, at: usize) -> bool {
+        self.looked_up.contains(&at) || self.surely_new.contains(&at)
+    }
+
+    /// Adds stored records. Says whether any of them was unknown before.
     pub fn learn(&mut self, held: HeldRecords) -> bool {
         match &mut self.held {
             Some(known) => known.extend(held),
@@ -83,20 +95,20 @@ struct Round<'a> {
     standing: &'a Standing,
     catalogue: &'a Catalogue,
     knowledge: &'a Knowledge,
-    /// Verdicts given in this batch, by id and by sequence number.
+    /// Digests of the letters decided in this batch, by letter id.
     by_id: HashMap<(Matricule, Uuid), Vec<u8>>,
     by_sequence: HashSet<(Matricule, String, i64)>,
     balances: HashMap<Matricule, i64>,
-    /// What accepted letters of this batch read, by agency.
+    /// Records and octets that accepted letters of this batch read, by agency.
     used: HashMap<Matricule, Usage>,
     highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
-    /// What services that are not of records have given in this batch.
+    /// Effects in this batch of the services without records, such as vouchers, certificates and profiles.
     serving: Serving<'a>,
-    /// What the tables hold, with the rows of accepted letters of this batch.
+    /// Sums and counts over the tables, including the rows of the accepted letters of this batch.
     holdings: Holdings,
-    /// Tables that accepted letters of this batch write new records into, by agency.
+    /// Ids of the tables into which accepted letters of this batch write new records, by agency.
     written: HashSet<(Matricule, i32)>,
     /// Records that accepted letters of this batch correct, by table, agency, installation and number.
     corrected: HashSet<(i32, Matricule, String, i64)>,
@@ -135,7 +147,8 @@ impl<'a> Round<'a> {
         };
         let agency = signer.matricule;
         let digest_bytes = digest.as_bytes();
-        // A committed verdict is final: the same letter again is a duplicate, whatever has become of its sender since.
+        // A committed verdict is final. The same letter sent again is a duplicate, even if its sender was suspended or revoked since. A
+        // letter that could not use its own id has its verdict under the key made from its digest.
         let derived = Key::of_digest(digest, &key.installation);
         let mut attempt = key.attempt;
         for held in [key, &derived] {
@@ -160,7 +173,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Returns the number of the next attempt at a letter that has a verdict; none where the verdict is final.
+    /// Returns the number of the next attempt at a letter that has a verdict; `None` where the verdict is final.
     fn next_attempt(&self, agency: Matricule, letter_id: Uuid) -> Option<i16> {
         let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.ruling.is_some())?;
         (!held.is_accepted).then(|| held.attempt.saturating_add(1))
@@ -171,7 +184,8 @@ impl<'a> Round<'a> {
         held.or_else(|| self.by_id.get(&(agency, letter_id)).map(Vec::as_slice))
     }
 
-    /// Returns the refusal of a letter whose id or number another letter has. An earlier attempt at the same letter is no other letter.
+    /// Returns the refusal of a letter whose id or sequence number another letter has used. Earlier attempts at this letter do not count as
+    /// another letter.
     fn contested(&self, agency: Matricule, key: &Key, digest: &[u8]) -> Option<Refusal> {
         if self.verdict(agency, key.letter_id).is_some_and(|held| held != digest) {
             return Some(Refusal::new(RefusalCode::LetterConflict).with("letter", key.letter_id));
@@ -228,7 +242,7 @@ impl<'a> Round<'a> {
             Ok(found) => found,
             Err(refusal) => return self.refuse(agency, key, digest, refusal, None),
         };
-        if self.knowledge.looked_up.contains(&at) {
+        if self.knowledge.knows_new_rows(at) {
             let holds = flags::holds(tables, &is_new, &found, self.waived());
             if !holds.is_empty() {
                 return self.hold(
@@ -255,7 +269,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Accepts work that the account bears: charges it, and uses the letter's key.
+    /// Accepts the letter's work if the account can pay for it: charges the account, and marks the letter's id and number as used.
     fn accept(
         &mut self,
         (at, arrival): (usize, &'a Arrival),
@@ -293,10 +307,10 @@ impl<'a> Round<'a> {
         Decision::Accepted { key, acceptance, account, highest_sequence }
     }
 
-    /// Judges a letter's new rows by the checks that look at what the tables hold, these rows included. Nothing is found before it is
-    /// known which rows are new.
+    /// Judges the new rows of a letter by the checks that look at the tables, as if these rows were stored already. Returns nothing as long
+    /// as it is unknown which rows are new.
     fn judge_checks(&mut self, at: usize, tables: &[TableRows], is_new: &[Vec<bool>]) -> Result<Vec<Found>, Refusal> {
-        if !self.knowledge.looked_up.contains(&at) {
+        if !self.knowledge.knows_new_rows(at) {
             return Ok(Vec::new());
         }
         let mut faults = RowFaults::default();
@@ -321,7 +335,7 @@ impl<'a> Round<'a> {
         Decision::Held { key, hold, account, highest_sequence }
     }
 
-    /// Refuses what goes beyond the day's quota of the agency's plan.
+    /// Returns a refusal where the work would exceed the daily quota of the agency's plan.
     fn beyond_quota(&self, agency: Matricule, plan: &str, work: &Work) -> Option<Refusal> {
         let wanted = usage_of(work);
         if wanted == Usage::default() {
@@ -357,12 +371,13 @@ impl<'a> Round<'a> {
     }
 
     fn account(&self, agency: Matricule) -> Account {
-        // Every agency has an account by construction. A missing one counts as empty, and the charge then fails loudly.
+        // Every agency is created with an account. Without an account this balance would be zero, and the later charge would fail with an
+        // error.
         let account = self.standing.account(agency).unwrap_or(Account { id: 0, balance: 0, credit_limit: 0 });
         Account { balance: self.balances.get(&agency).copied().unwrap_or(account.balance), ..account }
     }
 
-    /// Marks id and number as used, and returns the installation's highest number.
+    /// Marks a letter's id and number as used, and returns the highest number of its installation.
     fn use_key(&mut self, agency: Matricule, key: &Key, digest: &[u8]) -> i64 {
         self.by_id.insert((agency, key.letter_id), digest.to_vec());
         let place = (agency, key.installation.clone());
@@ -376,7 +391,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Returns what a letter counts for its agency's quota.
+/// Returns how many records and octets a letter adds to the used quota of its agency.
 pub fn usage_of(work: &Work) -> Usage {
     match work.staged().filter(|staged| !staged.is_free) {
         Some(staged) => Usage {

@@ -1,4 +1,4 @@
-//! What is decided of a letter: how it is settled, under which key, and at what price.
+//! The decision on a letter: how the letter is settled, under which key, and at what price.
 
 use sdc::answer::receipt::HoldCode;
 use sdc::refusal::Refusal;
@@ -11,24 +11,25 @@ use super::work::Work;
 use crate::ledger::prices::Price;
 use crate::tables::examine::{Found, TableRows};
 
-/// An accepted letter.
+/// An accepted letter: its work, and what settling it does.
 pub struct Acceptance {
     pub work: Work,
-    /// For each table, for each row: whether it is new (to be inserted) or held already with the same content.
+    /// For each table and each row: `true` where the row is new and is inserted, `false` where the same row with the same content is stored
+    /// already.
     pub is_new: Vec<Vec<bool>>,
-    /// What checks found that look at what the tables hold.
+    /// Findings of the checks that look at the tables.
     pub found: Vec<Found>,
-    /// What becomes of each correction; none where the letter corrects nothing.
+    /// The result of each correction; empty where the letter corrects nothing.
     pub fates: Vec<Fate>,
     pub price: Price,
-    /// What it does beside.
+    /// What the letter does besides writing rows and getting an answer, such as a credit.
     pub effect: Effect,
 }
 
 impl Acceptance {
-    /// Returns the tables that the letter writes to, each with a mark for each of its rows: whether it is new.
+    /// Returns the tables that the letter writes to. Each table comes with one mark for each of its rows: whether the row is new.
     pub fn tables(&self) -> impl Iterator<Item = (&TableRows, &[bool])> {
-        // By index, so that marks which are missing are a panic and not a table that is passed over.
+        // The marks are read by index, so that a missing entry causes a panic. A `zip` would silently skip the table.
         self.work.tables().iter().enumerate().map(|(table, rows)| (rows, self.is_new[table].as_slice()))
     }
 
@@ -39,51 +40,51 @@ impl Acceptance {
     }
 }
 
-/// Why a letter is held: it uses key and number, writes no rows and charges nothing (SPEC 7, Held).
+/// A held letter. Its key and sequence number are used, but it writes no rows and costs nothing (SPEC 7, Held).
 #[derive(Clone)]
 pub struct Hold {
-    /// What it asks to have done once it is released.
+    /// The work that is done when the letter is released.
     pub work: Work,
-    /// Why.
+    /// The reason of the hold: checks, or corrections that need approval.
     pub code: HoldCode,
-    /// The checks that hold it.
+    /// The findings for which the letter is held.
     pub found: Vec<Found>,
 }
 
-/// How an arrival is settled.
+/// The decision on how an arrival is settled.
 #[expect(clippy::large_enum_variant, reason = "nearly every letter is accepted")]
 pub enum Decision {
     /// No registered key signed the letter: it goes into quarantine and gets no answer.
     Stranger(Refusal),
-    /// The letter has its verdict already, under this key.
+    /// The letter has a verdict already, under this key.
     Duplicate(Key),
     Accepted {
         key: Key,
         acceptance: Acceptance,
         /// The account after the charge.
         account: Account,
-        /// The highest number of the installation, this letter's included.
+        /// The installation's highest sequence number, with this letter counted.
         highest_sequence: i64,
     },
     Refused {
         key: Key,
         refusal: Refusal,
-        /// Versions held of the records that the letter contradicts, for the operators.
+        /// The stored versions of the records that the letter contradicts, for the operators; `None` where it contradicts no record.
         held_version: Option<serde_json::Value>,
         account: Account,
-        /// The highest number of the installation, this letter's included.
+        /// The installation's highest sequence number, with this letter counted.
         highest_sequence: i64,
     },
-    /// People decide: until then it is kept whole, and in no table.
+    /// The letter is stored whole, but its rows are in no table until operators release the letter or refuse it.
     Held {
         key: Key,
         hold: Hold,
         account: Account,
-        /// The highest number of the installation, this letter's included.
+        /// The installation's highest sequence number, with this letter counted.
         highest_sequence: i64,
     },
-    /// One of the letter's tables takes no rows now, or the letter met a fault that its bytes do not cause. Nothing of it is
-    /// committed and no number used up: the mail stays, and the letter is settled another time.
+    /// One of the letter's tables takes no rows now, or settling failed for a reason other than the letter's bytes. Nothing of the letter
+    /// is committed and no sequence number is used. The mail stays in the mailbox, and the letter is settled another time.
     Deferred,
 }
 

@@ -1,7 +1,7 @@
-//! Columns of the legal key that letters leave to the table's default, filled in with what PostgreSQL would put there.
+//! Fills in the columns of the legal key that letters leave out, with the value that PostgreSQL's default would give.
 //!
-//! A record that is held is found by its whole legal key. If a part were left to the default, a record sent again would not be found,
-//! and would be refused by the table's own unique index.
+//! A stored record is found by its whole legal key. If one column of the key were missing, a record that is sent again would not be found,
+//! and the table's unique index would refuse it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -19,16 +19,17 @@ use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::{Column, ColumnType, Definition};
 use crate::tables::examine::{ColumnValues, TableRows};
 
-/// Fills in the columns of legal keys that letters leave out and whose defaults are the same for every row of a transaction.
-/// A default that differs from row to row (a sequence, a random number) makes each record another one, which has no duplicates.
+/// Fills in the columns of legal keys that letters leave out, where the default is the same for every row of a transaction. Where the
+/// default differs from row to row (a sequence, a random number), every record gets a key of its own and has no duplicates.
 ///
 /// # Errors
-/// The database is away. A default that cannot be evaluated is left to the insert, whose fault concerns its table alone.
+/// The database cannot be reached. A default that cannot be evaluated is no error here: the insert into its table fails later.
 pub async fn fill(connection: &mut AsyncPgConnection, batch: &mut [Case]) -> Result<(), Fault> {
     let mut defaults: HashMap<(i32, usize), Option<Value>> = HashMap::new();
     for case in batch {
         let Judged::Sound { work, .. } = &mut case.judged else { continue };
-        // The letter has just been judged, so its work has not been copied yet.
+        // The rows are in an `Arc` that has not been cloned since the letter was judged, so they can be changed in place. Work without rows
+        // is skipped.
         let Some(tables) = work.tables_mut() else { continue };
         for rows in tables {
             for index in left_out(rows) {
@@ -70,7 +71,8 @@ struct Twice {
     second: Option<String>,
 }
 
-/// Evaluates a default as a letter would bring it; nothing where it cannot be evaluated, or is not the same twice.
+/// Evaluates the default of a column, in the form in which a letter would write the value. Returns `None` where the default cannot be
+/// evaluated, or where two evaluations differ.
 async fn read(
     connection: &mut AsyncPgConnection,
     definition: &Definition,
@@ -91,7 +93,7 @@ async fn read(
     Ok(if second.as_ref() == Some(&first) { serde_json::from_str(&first).ok() } else { None })
 }
 
-/// Reads the default of a column as PostgreSQL has it now, as a value of the column's own type.
+/// Reads the current default of a column from PostgreSQL, cast to the column's type.
 async fn expression(
     connection: &mut AsyncPgConnection,
     definition: &Definition,

@@ -1,4 +1,4 @@
-//! What an accepted letter does beside its rows and its answer.
+//! What an accepted letter does besides writing rows and getting an answer.
 
 use sdc::answer::profile::Profile;
 use sdc::request::ProfileChange;
@@ -6,72 +6,72 @@ use uuid::Uuid;
 
 use crate::certificates::certificate::CertificateFields;
 
-/// What it does.
+/// What a letter does besides writing rows and getting an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing.
+    /// The letter does nothing besides writing rows and getting an answer.
     None,
-    /// Its agency's account is credited.
+    /// The account of the letter's agency is credited with a voucher.
     Credit(Redeemed),
-    /// Its agency's profile is told, and perhaps changed.
+    /// The answer contains the profile of the letter's agency. The letter may change the profile.
     Profile(ProfileEffect),
-    /// A message is kept for the operators.
+    /// The message is kept for the operators.
     Message {
-        /// The id of its thread's first message.
+        /// The id of the thread's first message.
         thread: Uuid,
     },
-    /// A certificate is told, and perhaps registered.
+    /// The answer contains a certificate. The certificate is registered now or was registered before.
     Certificate(CertificateEffect),
 }
 
-/// What becomes of a certificate that a letter brings.
+/// The effect of a letter that requests the renewal of a certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateEffect {
-    /// What the answer gives, in DER.
+    /// The certificate in the answer, in DER.
     pub der: Vec<u8>,
-    /// What is registered; nothing where the key has a certificate that lasts.
+    /// The certificate to register; `None` where the key already has a registered certificate that does not expire soon.
     pub registers: Option<CertificateFields>,
 }
 
 impl CertificateEffect {
-    /// Tells what is registered already.
+    /// Makes the effect of a letter whose key already has a registered certificate. The answer contains that certificate.
     pub fn told(der: &[u8]) -> CertificateEffect {
         CertificateEffect { der: der.to_vec(), registers: None }
     }
 }
 
-/// What a letter makes of a profile.
+/// The effect of a letter on its agency's profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileEffect {
-    /// The profile after it.
+    /// The profile after the letter, as the answer shows it.
     pub told: Profile,
     pub step: ProfileStep,
 }
 
-/// How far a change is. `former` is what the members were that the change sets.
+/// What the letter changes in the profile. `former` has the previous values of the members that `change` sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProfileStep {
-    /// Nothing is to be changed.
+    /// The letter only requests the profile, or the requested change alters nothing.
     Told,
-    /// It is made with the letter.
+    /// The change is made when the letter is settled.
     Made { change: ProfileChange, former: ProfileChange },
-    /// It waits for an operator, in the place of what waited before; nothing does where it sets nothing.
+    /// The change waits for an operator, and replaces any change that waited before. An empty change means that no change waits any longer.
     Waits { change: ProfileChange, former: ProfileChange },
 }
 
-/// What a voucher gives to the letter that redeems it.
+/// The voucher that a letter redeems.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redeemed {
-    /// What its code is kept as.
+    /// Keyed hash of the voucher's code. The database stores only this hash.
     pub mac: Vec<u8>,
-    /// Minor units.
+    /// Amount that is credited, in minor units.
     pub amount: i64,
-    /// Stands in the ledger: the batch's number and its own.
+    /// Text of the ledger entry, such as `3-17`: the number of the voucher's batch, and the voucher's number in this batch.
     pub note: String,
 }
 
 impl Effect {
-    /// Returns what the account is credited with.
+    /// Returns the voucher that is credited; `None` for other effects.
     pub fn credit(&self) -> Option<&Redeemed> {
         match self {
             Effect::Credit(credit) => Some(credit),
@@ -79,7 +79,7 @@ impl Effect {
         }
     }
 
-    /// Returns the profile that is told.
+    /// Returns the profile in the answer; `None` for other effects.
     pub fn profile(&self) -> Option<Profile> {
         match self {
             Effect::Profile(effect) => Some(effect.told.clone()),
@@ -87,7 +87,7 @@ impl Effect {
         }
     }
 
-    /// Returns the certificate that is told, in DER.
+    /// Returns the certificate in the answer, in DER; `None` for other effects.
     pub fn certificate(&self) -> Option<&[u8]> {
         match self {
             Effect::Certificate(effect) => Some(&effect.der),
@@ -95,7 +95,7 @@ impl Effect {
         }
     }
 
-    /// Returns the agency's address before the letter, where another one takes its place at once.
+    /// Returns the agency's former mail address, where the letter changes the address immediately.
     pub fn former_email(&self) -> Option<&str> {
         match self {
             Effect::Profile(ProfileEffect { step: ProfileStep::Made { former, .. }, .. }) => {
@@ -105,7 +105,7 @@ impl Effect {
         }
     }
 
-    /// Returns by how much the account rises, in minor units.
+    /// Returns the amount credited to the account, in minor units.
     pub fn credited(&self) -> i64 {
         self.credit().map_or(0, |credit| credit.amount)
     }

@@ -1,7 +1,8 @@
-//! Enrolments in the settling transaction: letters of keys that nobody knows, which are admitted by a one-time code before anything else
-//! is judged. Who is admitted is a signer from then on, and his letter one like others; who is not stays a stranger, and is not told.
+//! Enrolments in the settling transaction: letters that are signed by an unknown key and bring a one-time code. Enrolments are judged
+//! before all other letters. An admitted sender becomes a signer, and its letter is settled like any other. A sender that is not admitted
+//! counts as a stranger and gets no answer.
 //!
-//! An enrolment that was admitted keeps what it came as, so that a batch which is tried again admits it anew.
+//! The arrival of an admitted letter keeps its enrolment, so that the enrolment is admitted again when the batch is tried again.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -22,21 +23,22 @@ use crate::certificates::signers::{self, Signer};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Wrong codes in an agency's name that lock its code (SPEC 4, Services).
+/// Number of wrong codes, sent in an agency's name, after which the agency's code is locked (SPEC 4, Services).
 const FAILURES_MAX: i32 = 5;
 
-/// A code under lock.
+/// A row of `xm.enrolment_codes` that this transaction has selected `FOR UPDATE`.
 struct Code {
     id: i32,
     agency: Matricule,
     sha256: Option<Vec<u8>>,
     is_further: bool,
-    /// Whether it is neither expired nor locked.
+    /// Whether the code may still be used: it has not expired, and wrong codes have not locked it (`locked_at`).
     is_good: bool,
 }
 
-/// Judges the enrolments of a batch, in a transaction that has begun: locks accounts, keys and codes, and registers whoever may come.
-/// Returns the agencies whose code is locked from now on.
+/// Judges the enrolments of a batch, in a transaction that has begun, and registers the admitted senders. The rows of accounts, keys and
+/// codes are locked in the database. Returns the agencies whose enrolment code becomes unusable now, because too many wrong codes were sent
+/// in their name.
 ///
 /// # Errors
 /// A fault.
@@ -62,7 +64,7 @@ pub async fn admit(
         let key = enrolment.certificate.spki_sha256().as_bytes().to_vec();
         if let Some((owner, is_revoked)) = owners.get(&key) {
             if let (Some(_), false) = (owner, is_revoked) {
-                // It came before: the letter is one of a registered key, and finds its verdict.
+                // The key was enrolled before. The letter is therefore signed by a registered key, and its verdict can be found.
                 certificates.extend(certificate_of(connection, &key).await?.map(|id| (*place, id)));
             }
             continue;
@@ -98,7 +100,7 @@ pub async fn admit(
     count_failures(connection, &failures).await
 }
 
-/// Makes of an enrolment what settling takes: a letter of the signer that it has become, or a stranger's.
+/// Makes the content of an enrolment's arrival: a signed letter where the sender is admitted, otherwise a stranger's container.
 fn content(enrolment: &Enrolment, signer: Option<&Arc<Signer>>) -> Content {
     match signer {
         Some(signer) => Content::Signed {
@@ -112,14 +114,16 @@ fn content(enrolment: &Enrolment, signer: Option<&Arc<Signer>>) -> Content {
     }
 }
 
-/// Locks the accounts of all agencies that the batch is of, or may be of, in the order of their matricules, as settling does.
+/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted. The order is by matricule, like everywhere in
+/// settling.
 async fn lock_accounts(
     connection: &mut AsyncPgConnection,
     arrivals: &[Arrival],
     enrolments: &[(usize, Arc<Enrolment>)],
     keys: &BTreeSet<Vec<u8>>,
 ) -> Result<(), Fault> {
-    // Whom a stranger names is locked only where he has the code: nobody holds up another's letters by naming him.
+    // The agency in a stranger's letter is locked only if the stranger knows its code. Otherwise anybody could delay the letters of any
+    // agency.
     let text =
         "SELECT agency FROM xm.enrolment_codes WHERE code_sha256 = ANY(?) AND used_at IS NULL AND ended_at IS NULL
                 UNION SELECT agency FROM xm.agency_keys WHERE spki_sha256 = ANY(?)";
@@ -137,7 +141,8 @@ async fn lock_accounts(
     Ok(())
 }
 
-/// Locks the open codes of the agencies that are named, in one order.
+/// Selects `FOR UPDATE` the enrolment codes of the agencies in whose name enrolments came, in the order of their matricules. Codes that
+/// were used or have ended are left out.
 async fn lock_codes(
     connection: &mut AsyncPgConnection,
     enrolments: &[(usize, Arc<Enrolment>)],
@@ -154,8 +159,9 @@ async fn lock_codes(
     Ok(rows.into_iter().map(code).collect())
 }
 
-/// Says whether who has the code may come so: to this centre, as an installation that has not written yet, of an agency that is not
-/// suspended; by a certificate that is valid; and as a further key only where two people agreed to one.
+/// Says whether the sender that knows the code may enrol. The letter must be addressed to this centre and mode. The installation must not
+/// have sent letters yet. The agency must not be suspended. The certificate must be valid. The key must be the agency's first, unless two
+/// people agreed to a further key.
 async fn may_come(
     connection: &mut AsyncPgConnection,
     enrolment: &Enrolment,
@@ -182,7 +188,7 @@ async fn may_come(
     Ok(rows.into_iter().next().unwrap_or_default())
 }
 
-/// Uses a code up: the installation is there, and the key the agency's. Returns the certificate's key in `xm.certificates`.
+/// Marks a code as used, adds the installation, and registers the key for the agency. Returns the certificate's id in `xm.certificates`.
 async fn enrol(
     connection: &mut AsyncPgConnection,
     code: &Code,
@@ -206,7 +212,8 @@ async fn certificate_of(connection: &mut AsyncPgConnection, key: &[u8]) -> Resul
     Ok(ids.into_iter().next())
 }
 
-/// Counts wrong codes, each against the open code of the agency in whose name it came. Returns the agencies whose code is locked by it.
+/// Counts each wrong code against the unused code of the agency in whose name it was sent. After the fifth one, the agency's code cannot be
+/// used any more. Returns the agencies for which this happens now.
 async fn count_failures(
     connection: &mut AsyncPgConnection,
     failures: &BTreeMap<i32, i32>,

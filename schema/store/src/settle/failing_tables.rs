@@ -1,6 +1,6 @@
-//! Finds the tables whose trigger fails over every row. A statement without rows passes there (`broken_tables`), and letters that are
-//! tried one by one all fail (`offenders`). If such a table were not withheld, each batch with a letter for it would be tried one by
-//! one, and slow all other letters.
+//! Finds the tables whose trigger fails for every row. `broken_tables` does not find them, because its statement without rows succeeds.
+//! `offenders` tries the letters one by one, and all of them fail. Such a table must be withheld, otherwise every batch with a letter for
+//! it would be tried letter by letter and delay all other letters.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -12,22 +12,23 @@ use super::offenders::Offenders;
 use crate::database::fault::Fault;
 use crate::tables::definition::Definition;
 
-/// How many agencies' letters must fail before the table is blamed: with one agency, its letters may be what is wrong.
+/// Number of agencies whose letters must fail before the table is blamed. If letters of one agency fail, the cause may be these letters.
 pub const AGENCIES_MIN: usize = 2;
 
-/// A table that took no letter of all that were tried, where each letter that no rule refused met the same fault.
+/// A table that took no row of any letter that was tried. All these letters failed with the same fault, except letters that a rule refused.
 pub struct FailingTable {
     pub definition: Arc<Definition>,
-    /// What the first of these letters met.
+    /// The fault of the first letter that failed.
     pub fault: Fault,
-    /// How many agencies' letters met it.
+    /// Number of agencies whose letters failed.
     pub agencies: usize,
-    /// Places of these letters in the batch.
+    /// Places in the batch of the letters that failed.
     pub letters: HashSet<usize>,
 }
 
-/// Returns the tables that failed for all their letters. Where letters bring rows of several tables, it is not known which of these
-/// failed: each table that took no letter is returned, and one is free again once it takes a letter that brings no other table.
+/// Returns the tables to which no letter of the batch was written. Where a letter that writes to several tables fails, it is unknown which
+/// table is at fault, so a sound table may be returned too. The caller defers all letters for the returned tables, until a letter that
+/// writes to one of them alone succeeds: that table is no longer deferred.
 pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable> {
     let mut tables: BTreeMap<i32, Option<FailingTable>> = BTreeMap::new();
     let mut agencies: BTreeMap<i32, HashSet<Matricule>> = BTreeMap::new();
@@ -55,7 +56,8 @@ pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable
                     failing.agencies = of_table.len();
                     failing.letters.insert(at);
                 }
-                // A letter that passes, or fails otherwise, clears the table for good.
+                // A letter that succeeds, or fails with another fault, shows that the table does not fail in the same way for every row. So
+                // the table is not returned, whatever the other letters do.
                 _ => *table = None,
             }
         }

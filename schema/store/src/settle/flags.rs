@@ -1,4 +1,5 @@
-//! What checks say of a letter: what its receipt and the operators are told of an accepted one, and what holds a letter.
+//! The findings of checks on a letter. On an accepted letter they become flags, for the receipt and the operators. Some findings cause the
+//! letter to be held.
 
 use std::collections::HashSet;
 
@@ -9,14 +10,14 @@ use super::work::Work;
 use crate::tables::definition::Severity;
 use crate::tables::examine::{Finding, Flagged, Found, Holdings, Sides, TableRows, row_number};
 
-/// Returns the flags of an accepted letter with the keys of their tables: one for each check that speaks of new rows. A record that
-/// the centre holds already was flagged when it came first.
+/// Returns the flags of an accepted letter, each with the id of its table. There is one flag for each check with findings on new rows. A
+/// record that was stored before got its flags when it was stored.
 pub fn new_flags(acceptance: &Acceptance) -> Vec<(i32, Flag)> {
     let own = of_letter(acceptance.work.tables(), &acceptance.is_new, |_| true);
     own.into_iter().chain(acceptance.found.iter().cloned()).map(|found| (found.table_id, found.flag)).collect()
 }
 
-/// Returns what checks found that the letter alone decides, where they do what is `wanted` and speak of new rows.
+/// Returns the findings of the checks that need nothing but the letter. Only checks of the wanted severity with findings on new rows count.
 fn of_letter(tables: &[TableRows], is_new: &[Vec<bool>], wanted: impl Fn(Severity) -> bool) -> Vec<Found> {
     let mut found = Vec::new();
     for (rows, is_new) in tables.iter().zip(is_new) {
@@ -36,31 +37,39 @@ fn of_letter(tables: &[TableRows], is_new: &[Vec<bool>], wanted: impl Fn(Severit
     found
 }
 
-/// Returns what holds a letter, `of_tables` being what checks found that look at the tables: each check of severity `hold` that its new
-/// rows break, or by which they cannot be judged, and that is not waived.
+/// Returns the findings for which a letter is held. These are findings of checks with severity `hold` on new rows: the rows break the
+/// check, or the check cannot be judged. Waived checks are left out. `of_tables` has the findings of the checks that look at the tables.
 pub fn holds(tables: &[TableRows], is_new: &[Vec<bool>], of_tables: &[Found], waived: &HashSet<String>) -> Vec<Found> {
     let own = of_letter(tables, is_new, |severity| severity == Severity::Hold);
     let of_tables = of_tables.iter().filter(|found| found.severity == Severity::Hold).cloned();
     own.into_iter().chain(of_tables).filter(|found| !waived.contains(&named(&found.flag))).collect()
 }
 
-/// Names a check as operators do, such as `ResultatBureau.votes_add_up`.
+/// Returns a check's name as operators write it, such as `ResultatBureau.votes_add_up`.
 pub fn named(flag: &Flag) -> String {
     format!("{}.{}", flag.table, flag.check)
 }
 
-/// Says whether it must be known which of a letter's rows are held already, before checks are judged by: a record held already adds
-/// nothing to a sum, and holds no letter.
+/// Says whether the checks of a letter can only be judged once it is known which of its rows are stored already. A row stored already adds
+/// nothing to a sum, and no letter is held for it.
 pub fn need_what_is_held(work: &Work, holdings: &Holdings) -> bool {
-    work.tables().iter().any(|rows| {
-        let holds = |flagged: &Flagged| rows.definition.checks[flagged.check].severity == Severity::Hold;
-        holdings.are_of(rows.definition.table_id)
-            || rows.definition.checks.iter().any(|check| check.is_of_tables())
-            || rows.flags.iter().any(holds)
-    })
+    work.tables().iter().any(|rows| needs_what_is_held(rows, holdings))
 }
 
-/// Counts what [`new_flags`] returns.
+fn needs_what_is_held(rows: &TableRows, holdings: &Holdings) -> bool {
+    let holds = |flagged: &Flagged| rows.definition.checks[flagged.check].severity == Severity::Hold;
+    holdings.are_of(rows.definition.table_id)
+        || rows.definition.checks.iter().any(|check| check.is_of_tables())
+        || rows.flags.iter().any(holds)
+}
+
+/// Says whether nothing is stored of the groups of those rows of a letter of which it must be known.
+pub fn are_surely_new(work: &Work, holdings: &Holdings) -> bool {
+    let mut needed = work.tables().iter().filter(|rows| needs_what_is_held(rows, holdings));
+    needed.all(|rows| holdings.have_none_of(rows))
+}
+
+/// Counts the flags that [`new_flags`] returns.
 pub fn count_new(acceptance: &Acceptance) -> usize {
     let of_new = |(rows, is_new): (&TableRows, &[bool])| {
         rows.flags.iter().filter(|flagged| speaks_of_new(flagged, is_new)).count()

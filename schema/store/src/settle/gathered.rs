@@ -1,4 +1,4 @@
-//! Rows of many letters, gathered by table and set of columns, so that one statement serves them all.
+//! Rows of many letters, grouped by table and set of columns, so that one statement writes all rows of a group.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::{ColumnType, Definition};
 use crate::tables::examine::{ColumnValues, TableRows};
 
-/// Where a row comes from: place of the letter in the batch, place of the table in the letter, place of the row in the table.
+/// Origin of a row: place of the letter in the batch, place of the table in the letter, place of the row in the table.
 pub type Place = (usize, usize, usize);
 
 /// Rows of many letters for one table and one set of columns.
@@ -29,17 +29,17 @@ pub struct Gathered<'a> {
     numeros: Vec<Option<i64>>,
     sequences: Vec<Option<i64>>,
     letters: Vec<Option<Uuid>>,
-    /// Where each row comes from.
+    /// Origin of each row.
     pub places: Vec<Place>,
 }
 
-/// Says whether a row is to be inserted.
+/// Returns a test that says whether a row must be inserted.
 pub fn is_new(batch: &[Case]) -> impl Fn(Place) -> bool {
     |(at, table, row)| batch[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
 }
 
-/// Returns rows for every table and set of columns that accepted letters write to. Where several letters have the same set, the rows are
-/// those of the first.
+/// Returns one sample of rows for every table and set of columns that accepted letters write to. Where several letters have the same set,
+/// the sample comes from the first letter.
 pub fn shapes(batch: &[Case]) -> Vec<&TableRows> {
     let mut shapes: BTreeMap<(i32, &[usize]), &TableRows> = BTreeMap::new();
     for rows in batch.iter().filter_map(Case::acceptance).flat_map(|acceptance| acceptance.work.tables()) {
@@ -59,7 +59,7 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));
             let wanted: Vec<usize> = (0..rows.row_count()).filter(|row| wanted((at, table, *row))).collect();
-            // `rows` and `group` both have one entry for each column, since the columns are the group's key.
+            // `rows` and `group` have the same columns, because the columns are part of the key of the group.
             for (column, from) in rows.values.iter().enumerate() {
                 from.push_onto(&wanted, &mut group.values[column]);
             }
@@ -115,7 +115,7 @@ impl<'a> Gathered<'a> {
         self.columns.iter().map(array).collect()
     }
 
-    /// Takes the places of the rows, and the binds that are compared with what is held: columns and identity.
+    /// Returns the origins of the rows, and the binds to compare with stored records: columns and identity.
     pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -124,7 +124,7 @@ impl<'a> Gathered<'a> {
         (self.places, binds)
     }
 
-    /// Takes the binds to insert: columns and provenance.
+    /// Returns the binds to insert: columns and provenance.
     pub fn into_insert(self) -> Vec<Bind<'a>> {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -136,12 +136,12 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// The types of a table's columns with all that they say of length, scale and precision: a `char(6)` keeps no blanks at its
-/// end, a `timestamptz(0)` no fractions.
+/// The full types of a table's columns, with length, scale and precision. These matter when values are compared: a `char(6)` keeps no
+/// blanks at its end, a `timestamptz(0)` no fractions of a second.
 pub struct Types(HashMap<String, String>);
 
 impl Types {
-    /// Reads the types as PostgreSQL has them now.
+    /// Reads the current types from PostgreSQL.
     pub async fn read(connection: &mut AsyncPgConnection, definition: &Definition) -> Result<Types, Fault> {
         let text = "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute
                      WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped";
@@ -151,7 +151,7 @@ impl Types {
         Ok(Types(rows.into_iter().collect()))
     }
 
-    /// Returns the type of a column, and `text` for a column that is gone: the statement that names it then fails.
+    /// Returns the type of a column, or `text` for a column that was dropped. The statement with this column then fails.
     pub fn of(&self, name: &str) -> &str {
         self.0.get(name).map_or("text", String::as_str)
     }

@@ -1,7 +1,8 @@
-//! The groups that a batch's rows belong to, where checks look at more than their letter: locked, then read.
+//! Locks and reads the groups to which a batch's rows belong, for checks that look at more than one letter.
 //!
-//! A group is what rows agree on by some columns, such as a polling station. Two letters for one group, be they of two agencies and
-//! settled by two replicas, end one after the other: the later one is judged by what the earlier one has committed.
+//! A group is the set of rows with equal values in some columns, such as the rows of one polling station. Letters for one group are settled
+//! one after the other, even if they come from two agencies or are settled by two replicas. So each letter is judged by what the letter
+//! before it committed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,29 +25,30 @@ use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::Definition;
 use crate::tables::examine::{GroupKey, Holdings, Measure, STATUS, TableRows, Totals, group_columns, group_key};
 
-/// Most groups that one batch locks one by one. PostgreSQL has room for some thousands of locks in all; a batch with more groups locks
-/// all of them by one lock.
+/// Largest number of groups that one batch locks one by one. PostgreSQL has room for some thousands of locks in all. A batch with more
+/// groups takes a single lock for all groups.
 const LOCKS_MAX: usize = 512;
 
-/// What was learnt of a batch's groups.
+/// What is stored in the database about the groups of a batch.
 #[derive(Default)]
 pub struct Groups {
-    /// What the tables hold of them.
+    /// Sums and counts over the stored rows of the groups.
     pub holdings: Holdings,
-    /// Tables whose checks look at what cannot be read now, each with the fault.
+    /// Tables with a check that needs something which cannot be read now, each with the fault.
     pub broken: Vec<(Arc<Definition>, Fault)>,
 }
 
-/// Locks the groups of a batch, and reads what the tables hold of them. The agencies are locked already; no savepoint may be set
-/// before, or a rollback to it would give the locks up.
+/// Locks the groups of a batch, and reads their sums and counts from the tables. The agencies must be locked already. The caller must not
+/// have set a savepoint, because a rollback to a savepoint releases the locks taken after it.
 ///
 /// # Errors
-/// The database is away, or a lock was not to be had in time.
+/// The database cannot be reached, or a lock could not be taken in time.
 pub async fn hold(transaction: &mut OpenTransaction, batch: &[Case], catalogue: &Catalogue) -> Result<Groups, Fault> {
     lock(transaction.connection(), names(batch, catalogue)).await?;
     let (mut holdings, mut asked) = (Holdings::default(), BTreeMap::new());
     for work in works(batch) {
-        // What is corrected stands among what the table holds: sums over the letter are sums over both.
+        // A letter of corrections has only some records of a group, and these are stored already. So where a check sums over the rows of
+        // its letter, the sum is here taken over all stored rows of the group.
         let stands_for_letter = !work.corrections().is_empty();
         for rows in work.rows_looked_at() {
             ask(rows, catalogue, stands_for_letter, (&mut holdings, &mut asked));
@@ -70,7 +72,7 @@ pub async fn hold(transaction: &mut OpenTransaction, batch: &[Case], catalogue: 
     Ok(Groups { holdings, broken })
 }
 
-/// Goes through the work of sound letters.
+/// Returns the work of each sound letter.
 fn works(batch: &[Case]) -> impl Iterator<Item = &Work> {
     batch.iter().filter_map(|case| match &case.judged {
         Judged::Sound { work, .. } => Some(work),
@@ -78,7 +80,8 @@ fn works(batch: &[Case]) -> impl Iterator<Item = &Work> {
     })
 }
 
-/// Names the groups to be locked, by the digest of what rows agree on. Two that share a name only wait for one another.
+/// Returns one number for each group to lock: the first octets of a digest of the values in the group's columns. If two groups get the same
+/// number, they only wait for each other.
 fn names(batch: &[Case], catalogue: &Catalogue) -> BTreeSet<i64> {
     let mut names = BTreeSet::new();
     for rows in works(batch).flat_map(Work::rows_looked_at) {
@@ -101,7 +104,7 @@ fn name(text: &str) -> i64 {
     i64::from_be_bytes(octets)
 }
 
-/// Locks groups in the order of their names, so that no two transactions wait for each other.
+/// Locks groups in the order of their numbers, so that two transactions cannot deadlock.
 async fn lock(connection: &mut AsyncPgConnection, names: BTreeSet<i64>) -> Result<(), Fault> {
     if names.is_empty() {
         return Ok(());
@@ -119,7 +122,7 @@ async fn lock(connection: &mut AsyncPgConnection, names: BTreeSet<i64>) -> Resul
     Ok(())
 }
 
-/// Asks for what the checks of a letter's table look at.
+/// Adds the groups that the checks of a letter's table need to the groups that will be read.
 fn ask(
     rows: &TableRows,
     catalogue: &Catalogue,
@@ -141,13 +144,13 @@ fn ask(
     }
 }
 
-/// Returns a column as a statement names it, and the type that the letter's value is compared as.
+/// Returns a column's quoted name, and the SQL type to which a letter's value is cast for the comparison with this column.
 fn joined_as(definition: &Definition, name: &str) -> Option<(String, &'static str)> {
     let column = definition.column(name)?;
     Some((quoted(&column.name), column.kind.joined_as()?))
 }
 
-/// Reads what a table holds of groups.
+/// Reads the totals of each group from a table.
 async fn read(
     mut connection: &AsyncPgConnection,
     measure: &Measure,
@@ -187,7 +190,8 @@ async fn read(
     Ok(())
 }
 
-/// Reads each measure by itself. Returns the tables of the batch whose checks ask for one that cannot be read.
+/// Reads each measure (a sum or a count that a check needs) under a savepoint of its own, because reading all of them together has failed.
+/// Returns the tables of the batch with a check whose measure cannot be read, each with the fault.
 async fn read_one_by_one(
     transaction: &mut OpenTransaction,
     batch: &[Case],

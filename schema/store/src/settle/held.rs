@@ -1,7 +1,7 @@
-//! Finds the records already held that letters of a batch name too, and whether their content is the same.
+//! Finds stored records with the identity or legal key of a row in the batch, and says whether their content is the same.
 //!
-//! A letter of 20 KB can contradict records of gigabytes. So PostgreSQL first only compares the records held; then the versions of a
-//! few rows are fetched, each cut to size, within a bound for the whole batch (`held_bytes_max` of the settings).
+//! A letter of 20 KB can contradict gigabytes of stored records. So PostgreSQL at first only compares. Then the stored versions of a few
+//! rows are fetched and shortened, within a bound for the whole batch (`held_bytes_max` of the settings).
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -19,21 +19,22 @@ use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::ColumnType;
 use crate::tables::examine::STATUS;
 
-/// Most bytes of one version, as JSON. A full birth record takes 1 200.
+/// Largest size of one fetched version, in bytes of JSON. A full birth record takes 1 200 bytes.
 const VERSION_BYTES_MAX: usize = 4096;
-/// Fewest bytes that versions are cut to. Where more versions than that share the bound, fewer are fetched.
+/// Smallest size in bytes to which a version is shortened. Where the bound leaves less than this for each version, fewer versions are
+/// fetched.
 const VERSION_BYTES_MIN: usize = 512;
 
-/// How a record held compares with the one that a letter brings.
+/// The result of comparing a stored record with the record in a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// The same content: a duplicate.
+    /// The content is the same: the record in the letter is a duplicate.
     Same,
-    /// Other content.
+    /// The content differs.
     Differs,
 }
 
-/// Matches by place, and some of the versions held.
+/// The results of comparison by the row's place, and some of the stored versions.
 #[derive(Default)]
 pub struct HeldRecords {
     matches: HashMap<Place, Match>,
@@ -41,17 +42,17 @@ pub struct HeldRecords {
 }
 
 impl HeldRecords {
-    /// Returns what is held of a row.
+    /// Returns how the stored record compares with a row; `None` where no record is stored.
     pub fn get(&self, place: Place) -> Option<Match> {
         self.matches.get(&place).copied()
     }
 
-    /// Returns the version held of a row, where it was fetched.
+    /// Returns the stored version of a row, where it was fetched.
     pub fn version(&self, place: Place) -> Option<&Value> {
         self.versions.get(&place)
     }
 
-    /// Adds matches and says whether any of them was not known before.
+    /// Adds the results of another look-up. Says whether it has rows that were not known before.
     pub fn extend(&mut self, more: HeldRecords) -> bool {
         let before = self.matches.len();
         for (place, found) in more.matches {
@@ -62,7 +63,8 @@ impl HeldRecords {
     }
 }
 
-/// Looks up every row of the accepted letters by identity and by legal key. `version_bytes_max` bounds the versions of the batch.
+/// Looks up every row of the accepted letters by identity and by legal key. `version_bytes_max` limits the total size of the versions
+/// fetched for the batch.
 pub async fn look_up(
     connection: &mut AsyncPgConnection,
     batch: &[Case],
@@ -86,8 +88,8 @@ pub async fn look_up(
     Ok(held)
 }
 
-/// Chooses the rows whose versions are fetched, and the bytes at which each is cut: first one row of every letter, then a second row of
-/// every letter, and so on within the bound.
+/// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. It takes one row of every letter,
+/// then a second row of every letter, and so on up to the bound.
 fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
     differing.sort_unstable();
     let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
@@ -106,7 +108,7 @@ fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place
     (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
 }
 
-/// Compares no row: fails only where the table cannot be read any more.
+/// Compares no row. This fails only where the table cannot be read.
 pub async fn compare_none(connection: &mut AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), Fault> {
     let types = Types::read(connection, &gathered.definition).await?;
     compare(connection, gathered, &types, &mut HashMap::new()).await
@@ -124,7 +126,7 @@ async fn compare(
     for (ordinal, same) in rows {
         let Some(place) = place(&places, ordinal) else { continue };
         let found = if same { Match::Same } else { Match::Differs };
-        // A row may meet one record by identity and another by legal key: any difference is a conflict.
+        // A row may have the identity of one stored record and the legal key of another. If either of them differs, this is a conflict.
         let entry = matches.entry(place).or_insert(found);
         if found == Match::Differs {
             *entry = found;
@@ -133,7 +135,8 @@ async fn compare(
     Ok(())
 }
 
-/// Fetches versions. PostgreSQL cuts them, so that it never sends more; a version that is cut is no JSON any more and kept as text.
+/// Fetches versions. PostgreSQL shortens them, so that it sends no more than is needed. A shortened version is no valid JSON any more, so
+/// it is kept as text.
 async fn fetch_versions(
     connection: &mut AsyncPgConnection,
     gathered: Gathered<'_>,
@@ -142,7 +145,7 @@ async fn fetch_versions(
     versions: &mut HashMap<Place, Value>,
 ) -> Result<(), Fault> {
     let found = comparison(&gathered, types, Found::Version);
-    // No character has more than four octets.
+    // A character has at most four octets.
     let text = format!(
         "SELECT ordinal, CASE WHEN octet_length(version) <= ? THEN version ELSE left(version, ? / 4) END, octet_length(version)
            FROM ({found}) v"
@@ -165,21 +168,22 @@ fn place(places: &[Place], ordinal: i64) -> Option<Place> {
     usize::try_from(ordinal - 1).ok().and_then(|at| places.get(at)).copied()
 }
 
-/// What a comparison gives beside the row's `ordinal`.
+/// What a comparison returns besides the row's `ordinal`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
-    /// Whether the record held has the `same` content.
+    /// The column `same`: whether the stored record has the same content.
     Same,
-    /// The `version` of a record with other content, as the text of its JSON.
+    /// The column `version`: a stored record with other content, as the text of its JSON.
     Version,
 }
 
-/// Writes a query of the records held that have the identity or the legal key of one of the rows. Both sides are compared as the
-/// column keeps them. Each half of the `UNION` is served by a unique index; `UNION` drops what both find.
+/// Writes a query of the stored records that have the identity or the legal key of one of the rows. Letter values are cast to the column's
+/// type before they are compared. Each half of the `UNION` uses a unique index. `UNION` removes the records that both halves find.
 fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     let sides = |name: &str| (format!("t.{}", quoted(name)), format!("n.{}::{}", quoted(name), types.of(name)));
-    // Texts are compared as octets: a collation that a column was given after its adoption may take different texts for the same. The key
-    // is compared as the table's own index does, so that a record which meets another one there is a conflict with it.
+    // The stored record is compared with the record of the letter. Texts are compared as octets: since the table was adopted, the column
+    // may have got another collation, under which different texts are equal.
+    // The legal key is compared as the table's unique index compares it, because an insert fails on the record that the index finds.
     let is_text = |name: &str| {
         let column = gathered.definition.columns.iter().find(|column| column.name == name);
         column.is_some_and(|column| matches!(column.kind, ColumnType::Text { .. }))
@@ -190,7 +194,7 @@ fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
     let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
-    // Where the letter leaves a part of the key to the table, its key names no record that is held.
+    // Where the letter leaves out a column of the key, its key matches no stored record.
     let of_key = |name: &String| {
         let (held, brought) = gathered.names().any(|own| own == name).then(|| sides(name))?;
         Some(format!("{held} = {brought}"))
@@ -227,7 +231,7 @@ mod tests {
     #[test]
     fn versions_are_shared_out_among_letters_and_stay_within_the_bound() {
         const BOUND: usize = 512 << 10;
-        // letters, rows of each, versions fetched, of the letter that gets fewest
+        // Columns: number of letters, rows per letter, versions fetched, and versions fetched of the letter that gets fewest.
         for (letters, rows, fetched, fewest) in [
             (1, 1, 1, 1),
             (1, 100_000, 100, 100),

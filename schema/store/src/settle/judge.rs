@@ -1,4 +1,4 @@
-//! Judges one letter by itself: its signer, its address and its content, without the letters already held.
+//! Judges one letter by its signer, its address and its content, without looking at stored letters.
 
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
@@ -11,19 +11,19 @@ use super::work::Work;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 
-/// The first attempt at a letter; only an operator's retry makes another.
+/// The number of the first attempt at a letter. Only an operator's retry makes further attempts.
 const FIRST_ATTEMPT: i16 = 1;
 
-/// The key under which a verdict is kept.
+/// The key under which a verdict is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The letter's own id, or the one made from its digest.
+    /// The letter's own id, or an id made from the digest of the letter.
     pub letter_id: Uuid,
-    /// The installation, empty where unknown.
+    /// The installation; empty where it is not known.
     pub installation: String,
-    /// The sequence number that the letter uses up; none where the id is made from the digest.
+    /// The sequence number that the letter uses; `None` where the id is made from the digest.
     pub sequence: Option<i64>,
-    /// Which attempt at the letter the verdict is of, from 1.
+    /// The number of the attempt at the letter that led to the verdict, counted from 1.
     pub attempt: i16,
 }
 
@@ -34,8 +34,8 @@ impl Key {
         Key { letter_id, installation: installation.to_owned(), sequence, attempt: FIRST_ATTEMPT }
     }
 
-    /// Makes the key of a letter that cannot have the id and number that it names: it is unreadable, addressed to another server, or
-    /// another letter has them already.
+    /// Makes the key of a letter that cannot use its own id and sequence number: it is unreadable, addressed to another server, or another
+    /// letter has used them already.
     pub fn of_digest(digest: &Digest, installation: &str) -> Key {
         let mut octets = [0; 16];
         octets.copy_from_slice(&digest.as_bytes()[..16]);
@@ -48,40 +48,39 @@ impl Key {
         Key { attempt, ..self.clone() }
     }
 
-    /// Returns by what the letters of one agency take effect one after the other: installation, sequence number, and the place in
-    /// the batch where neither tells.
+    /// Returns the sort key by which the letters of one agency take effect: installation, then sequence number, then place in the batch.
     pub fn order_of_effect(&self, place: usize) -> (&str, Option<i64>, usize) {
         (&self.installation, self.sequence, place)
     }
 
-    /// Says whether it is of the first attempt at its letter.
+    /// Says whether the key belongs to the first attempt at its letter.
     pub fn is_of_first_attempt(&self) -> bool {
         self.attempt == FIRST_ATTEMPT
     }
 }
 
-/// A letter as judged by itself.
+/// The judgement on a letter alone.
 pub enum Judged {
-    /// Not answered.
+    /// The letter has no verified signer, or the signer's key is revoked. The letter gets no answer.
     Stranger(Refusal),
-    /// Refused whatever the centre holds.
+    /// The letter is refused, whatever is stored at the centre.
     Refused {
-        /// Its key.
+        /// The key under which the verdict is stored.
         key: Key,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// Accepted unless records, numbers or an account that the centre holds stand against it.
+    /// The letter is accepted, unless stored records, sequence numbers or the account forbid this.
     Sound {
-        /// Its key.
+        /// The key under which the verdict is stored.
         key: Key,
-        /// What it asks to have done.
+        /// The work that the letter asks for.
         work: Work,
     },
 }
 
 impl Judged {
-    /// Returns the key of a letter with a verified signer.
+    /// Returns the key; `None` for a stranger.
     pub fn key(&self) -> Option<&Key> {
         match self {
             Judged::Stranger(_) => None,
@@ -89,7 +88,7 @@ impl Judged {
         }
     }
 
-    /// Returns what a sound letter asks to have done.
+    /// Returns the work of a sound letter; `None` for other letters.
     pub fn work(&self) -> Option<&Work> {
         match self {
             Judged::Sound { work, .. } => Some(work),
@@ -98,7 +97,7 @@ impl Judged {
     }
 }
 
-/// Judges an arrival by its cached signer.
+/// Judges an arrival by the signer from the cache.
 pub fn judge(arrival: &Arrival, catalogue: &Catalogue) -> Judged {
     match &arrival.content {
         Content::Stranger(refusal) => Judged::Stranger(refusal.clone()),
@@ -106,12 +105,12 @@ pub fn judge(arrival: &Arrival, catalogue: &Catalogue) -> Judged {
     }
 }
 
-/// Judges an arrival by a signer read anew.
+/// Judges an arrival by a signer that was just read from the database.
 pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> Judged {
     let Content::Signed { digest, cipher, letter, .. } = &arrival.content else {
         return judge(arrival, catalogue);
     };
-    // A revoked key may be in other hands, so the signer counts as a stranger.
+    // Somebody else may have a revoked key, so its signer counts as a stranger.
     if signer.revoked_at.is_some() {
         return Judged::Stranger(Refusal::new(RefusalCode::CertificateRevoked).with("agency", signer.matricule));
     }
@@ -119,7 +118,8 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         Ok(letter) => letter,
         Err(unreadable) => {
             let key = match &unreadable.key {
-                // A number of another server or mode is not one of this row of numbers, and must not use one up.
+                // Every server and each of its modes (live, test) has sequences of its own. So a letter uses up its sequence number here
+                // only if it is addressed to this server in this mode.
                 Some(known)
                     if is_addressed(&known.from, signer)
                         && known.to == catalogue.server.name
@@ -133,7 +133,8 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         }
     };
     if let Some(refusal) = misaddressed(letter, signer, catalogue) {
-        // Another sender, server or mode has another row of numbers, so the letter uses up no number here.
+        // The letter names another sender, server or mode, so its sequence number belongs to a sequence of that one and is not used up
+        // here.
         let installation = if is_addressed(&letter.from, signer) { letter.from.installation.as_str() } else { "" };
         return Judged::Refused { key: Key::of_digest(digest, installation), refusal };
     }
@@ -167,7 +168,7 @@ fn misaddressed(letter: &Letter, signer: &Signer, catalogue: &Catalogue) -> Opti
     None
 }
 
-/// Tests a letter whose sender and addressee are proven.
+/// Judges a letter whose sender and addressee are proven.
 fn admit(
     arrival: &Arrival,
     letter: &Letter,

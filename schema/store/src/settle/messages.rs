@@ -1,5 +1,5 @@
-//! Messages in the settling transaction: text of an office, kept for the operators. How many may wait unread is bounded, so that no
-//! office buries those of others.
+//! Messages in the settling transaction: texts that offices write to the operators. The number of unread messages of an agency is limited,
+//! so that one agency cannot bury the messages of others.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -17,18 +17,18 @@ use super::work::Work;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Most messages of an agency that wait unread.
+/// Largest number of unread messages of one agency.
 const UNREAD_MAX: i64 = 100;
 
-/// What is held of the agencies that write.
+/// The numbers of unread messages and the threads of the agencies that send messages.
 #[derive(Debug, Default)]
 pub struct Messages {
     unread: HashMap<Matricule, i64>,
-    /// Threads that letters of the batch go on with, as far as there are any.
+    /// Existing threads that letters of the batch continue.
     threads: HashSet<(Matricule, Uuid)>,
 }
 
-/// One round of decisions: what the letters of the batch have written so far.
+/// One round of decisions on messages. It counts the messages that the letters of the batch have written so far.
 pub struct Writing<'a> {
     held: &'a Messages,
     unread: HashMap<Matricule, i64>,
@@ -40,7 +40,7 @@ impl<'a> Writing<'a> {
         Writing { held, unread: HashMap::new(), begun: HashSet::new() }
     }
 
-    /// Takes a message of a letter; `letter_id` is its id. Returns its thread.
+    /// Decides about the message in the letter with this id. Returns the id of the message's thread.
     ///
     /// # Errors
     /// `messages_full`, `thread_unknown`.
@@ -62,7 +62,7 @@ impl<'a> Writing<'a> {
 }
 
 impl Messages {
-    /// Reads, under the agencies' locks, what the letters of a batch meet.
+    /// Reads the numbers of unread messages, and the threads, of the agencies that send messages. The agencies are locked.
     ///
     /// # Errors
     /// A fault.
@@ -94,7 +94,7 @@ impl Messages {
         Ok(Messages { unread: unread.into_iter().collect(), threads: threads.into_iter().collect() })
     }
 
-    /// Keeps what the accepted letters of a decided batch write, in the order of effect, by which operators read it.
+    /// Stores the messages of the accepted letters of a decided batch, in the order of effect. Operators read them in this order.
     ///
     /// # Errors
     /// A fault.

@@ -1,23 +1,24 @@
-//! Why rows are not in their table: a rule refused one, one is held already, or a fault.
+//! Reasons why rows were not inserted: a rule refused a row, a row is stored already, or a fault.
 
 use crate::database::fault::{ConstraintKind, Fault};
 
-/// What a receipt names as the rule of a row that the table did not keep.
+/// Text in the receipt for a row that a trigger or rule of the table silently dropped.
 const NOT_KEPT: &str = "a trigger or rule of the table keeps this row out";
-/// What a receipt names as the rule where a trigger raised an error. The trigger's message may quote the row, so it is not handed on.
+/// Text in the receipt where a trigger raised an error. The receipt does not contain the trigger's own message, because this may quote the
+/// row.
 const RAISED: &str = "a rule of the database";
 
-/// Why rows are not in their table.
+/// The reason why rows were not inserted.
 pub enum NotInserted {
-    /// The rule that refused one of them.
+    /// A rule of the database refused a row. Contains the rule's name for the receipt.
     Rule(String),
-    /// One row has the identity or legal key of a row already there. Holds the name of the constraint.
+    /// A row has the identity or legal key of a stored row. Contains the name of the constraint.
     Held(String),
     /// A fault that is no rule's refusal.
     Failed(Fault),
 }
 
-/// Says whether PostgreSQL has written as many rows as were sent, and else why not.
+/// Checks that PostgreSQL wrote as many rows as were sent, and returns the reason where it did not.
 pub fn kept_rows(written: diesel::QueryResult<usize>, sent: usize) -> Result<(), NotInserted> {
     match written.map_err(Fault::from) {
         Ok(kept) if kept == sent => Ok(()),
@@ -28,7 +29,7 @@ pub fn kept_rows(written: diesel::QueryResult<usize>, sent: usize) -> Result<(),
     }
 }
 
-/// Reads a fault that is no constraint's: a rule of the database where a trigger raised it.
+/// Interprets a fault that is no violation of a constraint. If a trigger raised it, it is a rule's refusal, otherwise a failure.
 pub fn not_a_constraint(fault: Fault) -> NotInserted {
     match fault {
         Fault::Refused { .. } if !fault.is_within() => NotInserted::Rule(RAISED.to_owned()),

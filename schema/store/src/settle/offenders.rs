@@ -1,8 +1,8 @@
-//! Finds the rows that a rule of the database itself refuses, a constraint or trigger that the operators put on a table; and the letters
-//! over whose rows a trigger fails, which are not refused for it.
+//! Finds the rows that a rule of the database refuses, that is a constraint or trigger that operators added to a table. Also finds the
+//! letters for whose rows a trigger fails; such letters are not refused.
 //!
-//! The rare path. PostgreSQL stops at the first fault and does not say which row caused it, so the letters are tried one by one, and
-//! the rows of an offender in ever smaller parts.
+//! The search is rare. PostgreSQL stops at the first fault and does not tell which row caused it. So the letters are tried one by one, and
+//! the rows of a refused letter in ever smaller parts.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -20,21 +20,22 @@ use super::transaction::OpenTransaction;
 use crate::database::fault::Fault;
 use crate::tables::examine::row_number;
 
-/// Rows that a refusal names at most. The other rows of the letter may be right or wrong.
+/// Largest number of rows that a refusal lists. The other rows of the letter may be right or wrong.
 const NAMED_MAX: usize = 10;
-/// Rows of one letter that are tried again, at most, to find those to name: each try costs as much as writing the row.
+/// Largest number of rows of one letter that are tried again to find the refused ones. Each try costs as much as writing the row.
 const TRIED_MAX: usize = 20_000;
-/// Longest search, during which the agencies' accounts stay locked. Letters that are not tried by then are settled another time.
+/// Longest time of a search, since the agencies' accounts are locked meanwhile. Letters that are not tried in this time are settled another
+/// time.
 const SEARCH_MAX: Duration = Duration::from_secs(20);
 
-/// What became of the letters of a failed batch, tried one by one; by their place in the batch.
+/// The result of trying the letters of a failed batch one by one, by their place in the batch.
 #[derive(Default)]
 pub struct Offenders {
-    /// Letters that a rule refuses.
+    /// Letters whose rows a rule refuses.
     pub refused: HashMap<usize, Refusal>,
-    /// Letters over whose rows a trigger fails.
+    /// Letters for whose rows a trigger fails.
     pub failed: HashMap<usize, Fault>,
-    /// Letters that there was no time to try.
+    /// Letters that were not tried for lack of time.
     pub untried: HashSet<usize>,
 }
 
@@ -44,17 +45,17 @@ impl Offenders {
     }
 }
 
-/// Tries the accepted letters one after the other. The rows of a letter that passes are kept, so that later letters meet them; in the
-/// end everything is taken back.
+/// Tries the accepted letters one after the other. The rows of a letter that succeeds stay in the tables while later letters are tried. At
+/// the end all rows are rolled back.
 ///
 /// # Errors
-/// A fault that no letter causes: the database is away.
+/// A fault that no letter causes, such as a lost connection.
 pub async fn find_offenders(transaction: &mut OpenTransaction, batch: &[Case]) -> Result<Offenders, Fault> {
     let began = Instant::now();
     let mut offenders = Offenders::default();
     for (at, case) in batch.iter().enumerate() {
         let Some(trial) = Trial::of(case) else { continue };
-        // At least one offender must be found, or the next round would search in vain again.
+        // The search goes on until it has found one offender, otherwise the next round would search again without result.
         if began.elapsed() > SEARCH_MAX && !offenders.is_empty() {
             offenders.untried.insert(at);
             continue;
@@ -73,24 +74,24 @@ pub async fn find_offenders(transaction: &mut OpenTransaction, batch: &[Case]) -
     Ok(offenders)
 }
 
-/// What became of rows that were tried.
+/// The result of trying rows.
 enum Tried {
     /// The rows are in their tables.
     Kept,
-    /// This rule refused one of the rows.
+    /// A rule refused one of the rows. Contains the rule's name.
     Refused(String),
     /// A fault that is no rule's refusal.
     Failed(Fault),
 }
 
-/// Whether deferred constraints are checked too: a whole letter must satisfy them, a part of its rows need not.
+/// Whether deferred constraints are checked too. All rows of a letter together must satisfy them; a part of the rows need not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Check {
     Whole,
     Rows,
 }
 
-/// An accepted letter, tried alone.
+/// An accepted letter that is tried without the other letters of its batch.
 struct Trial<'a> {
     /// The letter, as a batch of one.
     alone: &'a [Case],
@@ -102,7 +103,7 @@ impl<'a> Trial<'a> {
         case.acceptance().map(|acceptance| Trial { alone: std::slice::from_ref(case), acceptance })
     }
 
-    /// Finds the rows that the rule refuses, halving what fails until single rows are left.
+    /// Finds the rows that the rule refuses: halves each part that fails, down to single rows.
     async fn name_rows(&self, transaction: &mut OpenTransaction, rule: &str) -> Result<Refusal, Fault> {
         let tables = self.acceptance.work.tables();
         let all =
@@ -121,12 +122,12 @@ impl<'a> Trial<'a> {
             let rule = match self.insert(transaction, chosen, Check::Rows).await? {
                 Tried::Kept => continue,
                 Tried::Refused(rule) => rule,
-                // The letter is refused anyway, so it does not matter that a trigger fails over other rows of it.
+                // The letter is refused anyway, so a trigger that fails for its other rows does not matter.
                 Tried::Failed(_) => break,
             };
             if part.len() > 1 {
                 let second_half = part.split_off(part.len() / 2);
-                // The first half is tried next.
+                // The list is a stack: the first half, pushed last, is tried next.
                 untried.extend([second_half, part]);
                 continue;
             }
@@ -145,10 +146,10 @@ impl<'a> Trial<'a> {
         Ok(Refusal::new(RefusalCode::RowsInvalid).with("rule", rule).with_faults(faults))
     }
 
-    /// Inserts chosen rows and keeps them, or takes them back and returns why.
+    /// Inserts the chosen rows. If this fails, rolls them all back and returns the reason.
     ///
     /// # Errors
-    /// The database is away.
+    /// A fault that no row causes, such as a lost connection.
     async fn insert(
         &self,
         transaction: &mut OpenTransaction,

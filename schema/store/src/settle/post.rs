@@ -1,4 +1,4 @@
-//! Posts what was decided: entries, letters, receipts, journal, quarantine and outbox, and commits.
+//! Writes the decisions of a batch (entries, verdicts, receipts, journal, quarantine and outbox) and commits.
 
 mod answers;
 mod attempts;
@@ -21,6 +21,7 @@ use super::bodies::Bodies;
 use super::decision::Decision;
 use super::services::Served;
 use super::settled::{RefusedLetter, Settled, Unsettled};
+use super::tally::Tally;
 use super::verdict::VerdictRow;
 use super::written::Written;
 use crate::database::fault::Fault;
@@ -29,11 +30,11 @@ use crate::letters::quarantine;
 use crate::planted::{self, Bug, point};
 
 impl Written {
-    /// Posts and commits.
+    /// Writes the decisions of the batch and commits the transaction.
     ///
     /// # Errors
-    /// [`Unsettled`] with the batch: nothing is committed. Or without it where the connection broke at COMMIT: it is unknown
-    /// then, and the letters come again from their transport and are found settled, or not.
+    /// [`Unsettled`] with the batch where nothing is committed. [`Unsettled`] without the batch where the connection broke at COMMIT. In
+    /// this case it is unknown whether the batch is committed: the transports deliver the letters again, and settling finds out.
     pub async fn post(mut self) -> Result<Settled, Unsettled> {
         let (counted, served) = match self.write_verdicts().await {
             Ok(written) => written,
@@ -41,7 +42,7 @@ impl Written {
         };
         let settled = self.settled(&counted);
         let Written { transaction, batch, withheld, .. } = self;
-        // While PostgreSQL writes to its disk: a large batch has tens of thousands of values to free.
+        // A large batch has tens of thousands of values to free. The batch is freed while PostgreSQL writes the commit to its disk.
         let free = async {
             yield_now().await;
             let names = withheld.waiting_among(&batch);
@@ -59,7 +60,8 @@ impl Written {
         }
     }
 
-    /// Returns the places of the containers that quarantine has only counted, and what is to be told once all is committed.
+    /// Writes all rows of the verdicts. Returns the places of the containers that quarantine only counted, and the warnings to log after
+    /// the commit.
     async fn write_verdicts(&mut self) -> Result<(HashSet<usize>, Served), Fault> {
         let bodies = std::mem::take(&mut self.bodies);
         let verdicts = self.verdicts(bodies).await;
@@ -77,10 +79,10 @@ impl Written {
                 join!(self.take_readings(&verdicts), self.insert_held(), self.insert_history());
             readings.and(held).and(history)
         };
-        // The statements are sent one after the other, without waiting for each answer. All answers are waited for: after a statement
-        // that failed, the others say only that the transaction is aborted. The order matters: `queue_answers_again` finds the answers
-        // that `queue_answers` has just queued; and the originals, which may take several statements, come last, so that the first
-        // fault in this order is the cause.
+        // The statements are sent one after the other, without waiting for each answer. Then all answers are awaited: after one statement
+        // fails, the later ones only report that the transaction is aborted. The order matters. `queue_answers_again` must find the answers
+        // that `queue_answers` has just queued. The originals may take several statements, so they come last, and the first fault in this
+        // order is the real cause.
         let written: [Result<(), Fault>; 12] = join!(
             charge,
             self.insert_letters(&verdicts),
@@ -117,19 +119,24 @@ impl Written {
         let mut verdicts = Vec::with_capacity(self.batch.len());
         for (place, case) in self.batch.iter().enumerate() {
             let (body, decided_at) = (bodies.remove(&place), self.decided_at(&case.arrival));
-            verdicts.extend(VerdictRow::new(case, &self.catalogue, body, decided_at).await);
+            verdicts.extend(VerdictRow::new(case, (&self.catalogue, self.epoch), body, decided_at).await);
         }
         verdicts
     }
 
     fn settled(&self, counted: &HashSet<usize>) -> Settled {
-        let mut settled =
-            Settled { outcomes: Vec::with_capacity(self.batch.len()), rows: 0, charged: 0, refused: Vec::new() };
+        let mut settled = Settled {
+            outcomes: Vec::with_capacity(self.batch.len()),
+            rows: 0,
+            tally: Tally::default(),
+            refused: Vec::new(),
+        };
         for (place, case) in self.batch.iter().enumerate() {
             let is_counted = counted.contains(&place);
             let is_counted_before = is_counted && case.arrival.source.is_fetched_again;
             let outcome = if is_counted_before { Outcome::SettledBefore } else { case.outcome() };
             settled.outcomes.push(outcome);
+            settled.tally.count(case, outcome);
             if let Outcome::Refused(code) = outcome {
                 let letter_id = match &case.decision {
                     Decision::Refused { key, .. } => Some(key.letter_id),
@@ -140,7 +147,6 @@ impl Written {
             }
             if let Some(acceptance) = case.acceptance() {
                 settled.rows += acceptance.new_rows();
-                settled.charged += acceptance.price.amount;
             }
         }
         settled

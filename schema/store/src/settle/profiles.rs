@@ -1,5 +1,5 @@
-//! Profiles in the settling transaction: what an agency's own data are, and what a letter makes of them, at once or after an operator
-//! has decided.
+//! Profiles in the settling transaction: reads the agencies' own data, and changes it as letters request. Some changes are made
+//! immediately, others wait for an operator.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -19,14 +19,14 @@ use crate::centre::addresses::FREE_AFTER_DAYS;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// The status of an agency whose changes wait for an operator (SPEC 4, Services).
+/// Lowest status of the agencies whose changes wait for an operator (SPEC 4, Services).
 const STATUS_WAITS: i16 = 3;
 
-/// What is held of the agencies that ask about their profile.
+/// The profiles of the agencies whose letters read or change them.
 #[derive(Debug, Default)]
 pub struct Profiles {
     held: HashMap<Matricule, Held>,
-    /// Addresses of letters that are the centre's own, as they were sent.
+    /// Addresses in letters of the batch that belong to the centre itself, spelled as in the letters.
     of_centre: HashSet<String>,
 }
 
@@ -36,7 +36,7 @@ struct Held {
     waits: bool,
 }
 
-/// One round of decisions: profiles as the letters of the batch have left them.
+/// One round of decisions on profiles. It has the profiles with the changes of the letters decided so far.
 pub struct Changing<'a> {
     held: &'a Profiles,
     now: HashMap<Matricule, Held>,
@@ -47,10 +47,10 @@ impl<'a> Changing<'a> {
         Changing { held, now: HashMap::new() }
     }
 
-    /// Tells a profile, after a change where one is asked for.
+    /// Returns the profile, with the change that the letter requests, if any.
     ///
     /// # Errors
-    /// `profile_invalid`: the address is one of the centre's own, so that answers would come back as letters.
+    /// `profile_invalid` where the new address is one of the centre's own, because answers sent to it would come back as letters.
     pub fn change(&mut self, agency: Matricule, set: Option<&ProfileChange>) -> Result<ProfileEffect, Refusal> {
         let now = self.now.entry(agency).or_insert_with(|| self.held.of(agency));
         let Some(set) = set else {
@@ -60,7 +60,8 @@ impl<'a> Changing<'a> {
             return Err(Refusal::new(RefusalCode::ProfileInvalid).with("path", "body.set.email"));
         }
         if now.waits {
-            // What waits and is asked for again stays; what is asked to be as it is waits no longer.
+            // A waiting change is kept unless the letter overrides it. A member that the letter sets to its present value is removed from
+            // the waiting change.
             let waiting = now.profile.waiting.take().unwrap_or_default();
             let change = now.profile.differing(&waiting.clone().then(set));
             let former = now.profile.clone().make(&change);
@@ -81,11 +82,12 @@ impl<'a> Changing<'a> {
 
 impl Profiles {
     fn of(&self, agency: Matricule) -> Held {
-        // Every agency has a row by construction; what is made of a missing one changes no row, and the letter then fails loudly.
+        // Every agency has a row. If one had none, its profile would be empty here; the change would then find no row, and the letter would
+        // fail with an error.
         self.held.get(&agency).cloned().unwrap_or_else(|| Held { profile: Profile::new("", "", "", ""), waits: true })
     }
 
-    /// Reads, under the agencies' locks, what the letters of a batch ask about.
+    /// Reads the profiles that the letters of a batch read or change, while the agencies are locked.
     ///
     /// # Errors
     /// A fault.
@@ -107,7 +109,7 @@ impl Profiles {
         })
     }
 
-    /// Writes what the accepted letters of a decided batch change, in the order of effect.
+    /// Writes the changes of the accepted letters of a decided batch, in the order of effect.
     ///
     /// # Errors
     /// A fault.
@@ -165,7 +167,7 @@ fn read_change(change: Value) -> Result<ProfileChange, Fault> {
     })
 }
 
-/// Finds addresses that are the centre's own.
+/// Returns those of the given addresses that belong to the centre itself.
 async fn of_centre(mut connection: &AsyncPgConnection, addresses: &[&str]) -> Result<HashSet<String>, Fault> {
     if addresses.is_empty() {
         return Ok(HashSet::new());
@@ -210,7 +212,8 @@ async fn keep(
     former: &ProfileChange,
 ) -> Result<(), Fault> {
     let Decision::Accepted { key, .. } = &case.decision else { return Ok(()) };
-    // What is made at once is told by the answer; that the address is another one is told to the former one, too.
+    // The answer informs the office of a change that is made immediately. A changed address must also be reported to the former address, so
+    // then `told_at` stays empty.
     let text = "INSERT INTO xm.profile_changes (state, agency, installation, letter_id, asked_at, change, former, former_email, told_at)
                 SELECT n.state, n.agency, n.installation, n.letter_id, n.asked_at, n.change, n.former, n.former_email,
                        CASE WHEN n.state = 'made' AND n.former_email IS NULL THEN now() END

@@ -1,4 +1,4 @@
-//! The records of accepted letters of a batch: what a later letter of it may bring again, or contradict.
+//! The records of the batch's accepted letters. A later letter of the batch may repeat or contradict them.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::tables::examine::{TableRows, row_number};
 
 type Place<'a> = (&'a TableRows, usize);
 
-/// Records of accepted letters of the batch itself.
+/// Records of accepted letters of the batch, by identity and by legal key.
 #[derive(Default)]
 pub struct BatchRecords<'a> {
     by_identity: HashMap<(i32, Matricule, String, i64), Place<'a>>,
@@ -18,7 +18,10 @@ pub struct BatchRecords<'a> {
 }
 
 impl<'a> BatchRecords<'a> {
-    /// Says for every row whether it is new, or refuses the letter for the rows held with other content.
+    /// Says for every row whether it is new.
+    ///
+    /// # Errors
+    /// The refusal of a letter with a row that is stored already with other content, and the stored versions.
     pub fn classify(
         &self,
         at: usize,
@@ -94,7 +97,7 @@ impl<'a> BatchRecords<'a> {
     }
 }
 
-/// Compares two records of one batch by the columns that either brings.
+/// Compares two records of one batch. They differ if they do not have the same columns.
 fn compare(rows: &TableRows, row: usize, (other, other_row): Place<'_>) -> Match {
     let is_same = |column: usize| rows.values[column].same(row, &other.values[column], other_row);
     let same = rows.columns == other.columns && (0..rows.values.len()).all(is_same);

@@ -1,10 +1,10 @@
-//! Another attempt at letters that were refused or are held: an operator has them tried again, with whatever was mended meanwhile, or
-//! with what people decided of a held one.
+//! A further attempt at letters that were refused or are held. An operator has them tried again after the cause was removed, or people have
+//! decided on a held letter.
 //!
-//! The same judging under the same locks as at first: rights, scopes, credit, conflicts, and a key that was revoked since. What
-//! depends on the arrival stays as it was then: the price is by the tariff of that day, and the certificate has to have been valid.
-//! The verdict is a row of its own in `xm.attempts`; its receipt bears the attempt's number and replaces an answer that is not yet
-//! sent. A letter that cannot be tried stays as it is.
+//! A further attempt judges the letter like the first one, under the same locks: rights, scopes, credit, conflicts, and whether the key was
+//! revoked since. Price and certificate are still judged by the day on which the letter arrived. The verdict is a separate row in
+//! `xm.attempts`. Its receipt has the attempt's number and replaces an answer that is not sent yet. A letter that cannot be tried does not
+//! change.
 
 use chrono::{DateTime, Utc};
 use sdc::refusal::Refusal;
@@ -14,55 +14,55 @@ use super::decision::Decision;
 use super::flags;
 use super::ruling::Ruling;
 
-/// Who had letters tried again.
+/// The decision to try letters again: who took it, when, and with which ruling.
 #[derive(Clone, Debug)]
 pub struct Retry {
-    /// The operator, by name.
+    /// Name of the operator.
     pub decider: String,
-    /// When.
+    /// Moment of the decision.
     pub decided_at: DateTime<Utc>,
-    /// What was decided.
+    /// What was decided about the letters.
     pub ruling: Ruling,
-    /// The approval by which two people decided; absent where one may.
+    /// The number of the approval by which two people decided; `None` where one person may decide alone.
     pub approval: Option<i64>,
 }
 
-/// What a retry makes of one container.
+/// The result of trying one container again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tried {
-    /// It is accepted by this attempt at this letter.
+    /// This attempt accepts the letter.
     Accepted {
-        /// The letter.
+        /// Id of the letter.
         letter_id: Uuid,
-        /// The attempt's number.
+        /// Number of the attempt.
         attempt: i16,
     },
-    /// It is refused by this attempt at this letter.
+    /// This attempt refuses the letter.
     Refused {
-        /// The letter.
+        /// Id of the letter.
         letter_id: Uuid,
-        /// The attempt's number.
+        /// Number of the attempt.
         attempt: i16,
-        /// Why.
+        /// The reason.
         refusal: Refusal,
     },
-    /// It is held by this attempt at this letter.
+    /// This attempt holds the letter.
     Held {
-        /// The letter.
+        /// Id of the letter.
         letter_id: Uuid,
-        /// The attempt's number.
+        /// Number of the attempt.
         attempt: i16,
-        /// The checks that hold it, as `ResultatBureau.within_reference`.
+        /// The checks that hold the letter, each as `ResultatBureau.within_reference`.
         checks: Vec<String>,
     },
-    /// No registered key signed it: no attempt is made.
+    /// No registered key signed the container: no attempt is made.
     Stranger(Refusal),
-    /// It was accepted before: no attempt is made.
+    /// The letter was accepted before: no attempt is made.
     AcceptedBefore {
-        /// The letter.
+        /// Id of the letter.
         letter_id: Uuid,
     },
-    /// One of its tables takes no rows now: no attempt is made.
+    /// One of the letter's tables takes no rows now: no attempt is made.
     Waits,
 }
 

@@ -1,6 +1,7 @@
-//! Decides a batch and writes its rows, in rounds: what a failed round tells of the database is learnt, the rows are taken back, and
-//! the batch is decided anew.
+//! Decides a batch and writes its rows, in rounds. If a round fails, its rows are rolled back, the cause is looked up in the database, and
+//! the batch is decided again.
 
+use std::collections::HashSet;
 use std::time::Instant;
 
 use futures_util::join;
@@ -10,18 +11,19 @@ use super::bodies::{self, Bodies};
 use super::broken_tables::broken_tables;
 use super::decide::{Knowledge, decide};
 use super::failing_tables::{AGENCIES_MIN, failing_tables};
-use super::flags::need_what_is_held;
+use super::flags::{are_surely_new, need_what_is_held};
 use super::offenders::find_offenders;
 use super::rows::Inserted;
 use super::standing::Standing;
 use super::transaction::OpenTransaction;
 use super::withheld::{self, Withheld};
+use super::work::Work;
 use super::{held, rows};
 use crate::database::StatementLimits;
 use crate::database::fault::Fault;
 use crate::tables::catalogue::Catalogue;
 
-/// Rounds of decide and insert before a batch is given up as a fault. Each round removes at least one letter's rows.
+/// Largest number of rounds before the batch fails with a fault. Each failed round takes the rows of at least one letter out of the batch.
 const ROUNDS_MAX: usize = 50;
 
 /// The rounds of one batch, in its open transaction.
@@ -31,23 +33,27 @@ pub struct Rounds<'a> {
     pub standing: &'a Standing,
     pub catalogue: &'a Catalogue,
     pub withheld: &'a Withheld,
-    /// What a statement may take where nothing is known against it.
+    /// Limits of a statement when no table and no letter has failed lately.
     pub usual: StatementLimits,
-    /// Bytes of the versions held that may be fetched for the whole batch.
+    /// Largest total size in bytes of the stored records that the whole batch may fetch, to show operators what its letters contradict.
     pub held_bytes_max: usize,
     pub knowledge: Knowledge,
 }
 
 impl Rounds<'_> {
-    /// Decides, inserts, and decides anew with what was learnt, until every row that was decided on is in its table. Returns what
-    /// answers give beside their receipts.
+    /// Decides the batch and inserts its rows. After each failure it decides again with the new facts, until every new row of the accepted
+    /// letters is in its table. Returns the bodies of the answers.
     ///
     /// # Errors
-    /// A fault that is of no single table and no single letter.
+    /// A fault that neither a single table nor a single letter causes.
     pub async fn run(mut self) -> Result<Bodies, Fault> {
+        self.knowledge.surely_new = self.surely_new();
         for _round in 0..ROUNDS_MAX {
             let decisions = decide(self.batch, self.standing, self.catalogue, &self.knowledge);
             self.batch.take_decisions(decisions);
+            if self.doubt_new_rows() {
+                continue;
+            }
             if self.must_look_up() {
                 self.transaction.savepoint(self.limits()).await?;
                 self.learn_held().await?;
@@ -67,7 +73,7 @@ impl Rounds<'_> {
                 Inserted::Failed(fault) => Some(fault),
                 Inserted::SomeAreHeld | Inserted::Refused => None,
             };
-            // Where the connection is gone, the fault with which it was lost tells more than that of the rollback.
+            // If the connection is lost, the fault that lost it is returned, since it explains more than the fault of the rollback.
             let rolled_back = self.transaction.roll_back_to_savepoint().await;
             rolled_back.map_err(|lost| cause.clone().filter(Fault::is_away).unwrap_or(lost))?;
             if let Some(fault) = &cause
@@ -78,7 +84,8 @@ impl Rounds<'_> {
             if self.learn_held().await? {
                 continue;
             }
-            // A rule of the operators: a constraint, a trigger, or a unique index of their own.
+            // No broken table and no stored record explains the failure. So a constraint, trigger or unique index that operators added has
+            // refused a row, or a trigger has failed.
             self.find_offenders(cause).await?;
         }
         Err(Fault::Bug(
@@ -87,12 +94,32 @@ impl Rounds<'_> {
         ))
     }
 
-    /// Says whether checks of an accepted letter wait for what is held of its rows.
+    /// Lists the letters whose rows need not be looked up, although checks need to know which are stored. Most letters of an election night
+    /// are such letters. A letter that is tried again is looked up in any case.
+    fn surely_new(&self) -> HashSet<usize> {
+        if self.knowledge.ruling.is_some() || self.knowledge.retried_at.is_some() {
+            return HashSet::new();
+        }
+        let holdings = &self.knowledge.holdings;
+        let is_new = |work: &Work| need_what_is_held(work, holdings) && are_surely_new(work, holdings);
+        let letters = self.batch.iter().enumerate();
+        letters.filter(|(_, case)| case.judged.work().is_some_and(is_new)).map(|(place, _)| place).collect()
+    }
+
+    /// Takes letters that are not accepted from those whose rows are surely new. Says whether there were any.
+    fn doubt_new_rows(&mut self) -> bool {
+        let before = self.knowledge.surely_new.len();
+        let batch = &*self.batch;
+        let is_accepted: Vec<bool> = batch.iter().map(|case| case.acceptance().is_some()).collect();
+        self.knowledge.surely_new.retain(|place| is_accepted[*place]);
+        self.knowledge.surely_new.len() < before
+    }
+
+    /// Says whether the stored rows of some accepted letter must still be looked up, because a check needs them.
     fn must_look_up(&self) -> bool {
         self.batch.iter().enumerate().any(|(place, case)| {
             let waits = |work| need_what_is_held(work, &self.knowledge.holdings);
-            !self.knowledge.looked_up.contains(&place)
-                && case.acceptance().is_some_and(|acceptance| waits(&acceptance.work))
+            !self.knowledge.knows_new_rows(place) && case.acceptance().is_some_and(|acceptance| waits(&acceptance.work))
         })
     }
 
@@ -103,24 +130,24 @@ impl Rounds<'_> {
         Ok(inserted)
     }
 
-    /// Returns the tables that accepted letters write to, once for each letter.
+    /// Returns the ids of the tables that accepted letters write to, once for each letter.
     fn tables(&self) -> impl Iterator<Item = i32> {
         let acceptances = self.batch.iter().filter_map(|case| case.acceptance());
         acceptances.flat_map(|acceptance| acceptance.work.tables().iter().map(|rows| rows.definition.table_id))
     }
 
-    /// Returns what the statements may take that write the rows of accepted letters.
+    /// Returns the limits of the statements that write the rows of accepted letters.
     fn limits(&self) -> StatementLimits {
         let letters = self.batch.iter().filter(|case| case.acceptance().is_some()).map(|case| &case.arrival);
         self.withheld.limits(self.tables(), letters, self.usual)
     }
 
-    /// Learns which records are held, and says whether any of them was not known before.
+    /// Looks up which records are stored already, and says whether any of them was not known before.
     ///
-    /// PostgreSQL names one fault of many, so records may be held beside a row that fails. They are looked up before a letter is
-    /// blamed: else a duplicate would be refused for the row of its neighbour.
+    /// PostgreSQL reports one fault of many, so some records may be stored already although another row failed. The look-up comes before
+    /// any letter is blamed, otherwise a duplicate could be refused because of a row in another letter.
     async fn learn_held(&mut self) -> Result<bool, Fault> {
-        // What is held is only read, of however many rows. The look-up has the usual time, even where a table is on trial.
+        // The look-up only reads, but perhaps many rows. So it gets the usual time, even while a failing table is tried with a short time.
         self.transaction.limit(withheld::settling_limits(self.usual)).await?;
         match held::look_up(self.transaction.connection(), self.batch, self.held_bytes_max).await {
             Ok(held) => {
@@ -130,21 +157,21 @@ impl Rounds<'_> {
             }
             Err(fault) => {
                 self.transaction.roll_back_to_savepoint().await?;
-                // Without the look-up no letter is blamed.
+                // Without the look-up no letter can be blamed, so only broken tables are searched for.
                 if self.withhold_broken(&fault).await? { Ok(true) } else { Err(fault) }
             }
         }
     }
 
-    /// Withholds a letter that asks for something which cannot be read, and takes back what was written beside it in this round.
+    /// Defers the letter at a place because something that it requests cannot be read, and rolls back the rows written in this round.
     ///
     /// # Errors
-    /// The fault, where it can be of no single letter.
+    /// The fault, where no single letter can be its cause.
     async fn withhold_letter(&mut self, place: usize, fault: &Fault) -> Result<(), Fault> {
         self.knowledge.waiting.insert(place);
         let rolled_back = self.transaction.roll_back_to_savepoint().await;
         rolled_back.map_err(|lost| if fault.is_away() { fault.clone() } else { lost })?;
-        // A row that this program cannot read belongs to the account that the letter asks about.
+        // An unreadable row belongs to the account that the letter is about, so this letter is the cause.
         if !matches!(fault, Fault::Unreadable { .. }) {
             self.transaction.is_of_a_row(fault).await?;
         }
@@ -152,10 +179,10 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Withholds the tables that take no rows of any letter, and says whether there are any.
+    /// Withholds the tables that take no rows of any letter. Says whether there are such tables.
     ///
     /// # Errors
-    /// The fault, where it can be of no table and no row.
+    /// The fault, where no table and no row can be its cause.
     async fn withhold_broken(&mut self, fault: &Fault) -> Result<bool, Fault> {
         self.transaction.is_of_a_row(fault).await?;
         self.transaction.limit(withheld::search_limits(Some(fault), self.usual)).await?;
@@ -167,11 +194,12 @@ impl Rounds<'_> {
         Ok(!broken.is_empty())
     }
 
-    /// Finds the letters that a rule refuses or over whose rows a trigger fails. A table of which no letter passes is withheld, so
-    /// that the next batch need not be tried one by one. `cause` is what failed where no rule did.
+    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. A table for which every letter fails is
+    /// withheld, so that the next batch need not be tried letter by letter. `cause` is the fault of the insert; it is `None` where a rule
+    /// refused a row.
     ///
     /// # Errors
-    /// The cause, where it befalls only all letters together, or the database is away.
+    /// The cause, where the letters fail only together. Or a fault of the search itself.
     async fn find_offenders(&mut self, cause: Option<Fault>) -> Result<(), Fault> {
         self.transaction.limit(withheld::search_limits(cause.as_ref(), self.usual)).await?;
         let mut offenders = find_offenders(self.transaction, self.batch).await?;
@@ -188,8 +216,9 @@ impl Rounds<'_> {
             }
             self.knowledge.withheld.insert(definition.table_id);
             self.withheld.add_table(definition, &failing.fault, self.catalogue.revision, now);
-            // A letter with which a table is tried in vain waits by itself too: it may be the only one that fails by now, and would
-            // be tried first for ever.
+            // A table that waits for the first time makes its letters wait, and they need no wait of their own. If the table has waited
+            // before, they get one too: perhaps only one of them still fails, and otherwise it would be the first to be tried after each
+            // wait of the table.
             if !has_waited {
                 offenders.failed.retain(|place, _| !failing.letters.contains(place));
             }

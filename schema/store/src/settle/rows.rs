@@ -1,7 +1,7 @@
-//! Writes the rows of accepted letters: one statement per table and set of columns, its text the same for every batch.
+//! Writes the rows of accepted letters. Each combination of table and columns has one statement, whose text is the same for every batch.
 //!
-//! A row counts as written only if PostgreSQL says so: a trigger, rule or inheritance that keeps a row out makes the count that INSERT
-//! returns smaller than the number of rows sent, and the letter is refused.
+//! A row counts as written only if PostgreSQL counts it. A trigger, rule or inheritance may drop a row or put it elsewhere. Then INSERT
+//! returns a smaller number than the number of rows sent, and the letter is refused.
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_util::future::join_all;
@@ -15,28 +15,30 @@ use crate::database::StatementLimits;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement, unnested};
 
-/// Most inserts that are sent without waiting for one another. More would hold more memory, since each holds its bytes until it is sent;
-/// and above 30 futures `join_all` no longer polls in order, on which `OpenTransaction::shared` relies.
+/// Largest number of inserts that are sent without waiting for each other. Each insert keeps its bytes in memory until it is sent, so a
+/// larger number needs more memory. Besides, `OpenTransaction::shared` relies on `join_all` polling in order, which it does only up to 30
+/// futures.
 const TOGETHER_MAX: usize = 8;
 
-/// How an insert of a whole batch went.
+/// The result of inserting the rows of a whole batch.
 pub enum Inserted {
     /// Every row is in its table.
     All,
-    /// Some rows have the identity or legal key of one already there.
+    /// A row has the identity or legal key of a row that is in the table already.
     SomeAreHeld,
-    /// A rule of the database itself refused some row, or kept it out.
+    /// A rule of the database refused a row or dropped it.
     Refused,
-    /// Something else failed: a table that takes no rows of any letter, a trigger over some row, or the database.
+    /// Something else failed: the database, a table that takes no rows of any letter, or a trigger for some row.
     Failed(Fault),
 }
 
-/// Inserts the new rows of every accepted letter, and checks what PostgreSQL would check at COMMIT only. Once all rows are in their
-/// tables, `limits` bound the statements that follow.
+/// Inserts the new rows of every accepted letter. Then it has PostgreSQL check the constraints that are otherwise checked at COMMIT. After
+/// that, `limits` apply to the later statements.
 pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: StatementLimits) -> Inserted {
     let mut inserts: Vec<_> =
         gather(batch, is_new(batch)).into_iter().map(|gathered| insert_gathered(connection, gathered)).collect();
-    // What corrects a record comes after all that is new, and one after the other.
+    // Corrections change stored rows and are applied one after the other, after all inserts. So if the batch has corrections, every insert
+    // is awaited before the first correction.
     let has_corrections = are_in(batch);
     let together_max = if has_corrections { 0 } else { TOGETHER_MAX };
     let last = inserts.split_off(inserts.len().saturating_sub(together_max));
@@ -50,15 +52,15 @@ pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: Stat
     }
     let (inserted, checked, limited) =
         join!(join_all(last), check_deferred(connection), limit_later(connection, limits));
-    // The first statement that failed tells why; those after it tell only that the transaction is aborted.
+    // The first failed statement has the real cause. The statements after it only report that the transaction is aborted.
     match inserted.into_iter().collect::<Result<(), NotInserted>>().and(checked).and(limited) {
         Ok(()) => Inserted::All,
         Err(why) => not_inserted(why),
     }
 }
 
-/// Bounds what later statements may take. The statement is prepared like the inserts, so it is done after them, and costs no further
-/// message.
+/// Limits the time of later statements. Like the inserts, this is a prepared statement, so it runs after them and needs no extra round
+/// trip.
 async fn limit_later(mut connection: &AsyncPgConnection, limits: StatementLimits) -> Result<(), NotInserted> {
     let text = "SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true)";
     let (lock, statement) = (limits.lock.as_millis().to_string(), limits.statement.as_millis().to_string());
@@ -77,14 +79,14 @@ fn not_inserted(why: NotInserted) -> Inserted {
     }
 }
 
-/// Has PostgreSQL check now what it would check at COMMIT only, when no letter can be blamed any more.
+/// Has PostgreSQL check deferred constraints now. At COMMIT it would be too late to find the letter that breaks one.
 pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotInserted> {
-    // These statements are prepared like the inserts, so they are done after them.
+    // Like the inserts, these are prepared statements, so they run after the inserts.
     let set = async |text| Statement::<()>::new(text, &[]).execute(&mut &*connection).await;
     let (checked, deferred) = join!(set("SET CONSTRAINTS ALL IMMEDIATE"), set("SET CONSTRAINTS ALL DEFERRED"));
     match checked.and(deferred) {
         Ok(_nothing) => Ok(()),
-        // A deferred constraint of any kind counts as a rule: which record breaks it is not searched for.
+        // A violated deferred constraint of any kind counts as a rule's refusal, even a unique one. No stored record is searched for.
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
             fault => not_a_constraint(fault),
@@ -92,8 +94,8 @@ pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotIns
     }
 }
 
-/// Inserts gathered rows, without ON CONFLICT: that would look into every unique index twice for every row and double the time, for
-/// records sent twice, which are rare.
+/// Inserts gathered rows without ON CONFLICT. With ON CONFLICT, PostgreSQL would search every unique index twice for each row and take
+/// twice the time, although records are rarely sent twice.
 pub async fn insert_gathered(mut connection: &AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), NotInserted> {
     let values: String = gathered.arrays().iter().map(|array| format!("unnest({array}), ")).collect();
     let text = format!(

@@ -1,19 +1,19 @@
-//! What people decided of letters that they have tried again.
+//! What people decided about letters that are tried again.
 
 use std::collections::HashSet;
 
-/// What people decided.
+/// What people decided about letters that are tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
-    /// The letters are judged as if they came now.
+    /// The letters are judged as if they arrived now.
     Anew,
-    /// What was held is released. Corrections that waited for approval have it.
+    /// Held letters are released. Corrections that waited for approval are approved.
     Release {
-        /// Checks that hold it no longer, as `ResultatBureau.within_reference`; any other one does.
+        /// Waived checks, each as `ResultatBureau.within_reference`. The letters are still held for any other check.
         waived: HashSet<String>,
-        /// Why: it stands with the flags that the waived checks leave.
+        /// The reason that people gave. It is stored with the flags of the waived checks.
         reason: String,
     },
-    /// What was held is refused, for this reason.
+    /// The held letters are refused, for this reason.
     Refuse(String),
 }

@@ -1,5 +1,5 @@
-//! The services that are not of records: what the centre holds for them, read under the agencies' locks before the first decision, so
-//! that deciding stays pure; and the writing of what an accepted letter of theirs does.
+//! The services that write no records. Their data at the centre is read under the agencies' locks before the first decision, so that
+//! deciding needs no database. The effects of accepted letters are written here too.
 
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
@@ -16,7 +16,7 @@ use super::vouchers::{Moments, Redeeming, Vouchers};
 use super::work::Work;
 use crate::database::fault::Fault;
 
-/// What is held for the letters of a batch.
+/// Data at the centre for the letters of a batch, by service.
 #[derive(Debug, Default)]
 pub struct Services {
     pub renewals: Renewals,
@@ -25,7 +25,7 @@ pub struct Services {
     pub vouchers: Vouchers,
 }
 
-/// One round of decisions about such letters, in the order of effect.
+/// One round of decisions on letters of the services that write no records, in the order of effect.
 pub struct Serving<'a> {
     changing: Changing<'a>,
     redeeming: Redeeming<'a>,
@@ -43,10 +43,10 @@ impl<'a> Serving<'a> {
         }
     }
 
-    /// Says what the letter at a place of the batch does once it is accepted under its key.
+    /// Decides what the letter at a place of the batch does if it is accepted under this key.
     ///
     /// # Errors
-    /// The refusal of what cannot be done.
+    /// The refusal of a letter whose effect is not possible.
     pub fn serve(
         &mut self,
         place: usize,
@@ -69,17 +69,17 @@ impl<'a> Serving<'a> {
     }
 }
 
-/// What posting tells once it is committed.
+/// The warnings of a batch, which are logged after its commit.
 #[derive(Debug, Default)]
 pub struct Served {
-    /// Agencies whose recharging is locked from now on.
+    /// Agencies whose recharging is locked because of this batch.
     pub locked: Vec<Matricule>,
-    /// Agencies whose enrolment code is locked from now on.
+    /// Agencies whose enrolment code is locked because of this batch.
     pub enrolments_locked: Vec<Matricule>,
 }
 
 impl Served {
-    /// Tells it to the log.
+    /// Logs a warning for each locked agency.
     pub fn tell(&self) {
         for agency in &self.locked {
             tracing::warn!(%agency, "recharging is locked for a day: five wrong codes of vouchers came from this agency");
@@ -91,7 +91,7 @@ impl Served {
 }
 
 impl Services {
-    /// Reads what the letters of a batch need. Most batches need nothing, and cost no statement.
+    /// Reads the data that the letters of a batch need. If the batch has no letters of these services, as is usual, no statement is sent.
     ///
     /// # Errors
     /// A fault.
@@ -107,7 +107,8 @@ impl Services {
         Ok(Services { renewals, messages, profiles, vouchers })
     }
 
-    /// Does what the accepted letters of a decided batch do.
+    /// Writes the effects of the accepted letters of a decided batch. Returns the agencies whose recharging is locked because of this
+    /// batch.
     ///
     /// # Errors
     /// A fault.

@@ -1,4 +1,4 @@
-//! What settling is told by configuration.
+//! The settings of settling, from the configuration.
 
 use std::sync::Arc;
 
@@ -7,18 +7,20 @@ use sdc::refusal::RefusalCode;
 use crate::certificates::issuer::CertificateIssuer;
 use crate::ledger::voucher_keys::VoucherKeys;
 
-/// What settling is told by configuration.
+/// The settings of settling, from the configuration.
 #[derive(Clone, Debug)]
 pub struct SettlingSettings {
-    /// Bytes kept of containers that are no letter of a known signer: shared by reason, with a room for mails that an agency vouches for.
+    /// Largest number of bytes that quarantine stores of containers without a verified signer. The bytes are divided into equal shares: one
+    /// for each reason of refusal, and two for mails in which a registered key signed another letter.
     pub stranger_bytes_max: u64,
-    /// Bytes kept of an over-size mail.
+    /// Number of bytes stored of a mail that is too large.
     pub over_size_bytes_kept: usize,
-    /// Bytes, as JSON, of the versions held that one batch fetches where letters contradict them; each is cut to fit.
+    /// Largest number of bytes, as JSON, of the stored versions that one batch fetches for letters which contradict them. Each version is
+    /// shortened so that all fit.
     pub held_bytes_max: usize,
-    /// By which codes of vouchers are told; without them letters that bring one wait.
+    /// The keys of the hashes by which voucher codes are recognised. Without these keys, letters with a voucher code wait.
     pub voucher_keys: VoucherKeys,
-    /// Who issues certificates to offices; without, those that they bring are kept.
+    /// The issuer of the offices' certificates. Without an issuer, the certificates in the offices' letters are registered themselves.
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
 }
 
@@ -34,24 +36,27 @@ impl Default for SettlingSettings {
     }
 }
 
-/// Shares of the total that mails have which an agency vouches for; each reason has one.
+/// Number of shares of [`SettlingSettings::stranger_bytes_max`] for mails that an agency vouches for, because its registered key signed
+/// another letter of the mail. Each reason of refusal has one share.
 const VOUCHED_SHARES: u64 = 2;
-/// Agencies that fill the room of such mails.
+/// Divisor of the bytes for mails that agencies vouch for: the mails of one agency may use at most an eighth of them.
 const AGENCIES_VOUCHED: u64 = 8;
 
 impl SettlingSettings {
-    /// Returns how many bytes may be kept for one reason, of containers whose sender is not known.
+    /// Returns how many bytes may be stored, for one reason of refusal, of containers from unknown senders.
     pub fn stranger_bytes_of_reason(&self) -> u64 {
         let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count();
         self.stranger_bytes_max / (reasons as u64 + VOUCHED_SHARES)
     }
 
-    /// Returns how many bytes may be kept of mails that agencies vouch for.
+    /// Returns how many bytes quarantine may store of all mails that an agency vouches for, because its registered key signed another
+    /// letter of the mail.
     pub fn vouched_bytes_max(&self) -> u64 {
         self.stranger_bytes_of_reason() * VOUCHED_SHARES
     }
 
-    /// Returns how many of these one agency may vouch for.
+    /// Returns how many bytes quarantine may store of mails that the same agency vouches for: an eighth of
+    /// [`SettlingSettings::vouched_bytes_max`].
     pub fn vouched_bytes_of_agency(&self) -> u64 {
         self.vouched_bytes_max() / AGENCIES_VOUCHED
     }

@@ -1,43 +1,45 @@
-//! What became of a batch: settled, or not.
+//! The result of settling a batch: settled, or failed with a fault.
 
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use uuid::Uuid;
 
 use super::arrival::{Arrival, Outcome};
+use super::tally::Tally;
 use crate::database::fault::Fault;
 
-/// What a committed batch did, in the batch's order.
+/// The result of a committed batch.
 #[derive(Debug)]
 pub struct Settled {
-    /// One outcome per arrival.
+    /// One outcome per arrival, in the batch's order.
     pub outcomes: Vec<Outcome>,
-    /// Rows written.
+    /// Number of rows written into the tables.
     pub rows: usize,
-    /// Minor units charged.
-    pub charged: i64,
-    /// The letters that were refused.
+    /// Totals of the batch, by service.
+    pub tally: Tally,
+    /// The refused letters, for the log.
     pub refused: Vec<RefusedLetter>,
 }
 
-/// What the log names a refused container by: never anything that it says.
+/// The data of a refused container that may be logged: ids and the reason of the refusal, but never the content, which is personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusedLetter {
-    /// Its line in the journal; it has none where quarantine only counts it.
+    /// Id of the container's line in the journal; `None` where quarantine only counted the container.
     pub journal_line: Option<i64>,
-    /// Whose key signed it.
+    /// The agency whose key signed the container.
     pub agency: Option<Matricule>,
-    /// Its id.
+    /// Id of the letter.
     pub letter_id: Option<Uuid>,
-    /// Why.
+    /// Code of the refusal.
     pub code: RefusalCode,
 }
 
-/// A batch that met a fault: nothing of it is committed.
+/// A batch that failed with a fault, before or at COMMIT.
 #[derive(Debug)]
 pub struct Unsettled {
-    /// What was wrong with the world.
+    /// The fault that stopped the settling.
     pub fault: Fault,
-    /// The batch, whole; empty where the connection broke at COMMIT, so that it is unknown whether the batch was committed.
+    /// All arrivals of the batch, of which nothing is committed. Empty where the connection broke at COMMIT, because then it is unknown
+    /// whether the batch is committed.
     pub batch: Vec<Arrival>,
 }

@@ -16,6 +16,7 @@ use super::bodies::Bodies;
 use super::corrections::look_up::look_up;
 use super::decide::Knowledge;
 use super::groups::Groups;
+use super::life::Life;
 use super::retry::Retry;
 use super::rounds::Rounds;
 use super::settings::SettlingSettings;
@@ -31,46 +32,53 @@ use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
 use crate::tables::catalogue::Catalogue;
 
-/// Settles batches. Cheap to share; holds a copy of the catalogue that every transaction checks for staleness.
+/// Settles batches. It can be shared cheaply. It caches the catalogue, and every transaction checks that the cached copy is current.
 pub struct Settler {
     database: Database,
     settings: SettlingSettings,
     catalogue: ArcSwapOption<Catalogue>,
+    life: Life,
     pub(super) withheld: Arc<Withheld>,
 }
 
 impl Settler {
     /// Makes a settler.
     pub fn new(database: Database, settings: SettlingSettings) -> Settler {
-        Settler { database, settings, catalogue: ArcSwapOption::empty(), withheld: Arc::default() }
+        Settler {
+            database,
+            settings,
+            catalogue: ArcSwapOption::empty(),
+            life: Life::default(),
+            withheld: Arc::default(),
+        }
     }
 
-    /// Opens the transaction, decides every letter and writes the rows of those accepted.
+    /// Opens the transaction, decides every letter and writes the rows of the accepted letters.
     ///
     /// # Errors
-    /// [`Unsettled`] with the batch; the transaction is gone.
+    /// [`Unsettled`] with the batch; the transaction is rolled back.
     pub async fn write(&self, batch: Vec<Arrival>) -> Result<Written, Unsettled> {
         self.write_as(batch, None).await
     }
 
-    /// Writes as [`Settler::write`] does; letters that were refused are tried again.
+    /// Writes as [`Settler::write`] does, but tries refused and held letters again.
     ///
     /// # Errors
-    /// As there.
+    /// [`Unsettled`], as for [`Settler::write`].
     pub async fn write_again(&self, batch: Vec<Arrival>, retry: Retry) -> Result<Written, Unsettled> {
         self.write_as(batch, Some(retry)).await
     }
 
-    /// Writes and posts a batch.
+    /// Settles a batch: writes its rows, writes its verdicts, and commits.
     ///
     /// # Errors
-    /// [`Unsettled`], as of [`Settler::write`] and [`Written::post`].
+    /// [`Unsettled`], as for [`Settler::write`] and [`Written::post`].
     pub async fn settle(&self, batch: Vec<Arrival>) -> Result<Settled, Unsettled> {
         self.write(batch).await?.post().await
     }
 
     async fn write_as(&self, mut arrivals: Vec<Arrival>, retry: Option<Retry>) -> Result<Written, Unsettled> {
-        let (connection, catalogue) = match self.connect().await {
+        let (connection, catalogue, epoch) = match self.connect().await {
             Ok(connected) => connected,
             Err(fault) => return Err(Unsettled { fault, batch: arrivals }),
         };
@@ -89,15 +97,26 @@ impl Settler {
             Err(fault) => return Err(Unsettled { fault, batch: batch.into_arrivals() }),
         };
         let (bodies, settings, withheld) = (Bodies::new(), self.settings.clone(), Arc::clone(&self.withheld));
-        let mut written =
-            Written { transaction, batch, bodies, standing, catalogue, settings, withheld, retry, enrolments_locked };
+        let mut written = Written {
+            transaction,
+            batch,
+            bodies,
+            standing,
+            catalogue,
+            settings,
+            withheld,
+            retry,
+            enrolments_locked,
+            epoch,
+        };
         match self.write_rows(&mut written, journal_ids).await {
             Ok(()) => Ok(written),
             Err(fault) => Err(Unsettled { fault, batch: written.batch.into_arrivals() }),
         }
     }
 
-    /// Begins a transaction in which enrolments are judged before all else: who is admitted writes from then on as others do.
+    /// Begins a transaction and judges the enrolments, before all other letters, so that the letter of an admitted sender is settled like
+    /// any other. Returns the agencies whose enrolment code was locked now, because too many wrong codes were sent in their name.
     async fn admit(
         &self,
         transaction: &mut OpenTransaction,
@@ -108,18 +127,19 @@ impl Settler {
         enrolments::admit(transaction.connection(), arrivals, &catalogue.server, &self.settings).await
     }
 
-    async fn connect(&self) -> Result<(Connection, Arc<Catalogue>), Fault> {
+    async fn connect(&self) -> Result<(Connection, Arc<Catalogue>, u32), Fault> {
         let mut connection = self.database.get().await?;
+        let epoch = self.life.of(&mut connection).await?;
         let catalogue = match self.catalogue.load_full() {
             Some(catalogue) => catalogue,
             None => self.reload_catalogue(&mut connection).await?,
         };
-        Ok((connection, catalogue))
+        Ok((connection, catalogue, epoch))
     }
 
-    /// Borrows a connection, with the catalogue as it is committed now.
+    /// Borrows a connection. Returns the connection, with the latest committed catalogue.
     pub(super) async fn connect_now(&self) -> Result<(Connection, Arc<Catalogue>), Fault> {
-        let (mut connection, catalogue) = self.connect().await?;
+        let (mut connection, catalogue, _epoch) = self.connect().await?;
         let (_server, revision) = with_revision(&mut connection).await?;
         if catalogue.revision == revision {
             return Ok((connection, catalogue));
@@ -134,7 +154,7 @@ impl Settler {
         Ok(catalogue)
     }
 
-    /// Reads what the decisions need, under the locks, decides, and writes the rows of accepted letters.
+    /// Reads what the decisions need while the agencies are locked, decides, and writes the rows of accepted letters.
     async fn write_rows(&self, written: &mut Written, journal_ids: Vec<i64>) -> Result<(), Fault> {
         let Written { transaction, batch, standing, catalogue, .. } = written;
         batch.number(journal_ids)?;
@@ -178,8 +198,8 @@ impl Settler {
     }
 }
 
-/// Begins the transaction and locks the accounts of the letters' agencies. Returns what is held of the agencies and the reserved keys
-/// of the journal, and the letters judged by themselves.
+/// Begins the transaction and locks the accounts of the letters' agencies. Returns the standing of the agencies, the reserved ids of
+/// journal lines, and the batch, in which each letter is judged alone.
 async fn begin(
     transaction: &OpenTransaction,
     has_begun: bool,
@@ -188,8 +208,8 @@ async fn begin(
 ) -> (Result<(Standing, Vec<i64>), Fault>, Batch) {
     let agencies = arrivals.iter().filter_map(Arrival::agency).collect();
     let locking = Standing::lock(transaction.shared(), agencies, arrivals.len());
-    // Letters are judged while PostgreSQL takes the locks, which are held for as long: those who also want them are
-    // operators who change the agency, and another process that settles for it.
+    // Letters are judged while PostgreSQL takes the locks. The locks last while the letters are judged. They delay only operators who
+    // change the agency, and other processes that settle letters of the agency.
     let judging = async {
         yield_now().await;
         Batch::judged(arrivals, catalogue)
@@ -199,8 +219,8 @@ async fn begin(
     (begun.and(locked), batch)
 }
 
-/// Judges again the letters whose agency has changed since its signer was cached, and those that came when the certificate was
-/// not valid but another certificate of the same key may have been.
+/// Judges some letters again: letters whose agency was changed after its signer was cached, and letters that arrived outside the validity
+/// of the cached certificate, since another certificate of the same key may have been valid then.
 async fn judge_stale_again(
     connection: &mut AsyncPgConnection,
     batch: &mut [Case],

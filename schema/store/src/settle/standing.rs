@@ -1,4 +1,4 @@
-//! What the centre holds of the agencies and letters of a batch, read under the agencies' locks.
+//! The standing of a batch: what is stored about its agencies and letters, read under the agencies' locks.
 
 #[cfg(test)]
 mod model;
@@ -22,24 +22,25 @@ use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
 use crate::reading::{self, Usage};
 
-/// The numbers of one installation.
+/// The sequence numbers of one installation: the highest number used, and the floor. A number at or below the floor that has no verdict has
+/// expired.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {
     pub highest: i64,
     pub floor: i64,
 }
 
-/// A letter that already has its verdict.
+/// A letter that has a verdict already.
 #[derive(Clone, Debug)]
 pub struct KnownLetter {
     pub digest: Vec<u8>,
-    /// The highest attempt at it.
+    /// The number of the latest attempt at the letter.
     pub attempt: i16,
-    /// Whether that attempt was accepted, so that there is no further one.
+    /// Whether the latest attempt was accepted. After an accepted attempt there is no further one.
     pub is_accepted: bool,
 }
 
-/// Everything read for one batch.
+/// Everything that is read for deciding one batch.
 #[derive(Debug, Default)]
 pub struct Standing {
     pub catalogue_revision: i64,
@@ -48,19 +49,19 @@ pub struct Standing {
     numbers: HashMap<(Matricule, String), Numbers>,
     by_id: HashMap<(Matricule, Uuid), KnownLetter>,
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
-    /// What services that are not of records need.
+    /// Stored data for the services that write no records.
     pub services: Services,
-    /// What agencies were given today; read of those alone that are to be given something.
+    /// Records and octets that agencies received today. It is read only for agencies with a letter whose answer was read from the tables.
     usage: HashMap<Matricule, Usage>,
 }
 
 impl Standing {
-    /// Locks the accounts of agencies in the order of their matricules, reads what needs no letter's key, and reserves keys of the
-    /// journal, one for each letter.
+    /// Locks the accounts of agencies in the order of their matricules. Reads everything that does not depend on the letters' keys.
+    /// Reserves one journal id for each letter.
     ///
-    /// The account row is the agency's lock: every agency has one, settling changes it anyway, and it serialises the agency across
-    /// mailboxes, transports and replicas. Statements that follow the lock read the newest committed state; a join in the locking
-    /// statement would still show the state before the wait.
+    /// The account row serves as the agency's lock, because every agency has exactly one and settling changes it anyway. It makes batches
+    /// of one agency wait for each other across mailboxes, transports and replicas. Statements after the lock read the newest committed
+    /// state. A join in the locking statement itself would show the state from before the wait.
     pub async fn lock(
         mut connection: &AsyncPgConnection,
         agencies: BTreeSet<Matricule>,
@@ -87,7 +88,7 @@ impl Standing {
         Ok((standing, journal_ids))
     }
 
-    /// Reads what is found by the keys of letters: the numbers of their installations, and what already has a verdict.
+    /// Reads what depends on the letters' keys: the numbers of their installations, and the letters that have a verdict already.
     pub async fn read_by_keys(&mut self, connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
         let (numbers, by_id) = join!(read_numbers(connection, batch), read_by_id(connection, batch));
         (self.numbers, self.by_id) = (numbers?, by_id?);
@@ -96,7 +97,7 @@ impl Standing {
         self.read_by_sequence(connection, batch).await
     }
 
-    /// Reads what services that are not of records need.
+    /// Reads the stored data for the services that write no records.
     pub async fn read_services(
         &mut self,
         connection: &AsyncPgConnection,
@@ -107,14 +108,15 @@ impl Standing {
         Ok(())
     }
 
-    /// Finds the letters of the batch whose sequence number already has a verdict.
+    /// Finds the letters of the batch whose sequence number has a verdict already.
     async fn read_by_sequence(&mut self, mut connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), Fault> {
         if planted::has(Bug::NoUniqueKey) {
             return Ok(());
         }
         let (mut agencies, mut installations, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
         for (agency, key) in batch.iter().filter_map(Case::claimed_key) {
-            // No letter has a number above the highest, so only letters sent again and offices that miscount cost this statement.
+            // A number above the installation's highest has no verdict. So this statement is needed only for letters that are sent again,
+            // and for offices with wrong numbers.
             if let Some(sequence) = key.sequence
                 && sequence <= self.numbers(agency, &key.installation).highest
             {
@@ -140,38 +142,38 @@ impl Standing {
         Ok(())
     }
 
-    /// Returns an agency's revision.
+    /// Returns an agency's revision; `None` if the agency was not read.
     pub fn revision(&self, agency: Matricule) -> Option<i64> {
         self.revisions.get(&agency).copied()
     }
 
-    /// Returns an agency's account.
+    /// Returns an agency's account; `None` if the agency was not read.
     pub fn account(&self, agency: Matricule) -> Option<Account> {
         self.accounts.get(&agency).copied()
     }
 
-    /// Returns what an agency was given today.
+    /// Returns the records and octets that an agency received today.
     pub fn usage(&self, agency: Matricule) -> Usage {
         self.usage.get(&agency).copied().unwrap_or_default()
     }
 
-    /// Returns an installation's numbers; those of an unknown one are zero.
+    /// Returns an installation's numbers; zeros for an unknown installation.
     pub fn numbers(&self, agency: Matricule, installation: &str) -> Numbers {
         self.numbers.get(&(agency, installation.to_owned())).copied().unwrap_or_default()
     }
 
-    /// Finds a letter with a verdict by its id.
+    /// Returns the letter with this id that already has a verdict.
     pub fn known_by_id(&self, agency: Matricule, letter_id: Uuid) -> Option<&KnownLetter> {
         self.by_id.get(&(agency, letter_id))
     }
 
-    /// Finds a letter with a verdict by its sequence number.
+    /// Returns the letter with this sequence number that already has a verdict.
     pub fn known_by_sequence(&self, agency: Matricule, installation: &str, sequence: i64) -> Option<&KnownLetter> {
         self.by_sequence.get(&(agency, installation.to_owned(), sequence))
     }
 }
 
-/// Reads the revision of the catalogue and reserves keys of the journal.
+/// Reads the revision of the catalogue, and reserves ids of journal lines.
 async fn read_server(mut connection: &AsyncPgConnection, letters: usize) -> Result<(i64, Vec<i64>), Fault> {
     let text = "SELECT s.catalogue_revision, ARRAY(SELECT nextval('xm.journal_id') FROM generate_series(1, ?))
                   FROM xm.server s";
@@ -190,7 +192,7 @@ async fn read_revisions(
     Ok(rows.into_iter().collect())
 }
 
-/// Reads the numbers of the installations that the letters are of.
+/// Reads the numbers of the letters' installations.
 async fn read_numbers(
     mut connection: &AsyncPgConnection,
     batch: &[Case],
@@ -212,7 +214,7 @@ async fn read_numbers(
     Ok(rows.into_iter().map(numbers).collect())
 }
 
-/// Finds the letters of the batch whose id already has a verdict.
+/// Finds the letters of the batch whose id has a verdict already.
 async fn read_by_id(
     mut connection: &AsyncPgConnection,
     batch: &[Case],
@@ -225,7 +227,7 @@ async fn read_by_id(
         let (Content::Signed { signer, digest, .. }, Some(key)) = (&case.arrival.content, case.judged.key()) else {
             continue;
         };
-        // A letter that could not have its own key when it came first has its verdict under the key made from its digest.
+        // If a letter could not use its own id at its first arrival, its verdict is stored under the key made from its digest.
         for letter_id in [key.letter_id, Key::of_digest(digest, &key.installation).letter_id] {
             agencies.push(Some(signer.matricule));
             letters.push(Some(letter_id));

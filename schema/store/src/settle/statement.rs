@@ -1,5 +1,5 @@
-//! The statement of an account as of one letter: the committed entries, and those of the letters of the batch that take effect before
-//! it. So a statement up to today closes with the balance of the receipt beside it.
+//! The statement of an account at the moment when one letter takes effect. It has the committed entries, and the entries of those letters
+//! of the batch that take effect before this letter. So a statement up to today closes with the balance in the letter's receipt.
 
 use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
 use diesel::sql_types::{BigInt, Date, Integer, Nullable, Text, Timestamptz, Uuid as SqlUuid};
@@ -16,7 +16,7 @@ use super::work::STATEMENT_ENTRIES_MAX;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement as Sql};
 
-/// The days of a statement, and when the last one ends.
+/// The first and last day of a statement, with the moments at which they begin and end.
 struct Days {
     from: NaiveDate,
     to: NaiveDate,
@@ -24,7 +24,7 @@ struct Days {
     ends_at: DateTime<Utc>,
 }
 
-/// A movement without the balance after it.
+/// An entry of the account, without the balance after the entry. `amount` is in minor units and negative for a charge.
 struct Movement {
     at: DateTime<Utc>,
     kind: EntryKind,
@@ -33,31 +33,31 @@ struct Movement {
     note: String,
 }
 
-/// An accepted letter of a batch that asks for a statement.
+/// An accepted letter that requests a statement.
 #[derive(Clone, Copy)]
 pub struct Asking<'a> {
     pub batch: &'a [Case],
-    /// The letter's place in it.
+    /// The letter's place in the batch.
     pub place: usize,
-    /// The agency of its signer.
+    /// The agency whose key signed the letter.
     pub agency: Matricule,
     /// The agency's account after the letter's charge.
     pub account: &'a Account,
     pub period: Period,
 }
 
-/// Whose statement it is, over which days, and as of when.
+/// The subject of a statement: its agency, its period, and the moment for which it is made.
 struct Subject<'a> {
     agency: Matricule,
     account: &'a Account,
     period: Period,
     as_of: DateTime<Utc>,
     currency: &'a str,
-    /// How many entries are told, the newest ones.
+    /// Largest number of entries that are listed. If there are more, the newest are listed.
     entries_max: usize,
 }
 
-/// Reads the statement that a letter asks for.
+/// Reads the statement that a letter requests.
 ///
 /// # Errors
 /// A fault of the database.
@@ -68,8 +68,8 @@ pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: 
     tell(connection, subject, before(batch, place)).await
 }
 
-/// Reads an agency's statement of what is committed by now; nothing where it has no account. The transaction is the caller's, and has
-/// one snapshot: what is posted meanwhile would be in the entries and not in the balance.
+/// Reads an agency's statement from the committed entries; `None` where the agency has no account. The caller's transaction must use one
+/// snapshot, otherwise an entry posted meanwhile could be listed without being part of the balance.
 ///
 /// # Errors
 /// A fault of the database.
@@ -90,7 +90,7 @@ pub(crate) async fn of_agency(
     tell(connection, subject, Vec::new()).await.map(Some)
 }
 
-/// Tells what is committed, and beside it what takes effect next.
+/// Makes the statement of the committed entries and the movements in `beside`, which take effect after them.
 async fn tell(connection: &AsyncPgConnection, subject: Subject<'_>, beside: Vec<Movement>) -> Result<Statement, Fault> {
     let Subject { agency, account, period, as_of, currency, entries_max } = subject;
     let days = read_days(connection, period, as_of).await?;
@@ -124,15 +124,16 @@ async fn tell(connection: &AsyncPgConnection, subject: Subject<'_>, beside: Vec<
     })
 }
 
-/// Divides a statement into `parts_max` parts at most. A part takes entries as long as `fits` says so of the octets of their JSON; an
-/// entry that does not fit by itself has a part of its own. Entries for which there is no part left are left out, the oldest first.
+/// Divides a statement into at most `parts_max` parts. `fits` says whether entries with this number of octets of JSON fit into a part. An
+/// entry that does not fit into any part gets a part of its own. If there are more entries than fit into all parts, the oldest are left
+/// out.
 pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) -> Vec<Statement> {
     let Statement { from, to, currency, mut opening, closing, credit_limit, entries_total, entries } = whole;
-    // From the newest on, since the oldest are those left out.
+    // The newest entries come first, because the oldest are the ones to leave out.
     let mut parts: Vec<Vec<StatementEntry>> = vec![Vec::new()];
     let mut octets = 0;
     for entry in entries.into_iter().rev() {
-        // With the comma before the next one.
+        // One octet is added for the comma before the next entry.
         let own = serde_json::to_vec(&entry).map_or(usize::MAX, |json| json.len() + 1);
         let open = parts.last_mut().filter(|part| part.is_empty() || fits(octets + own));
         if let Some(part) = open {
@@ -153,14 +154,14 @@ pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) 
     parts.into_iter().rev().map(part).collect()
 }
 
-/// Returns a statement without entries whose JSON is as long as that of any part without its entries.
+/// Returns a copy of the statement without entries. Its JSON is at least as long as the JSON of any part would be without its entries.
 pub fn widest_frame(whole: &Statement) -> Statement {
     let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
     let currency = currency.clone();
     Statement { from, to, currency, opening: i64::MIN, closing, credit_limit, entries_total, entries: Vec::new() }
 }
 
-/// Reads which days are asked for, by the centre's calendar.
+/// Reads the days that the letter requests, in the centre's time zone.
 async fn read_days(
     mut connection: &AsyncPgConnection,
     period: Period,
@@ -179,7 +180,7 @@ async fn read_days(
     Ok(Days { from, to, begins_at, ends_at })
 }
 
-/// Returns how many movements the days have, and the sum of the movements after them.
+/// Returns the number of movements in the period, and the sum of the movements after it in minor units.
 async fn read_sums(
     mut connection: &AsyncPgConnection,
     agency: Matricule,
@@ -201,7 +202,7 @@ async fn read_sums(
     Ok(rows.into_iter().next().unwrap_or_default())
 }
 
-/// Reads the newest movements of the days, in the order in which they took effect.
+/// Reads the newest movements of the period, in the order in which they took effect.
 async fn read_movements(
     mut connection: &AsyncPgConnection,
     agency: Matricule,
@@ -211,8 +212,9 @@ async fn read_movements(
 ) -> Result<Vec<Movement>, Fault> {
     type Row = (Timestamptz, Text, BigInt, Nullable<SqlUuid>, Text);
     type Loaded = (DateTime<Utc>, String, i64, Option<Uuid>, String);
-    // The newest movements are found by the index of their moments, which is nearly the order in which they took effect. They are
-    // listed by their ids, which is exactly that order: letters of one batch take effect by their numbers, however the post came.
+    // The newest movements are found by the index of their moments, whose order is nearly the order of effect. They are then listed by
+    // their ids, which is exactly the order of effect. These orders differ because letters of one batch take effect by sequence number, not
+    // by arrival.
     let text =
         "SELECT s.posted_at, s.kind, CASE WHEN s.credit = ? THEN s.amount ELSE -s.amount END, s.letter_id, s.note
                   FROM (SELECT * FROM xm.entries WHERE agency = ? AND posted_at >= ? AND posted_at < ?
@@ -227,7 +229,7 @@ async fn read_movements(
     ];
     let rows: Vec<Loaded> = Sql::<Row>::new(text, &binds).load(&mut connection).await?;
     let movement = |(at, kind, amount, letter, note): Loaded| {
-        // An entry written with other tools need not have the form that readers of statements admit.
+        // Another tool may have written a note in a form that readers of statements refuse, so the note is normalised.
         Ok(Movement { at, kind: read_kind(&kind)?, amount, letter, note: statement::note(&note) })
     };
     rows.into_iter().map(movement).collect()
@@ -248,8 +250,8 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
     }
 }
 
-/// Returns the charges and credits of those letters of the batch that take effect before the one at `place` and are of the same agency, in
-/// the order of effect.
+/// Returns the charges and credits of the letters in the batch that belong to the agency of the letter at `place` and take effect before
+/// this letter. They are in the order of effect.
 fn before(batch: &[Case], place: usize) -> Vec<Movement> {
     let accepted = move |at: usize| match (&batch[at].decision, batch[at].agency()) {
         (Decision::Accepted { key, acceptance, .. }, Some(agency)) => Some((key, acceptance, agency)),
@@ -265,7 +267,7 @@ fn before(batch: &[Case], place: usize) -> Vec<Movement> {
         is_before.then(|| {
             let at = batch[at].arrival.received_at;
             let movement = match credit {
-                // As it stands in the ledger, which names letters that were charged.
+                // The movement must equal the entry in the ledger. That entry refers to a letter only if it is a charge.
                 Some(credit) => Movement {
                     at,
                     kind: EntryKind::Voucher,

@@ -76,7 +76,7 @@ async fn a_letter_delivered_again_changes_nothing_and_keeps_its_receipt() {
     let world = World::new().await;
     world.tariff(100, 0, "owe").await;
     let letter = world.births(42, 1, &[("CE-042", 1)]);
-    // Twice in one batch, once more in another, and again after its agency was suspended.
+    // The letter arrives twice in one batch, then in another batch, and again after its agency is suspended.
     let twice = vec![world.arrival(&letter).await, world.arrival(&letter).await];
     assert_eq!(world.settle(twice).await, [Outcome::Accepted, Outcome::Duplicate]);
     let before = world.only_receipt().await;
@@ -100,7 +100,7 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].email, "office42@example.org");
     assert!(outbox::lease(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
-    // A process releases its own leases alone. Those that it releases after a restart are leased again at once.
+    // A process releases only its own leases. After a release, another process can take them immediately.
     outbox::release(&mut connection, theirs).await.unwrap();
     assert!(outbox::lease(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
     outbox::release(&mut connection, ours).await.unwrap();
@@ -126,7 +126,8 @@ async fn a_letter_delivered_again_while_its_answer_is_being_marked_as_sent_is_no
     let claimed = outbox::lease(&mut sender, uuid::Uuid::now_v7(), "mail", 10, hold).await.unwrap();
     sender.batch_execute("BEGIN").await.unwrap();
     outbox::sent(&mut sender, &claimed).await.unwrap();
-    // It has looked before the sender commits, and queues its answer only afterwards.
+    // The sender has marked the answer as sent and has not committed yet. Posting the second delivery must wait for this commit, and must
+    // then find that the letter has just been answered.
     let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
     let posting = tokio::spawn(written.post());
     world.wait_for_a_lock(&posting).await;
@@ -149,7 +150,7 @@ async fn the_same_id_or_number_with_other_content_is_held_and_refused() {
     assert_eq!(world.settle(contested).await, expected);
     assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine WHERE held").await, 2);
-    // Final as any other verdict: delivered again they are duplicates, not new cases.
+    // These refusals are final like other verdicts: the letters delivered again are duplicates, not new cases.
     let again = vec![world.arrival(&same_id).await, world.arrival(&same_number).await];
     assert_eq!(world.settle(again).await, [Outcome::Duplicate, Outcome::Duplicate]);
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 2);
@@ -188,7 +189,7 @@ async fn a_letter_refused_for_its_records_gives_its_price_back_to_those_behind_i
 async fn the_same_record_is_a_duplicate_and_another_content_a_conflict() {
     let world = World::new().await;
     let first = world.births(42, 1, &[("CE-042", 1)]);
-    // The same act in a new letter, under another number of the sender, as after a reinstall.
+    // The same act arrives in a new letter, with another Numero, as after a reinstallation of the office's program.
     let mut again = world.births(42, 2, &[("CE-042", 1), ("CE-042", 2)]);
     world.set_numeros(&mut again, &[501, 502]);
     let mut other = world.births(42, 3, &[("CE-042", 7), ("CE-042", 1)]);
@@ -302,7 +303,8 @@ async fn an_old_cipher_and_a_certificate_out_of_time_are_refused_to_a_verified_s
         *cipher = ContentCipher::Aes256Cbc;
     }
     let mut expired = world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await;
-    // Judged at arrival; the letter's own time is the office's clock and is never believed.
+    // The time of arrival decides whether a certificate has expired. The letter's own time is only the clock of the office and is never
+    // trusted.
     expired.received_at += chrono::Duration::days(365 * 3000);
     for (arrival, code) in [(old_cipher, RefusalCode::CipherNotAllowed), (expired, RefusalCode::CertificateExpired)] {
         assert_eq!(world.settle(vec![arrival]).await, [REFUSED(code)]);
@@ -328,7 +330,8 @@ async fn a_signed_letter_that_cannot_be_read_is_refused_once_and_keeps_its_numbe
     ];
     for (code, number) in codes.into_iter().zip(1..) {
         let letter = world.births(42, number, &[("CE-042", number)]);
-        // The first two hide who they are; of the others one is meant for this server, one for another.
+        // The first two letters cannot be read far enough to find their keys. One of the other two is addressed to this server, one to
+        // another.
         let to = if number == 3 { "centre" } else { "elsewhere" };
         let (id, from, sequence, mode) = (letter.id, letter.from.clone(), letter.sequence, letter.mode);
         let key = (number > 2).then(|| Box::new(LetterKey { id, from, to: to.to_owned(), sequence, mode }));
@@ -353,10 +356,11 @@ async fn a_dropped_transaction_leaves_nothing_and_holds_no_lock() {
     let world = World::new().await;
     let letter = world.births(42, 1, &[("CE-042", 1)]);
     let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
-    // Not of the pool: from there it might be the very connection that was dropped, and see its own locks only.
+    // The observer's connection is not from the pool, because the pool might lend it the dropped connection itself, which sees only its own
+    // locks.
     let mut observer = world.database.connect_alone().await.unwrap();
     let mut has_locks = async || {
-        // Databases made from one template have the same numbers.
+        // Databases made from one template have tables with equal object ids, so the query also compares the database.
         let text = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
                      WHERE d.datname = current_database() AND l.relation = 'xm.accounts'::regclass
                        AND l.pid <> pg_backend_pid()";
@@ -365,7 +369,7 @@ async fn a_dropped_transaction_leaves_nothing_and_holds_no_lock() {
     };
     assert!(has_locks().await, "an open transaction holds its agency's account");
     drop(written);
-    // Nothing else is done meanwhile: it could take the connection out of the pool and find the transaction open.
+    // Nothing borrows from the pool during this wait, because the pool could lend the dropped connection, with its transaction still open.
     eventually("the dropped transaction's locks are gone", async || !has_locks().await).await;
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
 }

@@ -1,19 +1,19 @@
-//! A transaction that is open on a pooled connection, and the promise that the connection never returns to the pool with it open.
+//! A transaction that is open on a pooled connection. The connection never returns to the pool while the transaction is open.
 
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 
 use crate::database::fault::Fault;
 use crate::database::{Connection, ROOM_PROBE, StatementLimits};
 
-/// An open transaction. Where it is dropped without [`OpenTransaction::commit`], its connection is taken out of the pool and closed: a
-/// connection merely returned would keep its row locks until it is taken out again.
+/// An open transaction. If it is dropped without [`OpenTransaction::commit`], its connection is closed. A connection that returned to the
+/// pool would keep its row locks until it is borrowed again.
 pub struct OpenTransaction {
     connection: Option<Connection>,
     closes_after_commit: bool,
 }
 
 impl OpenTransaction {
-    /// Takes a connection, before the first statement: even after a BEGIN that failed, the connection must not return to the pool.
+    /// Takes the connection before BEGIN is sent, because even after a failed BEGIN the connection must not return to the pool.
     pub fn on(connection: Connection) -> OpenTransaction {
         OpenTransaction { connection: Some(connection), closes_after_commit: false }
     }
@@ -27,17 +27,17 @@ impl OpenTransaction {
         self.connection.as_mut().expect("an open transaction has its connection")
     }
 
-    /// Returns the connection for statements that one task sends without waiting for one another.
+    /// Returns the connection, for statements that one task sends without waiting for each other.
     ///
-    /// Prepared statements run in the order in which they are first polled, even if one must be prepared first. `begin` and `savepoint`
-    /// send simple queries, which overtake a statement that is still being prepared: poll them before every statement that must run
-    /// after them.
+    /// Prepared statements run in the order in which they are first polled, even if one of them must be prepared first. `begin` and
+    /// `savepoint` send simple queries, which overtake a statement that is still being prepared. So poll them before every statement that
+    /// must run after them.
     pub fn shared(&self) -> &AsyncPgConnection {
         #[expect(clippy::expect_used, reason = "only commit and drop take it, and both consume the transaction")]
         self.connection.as_ref().expect("an open transaction has its connection")
     }
 
-    /// Sets the savepoint, and the limits of the statements that follow. The limits stay as they are after a rollback to it.
+    /// Sets the savepoint, and the limits of later statements. A rollback to this savepoint does not change the limits.
     pub async fn savepoint(&self, limits: StatementLimits) -> Result<(), Fault> {
         let text = format!("{}; SAVEPOINT letters", set_local(limits));
         Ok((&mut self.shared()).batch_execute(&text).await?)
@@ -47,18 +47,18 @@ impl OpenTransaction {
         Ok(self.connection().batch_execute("ROLLBACK TO SAVEPOINT letters").await?)
     }
 
-    /// Sets the limits of the statements that follow.
+    /// Sets the limits of later statements.
     pub async fn limit(&mut self, limits: StatementLimits) -> Result<(), Fault> {
         Ok(self.connection().batch_execute(&set_local(limits)).await?)
     }
 
-    /// Succeeds where a single row may have caused the fault. The transaction must have been rolled back to before the fault.
+    /// Succeeds where the fault may be caused by a single row. The transaction must have been rolled back to a point before the fault.
     ///
-    /// The SQLSTATE does not tell, since a trigger may raise any, or hand on that of another database. What tells is whether the
-    /// database writes: one that is away, or full, does not.
+    /// The SQLSTATE is not enough to decide this, because a trigger may raise any SQLSTATE or pass on one of another database. So where the
+    /// fault looks like a lost or full database, this tries to write something. If the database cannot write, it is the cause.
     ///
     /// # Errors
-    /// The fault, where the database or another transaction has caused it.
+    /// The fault, where the database or another transaction is the cause.
     pub async fn is_of_a_row(&mut self, fault: &Fault) -> Result<(), Fault> {
         if !fault.may_be_of_a_row() {
             return Err(fault.clone());
@@ -70,12 +70,14 @@ impl OpenTransaction {
         Ok(())
     }
 
-    /// Closes the connection after the commit instead of returning it to the pool, with the memory that it took for something large.
+    /// Marks the connection to be closed after the commit. It then does not return to the pool with the memory that a large statement
+    /// needed.
     pub fn close_after_commit(&mut self) {
         self.closes_after_commit = true;
     }
 
-    /// Commits. On error the outcome is unknown: the letters come again from their transport and are then found settled, or not.
+    /// Commits. After an error the outcome is unknown. The transport then delivers the letters again, and settling finds out whether they
+    /// have verdicts.
     pub async fn commit(mut self) -> Result<(), Fault> {
         self.connection().batch_execute("COMMIT").await?;
         if !self.closes_after_commit {

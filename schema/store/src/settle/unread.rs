@@ -1,7 +1,7 @@
-//! A letter that asks for records, before anything is read for it: is it to be read for at all?
+//! Decides, for a letter that requests records, whether anything is read for it.
 //!
-//! It is judged as it will be in the settling transaction, by what is committed now. What is refused there whatever is read, or has a
-//! verdict already, is not read for. The settling transaction judges again.
+//! The letter is judged as in the settling transaction, by the state that is committed now. Nothing is read for a letter that has a verdict
+//! already, or that would be refused whatever is read. The settling transaction judges the letter again.
 
 use std::sync::Arc;
 
@@ -19,32 +19,33 @@ use crate::database::fault::Fault;
 use crate::reading::staging;
 use crate::tables::catalogue::Catalogue;
 
-/// What is to be done with a letter that asks for records.
+/// The next step for a letter that requests records.
 pub enum BeforeReading {
-    /// It is settled as it is.
+    /// The letter is settled without reading.
     Settle,
-    /// It is to be read for.
+    /// The records are read for the letter.
     Read(Box<Unread>),
 }
 
-/// A letter that is to be read for, with what that needs of the centre.
+/// A letter for which records must be read, with the data of the centre that reading needs.
 pub struct Unread {
-    /// The letter's key.
+    /// Id of the letter's key, under which its verdict is stored.
     pub letter_id: Uuid,
-    /// The signer, read anew.
+    /// The signer, just read from the database.
     pub signer: Arc<Signer>,
-    /// The catalogue of now.
+    /// The latest committed catalogue.
     pub catalogue: Arc<Catalogue>,
-    /// What the account bears: its balance, and how far below zero it may be.
+    /// Balance and credit limit of the account, in minor units. The balance may be as low as minus the credit limit.
     pub account: (i64, i64),
 }
 
 impl Settler {
-    /// Judges a letter before it is read for.
+    /// Decides whether records are read for a letter, by judging the letter as it would be settled now. With `is_again`, an operator has
+    /// the letter tried again, so a former verdict on the letter does not prevent the reading.
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn before_reading(&self, arrival: &Arrival) -> Result<BeforeReading, Fault> {
+    pub async fn before_reading(&self, arrival: &Arrival, is_again: bool) -> Result<BeforeReading, Fault> {
         let Some(signer) = arrival.signer().filter(|_| arrival.asks_to_read()) else {
             return Ok(BeforeReading::Settle);
         };
@@ -55,7 +56,7 @@ impl Settler {
             Judged::Sound { key, work } if work.is_unread() => key.letter_id,
             _ => return Ok(BeforeReading::Settle),
         };
-        if staging::is_settled(&mut connection, signer.matricule, letter_id).await? {
+        if !is_again && staging::is_settled(&mut connection, signer.matricule, letter_id).await? {
             return Ok(BeforeReading::Settle);
         }
         let account = staging::account(&mut connection, signer.matricule).await?;
@@ -64,10 +65,10 @@ impl Settler {
 }
 
 impl Unread {
-    /// Refuses a letter whose account does not bear the least that it can cost: one act of a table, in one unit of 1 024 bytes.
+    /// Refuses a letter whose account cannot pay the lowest possible price of the letter: one act of a table, in one unit of 1 024 octets.
     ///
     /// # Errors
-    /// `insufficient_credit`.
+    /// `insufficient_credit` where the account cannot pay that.
     pub fn bears_one_act(&self, arrival: &Arrival, table_id: i32) -> Result<(), Refusal> {
         let Some(request) = arrival.letter().map(|letter| &letter.request) else { return Ok(()) };
         if matches!(request, Request::Import(Import::Again { .. })) {

@@ -1,4 +1,4 @@
-//! The verdict on a letter with its receipt, as it is kept in `xm.letters`.
+//! The verdict on a letter, with its receipt, as a row of `xm.letters`.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::reading::Staged;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::TableRows;
 
-/// A new verdict as it goes into `xm.letters`.
+/// A new verdict, as a row of `xm.letters`.
 pub struct VerdictRow {
     pub agency: Matricule,
     pub key: Key,
@@ -32,34 +32,35 @@ pub struct VerdictRow {
     pub outcome: Outcome,
     pub transport: &'static str,
     pub certificate_id: i32,
-    /// Up to which notice its installation has verified them, as the letter says.
+    /// Highest number of a notice that the installation has verified, as stated in the letter; absent where the letter does not state it.
     pub seen: Option<i64>,
     pub cipher: ContentCipher,
-    /// The answer with its receipt alone, as it is signed.
+    /// The signed payload of the answer that consists only of the receipt.
     pub receipt: Vec<u8>,
-    /// What the answer gives beside the receipt: the payload of each part; none where the service gives nothing.
+    /// The payload of each part of the answer's body; empty where the answer has only the receipt.
     pub parts: Vec<Vec<u8>>,
     pub received_at: DateTime<Utc>,
-    /// When the letter was decided on: at its arrival, or when an operator had it tried again.
+    /// Moment of the decision: the letter's arrival, or the moment at which an operator had the letter tried again.
     pub decided_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
-    /// What the account is credited with.
+    /// The voucher that is credited to the account; absent for letters without a voucher.
     pub credit: Option<Redeemed>,
     pub balance_floor: Option<i64>,
-    /// Where the answer goes, unless to the agency's address: to the former one, where the letter has changed that.
+    /// The agency's former address, where the letter changed the address; absent otherwise. The answer is sent to the former address.
     pub email: Option<String>,
-    /// What was read for an accepted letter.
+    /// The parts of the answer that were stored before settling, for an accepted letter that requests records; `None` for all other
+    /// letters.
     pub staged: Option<Arc<Staged>>,
-    /// What needs an explanation, each with the key of its table.
+    /// The flags that operators must explain, each with the id of its table.
     pub flags: Vec<(i32, Flag)>,
 }
 
 impl VerdictRow {
-    /// `body` is what the answer gives beside its receipt.
+    /// Makes the row of a case. `body` is the body of its answer. Returns `None` for a case without a new verdict.
     pub async fn new(
         case: &Case,
-        catalogue: &Catalogue,
+        (catalogue, epoch): (&Catalogue, u32),
         body: Option<AnswerContent>,
         decided_at: DateTime<Utc>,
     ) -> Option<VerdictRow> {
@@ -76,7 +77,7 @@ impl VerdictRow {
         let refuses_credit = acceptance.is_some_and(|acceptance| acceptance.price.credit == Credit::Refuse);
         let balance = AccountReceipt { cost, balance: account.balance, currency: catalogue.server.currency.clone() };
         let flags = acceptance.map(new_flags).unwrap_or_default();
-        let mut receipt = receipt_of(case, key, balance, *highest_sequence);
+        let mut receipt = Receipt { epoch, ..receipt_of(case, key, balance, *highest_sequence) };
         let staged = acceptance.and_then(|acceptance| acceptance.work.staged().cloned());
         receipt.flags.extend(flags.iter().map(|(_, flag)| flag.clone()));
         receipt.read = staged.as_ref().map(|staged| ReadReceipt {
@@ -142,6 +143,7 @@ fn receipt_of(case: &Case, key: &Key, account: AccountReceipt, highest_sequence:
         digest,
         sequence,
         attempt: key.attempt.unsigned_abs(),
+        epoch: 1,
         verdict: match (acceptance, hold) {
             (Some(_), _) => Verdict::Accepted,
             (None, Some(_)) => Verdict::Held,
@@ -167,7 +169,7 @@ fn receipt_of(case: &Case, key: &Key, account: AccountReceipt, highest_sequence:
     }
 }
 
-/// Counts by table what became of corrections, or that they wait.
+/// Counts the results of corrections by table. A correction without a result counts as waiting.
 fn correction_receipts(corrections: &[Correction], fates: &[Fate]) -> Vec<TableReceipt> {
     let mut receipts: Vec<TableReceipt> = Vec::new();
     for (at, correction) in corrections.iter().enumerate() {

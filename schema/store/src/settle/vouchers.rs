@@ -1,8 +1,9 @@
-//! Vouchers in the settling transaction: what a code gives, once, and the lock of an agency that sends wrong ones.
+//! Vouchers in the settling transaction. Each code credits its amount once. Five wrong codes within a day lock recharging for the agency
+//! that sends them.
 //!
-//! Rows of vouchers are locked after the accounts, in the order of their MACs, in one statement: two transactions that want the same
-//! vouchers wait for each other in one order. From the first round on it is known what each code gives, so that a voucher which
-//! another letter has taken meanwhile is a refusal like any other.
+//! Vouchers are locked after the accounts, in the order of their MACs, in one statement, so that two transactions with the same vouchers
+//! cannot deadlock. The amounts are read before the first round of decisions. So a voucher that another letter has just redeemed leads to
+//! an ordinary refusal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -21,22 +22,22 @@ use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::ledger::voucher_keys::VoucherKeys;
 
-/// Wrong codes that lock an agency's recharging (SPEC 4, Billing).
+/// Number of wrong codes that lock an agency's recharging (SPEC 4, Billing).
 const WRONG_MAX: i16 = 5;
 
-/// For how long; and how long a wrong code counts.
+/// Returns the length of a lock. A wrong code counts for the same length of time.
 fn day() -> TimeDelta {
     TimeDelta::days(1)
 }
 
-/// What the centre holds of the codes of a batch and of the agencies that sent them.
+/// The stored data about the codes in a batch, and about the agencies that sent them.
 #[derive(Debug, Default)]
 pub struct Vouchers {
     by_code: HashMap<VoucherCode, Voucher>,
     tries: HashMap<Matricule, Tries>,
 }
 
-/// A voucher under lock.
+/// A row of `xm.vouchers`, locked by this transaction.
 #[derive(Clone, Debug)]
 struct Voucher {
     mac: Vec<u8>,
@@ -44,11 +45,11 @@ struct Voucher {
     number: i32,
     amount: i64,
     expires_at: DateTime<Utc>,
-    /// Whether it was redeemed or revoked before this batch.
+    /// Whether the voucher was redeemed or revoked before this batch.
     has_ended: bool,
 }
 
-/// What an agency has tried.
+/// The wrong codes that an agency has sent: their number, the moment of the first one, and the end of a lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tries {
     wrong: i16,
@@ -61,7 +62,7 @@ impl Tries {
         self.locked_until.filter(|until| at < *until)
     }
 
-    /// Counts a wrong code. The fifth within a day locks.
+    /// Counts a wrong code. The fifth within a day locks recharging.
     fn wrong_at(self, at: DateTime<Utc>) -> Tries {
         let counting = self.since.filter(|since| at - *since < day());
         let wrong = if counting.is_some() { self.wrong.saturating_add(1) } else { 1 };
@@ -72,25 +73,26 @@ impl Tries {
         }
     }
 
-    /// Forgets the wrong codes before a right one.
+    /// Resets the count of wrong codes, because a right code was sent.
     fn right(self) -> Tries {
         Tries { wrong: 0, since: None, ..self }
     }
 }
 
-/// One round of decisions: vouchers that letters of the batch itself have redeemed, and what these have tried.
+/// One round of decisions on vouchers. It knows the vouchers that earlier letters of the batch redeemed, and the wrong codes counted so
+/// far.
 pub struct Redeeming<'a> {
     held: &'a Vouchers,
     redeemed: HashSet<&'a [u8]>,
     tries: HashMap<Matricule, Tries>,
 }
 
-/// When a code came, and when it is decided on.
+/// The moments that matter for a code: its arrival, and an operator's retry if there was one.
 #[derive(Clone, Copy)]
 pub struct Moments {
-    /// By this clock a voucher has expired or not.
+    /// Moment at which the letter arrived. It decides whether a voucher has expired.
     pub received_at: DateTime<Utc>,
-    /// When an operator had the letter tried again. Such a try is his, so it neither meets the lock nor counts.
+    /// Moment of an operator's retry; absent otherwise. A retry ignores the lock, and a wrong code in it is not counted.
     pub retried_at: Option<DateTime<Utc>>,
 }
 
@@ -99,10 +101,10 @@ impl<'a> Redeeming<'a> {
         Redeeming { held, redeemed: HashSet::new(), tries: held.tries.clone() }
     }
 
-    /// Redeems a code for an agency.
+    /// Redeems a code for an agency, in this round.
     ///
     /// # Errors
-    /// `recharge_locked`, or `voucher_invalid` whatever the cause.
+    /// `recharge_locked` while wrong codes have locked recharging for the agency; `voucher_invalid` for every fault of the code.
     pub fn redeem(&mut self, agency: Matricule, code: &VoucherCode, moments: Moments) -> Result<Redeemed, Refusal> {
         let Moments { received_at, retried_at } = moments;
         let tries = self.tries.entry(agency).or_default();
@@ -127,7 +129,7 @@ impl<'a> Redeeming<'a> {
 }
 
 impl Vouchers {
-    /// Reads and locks, under the agencies' locks, what the codes of a batch name.
+    /// Reads and locks the vouchers of the codes in a batch, while the agencies are locked.
     ///
     /// # Errors
     /// A fault.
@@ -146,7 +148,8 @@ impl Vouchers {
         Ok(Vouchers { by_code, tries })
     }
 
-    /// Writes what the letters of a decided batch have redeemed and tried. Returns the agencies whose recharging is locked by it.
+    /// Writes the redeemed vouchers and the counts of wrong codes of a decided batch. Returns the agencies whose recharging is locked
+    /// because of this batch.
     ///
     /// # Errors
     /// A fault.
@@ -208,7 +211,7 @@ impl Vouchers {
         Ok(changed.iter().filter(|change| is_news(change)).map(|(agency, _)| *agency).collect())
     }
 
-    /// Returns what the agencies have tried once the decisions of a batch hold.
+    /// Returns the count of wrong codes of each agency after the decisions of a batch.
     fn tries_after(&self, batch: &[Case]) -> BTreeMap<Matricule, Tries> {
         let sent: HashMap<usize, Matricule> = codes(batch).map(|(place, agency, _)| (place, agency)).collect();
         let mut after = BTreeMap::new();
@@ -227,7 +230,7 @@ impl Vouchers {
     }
 }
 
-/// Returns the letters of a batch that bring a code: the place, the agency, the code.
+/// Returns place, agency and code of each letter of a batch that has a voucher code.
 fn codes(batch: &[Case]) -> impl Iterator<Item = (usize, Matricule, &VoucherCode)> {
     batch.iter().enumerate().filter_map(|(place, case)| match case.judged.work()? {
         Work::Voucher(code) => Some((place, case.agency()?, code)),

@@ -1,7 +1,7 @@
-//! Tables and letters that wait although the letters are sound: tables that are locked or no longer as they were adopted, and single
-//! letters that meet a fault which their bytes do not cause. All other letters go on.
+//! Tables and letters that wait although the letters are sound. A table waits if it is locked or was altered since its adoption. A single
+//! letter waits if it fails for a reason other than its bytes. All other letters are settled.
 //!
-//! A letter that waits stays in its mailbox and never becomes poison: its fault lies in the database, and is mended there.
+//! A waiting letter stays in its mailbox and never becomes poison, because the cause is in the database and must be removed there.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,27 +20,29 @@ use crate::tables::definition::Definition;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of a table.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// First pause after a statement used up its time: each try takes time of other letters too.
+/// First pause after a statement ran out of time. It is longer, because each further try may take as much time from other letters.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
-/// Longest pause of a letter, for the same reason.
+/// Longest pause of a letter. It is long, because each try may take time from other letters.
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
-/// Letters remembered. A letter beyond them is not known to wait, so each batch tries it anew.
+/// Largest number of waiting letters that are remembered. A letter beyond this number is tried again in each batch.
 const LETTERS_MAX: usize = 10_000;
 
-/// Longest wait for a lock of a statement that writes letters' rows. Such a statement has less time than others: a batch has a fraction of
-/// a second's work, and all letters of its writer wait meanwhile. While an operator makes an index, which locks a table for longer, the
-/// table's letters wait.
+/// Longest wait for a lock of a statement that writes the rows of letters. It is shorter than for other statements: a batch takes a
+/// fraction of a second, and all letters of its writer wait meanwhile. If an operator creates an index, which locks a table for longer, the
+/// letters of this table wait.
 const SETTLING_LOCK: Duration = Duration::from_secs(2);
-/// Longest time of a statement that writes letters' rows.
+/// Longest time of a statement that writes the rows of letters.
 const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
-/// Longest wait for a lock while something is tried that is known, or feared, to hold up all letters.
+/// Longest wait for a lock of a statement that tries a table or letter which has failed before, or that searches for the cause of a fault.
+/// The wait is short, because other letters wait for the statement.
 const TRIAL_LOCK: Duration = Duration::from_secs(1);
-/// Least time of a statement that tries again what has waited.
+/// Shortest time limit of a statement that tries a table or letter again.
 const TRIAL_STATEMENT_MIN: Duration = Duration::from_secs(1);
-/// Longest time of a statement while the cause of a statement that took too long is searched for: other letters may have thousands of rows.
+/// Longest time of a statement while the cause of a slow statement is searched for. It is not shorter, because other letters may have
+/// thousands of rows.
 const SEARCH_STATEMENT: Duration = Duration::from_secs(2);
 
-/// The tables and letters that wait. Shared by the batches of a settler.
+/// The tables and letters that wait. All batches of a settler share it.
 #[derive(Default)]
 pub struct Withheld(Mutex<Waits>);
 
@@ -53,22 +55,23 @@ struct Waits {
 struct TableWait {
     name: String,
     wait: Wait,
-    /// The revision of the catalogue in which the table failed. Once it is adopted anew, it is tried at once.
+    /// The revision of the catalogue with which the table failed. After a new adoption the revision differs, and the table is tried
+    /// immediately.
     revision: i64,
 }
 
 #[derive(Clone, Copy)]
 struct Wait {
-    /// The next pause.
+    /// Length of the next pause.
     pause: Duration,
-    /// The last pause.
+    /// Length of the latest pause.
     paused: Duration,
     until: Instant,
 }
 
 impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
-        // What used up a statement's time once would take that time from all other letters at each try.
+        // If a statement ran out of time once, each further try may take as much time from all other letters.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
         Wait { pause, paused: pause, until: now }
     }
@@ -98,8 +101,8 @@ impl Withheld {
         (0..batch.len()).filter(|place| waits_still(&batch[*place])).collect()
     }
 
-    /// Returns the limits of statements that write to these tables for these letters. Where a table or letter has waited, a statement has a
-    /// tenth of the last pause, so that trying it takes no more than a tenth of the other letters' time.
+    /// Returns the limits of statements that write to these tables for these letters. If one of them has waited, a statement may take a
+    /// tenth of the last pause, so that tries take at most a tenth of the other letters' time.
     pub fn limits<'a>(
         &self,
         mut tables: impl Iterator<Item = i32>,
@@ -119,12 +122,12 @@ impl Withheld {
         }
     }
 
-    /// Says whether a table waits, or has waited and not been tried since.
+    /// Says whether a table waits, or has waited and has taken no rows since.
     pub fn has_table(&self, table_id: i32) -> bool {
         self.lock().tables.contains_key(&table_id)
     }
 
-    /// Makes a table wait, longer each time. The log tells it once, until the table takes letters again.
+    /// Makes a table wait, each time for longer. This is logged once, until the table takes letters again.
     pub fn add_table(&self, definition: &Definition, fault: &Fault, revision: i64, now: Instant) {
         let name = format!("{}.{}", definition.application, definition.name);
         let mut waits = self.lock();
@@ -139,7 +142,7 @@ impl Withheld {
         table.wait.lengthen(PAUSE_MAX, now);
     }
 
-    /// Makes single letters wait, longer each time. The log tells the first of those that meet the same fault.
+    /// Makes single letters wait, each time for longer. For letters with the same fault, only the first is logged, with their number.
     pub fn add_letters<'a>(&self, letters: impl Iterator<Item = (&'a Arrival, &'a Fault)>, now: Instant) {
         let mut waits = self.lock();
         waits.letters.retain(|_, wait| now < wait.until + LETTER_PAUSE_MAX);
@@ -170,7 +173,7 @@ impl Withheld {
         }
     }
 
-    /// Forgets tables that have taken rows.
+    /// Removes the tables that have taken rows.
     pub fn taken(&self, tables: impl Iterator<Item = i32>) {
         let mut waits = self.lock();
         if waits.tables.is_empty() {
@@ -183,7 +186,7 @@ impl Withheld {
         }
     }
 
-    /// Returns the letters of a batch that have waited, with their places.
+    /// Returns the places and names of those letters of a batch that have waited.
     pub fn waiting_among(&self, batch: &[Case]) -> Vec<(usize, Digest)> {
         let waits = self.lock();
         if waits.letters.is_empty() {
@@ -193,7 +196,7 @@ impl Withheld {
         names.enumerate().filter(|(_, digest)| waits.letters.contains_key(digest)).collect()
     }
 
-    /// Forgets letters that are settled.
+    /// Removes the letters that are settled.
     pub fn settled(&self, letters: &[(usize, Digest)], outcomes: &[Outcome]) {
         for (at, digest) in letters {
             if outcomes[*at] != Outcome::Deferred && self.lock().letters.remove(digest).is_some() {
@@ -203,17 +206,17 @@ impl Withheld {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waits> {
-        // The maps are valid after every single operation, so a panic while they are locked does not spoil them.
+        // The maps are valid after each single operation, so they stay valid if a thread panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns the limits of statements that write letters' rows.
+/// Returns the limits of statements that write the rows of letters.
 pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
     StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-/// Returns the limits of statements that search for the cause of a fault: lower where the fault was that a statement took too long.
+/// Returns the limits of statements that search for the cause of a fault. They are lower if the fault is that a statement took too long.
 pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
     let is_slow = fault.is_some_and(Fault::is_beside_other_work);
     shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })
@@ -223,8 +226,8 @@ fn shortened(limits: StatementLimits, statement: Duration) -> StatementLimits {
     StatementLimits { lock: limits.lock.min(TRIAL_LOCK), statement: limits.statement.min(statement) }
 }
 
-/// Returns what names a letter each time that it comes: the digest of its signed octets, or of the whole container where it has no
-/// verified signer.
+/// Returns the name by which a waiting letter is recognised when it arrives again: the digest of its signed octets, or of the whole
+/// container where it has no verified signer.
 fn name(arrival: &Arrival) -> Digest {
     match &arrival.content {
         Content::Signed { digest, .. } => *digest,
@@ -259,7 +262,8 @@ mod tests {
             seconds.push(statement);
             now += LETTER_PAUSE_MAX;
         }
-        // Pauses of 10, 20, 40, 80, 160 s and so on; never longer than at first.
+        // The pauses are 10, 20, 40, 80, 160 s and so on. The limit is a tenth of the pause, and at most the 10 s that apply without a
+        // pause.
         assert_eq!(seconds, [1, 2, 4, 8, 10, 10, 10, 10]);
         let other = world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await;
         let beside = withheld.limits(std::iter::empty(), std::iter::once(&other), USUAL);

@@ -1,7 +1,8 @@
-//! What a sound letter asks to have done. Settling tells services apart here, in `services` for what is read and written besides, and in
-//! `bodies` for their answers; nowhere else.
+//! The work that a sound letter requests. Settling distinguishes services only here, in `services` (their effects besides records) and in
+//! `bodies` (their answers).
 //!
-//! Judging turns the request into its work; deciding looks at what the centre holds, and the settling transaction does the work.
+//! Judging turns the letter's request into its work. Deciding compares the work with what is stored at the centre. The settling transaction
+//! then does the work.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,38 +20,40 @@ use crate::reading::{Read, Staged};
 use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{self, TableRows};
 
-/// Entries that a statement of account tells, the newest ones. The bound limits what one letter makes the centre hold and send, and
-/// how long its agency is locked. An office takes no more than a thousand objects in a member.
+/// Largest number of entries that a statement of account lists; if there are more, the newest are listed. The limit bounds what the centre
+/// must store and send for one letter, and how long the agency is locked. It is below the thousand objects that an office accepts in one
+/// member of a JSON answer.
 pub const STATEMENT_ENTRIES_MAX: usize = 500;
 
-/// The work of a letter. Cheap to copy: a batch decides several times.
+/// The work of a letter. It can be copied cheaply, because a batch is decided several times.
 #[derive(Clone)]
 pub enum Work {
-    /// Records to be written.
+    /// Writes records.
     Records(Arc<[TableRows]>),
-    /// Records that are corrected.
+    /// Corrects records.
     Corrections(Arc<[Correction]>),
-    /// What was read for the letter; absent where it has to be read first, or by other rights than when it was.
+    /// Answers with the records that were read for a letter of this service. The reading is `None` where it is still to be done, or was
+    /// done under rights that the agency no longer has.
     Read(Service, Option<Arc<Staged>>),
-    /// The statement of the account over some days.
+    /// Answers with the statement of the account for a period.
     Statement(Period),
-    /// The agency's profile, and a change of it.
+    /// Answers with the agency's profile, after the change if the letter requests one.
     Profile(Option<Arc<ProfileChange>>),
-    /// The credit of a voucher.
+    /// Credits a voucher.
     Voucher(VoucherCode),
-    /// Text for the operators.
+    /// Stores a message for the operators.
     Message(Arc<Message>),
-    /// A certificate of the key that takes the place of the one that signed, signed by itself.
+    /// Registers a certificate of the agency's next key, self-signed by that key.
     Renew(Arc<RegisteredCertificate>),
-    /// The certificate of the key that signed.
+    /// Answers with the certificate of the enrolled key that signed the letter.
     Enrolled,
 }
 
 impl Work {
-    /// Judges what a letter asks, without the letters already held.
+    /// Judges the request of a letter, without looking at stored letters and records.
     ///
     /// # Errors
-    /// The refusal of a letter that asks for what its agency may not have, or for what cannot be done whatever the centre holds.
+    /// The refusal of a letter that requests something its agency may not have, or something that is impossible whatever is stored.
     pub fn of(request: &Request, read: Option<&Read>, signer: &Signer, catalogue: &Catalogue) -> Result<Work, Refusal> {
         match request {
             Request::Export(records) => {
@@ -80,7 +83,7 @@ impl Work {
         }
     }
 
-    /// Returns the service by which it is priced.
+    /// Returns the service by which the work is priced.
     pub fn service(&self) -> Service {
         match self {
             Work::Records(_) => Service::Export,
@@ -95,7 +98,7 @@ impl Work {
         }
     }
 
-    /// Returns the rows that it writes, by table; none where it writes no records.
+    /// Returns the rows that the work writes, by table; empty where it writes no records.
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
@@ -103,7 +106,7 @@ impl Work {
         }
     }
 
-    /// Returns what was read, where it was.
+    /// Returns the stored reading; `None` where nothing was read.
     pub fn staged(&self) -> Option<&Arc<Staged>> {
         match self {
             Work::Read(_, staged) => staged.as_ref(),
@@ -111,7 +114,7 @@ impl Work {
         }
     }
 
-    /// Returns what it corrects.
+    /// Returns the corrections; empty for other work.
     pub fn corrections(&self) -> &[Correction] {
         match self {
             Work::Corrections(corrections) => corrections,
@@ -119,7 +122,8 @@ impl Work {
         }
     }
 
-    /// Returns the same, to be completed; none once the work has been copied.
+    /// Returns the corrections, for the look-up to complete them. Returns `None` once the `Arc` of the corrections has been cloned, and for
+    /// work that corrects nothing.
     pub fn corrections_mut(&mut self) -> Option<&mut [Correction]> {
         match self {
             Work::Corrections(corrections) => Arc::get_mut(corrections),
@@ -127,12 +131,13 @@ impl Work {
         }
     }
 
-    /// Goes through the rows that checks look at: those that it writes, and of what it corrects those before and after.
+    /// Returns the rows that checks look at: the rows that are written, and for each correction the record before and after.
     pub fn rows_looked_at(&self) -> impl Iterator<Item = &TableRows> {
         self.tables().iter().chain(self.corrections().iter().flat_map(Correction::rows))
     }
 
-    /// Returns the same, to be completed; none once the work has been copied.
+    /// Returns the rows that the work writes, so that the caller can change them. Returns `None` once the `Arc` of the rows has been
+    /// cloned, and for work that writes no records.
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
@@ -140,19 +145,20 @@ impl Work {
         }
     }
 
-    /// Returns the keys of the tables that it writes to.
+    /// Returns the ids of the tables that the work writes to.
     pub fn table_ids(&self) -> impl Iterator<Item = i32> {
         let corrected: BTreeSet<i32> = self.corrections().iter().map(|one| one.definition.table_id).collect();
         self.tables().iter().map(|rows| rows.definition.table_id).chain(corrected)
     }
 
-    /// Says whether one of its tables has results.
+    /// Says whether one of the work's tables is marked `results`.
     pub fn is_of_results(&self) -> bool {
         self.tables().iter().any(|rows| rows.definition.results)
             || self.corrections().iter().any(|correction| correction.definition.results)
     }
 
-    /// Returns the acts that it is priced by: for each table its key and the number of records, or of keys answered.
+    /// Returns the acts that determine the price: for each table, its id and the number of records that the letter sends, corrects or is
+    /// answered with. For a certify, each legal key in the answer is an act.
     pub fn acts(&self) -> Vec<(i32, usize)> {
         if let Some(staged) = self.staged().filter(|staged| !staged.is_free) {
             return staged.permit.iter().map(|permit| (permit.table_id, staged.acts)).collect();
@@ -165,18 +171,18 @@ impl Work {
         written.chain(corrected).collect()
     }
 
-    /// Returns how many units of 1 024 bytes the containers begin that it is answered with beside its receipt.
+    /// Returns the number of started units of 1 024 octets in the answer's containers besides the receipt.
     pub fn started_kb(&self) -> usize {
         self.staged().map_or(0, |staged| staged.started_kb)
     }
 
-    /// Says whether it has to be read before it can be settled.
+    /// Says whether records must be read before the work can be settled.
     pub fn is_unread(&self) -> bool {
         matches!(self, Work::Read(_, None))
     }
 }
 
-/// Returns how much work a request is for the database, in rows: those that it writes, or those that its answer may have.
+/// Returns how much work a request is for the database, in rows: the rows that it writes, or the rows that its answer may have.
 pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) | Request::Correct(_) => request.rows(),

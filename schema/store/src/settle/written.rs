@@ -1,4 +1,4 @@
-//! A batch whose rows are written in a transaction that is still open: what goes from writing to posting.
+//! A batch whose rows are written in a transaction that is still open. It is the result of `Settler::write` and the input of posting.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::tables::catalogue::Catalogue;
 
-/// A batch whose rows are written in a transaction that is still open. Dropping it rolls back and closes the connection.
+/// A batch whose rows are written in a transaction that is still open. Dropping it rolls the transaction back and closes the connection.
 pub struct Written {
     pub(super) transaction: OpenTransaction,
     pub(super) batch: Batch,
@@ -27,29 +27,31 @@ pub struct Written {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) settings: SettlingSettings,
     pub(super) withheld: Arc<Withheld>,
-    /// Who had the letters tried again; absent where they have just come.
+    /// The decision to try the letters again; `None` for letters that have just arrived.
     pub(super) retry: Option<Retry>,
     /// Agencies whose enrolment code is locked by the batch.
     pub(super) enrolments_locked: Vec<Matricule>,
+    /// The life of the database, which receipts name.
+    pub(super) epoch: u32,
 }
 
 impl Written {
-    /// Returns what becomes of the batch, in its order, once it is posted.
+    /// Returns, for each letter of a retried batch, the result that posting will commit. The order is that of the batch.
     pub fn tried(&self) -> Vec<Tried> {
         self.batch.iter().map(|case| Tried::from(&case.decision)).collect()
     }
 
-    /// Returns the connection of the open transaction, for what is to be committed with the batch.
+    /// Returns the connection of the open transaction, for further rows that are committed together with the batch.
     pub fn connection(&mut self) -> &mut AsyncPgConnection {
         self.transaction.connection()
     }
 
-    /// Returns when an arrival is decided on: as it comes, or when an operator has it tried again.
+    /// Returns the moment of the decision on an arrival: its arrival at the centre, or an operator's retry.
     pub(super) fn decided_at(&self, arrival: &Arrival) -> DateTime<Utc> {
         self.retry.as_ref().map_or(arrival.received_at, |retry| retry.decided_at)
     }
 
-    /// Executes a statement without waiting for those sent before it; returns how many rows it changed.
+    /// Sends a statement without waiting for the statements sent before. Returns the number of rows that it changed.
     pub(super) async fn execute(&self, text: &str, binds: &[Bind<'_>]) -> Result<usize, Fault> {
         Ok(Statement::<()>::new(text, binds).execute(&mut self.transaction.shared()).await?)
     }

@@ -1,8 +1,8 @@
 //! Adoption of tables that operators made with any tool: reading, judging, marking and versioning them.
 //!
-//! Adoption changes the operators' table in three ways only: it adds the columns of provenance, two unique indexes (one
-//! record per (agency, installation, number), one live record per legal key) and an index of the records cancelled. Beside it
-//! stands a view, by which agencies read (`reading::login`). All of it is one transaction.
+//! Adoption adds to the operators' table only the columns of provenance, two unique indexes (one record per agency, installation and
+//! number; one live record per legal key) and an index of the cancelled records. It also creates a view through which agencies read the
+//! table (`reading::login`). All of this is one transaction.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;
@@ -45,27 +45,27 @@ use guard::Guard;
 use inspect::Relation;
 use record::Recorded;
 
-/// What adoption did.
+/// The result of adopting one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Adoption {
     /// Key in `xm.tables`.
     pub table_id: i32,
     /// Application and name, such as `ecr.ActeNaissance`.
     pub table: String,
-    /// Version of the columns now.
+    /// Current version of the definition.
     pub version: i32,
-    /// What became of it.
+    /// Whether the table is new, changed or unchanged.
     pub outcome: Outcome,
-    /// What differs from before.
+    /// Differences from the previous adoption; empty for a new table.
     pub changes: Vec<Change>,
-    /// What the operator should know.
+    /// Facts that the operator should know although they do not prevent the adoption.
     pub warnings: Vec<Warning>,
 }
 
 /// Adopts every table of a definition file, or none.
 ///
-/// Doing it again changes nothing; after ALTER TABLE the definition gets its next version, and letters are judged by
-/// that from then on.
+/// Adopting a table again without changes alters nothing. After an ALTER TABLE, the next adoption gives the definition a new version, and
+/// letters are judged by this version from then on.
 ///
 /// # Errors
 /// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown plan; a fault.
@@ -77,7 +77,7 @@ pub async fn adopt(
     operator.require(connection, Operation::TableAdopt).await?;
     connection
         .transaction(async |connection| {
-            // Two operators at once must not adopt two tables under names that differ in case only.
+            // The lock prevents two operators from adopting, at the same time, two tables whose names differ only in case.
             connection.batch_execute("LOCK TABLE xm.tables IN SHARE ROW EXCLUSIVE MODE").await?;
             let mut adoptions = Vec::with_capacity(file.tables.len());
             for table in &file.tables {

@@ -1,7 +1,7 @@
-//! What judging a letter needs to know of the centre: the server's name and mode, tables, rights and prices.
+//! The catalogue: what judging a letter needs to know of the centre (the server's name and mode, tables, rights and prices).
 //!
-//! Read whole, kept as one immutable value and shared. `revision` is compared inside every settling transaction, so
-//! a stale copy never decides; a change by any tool takes effect with the next batch on every replica.
+//! The catalogue is read as a whole, kept as one immutable value and shared. Every settling transaction compares `revision` with the
+//! database, so letters are never decided by an outdated copy. A change by any tool takes effect with the next batch on every replica.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::tables::rights::{CertifyGives, Quota, Rights, Whose};
 /// One immutable copy of the centre's catalogue.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
-    /// Raised by every change of tables, rights or tariffs.
+    /// Revision number, which increases with every change of tables, rights or tariffs.
     pub revision: i64,
-    /// The server.
+    /// Name, mode, currency and zone of the server.
     pub server: Server,
-    /// What letters cost.
+    /// Prices of the services, by the tariffs.
     pub prices: Prices,
     tables: HashMap<(String, String), Arc<Definition>>,
     rights: HashMap<String, HashMap<i32, Rights>>,
@@ -38,7 +38,7 @@ impl Catalogue {
     /// Reads the catalogue in one snapshot.
     ///
     /// # Errors
-    /// A fault of the database, or a definition there that this program cannot read.
+    /// A fault of the database, or a definition in it that this program cannot read.
     pub async fn load(connection: &mut AsyncPgConnection) -> Result<Catalogue, Fault> {
         let (server, revision) = with_revision(connection).await?;
         let (tables, rights) = (load_tables(connection).await?, load_rights(connection).await?);
@@ -47,23 +47,23 @@ impl Catalogue {
         Ok(Catalogue { revision, server, prices, tables, rights, quotas, locks })
     }
 
-    /// Finds an adopted table by application and name, the name without regard to case.
+    /// Finds an adopted table by application and name; the case of the name does not matter.
     pub fn table(&self, application: &str, name: &str) -> Option<Arc<Definition>> {
         self.tables.get(&(application.to_owned(), folded(name))).cloned()
     }
 
-    /// Returns the sets of columns by which rows of a table are grouped under lock: a check looks at the rows of such a group together,
-    /// whichever letters bring them.
+    /// Returns the sets of columns whose values divide a table's rows into groups. A check looks at all rows of a group together, whichever
+    /// letters send them, so each group is locked.
     pub fn locks(&self, table_id: i32) -> impl Iterator<Item = &[String]> {
         self.locks.get(&table_id).into_iter().flatten().map(Vec::as_slice)
     }
 
-    /// Finds an adopted table by its key.
+    /// Finds an adopted table by its id.
     pub fn table_of(&self, table_id: i32) -> Option<Arc<Definition>> {
         self.tables.values().find(|definition| definition.table_id == table_id).cloned()
     }
 
-    /// Finds the adopted tables of a name, of whatever application, the name without regard to case.
+    /// Finds the adopted tables of a name, in any application; the case of the name does not matter.
     pub fn tables_named(&self, name: &str) -> Vec<Arc<Definition>> {
         let name = folded(name);
         self.tables
@@ -73,7 +73,7 @@ impl Catalogue {
             .collect()
     }
 
-    /// Returns what agencies of a plan may do with a table.
+    /// Returns the rights of a plan's agencies to a table. A plan that is not listed has no rights.
     pub fn right(&self, table_id: i32, plan: &str) -> Rights {
         self.rights.get(plan).and_then(|tables| tables.get(&table_id)).copied().unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl Catalogue {
         self.right(table_id, plan).may_export
     }
 
-    /// Returns what an agency of a plan may be given in a day.
+    /// Returns the limits on what an agency of a plan may receive in a day.
     pub fn quota(&self, plan: &str) -> Quota {
         self.quotas.get(plan).copied().unwrap_or_default()
     }
@@ -107,7 +107,7 @@ impl Catalogue {
     }
 }
 
-/// A table and its definition of now, as they stand in the database.
+/// A row read from the database: a table with its current definition.
 #[derive(QueryableByName)]
 struct Row {
     #[diesel(sql_type = Integer)]
@@ -154,8 +154,8 @@ async fn load_tables(connection: &mut AsyncPgConnection) -> Result<HashMap<(Stri
 }
 
 impl Row {
-    /// A definition that this program cannot read never becomes another one: it would judge by a rule that nobody made. Nor is it any
-    /// letter's fault: all wait until it can be read.
+    /// Reads the definition. An unreadable definition is not replaced by a guess, because letters would be judged by a rule that nobody
+    /// made. The fault is not caused by any letter, so all letters wait until the definition can be read.
     fn read(self) -> Result<Definition, Fault> {
         let subject = format!("table {}.{}", self.application, self.name);
         let unreadable = |what| Fault::Unreadable { what, subject: subject.clone(), expected: "adopt the table again" };
@@ -193,8 +193,8 @@ impl Row {
     }
 }
 
-/// Finds the groups to be locked: of each check that looks at a table which letters write to, for the rows of both tables. What only the
-/// centre writes, such as a list of stations, needs no lock: letters find it as it is.
+/// Finds the groups that must be locked. Where a check looks at a table that letters write to, the rows of both tables are grouped by the
+/// columns that join them. A table that only the centre writes, such as a list of stations, needs no lock.
 fn locks(
     tables: &HashMap<(String, String), Arc<Definition>>,
     rights: &HashMap<String, HashMap<i32, Rights>>,

@@ -1,23 +1,23 @@
-//! The arithmetic that rows of a table must satisfy, as a definition file says it (SPEC 4, Checks).
+//! Checks: the arithmetic that the rows of a table must satisfy, in the form of definition files (SPEC 4, Checks).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to rows that break a check.
+/// What happens to a letter with a row that breaks a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The letter is refused.
+    /// The letter is refused, and the refusal lists the rows.
     Refuse,
-    /// The letter is kept whole, in no table, until people decide.
+    /// The letter is held: it is stored whole, but its rows are in no table until operators release the letter or refuse it.
     Hold,
-    /// The letter is accepted and the operators are told.
+    /// The letter is accepted, and the operators get a flag.
     Flag,
 }
 
 impl Severity {
-    /// Returns the word that stands in definition files.
+    /// Returns the severity's word in definition files.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Refuse => "refuse",
@@ -27,19 +27,19 @@ impl Severity {
     }
 }
 
-/// How a check compares.
+/// The comparison of a check's two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
-    /// Both sides are equal.
+    /// Both sides are equal, within the allowance.
     #[serde(rename = "=")]
     Equal,
-    /// Left is at most right.
+    /// The left side is at most the sum of right side and allowance.
     #[serde(rename = "<=")]
     AtMost,
 }
 
 impl Comparison {
-    /// Returns the sign between the sides.
+    /// Returns the sign of the comparison in definition files.
     pub fn as_str(self) -> &'static str {
         match self {
             Comparison::Equal => "=",
@@ -48,13 +48,13 @@ impl Comparison {
     }
 }
 
-/// Which rows of a table are counted.
+/// Which rows of a table a count includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counted {
-    /// Those of the letter.
+    /// Only rows of the letter.
     Letter,
-    /// Those that the table holds, with the letter's.
+    /// Rows of the letter, and rows stored in the table.
     Held,
 }
 
@@ -66,44 +66,46 @@ pub enum Counted {
     expecting = "expected a number, a column's name, { table, sum, on }, { table, count, on } or { table, column, on }"
 )]
 pub enum Term {
-    /// A whole number.
+    /// A whole number, the same for every row.
     Number(i64),
-    /// An integer column of the row.
+    /// An integer column of the row itself.
     Column(String),
-    /// The sum of an integer column over those rows of another table, or of the same, that agree with the row on the named columns.
+    /// The sum of an integer column over some rows of a table, which may be the row's own table. These are the rows with the same values as
+    /// the row in the columns `on`.
     Sum {
-        /// The table.
+        /// Name of the table in letters.
         table: String,
-        /// Its column.
+        /// The column that is summed.
         sum: String,
-        /// Columns, of the same names in both tables.
+        /// Columns by which the rows are joined; they have the same names in both tables.
         on: Vec<String>,
-        /// Whether rows that the table holds count too, beside those of the letter.
+        /// Whether the stored rows of the table count too, besides those of the letter.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         held: bool,
     },
-    /// How many rows of a table agree with the row on the named columns.
+    /// The number of rows of a table that have the same values as the row in the columns `on`.
     Count {
-        /// The table.
+        /// Name of the table in letters.
         table: String,
-        /// Which of its rows.
+        /// The rows that are counted.
         count: Counted,
-        /// Columns, of the same names in both tables.
+        /// Columns by which the rows are joined; they have the same names in both tables.
         on: Vec<String>,
     },
-    /// An integer column of that row which another table holds for the named columns, its legal key; or which the letter brings.
+    /// An integer column of the referenced row. The referenced row is in another table, stored or in the letter, and the row has the values
+    /// of its legal key.
     Reference {
-        /// The other table.
+        /// Name of the other table in letters.
         table: String,
-        /// Its column.
+        /// The column of the referenced row.
         column: String,
-        /// Columns, of the same names in both tables.
+        /// The columns of the other table's legal key; they have the same names in both tables.
         on: Vec<String>,
     },
 }
 
 impl Term {
-    /// Returns the table that it looks at, and the columns that its rows agree with the row on; nothing where it looks at no table.
+    /// Returns the table that the term looks at, and the columns by which the rows are joined; `None` for a number or a column.
     pub fn joined(&self) -> Option<(&str, &[String])> {
         match self {
             Term::Number(_) | Term::Column(_) => None,
@@ -113,7 +115,7 @@ impl Term {
         }
     }
 
-    /// Says whether what the tables hold decides it, and not the letter alone.
+    /// Says whether the term depends on stored rows, and not only on the letter.
     pub fn is_of_tables(&self) -> bool {
         match self {
             Term::Number(_) | Term::Column(_) => false,
@@ -138,17 +140,17 @@ impl fmt::Display for Term {
     }
 }
 
-/// By how much the sides may differ: a fixed number, or a percentage of a term, the larger of which counts.
+/// The difference allowed between the sides: a fixed number or a percentage of a term, whichever is larger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {
-    /// The fixed number.
+    /// The fixed number; 0 where there is none.
     #[serde(default)]
     pub fixed: u32,
-    /// The percentage, a whole number.
+    /// The percentage, a whole number; 0 where there is none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub percent: u32,
-    /// Of which term; absent where there is no percentage.
+    /// The term of which the percentage is taken; absent where there is no percentage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<Term>,
 }
@@ -159,8 +161,8 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Allowance {
-    /// Reckons it, `of` being the figure of its term. Parts of a whole are cut off: the sides are whole numbers, so what is shown is
-    /// what is judged by. Nothing where the term's figure is missing.
+    /// Returns the allowance as a whole number, where `of` is the figure of its term. The fraction is cut off, so that people see exactly
+    /// the number that the check uses. Returns `None` where the term's figure is missing.
     pub fn figure(&self, of: Option<i128>) -> Option<i128> {
         let fixed = i128::from(self.fixed);
         if self.percent == 0 {
@@ -170,33 +172,33 @@ impl Allowance {
     }
 }
 
-/// Arithmetic that every row must satisfy: the sum of the left terms compared with the sum of the right ones.
+/// A check that every row must satisfy. The sum of the left terms is compared with the sum of the right terms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
-    /// Stable code, named in receipts.
+    /// Code of the check, which never changes. Receipts refer to the check by this code.
     pub code: String,
-    /// What happens to rows that break it.
+    /// The consequence where a row breaks the check.
     pub severity: Severity,
-    /// Left summands.
+    /// Terms of the left side.
     pub left: Vec<Term>,
-    /// How the sides compare.
+    /// Comparison of the sides.
     pub comparison: Comparison,
-    /// Right summands.
+    /// Terms of the right side.
     pub right: Vec<Term>,
-    /// By how much they may differ; absent where they may not.
+    /// The difference allowed between the sides; absent where none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowance: Option<Allowance>,
 }
 
 impl Check {
-    /// Goes through its terms: those of the sides, then the one that the allowance is a part of.
+    /// Returns all terms: those of the two sides, then the term of the allowance.
     pub fn terms(&self) -> impl Iterator<Item = &Term> {
         let of_allowance = self.allowance.iter().filter_map(|allowance| allowance.of.as_ref());
         self.left.iter().chain(&self.right).chain(of_allowance)
     }
 
-    /// Says whether what the tables hold decides it, so that it is judged under their locks.
+    /// Says whether the check depends on stored rows. Such a check is judged while the rows' groups are locked.
     pub fn is_of_tables(&self) -> bool {
         self.terms().any(Term::is_of_tables)
     }

@@ -1,35 +1,35 @@
-//! What the centre knows of an adopted table: its columns as PostgreSQL has them, its scope, legal key and checks.
+//! The definition of an adopted table: its columns as in PostgreSQL, its scope, legal key and checks.
 //!
-//! Adoption reads the definition from the catalogue of PostgreSQL and keeps a version of it (`xm.definitions`);
-//! letters are checked against it in Rust before a statement is made, and identifiers in statements come only from here.
+//! Adoption reads the columns from PostgreSQL's catalogue and stores the definition as a version in `xm.definitions`. Letters are checked
+//! against the definition in Rust before any statement is built, and all identifiers in statements come from the definition.
 
 use sdc::names::{folded, same};
 use serde::{Deserialize, Serialize};
 
 pub use super::check::{Allowance, Check, Comparison, Counted, Severity, Term};
 
-/// Prefix of the columns that adoption adds; a letter never names them.
+/// Prefix of the columns that adoption adds. A letter never uses such a column.
 const PROVENANCE_PREFIX: &str = "xm_";
 
-/// The automatic number that every table has; a sender's value travels as provenance (guide 6.4).
+/// The column with the automatic number, which every table has. The sender's value is stored as provenance (guide 6.4).
 pub const NUMERO: &str = "Numero";
-/// The record status that every table has (guide, table 5).
+/// The column with the record status, which every table has (guide, table 5).
 pub const STATUS: &str = "Status";
 
-/// Says whether a column's name is kept for provenance, whatever its case.
+/// Says whether a column's name has the prefix of provenance. The case does not matter.
 pub fn is_provenance(name: &str) -> bool {
     folded(name).starts_with(PROVENANCE_PREFIX)
 }
 
-/// How corrections of a table's records are decided (SPEC 4, Tables).
+/// The policy of a table for corrections of its records (SPEC 4, Tables).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Corrections {
-    /// Records are intangible.
+    /// No record is ever corrected.
     Never,
-    /// An operator approves each.
+    /// Each correction waits until an operator approves it.
     AfterApproval,
-    /// The agency decides.
+    /// The agency's correction takes effect immediately.
     ByAgency,
 }
 
@@ -45,19 +45,20 @@ pub enum ColumnType {
     Bigint,
     /// `numeric(precision, scale)`, from a JSON integer or decimal text.
     Numeric {
-        /// Digits in all; absent when unlimited.
+        /// Number of digits in all; absent where unlimited.
         precision: Option<u16>,
-        /// Digits after the point, -1000 to 1000; absent when unlimited. A negative scale keeps so many digits before the point
-        /// at zero, and one above the precision so many after it.
+        /// Number of digits after the point, -1000 to 1000; absent where unlimited. With a negative scale, the last digits before the point
+        /// are zero, as many as the scale says. With a scale above the precision, the first (scale - precision) digits after the point are
+        /// zero.
         scale: Option<i16>,
     },
     /// `boolean`, from a JSON boolean.
     Boolean,
     /// `text`, `varchar(n)` or `char(n)`, from JSON text.
     Text {
-        /// Most characters; absent when unlimited.
+        /// Largest number of characters; absent where unlimited.
         length_chars_max: Option<u32>,
-        /// `char(n)`: PostgreSQL fills it up with blanks and takes blanks at the end for nothing.
+        /// Whether the type is `char(n)`: PostgreSQL pads its values with blanks and ignores blanks at their end.
         #[serde(default, skip_serializing_if = "is_false")]
         padded: bool,
     },
@@ -67,7 +68,7 @@ pub enum ColumnType {
     Time,
     /// `timestamptz(n)`, from RFC 3339 text.
     Timestamptz {
-        /// Digits of a fraction of a second; absent where the column keeps all six.
+        /// Number of digits of a fraction of a second; absent where the column stores all six.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fraction_digits: Option<u8>,
     },
@@ -78,7 +79,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// Names it as PostgreSQL does, such as `varchar(80)`.
+    /// Returns the type's name in PostgreSQL, such as `varchar(80)`.
     pub fn in_sql(self) -> String {
         match self {
             ColumnType::Smallint => "smallint".to_owned(),
@@ -103,8 +104,8 @@ impl ColumnType {
 }
 
 impl ColumnType {
-    /// Returns the PostgreSQL type by which values of two tables are compared where a check joins them: one that every letter's value
-    /// fits into, and that indexes serve. None where equal values may be written in different ways.
+    /// Returns the PostgreSQL type to which values are cast where a check joins two tables. Every letter's value fits into this type, and
+    /// indexes can be used with it. Returns `None` where equal values may be written in different ways.
     pub fn joined_as(self) -> Option<&'static str> {
         match self {
             ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some("bigint"),
@@ -124,22 +125,22 @@ impl ColumnType {
 /// One column of an adopted table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// The name as PostgreSQL has it.
+    /// Name of the column, spelled as in PostgreSQL.
     pub name: String,
-    /// Its type.
+    /// Type of the column.
     #[serde(flatten)]
     pub kind: ColumnType,
-    /// Whether NULL is a value.
+    /// Whether the column may be NULL.
     pub nullable: bool,
-    /// Whether PostgreSQL fills it in when a letter leaves it out.
+    /// Whether PostgreSQL fills in the column where a letter leaves it out.
     pub has_default: bool,
-    /// Whether its text may have several lines.
+    /// Whether the column's text may have several lines.
     #[serde(default, skip_serializing_if = "is_false")]
     pub multiline: bool,
 }
 
 impl Column {
-    /// Says whether a letter must bring it.
+    /// Says whether a letter must give a value for the column.
     pub fn is_needed(&self) -> bool {
         self.name == NUMERO || self.name == STATUS || (!self.nullable && !self.has_default)
     }
@@ -150,51 +151,51 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// An adopted table.
+/// The definition of an adopted table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     /// Key in `xm.tables`.
     pub table_id: i32,
-    /// Family of tables.
+    /// Application of the table.
     pub application: String,
     /// Name in letters.
     pub name: String,
-    /// PostgreSQL schema.
+    /// PostgreSQL schema of the table.
     pub schema_name: String,
-    /// PostgreSQL relation.
+    /// Name of the table in PostgreSQL.
     pub relation_name: String,
-    /// Version of the columns.
+    /// Version of the definition.
     pub version: i32,
-    /// Column whose values must lie within the codes granted to the agency.
+    /// Column whose values must be among the codes granted to the agency.
     pub scope_column: Option<String>,
-    /// Columns that together name a record in law; unique among live records.
+    /// Columns that together identify a record in law. They are unique among live records.
     pub legal_key: Vec<String>,
-    /// How corrections are decided.
+    /// Policy for corrections.
     pub corrections: Corrections,
-    /// Whether it has results: what is held of it is released, and its records are corrected, by two people, one of them of the election
-    /// commission.
+    /// Whether the table contains results. For such a table, two people must agree to release held letters and to correct records, and one
+    /// of the two must belong to the election commission.
     pub results: bool,
-    /// Arithmetic rules.
+    /// Checks that rows of the table must satisfy.
     pub checks: Vec<Check>,
-    /// Where the marginal notes of its records are.
+    /// Table and columns of the marginal notes on the table's records; `None` where it has no notes.
     pub notes: Option<Notes>,
-    /// Every column but those of provenance, in PostgreSQL's order.
+    /// All columns in PostgreSQL's order, except those of provenance.
     pub columns: Vec<Column>,
 }
 
-/// Where the marginal notes of a table's records are: the live rows of another table of the same application that agree with a record
-/// in some columns, which have the same names in both.
+/// Where the marginal notes on a table's records are. They are the live rows of another table of the application that have the record's
+/// values in the columns `on`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notes {
-    /// The other table.
+    /// Name of the other table in letters.
     pub table: String,
-    /// The columns.
+    /// Columns that join a note with its record; they have the same names in both tables.
     pub on: Vec<String>,
 }
 
 impl Definition {
-    /// Finds a column by name, without regard to case (guide 6.4: fields are identified by name).
+    /// Finds a column by its name. The case does not matter (guide 6.4: fields are identified by name).
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| same(&column.name, name))
     }

@@ -1,8 +1,7 @@
-//! Checks an export against the tables it names before a statement is made, and turns it into typed columns.
+//! Examines an export against the definitions of its tables, before any statement is built, and turns it into typed columns.
 //!
-//! Everything that can be known without the rows already held is decided here, for the whole letter at once: a refusal
-//! names every faulty row (first hundred), not the first one found. Nothing here writes; the result is what
-//! settling inserts.
+//! Everything that does not depend on stored rows is decided here, for the whole letter together: a refusal lists every faulty row, up to a
+//! hundred, and not only the first. The module writes nothing; settling inserts its result.
 
 mod cells;
 mod checks;
@@ -33,16 +32,16 @@ use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Definition, is_provenance};
 pub use crate::tables::definition::{NUMERO, STATUS};
 
-/// The status that a new record arrives with: validated by an officer.
+/// The status of a new record when it arrives: validated by an officer.
 pub(crate) const STATUS_VALIDATED: i64 = 2;
 
-/// Checks the records of an export.
+/// Examines the records of an export. Returns the typed rows of each table.
 ///
 /// `scopes` maps a scope column's name, [folded](sdc::names::folded), to the codes granted to the agency.
 ///
 /// # Errors
-/// The refusal, with every faulty row of the first kind of fault found, in the order: tables, rights, columns, values
-/// and statuses, scope, checks.
+/// The refusal, with every faulty row of the first kind of fault found, in the order: tables, rights, columns, values and statuses, scope,
+/// checks.
 pub fn examine(
     records: &Records,
     catalogue: &Catalogue,
@@ -73,7 +72,7 @@ pub fn examine(
     Ok(tables)
 }
 
-/// Finds an adopted table that agencies of a plan may write to.
+/// Finds an adopted table to which agencies of a plan may write.
 pub(crate) fn granted_table(
     application: &str,
     table: &str,
@@ -90,7 +89,7 @@ pub(crate) fn granted_table(
     Ok(definition)
 }
 
-/// Matches the letter's columns with the table's by name; the result gives, per letter column, the table's index.
+/// Matches the letter's columns with the table's by name. Returns for each column of the letter its index in the definition.
 fn place_columns(table: &TableRecords, definition: &Definition) -> Result<Vec<usize>, Refusal> {
     let mut placed = Vec::with_capacity(table.columns.len());
     let mut unknown = Vec::new();
@@ -129,7 +128,7 @@ fn read_values(
     placed: &[usize],
     faults: &mut RowFaults,
 ) -> TableRows {
-    // Ordered by the table's own column order, so that letters with the same columns share one statement.
+    // Columns are put into the order of the definition, so that letters with the same columns share one statement.
     let by_index: BTreeMap<usize, usize> =
         placed.iter().enumerate().map(|(in_letter, &in_table)| (in_table, in_letter)).collect();
     let mut rows = TableRows {

@@ -1,8 +1,8 @@
-//! Reference data out of a CSV file: lists that the centre keeps, such as polling stations and candidates.
+//! Loads reference data from a CSV file: lists that the centre maintains, such as polling stations and candidates.
 //!
-//! Records are found by their legal key: those that are not there are added, those that differ are changed, all others stay, also those
-//! that the file does not name. The same file again changes nothing. Nothing is loaded that two people have not seen: one asks, with the
-//! figures of a dry run and the file's digest, another confirms with the same file.
+//! Records are found by their legal key. A record that is not in the table is added. A record with other values is changed. Records that
+//! are not in the file are kept. Loading the same file again changes nothing. Each load needs two people: one requests it, with the figures
+//! of a dry run and the digest of the file, and another confirms it with the same file.
 
 use std::sync::Arc;
 
@@ -27,12 +27,12 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Rows that go to PostgreSQL in one statement.
+/// Number of rows that one statement sends to PostgreSQL.
 const ROWS_PER_STATEMENT: usize = 5_000;
-/// Most faulty values that are named.
+/// Largest number of faulty values that an error lists.
 const FAULTS_MAX: usize = 20;
 
-/// A file that was read: its columns by name, and its rows as texts.
+/// A CSV file that was read: the names of its columns, and its rows as texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadFile {
     columns: Vec<String>,
@@ -41,11 +41,11 @@ pub struct LoadFile {
 }
 
 impl LoadFile {
-    /// Reads a file: its first line names the columns; fields are separated by commas, or by semicolons where the head has one, and
-    /// quoted as RFC 4180 says. UTF-8, with or without a mark.
+    /// Reads a CSV file in UTF-8, with or without a byte order mark. The first line has the names of the columns. Fields are quoted by RFC
+    /// 4180. They are separated by semicolons if the first line has a semicolon, otherwise by commas.
     ///
     /// # Errors
-    /// It is no such file, or has no row.
+    /// The octets are not a CSV file in UTF-8, or the file has no row.
     pub fn parse(octets: &[u8]) -> Result<LoadFile, AdministrationError> {
         let unreadable = || AdministrationError::from(InvalidValue::LoadFile);
         let digest = Digest::of(octets).to_string();
@@ -66,16 +66,16 @@ impl LoadFile {
         Ok(LoadFile { columns, rows, digest })
     }
 
-    /// Returns its SHA-256, in hexadecimal digits.
+    /// Returns the file's SHA-256, in hexadecimal digits.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 }
 
-/// Tells what loading a file would do: nothing is changed.
+/// Returns what loading a file would change, without changing anything.
 ///
 /// # Errors
-/// No such table; columns that it does not have, or misses; values that their columns do not take; a fault.
+/// The table is unknown; a column is unknown or missing; a value does not fit its column; a fault.
 pub async fn dry_run(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -91,10 +91,10 @@ pub async fn dry_run(
     }
 }
 
-/// Makes what is asked: the load of this file, which does this now.
+/// Makes the request to load this file, with the figures of a dry run made now. Another person must confirm it.
 ///
 /// # Errors
-/// As of [`dry_run`].
+/// The errors of [`dry_run`].
 pub async fn act(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -107,10 +107,10 @@ pub async fn act(
     Ok(Act::TableLoad(TableLoad { table, sha256: file.digest.clone(), loaded }))
 }
 
-/// Confirms what another person asked with the same file, and loads it, all in one transaction. Returns what was done.
+/// Confirms another person's request with the same file, and loads the file, in one transaction. Returns what was done.
 ///
 /// # Errors
-/// As of [`approvals::confirm`]; another file; as of [`dry_run`].
+/// The errors of [`approvals::confirm`] and of [`dry_run`]; the file differs from the one that was requested.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -141,7 +141,7 @@ pub async fn confirm(
         .await
 }
 
-/// Ends a transaction that is to change nothing, with what was found.
+/// The error that rolls back the transaction of a dry run. It carries the dry run's result.
 struct Stopped(Result<(Staged, Loaded), AdministrationError>);
 
 impl From<diesel::result::Error> for Stopped {
@@ -150,10 +150,10 @@ impl From<diesel::result::Error> for Stopped {
     }
 }
 
-/// A file beside its table, in the temporary table `xm_load`.
+/// A file that was copied into the temporary table `xm_load`, where it is compared with its table.
 struct Staged {
     definition: Arc<Definition>,
-    /// Columns that the file has, as the table spells them.
+    /// Columns of the file, spelled as in the table.
     columns: Vec<String>,
 }
 
@@ -174,7 +174,7 @@ async fn prepare(
     Ok((staged, loaded))
 }
 
-/// Finds the columns that the file names: every column of the legal key, and whatever a new record needs.
+/// Returns the definition's columns that are in the file. They must include the legal key and every column that a new record needs.
 fn placed<'a>(definition: &'a Definition, file: &LoadFile) -> Result<Vec<&'a Column>, AdministrationError> {
     let is_own = |column: &&Column| !is_provenance(&column.name) && column.name != NUMERO && column.name != STATUS;
     let mut placed: Vec<&Column> = Vec::with_capacity(file.columns.len());
@@ -202,7 +202,7 @@ fn placed<'a>(definition: &'a Definition, file: &LoadFile) -> Result<Vec<&'a Col
     Err(AdministrationError::LoadColumns { unknown, missing })
 }
 
-/// Reads the values as letters bring them; an empty field is NULL where the column admits it, else an empty text.
+/// Reads the values like those of a letter. An empty field is NULL where the column may be NULL, otherwise an empty text.
 fn values(columns: &[&Column], file: &LoadFile) -> Result<Vec<ColumnValues>, AdministrationError> {
     let mut faults = Vec::new();
     let mut read = Vec::with_capacity(columns.len());

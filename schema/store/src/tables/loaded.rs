@@ -1,38 +1,38 @@
-//! What is asked and told of loading reference data.
+//! A load of reference data as it is requested, and its result.
 
 use serde::{Deserialize, Serialize};
 
-/// The load of a file into a table, as one person asks for it.
+/// The load of a file into a table, as one person requests it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableLoad {
-    /// Application and name.
+    /// Application and name of the table, such as `election.BureauVote`.
     pub table: String,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
-    /// What it does.
+    /// Result of the dry run that the requesting person made.
     pub loaded: Loaded,
 }
 
-/// What loading a file does, or would do.
+/// The result of loading a file, or of a dry run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loaded {
-    /// Records that are added.
+    /// Number of records that are added to the table.
     pub new: i64,
-    /// Records that change.
+    /// Number of records that are changed.
     pub changed: i64,
-    /// Records that are there as the file has them.
+    /// Number of records that are the same in table and file.
     pub same: i64,
-    /// Records of the table that the file does not name; they stay.
+    /// Number of records that are in the table and not in the file. These are kept.
     pub beside: i64,
 }
 
-/// A value that its column does not take.
+/// A value of the file that does not fit its column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadFault {
-    /// The line of the file, from 1; the head is the first.
+    /// Line of the file, counted from 1. The first line has the names of the columns.
     pub line: usize,
-    /// The column.
+    /// Name of the column.
     pub column: String,
-    /// What was expected.
+    /// What the column expects, in the same words as in the faults of a refusal.
     pub expected: String,
 }

@@ -1,59 +1,59 @@
-//! What agencies of a plan may do with a table.
+//! Rights of a plan's agencies to a table, and quotas of a plan.
 
 use serde::{Deserialize, Serialize};
 
-/// Whose records may be read.
+/// The agencies whose records may be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Whose {
-    /// Nobody's.
+    /// No agency's records.
     #[default]
     None,
-    /// Those that the agency sent itself; of a table with a scope column those within the codes granted to it.
+    /// Records that the agency sent itself; in a table with a scope column, only those within the codes granted to it.
     Own,
-    /// Everybody's.
+    /// All agencies' records.
     All,
 }
 
-/// What certifying gives.
+/// Content of the answer to a certify: only the verdict, or also the record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CertifyGives {
-    /// In a word whether the paper is right.
+    /// Only the verdict: whether the paper agrees with the record.
     #[default]
     Verdict,
-    /// The record itself too, with its marginal notes.
+    /// The verdict, and the record itself with its marginal notes.
     Record,
 }
 
-/// What agencies of a plan may do with a table.
+/// The rights of a plan's agencies to a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rights {
-    /// Whether they may send records.
+    /// Whether the agencies may send records.
     pub may_export: bool,
-    /// Whose records they may read.
+    /// Owners whose records the agencies may import.
     #[serde(default)]
     pub may_read: Whose,
-    /// Whose records they may certify.
+    /// Owners whose records the agencies may have certified.
     #[serde(default)]
     pub may_certify: Whose,
-    /// What certifying gives them.
+    /// Content of the answer to a certify: only the verdict, or also the record.
     #[serde(default)]
     pub certify_gives: CertifyGives,
 }
 
-/// What an agency may be given in a day; absent where there is no bound.
+/// Largest amounts that an agency may receive in a day; absent where there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
-    /// Records and keys.
+    /// Number of acts in the answers: each record is one act, and so is each legal key that a certify asked about.
     pub acts: Option<i64>,
-    /// Octets of containers.
+    /// Number of octets in the containers of the answers.
     pub bytes: Option<i64>,
 }
 
 impl Whose {
-    /// Returns the word that stands in `xm.rights`.
+    /// Returns the word for this value in `xm.rights`.
     pub fn as_str(self) -> &'static str {
         match self {
             Whose::None => "none",
@@ -62,14 +62,14 @@ impl Whose {
         }
     }
 
-    /// Finds it by that word.
+    /// Reads the word in `xm.rights`; `None` for an unknown word.
     pub fn parse(word: &str) -> Option<Whose> {
         [Whose::None, Whose::Own, Whose::All].into_iter().find(|whose| whose.as_str() == word)
     }
 }
 
 impl CertifyGives {
-    /// Returns the word that stands in `xm.rights`.
+    /// Returns the word for this value in `xm.rights`.
     pub fn as_str(self) -> &'static str {
         match self {
             CertifyGives::Verdict => "verdict",
@@ -77,7 +77,7 @@ impl CertifyGives {
         }
     }
 
-    /// Finds it by that word.
+    /// Reads the word in `xm.rights`; `None` for an unknown word.
     pub fn parse(word: &str) -> Option<CertifyGives> {
         [CertifyGives::Verdict, CertifyGives::Record].into_iter().find(|gives| gives.as_str() == word)
     }

@@ -1,4 +1,4 @@
-//! What operators do, against a real PostgreSQL, and the audit log that remembers it.
+//! A centre for tests of the operators' actions: a real PostgreSQL, with the audit log.
 
 use std::sync::LazyLock;
 
@@ -10,10 +10,11 @@ use crate::agencies::{self, NewAgency};
 use crate::centre::server::{self, Server};
 use crate::database::{Connection, Database};
 use crate::people::Operator;
-use crate::settle::{Arrival, Claimed, Content, Source};
+use crate::settle::{Arrival, Content};
 use crate::testing::TestCluster;
+use crate::testing::fixture::arrival;
 
-/// A person of every privilege.
+/// An operator with every privilege.
 pub(crate) static OPERATOR: LazyLock<Operator> = LazyLock::new(Operator::superviseur);
 
 pub(crate) fn number(matricule: u32) -> Matricule {
@@ -33,7 +34,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
     }
 }
 
-/// A database with a server and the agencies 1 and 2.
+/// Makes a database with a server and the agencies 1 and 2.
 pub(crate) async fn centre() -> (Database, Connection) {
     let database = TestCluster::shared().await.database().await;
     let mut connection = database.get().await.unwrap();
@@ -58,22 +59,7 @@ pub(crate) async fn run(connection: &mut Connection, statements: &str) {
     connection.batch_execute(statements).await.unwrap();
 }
 
-/// A container of nobody's.
+/// Makes the arrival of a container without a verified signer.
 pub(crate) fn nobody() -> Arrival {
-    Arrival {
-        received_at: chrono::Utc::now(),
-        source: Source {
-            transport: "mail",
-            mailbox: "main".into(),
-            sender_domain: String::new(),
-            claimed: Claimed::default(),
-            is_fetched_again: false,
-        },
-        container: Vec::new(),
-        container_bytes: 0,
-        rendered_bytes: 0,
-        content: Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)),
-        enrolment: None,
-        read: None,
-    }
+    arrival(Vec::new(), Content::Stranger(Refusal::new(RefusalCode::UnknownSigner)))
 }

@@ -1,11 +1,14 @@
-//! Offices that a centre knows: one account of what it is told of an office, and the two ways in which it is told.
+//! The offices of a centre: one description of an office, and two ways to register it.
 //!
-//! For tests, benches and the demo. What their worlds have beyond it (letters, keys, registers, exceptions) is theirs.
+//! Tests, benches and the demo use the module. Letters, keys, registers and exceptions are made elsewhere.
 
+use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Integer, Text};
+use diesel::sql_types::{Array, BigInt, Integer, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use nix::unistd::Uid;
 use sdc::letter::Matricule;
+use sdc::request::VoucherCode;
 
 use super::operator;
 use crate::agencies::{self, NewAgency, installations, scopes};
@@ -14,37 +17,64 @@ use crate::certificates::{self, CertificateFields, Confirmation};
 use crate::database::schema;
 use crate::error::AdministrationError;
 use crate::ledger::tariffs::NewTariff;
-use crate::people::Operator;
-use crate::samples;
+use crate::ledger::voucher_keys::VoucherKeys;
+use crate::ledger::vouchers;
+use crate::people::{Act, Operator, SystemAccount, sign_in_as_system_account};
+use crate::settle::{Arrival, Claimed, Content, Source};
+use crate::{approvals, samples};
 
-/// Newcomers in one statement: a statement has at most 65 535 parameters, and a certificate takes nine.
+/// Largest number of offices in one statement. PostgreSQL allows 65 535 parameters, and a certificate needs nine.
 const NEWCOMERS_PER_STATEMENT: usize = 500;
+/// Number of days for which the vouchers are valid.
+const VOUCHER_DAYS: i64 = 90;
 
-/// What a centre is told of an office.
+/// Makes the arrival of a container that has just come by mail.
+pub fn arrival(container: Vec<u8>, content: Content) -> Arrival {
+    Arrival {
+        received_at: Utc::now(),
+        source: Source {
+            transport: "mail",
+            mailbox: "main".into(),
+            sender_domain: "example.org".to_owned(),
+            claimed: Claimed::default(),
+            is_fetched_again: false,
+        },
+        container_bytes: container.len(),
+        rendered_bytes: container.len(),
+        container,
+        content,
+        enrolment: None,
+        read: None,
+    }
+}
+
+/// An office that is registered at the centre.
 #[derive(Clone, Debug)]
 pub struct Newcomer {
-    /// The agency's number.
+    /// Matricule of the agency.
     pub matricule: Matricule,
-    /// The agency's name.
+    /// Name of the agency.
     pub name: String,
-    /// The agency's town.
+    /// Town of the agency.
     pub town: String,
-    /// Where its answers go.
+    /// E-mail address of the agency. Answers are sent to it.
     pub email: String,
-    /// 0 to 3, as the agency's status.
+    /// Status of the agency, 0 to 3.
     pub status: i16,
-    /// How far its account may fall below zero where credit is refused, in minor units.
+    /// Plan of the agency; absent for `standard`.
+    pub plan: Option<String>,
+    /// Credit limit of the agency's account, in minor units. If a tariff refuses credit, the balance may be as low as minus this limit.
     pub credit_limit: i64,
-    /// The name of its one installation.
+    /// Name of the agency's one installation.
     pub installation: String,
-    /// The codes that it writes for, by the column that they stand in.
+    /// Codes granted to the agency, by scope column.
     pub scopes: Vec<(&'static str, Vec<String>)>,
-    /// The certificate of the key that it signs with.
+    /// Certificate of the agency's signing key.
     pub certificate: CertificateFields,
 }
 
 impl Newcomer {
-    /// Makes an office in order, with installation `pc1`, no scope and no credit.
+    /// Makes an active office with installation `pc1`, no scope and no credit.
     pub fn new(matricule: Matricule, email: &str, certificate: CertificateFields) -> Newcomer {
         Newcomer {
             matricule,
@@ -52,6 +82,7 @@ impl Newcomer {
             town: String::new(),
             email: email.to_owned(),
             status: 3,
+            plan: None,
             credit_limit: 0,
             installation: "pc1".to_owned(),
             scopes: Vec::new(),
@@ -59,7 +90,7 @@ impl Newcomer {
         }
     }
 
-    /// Lets it write for a code in a column.
+    /// Grants the office a code of a scope column.
     #[must_use]
     pub fn with_scope(mut self, column: &'static str, code: &str) -> Newcomer {
         self.scopes.push((column, vec![code.to_owned()]));
@@ -67,10 +98,10 @@ impl Newcomer {
     }
 }
 
-/// Makes a centre in an empty database: its name, and the tables of sample databases. Returns the operator who did, see [`operator`].
+/// Makes a centre in an empty database: its server, and the tables of these samples. Returns the operator who made it ([`operator`]).
 ///
 /// # Errors
-/// The database is not empty, or away.
+/// The database is not empty, or cannot be reached.
 pub async fn found(
     connection: &mut AsyncPgConnection,
     server: &Server,
@@ -84,10 +115,10 @@ pub async fn found(
     Ok(operator)
 }
 
-/// Makes an office known as operators do, by calls that check and stand in the audit log.
+/// Registers an office through the functions that operators use. They check the office and write the audit log.
 ///
 /// # Errors
-/// Its number or its certificate is known already; the database is away.
+/// The agency or its certificate is registered already; the database cannot be reached.
 pub async fn enrol(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -100,7 +131,7 @@ pub async fn enrol(
         town: newcomer.town.clone(),
         telephone: String::new(),
         email: newcomer.email.clone(),
-        plan: None,
+        plan: newcomer.plan.clone(),
         status: Some(newcomer.status),
         credit_limit: newcomer.credit_limit,
     };
@@ -115,11 +146,11 @@ pub async fn enrol(
     Ok(())
 }
 
-/// Writes offices down without asking: for a hundred thousand of them, for which the calls of operators take too long, and for
-/// certificates that no operator would register.
+/// Writes offices directly into the tables, without checks and without lines in the audit log. It serves for a hundred thousand offices,
+/// which would take too long with the operators' functions, and for certificates that no operator would register.
 ///
 /// # Errors
-/// PostgreSQL's own.
+/// An error of PostgreSQL.
 pub async fn enrol_all(connection: &mut AsyncPgConnection, newcomers: &[Newcomer]) -> QueryResult<()> {
     for newcomers in newcomers.chunks(NEWCOMERS_PER_STATEMENT) {
         connection.transaction(async |connection| write_down(connection, newcomers).await).await?;
@@ -186,7 +217,8 @@ async fn write_down(connection: &mut AsyncPgConnection, newcomers: &[Newcomer]) 
     Ok(())
 }
 
-/// Prices the acts of exports into a table, or into all, from now on; `credit` is `owe` or `refuse`.
+/// Makes a tariff for exports, with a price per act, valid from now on. It applies to one table or to all tables. `credit` is `owe` or
+/// `refuse`.
 pub fn tariff(table: Option<&str>, per_act: i64, credit: &str) -> NewTariff {
     NewTariff {
         plan: None,
@@ -199,10 +231,54 @@ pub fn tariff(table: Option<&str>, per_act: i64, credit: &str) -> NewTariff {
     }
 }
 
-/// Writes the candidates of elections down in the sample `election`, as its references: `CAND-1` and so on.
+/// Makes a batch of vouchers as operators do: one operator asks for it and a colleague confirms it. Returns the codes, of which the centre
+/// stores only keyed hashes.
 ///
 /// # Errors
-/// PostgreSQL's own.
+/// The number of vouchers or their amount is not allowed; the database cannot be reached.
+pub async fn vouchers(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    keys: &VoucherKeys,
+    (vouchers, amount): (i32, i64),
+) -> Result<Vec<VoucherCode>, AdministrationError> {
+    let expires_at = Utc::now() + TimeDelta::days(VOUCHER_DAYS);
+    let asked = approvals::ask(connection, operator, &Act::VoucherBatch { vouchers, amount, expires_at }).await?;
+    let confirmed = confirmed_by_colleague(connection, asked.id).await?;
+    let batch = confirmed["batch"].as_i64().and_then(|batch| i32::try_from(batch).ok()).unwrap_or_default();
+    vouchers::write(connection, operator, keys, batch, |_batch, codes| Ok::<_, AdministrationError>(codes.to_vec()))
+        .await
+}
+
+/// Confirms an approval as the user `colleague` of privilege 3, who is created if he does not exist. An operator is known by the account of
+/// the operating system, and this process has only one. So the account is assigned to the colleague, and given back before the transaction
+/// ends.
+async fn confirmed_by_colleague(
+    connection: &mut AsyncPgConnection,
+    approval: i64,
+) -> Result<serde_json::Value, AdministrationError> {
+    let account = SystemAccount::of_this_process(Uid::current());
+    connection
+        .transaction(async |connection| {
+            let text =
+                "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('colleague', 3, '') ON CONFLICT DO NOTHING";
+            diesel::sql_query(text).execute(connection).await?;
+            let text = "UPDATE xm.system_accounts SET user_name = $2 WHERE uid = $1 AND ended_at IS NULL";
+            let uid = i64::from(account.account().uid);
+            let owner = sign_in_as_system_account(connection, &account).await?;
+            diesel::sql_query(text).bind::<BigInt, _>(uid).bind::<Text, _>("colleague").execute(connection).await?;
+            let colleague = sign_in_as_system_account(connection, &account).await?;
+            let confirmed = approvals::confirm(connection, &colleague, approval).await?;
+            diesel::sql_query(text).bind::<BigInt, _>(uid).bind::<Text, _>(owner.user()).execute(connection).await?;
+            Ok(confirmed.result)
+        })
+        .await
+}
+
+/// Writes the candidates `CAND-1`, `CAND-2` and so on of elections into the sample `election`, as references.
+///
+/// # Errors
+/// An error of PostgreSQL.
 pub async fn list_candidates(
     connection: &mut AsyncPgConnection,
     elections: &[String],
@@ -219,10 +295,10 @@ pub async fn list_candidates(
     Ok(())
 }
 
-/// Writes polling stations of elections down in the sample `election`, as its references, each with its registered voters.
+/// Writes the polling stations of elections into the sample `election`, as references, each with its registered voters.
 ///
 /// # Errors
-/// PostgreSQL's own.
+/// An error of PostgreSQL.
 pub async fn list_stations(
     connection: &mut AsyncPgConnection,
     elections: &[String],

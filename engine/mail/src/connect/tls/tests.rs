@@ -1,4 +1,4 @@
-//! Certificates as mail servers have them, each with the sentence that an operator is told, or admitted.
+//! Tests with certificates that mail servers really have. Each is accepted, or refused with the expected sentence for the operator.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::connect::{Dialer, Step, TestReport};
 
-/// What a server shows: its chain, own certificate first, and the key of that.
+/// Certificates that a server sends (its own first), and the key of its own certificate.
 struct Server {
     chain: Vec<CertificateDer<'static>>,
     key: KeyPair,
@@ -30,7 +30,7 @@ fn params(names: &[&str]) -> CertificateParams {
     params
 }
 
-/// As `openssl req -x509` makes it: signs itself, CA:TRUE.
+/// Parameters of a self-signed certificate with CA:TRUE, as `openssl req -x509` makes it.
 fn authority(names: &[&str]) -> CertificateParams {
     let mut params = params(names);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -64,11 +64,11 @@ fn pem(certificates: &[&CertificateDer<'static>]) -> NamedTempFile {
     file
 }
 
-/// Dials a server that shows this, with these certificates in `ca_file`. Returns why TLS was not agreed on, if so.
+/// Dials a server that sends these certificates, with the certificates `named` in `ca_file`. Returns the reason if the handshake failed.
 async fn dialled(server: &Server, named: &[&CertificateDer<'static>]) -> Result<(), TlsTrouble> {
     let key = PrivateKeyDer::try_from(server.key.serialize_der()).unwrap();
     let key = aws_lc_rs::sign::any_supported_type(&key).unwrap();
-    // Nothing checks the key against the chain here, as there are servers that show anything.
+    // The test server does not check that the key belongs to the chain, because some real servers send mismatched certificates.
     let shown = SingleCertAndKey::from(CertifiedKey::new(server.chain.clone(), key));
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -94,7 +94,7 @@ async fn dial(port: u16, security: Security, named: &[&CertificateDer<'static>])
     }
 }
 
-/// The day so many days from now, and its parts as rcgen wants them.
+/// Returns the day `days` days from now, and its parts in the form that rcgen needs.
 fn day_from_now(days: i64) -> (NaiveDate, (i32, u8, u8)) {
     let day = (Utc::now() + TimeDelta::days(days)).date_naive();
     let [month, day_of_month] = [day.month(), day.day()].map(|part| u8::try_from(part).unwrap());
@@ -110,7 +110,7 @@ async fn a_certificate_that_ca_file_names_is_admitted_for_its_names_and_its_days
     for server in [&own, &plain, &signed] {
         assert_eq!(dialled(server, &[&other.chain[0], &server.chain[0]]).await, Ok(()));
     }
-    // A certificate that is only like the named one is not admitted.
+    // A certificate that merely resembles the one in `ca_file` is not accepted.
     assert!(dialled(&own, &[&other.chain[0]]).await.is_err());
     let elsewhere = signs_itself(&authority(&["elsewhere.example"]));
     let trouble = dialled(&elsewhere, &[&elsewhere.chain[0]]).await.unwrap_err();
@@ -128,7 +128,7 @@ async fn a_certificate_that_ca_file_names_is_admitted_for_its_names_and_its_days
     let early = signs_itself(&early);
     let trouble = dialled(&early, &[&early.chain[0]]).await.unwrap_err();
     assert!(matches!(trouble, TlsTrouble::NotBegun { begins: told, .. } if told == begins), "{trouble}");
-    // A server that shows the named certificate must have its key.
+    // A server that sends a certificate of `ca_file` must have its key.
     let thief = Server { chain: own.chain.clone(), key: KeyPair::generate().unwrap() };
     assert!(dialled(&thief, &[&own.chain[0]]).await.is_err());
 }
@@ -142,7 +142,7 @@ async fn a_signer_that_nobody_trusts_is_named() {
         assert_eq!(trouble, TlsTrouble::UnknownSigner { signer: told.to_owned() });
         assert!(trouble.to_string().ends_with("in ca_file"));
     }
-    // The signer that is named stands above the certificates that the server shows.
+    // The signer in the error is the one above all certificates that the server sends.
     let root = ministry("Root");
     let mut params_of_middle = authority(&[]);
     params_of_middle.distinguished_name.push(DnType::CommonName, "Middle");
@@ -157,7 +157,7 @@ async fn a_signer_that_nobody_trusts_is_named() {
     let server = signed_by(&ministry("Ministère CA"), &params(&["localhost"]));
     let trouble = dialled(&server, &[other.der()]).await;
     assert_eq!(trouble, Err(TlsTrouble::OtherSigner { signer: "CN=Ministère CA".to_owned() }));
-    // The trusted certificate has the same name and a key of another kind, as one of the system's may.
+    // The trusted certificate has the same name but a key of another kind, which can happen with the system's certificates.
     let p384 = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
     let mut namesake = authority(&[]);
     namesake.distinguished_name.push(DnType::CommonName, "Ministère CA");
@@ -231,7 +231,7 @@ async fn a_port_that_speaks_plain_text_is_told_apart() {
         let trouble = dial(port, Security::Tls, &[]).await.unwrap_err();
         assert_eq!(trouble, expected.unwrap_or(TlsTrouble::PlainPort { port }), "{greeting:?}");
     }
-    // TLS alerts: `protocol_version`, as of a server that knows nothing but TLS 1.0, and `internal_error`, which is told by its name.
+    // Two TLS alerts: `protocol_version`, which a server sends that knows only TLS 1.0, and `internal_error`, whose name is in the error.
     for (alert, expected) in
         [(70, TlsTrouble::NothingInCommon), (80, TlsTrouble::Alert { alert: "InternalError".to_owned() })]
     {
@@ -253,7 +253,7 @@ fn a_ca_file_without_a_certificate_is_refused() {
     assert!(problem.contains("found none"), "{problem}");
 }
 
-/// Made by `openssl x509 -req` without extensions.
+/// A certificate made by `openssl x509 -req` without extensions.
 const VERSION_1: &str = "\
 -----BEGIN CERTIFICATE-----\n\
 MIIBIjCByQIUe0AXMRemq+wh7e5CIN29jCybQ7gwCgYIKoZIzj0EAwIwFDESMBAG\n\

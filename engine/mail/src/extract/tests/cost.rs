@@ -1,8 +1,8 @@
-//! Whatever anybody sends is read in time linear in its octets: counted, so that it holds on any machine.
+//! Tests that all input is read in time linear in its octets. The octets are counted, so the result is the same on any machine.
 
 use super::*;
 
-/// Tokens that made libraries and walks slow, and others that may.
+/// Tokens that made libraries and walks slow, and others that might.
 const TOKENS: [&str; 35] = [
     " =?x?=x",
     "=?",
@@ -41,7 +41,7 @@ const TOKENS: [&str; 35] = [
     "ÿ",
 ];
 
-/// Reads a mail, and holds it against the bound. Returns the octets that were examined.
+/// Reads a mail, and checks that its cost is within the bound. Returns the number of octets examined.
 fn cost(mail: &[u8]) -> usize {
     let (_, cost) = extract_counted(mail, &MailLimits::default());
     let (octets, max) = (cost.octets(), Cost::max(mail.len()));
@@ -50,7 +50,7 @@ fn cost(mail: &[u8]) -> usize {
     octets
 }
 
-/// A place in a mail where a stranger's text can stand.
+/// Puts a stranger's text into one place of a mail.
 type Placed = Box<dyn Fn(&str) -> Vec<u8>>;
 
 fn fields() -> Vec<Placed> {
@@ -65,7 +65,7 @@ fn fields() -> Vec<Placed> {
         names.map(|name| -> Placed { Box::new(move |text| format!("{name}: {text}\r\n\r\nx\r\n").into_bytes()) });
     let of_part = names
         .map(|name| -> Placed { Box::new(move |text| with_part(&format!("{name}: {text}\r\n"), "x").into_bytes()) });
-    // Of bare text each line may be a field.
+    // If the text is the whole mail, each of its lines may be a header field.
     let bare: Placed = Box::new(|text| format!("{text}\r\n\r\nx").into_bytes());
     of_mail.into_iter().chain(of_part).chain([bare]).collect()
 }
@@ -92,7 +92,7 @@ fn bodies() -> Vec<Placed> {
     placed
 }
 
-/// A text in multiparts within multiparts whose boundaries differ in their last character.
+/// Nests a text in multiparts whose boundaries differ only in their last character.
 fn nested(text: &str, levels: u8, boundary: &str) -> String {
     (0..levels).fold(format!("\r\n{text}"), |inner, level| {
         let boundary = format!("{boundary}{}", char::from(b'A' + level % 26));
@@ -100,7 +100,7 @@ fn nested(text: &str, levels: u8, boundary: &str) -> String {
     })
 }
 
-/// A text in encoded mails within encoded mails.
+/// Nests a text in encoded mails within encoded mails.
 fn encoded_mails(text: Vec<u8>, levels: usize, name: &str, encode: fn(Vec<u8>) -> Vec<u8>) -> Vec<u8> {
     let header = format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: {name}\r\n\r\n").into_bytes();
     (0..levels).fold([b"\r\n", &text[..]].concat(), |inner, _| [header.clone(), encode(inner)].concat())
@@ -111,7 +111,7 @@ fn repeated(tokens: &[&str], bytes: usize) -> String {
     unit.repeat(bytes.div_ceil(unit.len()))
 }
 
-/// Reads a text at a size and at its double; holds both costs against the bound, and the second against the first.
+/// Reads a text of this size, and one of twice the size. Checks both costs against the bound, and the second cost against the first.
 fn hold(places: &[Placed], tokens: &[&str], bytes: usize) {
     for (number, place) in places.iter().enumerate() {
         let single = cost(&place(&repeated(tokens, bytes)));
@@ -126,7 +126,7 @@ fn tokens_alone_and_in_pairs_are_read_in_linear_time_wherever_they_stand() {
     for first in TOKENS {
         hold(&places, &[first], 3000);
         for second in TOKENS {
-            // The text is large enough that nesting, which is bounded, does not decide what it costs.
+            // The text is so long that its cost is not dominated by the nesting, which is bounded.
             hold(&places, &[first, second], 1500);
         }
     }
@@ -143,13 +143,14 @@ fn tokens_are_read_in_linear_time_in_mails_of_any_size() {
     }
 }
 
-/// Largest mail that is read.
+/// Size in bytes of the largest mail that the tests read.
 const MAIL_BYTES_MAX: usize = 5_000_000;
-/// How many of the 1 225 pairs are read in mails of up to that size.
+/// Number of pairs of tokens that are read in mails of up to `MAIL_BYTES_MAX`. The other pairs (the 35 tokens make 35 × 35 of them) are
+/// read in smaller mails.
 const LARGE_PAIRS: usize = 4;
 
-/// Reads a text at a size, at its double, and so on, as far as `bytes_max` and the largest mail admit. Holds each cost against the bound,
-/// and against the one before.
+/// Reads a text of this size, of twice the size, and so on, up to `bytes_max` and the largest mail. Checks each cost against the bound, and
+/// against the previous cost.
 fn hold_doubling(place: &Placed, tokens: &[&str], mut bytes: usize, bytes_max: usize) {
     let mut before: Option<usize> = None;
     while bytes <= bytes_max {
@@ -164,12 +165,13 @@ fn hold_doubling(place: &Placed, tokens: &[&str], mut bytes: usize, bytes_max: u
     }
 }
 
-/// Which sample is read. It is fixed, so that the suite says the same of the same program on every day; another number reads another
-/// sample.
+/// Chooses which places of the mail and which `LARGE_PAIRS` pairs are tested. The number is fixed, so that the test gives the same result
+/// every day. With another number, other places and pairs are tested.
 const SAMPLE: usize = 0;
 
-/// Every token alone in mails that double up to 5 MB, and every pair up to 64 KB, each in one place. Of the pairs a sample of four doubles
-/// up to 5 MB: all of them in all places would take hours. The tests above read all of them in every place, in smaller mails.
+/// Every token alone is read in mails whose size doubles up to 5 MB, and every pair in mails up to 64 KB, each in one place. Four of the
+/// pairs are read up to 5 MB, because all pairs in all places would take hours. The tests above read all pairs in every place, in smaller
+/// mails.
 #[test]
 fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_largest() {
     let places: Vec<Placed> = fields().into_iter().chain(bodies()).collect();
@@ -182,21 +184,21 @@ fn tokens_and_pairs_are_read_in_linear_time_in_mails_that_double_up_to_the_large
     for (number, pair) in pairs.iter().enumerate() {
         hold_doubling(place(number), pair, 32 << 10, 64 << 10);
     }
-    // The step 367 has no divisor in common with the number of pairs, so each pair is met before any comes again.
+    // The step 367 has no divisor in common with the number of pairs, so every pair is used before any is used again.
     for number in (SAMPLE * LARGE_PAIRS..).take(LARGE_PAIRS) {
         let at = number * 367 % pairs.len();
         hold_doubling(place(number), &pairs[at], MAIL_BYTES_MAX >> 10, MAIL_BYTES_MAX);
     }
 }
 
-/// The mails that once took a decoder minutes: each would examine more than a thousand times what it may.
+/// These mails once blocked a decoder for minutes: each would have examined more than a thousand times the allowed octets.
 #[test]
 fn mails_that_once_stopped_the_centre_are_read_in_linear_time() {
     for field in ["From", "Message-ID", "Auto-Submitted", "Content-Transfer-Encoding"] {
         for words in [9_100, 35_000] {
             cost(format!("{field}:{}\r\n\r\nx\r\n", " =?x?=x".repeat(words)).as_bytes());
         }
-        // Folded as RFC 5322 asks.
+        // The text is folded as RFC 5322 requires.
         let folded = format!("{}\r\n", " =?x?=x".repeat(140)).repeat(4_900_000 / 982);
         cost(format!("{field}:{folded}\r\nx\r\n").as_bytes());
     }

@@ -1,4 +1,4 @@
-//! What the header says is bounded and plain; limits are kept, and cost nobody the letters that stand before them.
+//! Tests that values from the header are bounded and plain. Tests that limits hold, and that the letters before a limit are found.
 
 use super::*;
 
@@ -12,7 +12,7 @@ fn what_the_header_says_is_bounded_and_plain() {
     assert_eq!(extracted.sender_domain.len(), DOMAIN_BYTES_MAX);
     assert!(extracted.is_automatic);
     assert!(!found(b"Auto-Submitted: no (comment)\r\n\r\n").is_automatic);
-    // A header counts also where no body follows it; the header of a forwarded mail does not count.
+    // The sender's domain is found even if no body follows the header. The `From` of a forwarded mail within the mail is not used.
     assert_eq!(found(b"From: a@b.example").sender_domain, "b.example");
     let forwarded = "Content-Type: message/rfc822\r\n\r\nFrom: a@b.example\r\nMessage-ID: <1@x>\r\n\r\n";
     assert_eq!(
@@ -40,7 +40,7 @@ fn only_sums_refuse_a_mail() {
     assert_eq!(refused(with_part(&fields(70_000), SDC)), MailRefused::Header(64 << 10));
     assert_eq!(containers(&format!("{}\r\n{SDC}", fields(200_000))), [SDC.trim_end()]);
     assert_eq!(containers(&with_part(&fields(60_000), SDC)), [SDC.trim_end()]);
-    // What several providers add one after another: reports in encoded words, folded.
+    // Several providers add reports one after another, in folded lines of encoded words.
     let report = |number: usize| {
         let words = format!("=?utf-8?B?{}?=\r\n ", "A".repeat(60)).repeat(14);
         format!("X-MS-Exchange-AntiSpam-MessageData-{number}: {words}end\r\n")

@@ -1,8 +1,8 @@
-//! Mail as the world sends it: what RFC 2045, 2046 and 5322 tell a receiver to tolerate, and what gateways do.
+//! Mail as real programs send it: what RFC 2045, 2046 and 5322 require a receiver to tolerate, and what gateways do.
 
 use super::*;
 
-/// Returns the DER of each container of a mail, whatever stands before its block.
+/// Returns the DER of each container of a mail. Text before a container's block is ignored.
 fn blocks(mail: &[u8]) -> Vec<Vec<u8>> {
     let read = |container: &Vec<u8>| {
         let document = sdc::document::Document::parse(container, &sdc::document::DocumentLimits::default());
@@ -13,7 +13,7 @@ fn blocks(mail: &[u8]) -> Vec<Vec<u8>> {
     found.containers.iter().map(read).collect()
 }
 
-/// Fails unless each mail holds one letter that can be read.
+/// Fails unless each mail contains one readable letter.
 fn holds_one_letter(mails: &[Vec<u8>]) {
     for mail in mails {
         assert_eq!(blocks(mail), [[0x30, 0]], "{}", String::from_utf8_lossy(mail));
@@ -78,7 +78,8 @@ fn octets_before_the_block_are_in_any_character_set() {
         text("Content-Transfer-Encoding: base64\r\n", base64_lines(&[&latin1[..], SDC.as_bytes()].concat()).as_bytes()),
         text("", &[b"\xff\xd8\xff\xe0\r\n\xc3\r\n", SDC.as_bytes()].concat()),
         winmail([&tnef(b"lettre.sdc")[..], b"\x06\x80\x06\0\x3f\0\0\0", whole, checksum].concat()),
-        // With neither a hint nor a line end before the block or after it.
+        // In these two attachments no routing hint (`SDC 1 agency=…`) precedes the block, and binary octets are directly before and after
+        // it, without a line end.
         winmail([&tnef(b"lettre.sdc")[..], b"\x06\x80\x06\0\x2b\0\0\0", bare, checksum].concat()),
         winmail([&tnef(b"a.sdc")[..], &[0x80; 3000], b"\x2b\0\0\0", bare, checksum, &tnef(b"b.png")].concat()),
     ]);
@@ -115,7 +116,7 @@ fn a_text_is_read_in_the_character_set_that_it_names_or_begins_with() {
         text("Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: 8bit\r\n", &little),
         attached("base64", &base64_lines(&marked)).into_bytes(),
         attached("base64", &base64_lines(&[b"\xfe\xff", &big[..]].concat())).into_bytes(),
-        // The label names a character set that the text is not in.
+        // The label states a character set in which the text is not written.
         text(&plain("utf-8"), base64_lines(&marked).as_bytes()),
         text(&plain("utf-16"), base64_lines(SDC.as_bytes()).as_bytes()),
         text("Content-Type: text/plain; charset=utf-7\r\n", SDC.replace('=', "+AD0-").as_bytes()),
@@ -133,7 +134,7 @@ fn an_encoding_is_read_as_fields_are_written_and_tried_where_it_is_wrong() {
         "Content-Transfer-Encoding:base64 (octets (of a file))\r\n",
         "Content-Transfer-Encoding:\r\n  base64\r\n",
         "Content-Transfer-Encoding: 8-bit\r\nContent-Transfer-Encoding: base64\r\n",
-        // The field is wrong, or there is none: every encoding is tried.
+        // The field is wrong or missing, so every encoding is tried.
         "",
         "Content-Transfer-Encoding: 7bit\r\n",
         "Content-Transfer-Encoding: quoted-printable\r\n",
@@ -146,7 +147,7 @@ fn an_encoding_is_read_as_fields_are_written_and_tried_where_it_is_wrong() {
     }
     mails.push(with_part("Content-Transfer-Encoding: base64\r\n", SDC).into_bytes());
     mails.push(with_part("Content-Transfer-Encoding: base64\r\n", &quoted).into_bytes());
-    // The block is found as it stands, but can be read only once its padding is decoded.
+    // The markers of the block are found without decoding, but the block can be read only once its padding is decoded.
     mails.push(text("", SDC.replace('=', "=3D").as_bytes()));
     holds_one_letter(&mails);
 }
@@ -182,9 +183,9 @@ fn a_forwarded_mail_is_looked_into_also_when_it_is_encoded() {
         forwarded("7bit", &inner_b),
         forwarded("base64", &encoded),
         forwarded("quoted-printable", &quoted),
-        // The mail is said to be encoded, and is not.
+        // The header states an encoding, but the mail is not encoded.
         forwarded("base64", &inner_b),
-        // Forwarded again.
+        // The forwarded mail is forwarded again.
         forwarded("7bit", &forwarded("7bit", &inner_b).replace("outer", "again")),
         format!("Content-Type: message/rfc822\r\n\r\n{inner_b}"),
         format!("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{twice}"),
@@ -210,8 +211,8 @@ fn many_letters_in_a_mail_are_so_many_letters() {
     }
 }
 
-/// A part that a gateway has damaged, or the copy of a letter in HTML, is no container. A text that has the first line of a block is one,
-/// and is kept for a person to look at.
+/// A part that a gateway has damaged, or the copy of a letter in HTML, is no container. A text with the first line of a block is a
+/// container, and is kept for a person to look at.
 #[test]
 fn junk_beside_a_letter_is_no_container() {
     let logo =
@@ -235,14 +236,14 @@ fn junk_beside_a_letter_is_no_container() {
     );
     let other = SDC.replace("MAA=", "MQA=");
     assert_eq!(containers(&alternative(&format!("<pre>\r\n{other}</pre>"), "alternative")).len(), 2, "another letter");
-    // As Apple Mail nests attachments: the HTML alternative is itself a multipart/mixed, and the letter a part of that.
+    // Apple Mail nests attachments in this way: the HTML alternative is a multipart/mixed, and the letter is one of its parts.
     let nested = format!(
         "Content-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\nContent-Type: text/html\r\n\r\nVoici<br>\r\n--c\r\n\r\n{other}\r\n--c--"
     );
     let apple = alternative("", "alternative").replace("Content-Type: text/html; charset=utf-8\r\n\r\n", &nested);
     assert_eq!(containers(&apple).len(), 2);
 
-    // Clearly a container, and damaged: it is kept as it came.
+    // This is clearly a damaged container, so it is kept as it was received.
     let damaged = SDC.replace("MAA=", "M*A=");
     let kept = containers(&attached("7bit", &damaged));
     assert!(kept.len() == 1 && kept[0].contains("M*A="), "{kept:?}");
@@ -251,7 +252,7 @@ fn junk_beside_a_letter_is_no_container() {
     assert_eq!(containers(&format!("From: a@b\r\n\r\n{cut}")).len(), 2);
 }
 
-/// A letter as long as real ones, which differs from that of another number in every line.
+/// Makes a letter as long as real letters. Letters with different numbers differ in every line.
 fn letter(number: u8) -> String {
     let mut octets = vec![number; 900];
     octets.iter_mut().zip(0u8..=255).for_each(|(octet, at)| *octet = octet.wrapping_mul(at | 1).wrapping_add(at));
@@ -261,7 +262,7 @@ fn letter(number: u8) -> String {
     format!("SDC 1 agency=000042\r\n-----BEGIN CMS-----\r\n{lines}-----END CMS-----\r\n")
 }
 
-/// A letter attached, and a text before it.
+/// Returns the containers of a mail with an attached letter and a text before it.
 fn beside(text: &str, kind: &str, letter: &str) -> Vec<String> {
     containers(&format!(
         "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: {kind}\r\n\r\n{text}\r\n\
@@ -270,7 +271,7 @@ fn beside(text: &str, kind: &str, letter: &str) -> Vec<String> {
     ))
 }
 
-/// Beside a letter two kinds of text are no container: its damaged copy, and prose that begins with a marker.
+/// Two kinds of text are no containers in a mail with a whole letter: a damaged copy of the letter, and prose that begins with a marker.
 #[test]
 fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_letter_is() {
     let (own, other) = (letter(3), letter(7));
@@ -291,7 +292,7 @@ fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_let
     ] {
         assert_eq!(beside(&text, kind, &own), [own.trim_end()], "{text}");
     }
-    // In these texts something of another letter is left, or may be.
+    // These texts contain, or may contain, a part of another letter.
     for (text, kind) in [
         (html(&other), "text/html"),
         (cut(&other), "text/plain"),
@@ -302,7 +303,7 @@ fn a_damaged_copy_or_prose_beside_a_whole_letter_is_no_container_and_another_let
         let found = beside(&text, kind, &own);
         assert_eq!((found.len(), found[1].as_str()), (2, own.trim_end()), "{text}");
     }
-    // With no letter beside it, each text is kept as it came.
+    // In a mail without a whole letter, each text is kept as it was received.
     for text in [html(&own), cut(&own), hurt(&own), "-----BEGIN CMS----- est la premiere ligne.".to_owned()] {
         assert_eq!(beside(&text, "text/plain", "Bonjour").len(), 1, "{text}");
     }

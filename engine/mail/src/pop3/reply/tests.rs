@@ -1,4 +1,4 @@
-//! The parser against exact octets, arbitrary cuts, and noise.
+//! Tests of the parser with exact octets, with arbitrary cuts, and with noise.
 
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn parse(expected: &[Expect], chunks: &[&[u8]]) -> Result<Vec<Reply>, ReplyError
     Ok(replies)
 }
 
-/// What a server does to a mail on the wire (RFC 1939, 3).
+/// Returns a mail as a server sends it, with byte-stuffing (RFC 1939, 3).
 fn stuffed(mail: &[u8]) -> Vec<u8> {
     let mut wire = b"+OK\r\n".to_vec();
     let mut line_start = true;
@@ -101,11 +101,11 @@ fn hostile_servers_get_a_named_error() {
 
 #[test]
 fn a_server_that_ends_lines_with_lf_alone_is_named_as_such() {
-    // A body behind such a status line would never end; a status line alone is understood.
+    // A body after a status line with LF alone would never end. A status line without a body is accepted.
     assert_eq!(parse(&[BODY], &[b"+OK\n1 a\n.\n"]), Err(ReplyError::BareLineFeed));
     assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n+OK\n"]), Err(ReplyError::BareLineFeed));
     assert_eq!(parse(&[Expect::Line, BODY], &[b"+OK x\n-ERR no\n"]).unwrap().len(), 2);
-    // Where the status line ends with CRLF, only a body that never ends shows the bare line feeds.
+    // If the status line ends with CRLF, the bare line feeds are noticed only because the body never ends.
     for (wire, is_bare) in [
         (&b"+OK\r\n1 a\n2 b\n.\n"[..], true),
         (b"+OK\r\n.\n", true),
@@ -130,7 +130,7 @@ fn surplus_after_a_reply_is_seen() {
     assert!(parser.has_surplus());
 }
 
-/// Bytes from which stuffing, line ends and 8-bit text arise often.
+/// Octets in which stuffing, line ends and 8-bit text are frequent.
 fn mail_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop::sample::select(b"\r\n..\r\n\r\na \xFF\x00+-".to_vec()), 0..200)
 }

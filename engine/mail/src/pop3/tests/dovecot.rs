@@ -1,4 +1,4 @@
-//! The client against a real Dovecot: TLS, STLS, every octet, and how fast.
+//! Tests of the client with a real Dovecot: TLS, STLS, unchanged octets, and speed.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -49,7 +49,7 @@ impl Dovecot {
         settings
     }
 
-    /// Puts mails straight into a maildir, as a delivery would.
+    /// Puts mails directly into a maildir, as a delivery would.
     fn fill(&self, user: &str, mails: impl Iterator<Item = Vec<u8>>) {
         let maildir = self.folder.path().join("mail").join(user);
         for part in ["cur", "new", "tmp"] {
@@ -82,7 +82,7 @@ fn free_ports() -> [u16; 2] {
     listeners.map(|listener| listener.local_addr().unwrap().port())
 }
 
-/// Dovecot opens no mailbox as root; under root, the mails belong to nobody.
+/// Dovecot opens no mailbox as root. If the tests run as root, the mails belong to the user nobody.
 fn mail_user(flag: &str) -> String {
     if run("id", &["-u"]) == "0" { run("id", &[flag, "nobody"]) } else { run("id", &[flag]) }
 }
@@ -115,7 +115,7 @@ fn configuration(folder: &Path, plain_port: u16, tls_port: u16) -> String {
     )
 }
 
-/// Bytes that a careless client would change: dots, 8-bit, NUL-free control characters, a last line without end.
+/// Octets that a careless client would change: dots, 8-bit octets, control characters except NUL, and a last line without a line end.
 const DELICATE: &[u8] = b"Subject: =?utf-8?q?=C3=A9?=\r\n\r\n.\r\n..\r\n.leading\r\n\xE9\xFF\x01\ttail \r\nend";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,8 @@ async fn every_octet_survives_over_tls_and_stls_and_deletion_waits_for_quit() {
         assert_eq!(seen, 150);
         let numbers: Vec<u32> = listed.iter().map(|listed| listed.number).collect();
         assert!(session.delete(&numbers).await.unwrap().is_empty());
-        // The session is dropped without QUIT: the mails must still be there for the second round.
+        // The session with the marked mails is dropped without QUIT, so nothing is deleted: the session with the other kind of TLS, and the
+        // one after the loop, must still find all mails.
     }
     let mut session = open(&dovecot.settings("centre", Security::Tls)).await.unwrap();
     assert_eq!(session.delete(&[1, 2, 3, 999]).await.unwrap(), [999]);
@@ -174,7 +175,7 @@ async fn a_wrong_password_is_a_failure_to_sign_in() {
     assert!(report.failure.is_none(), "{:?}", report.failure);
 }
 
-/// A measurement, not a test: `cargo test -p mail --release -- --ignored --nocapture pipelining_pays`.
+/// This is a measurement, not a test: `cargo test -p mail --release -- --ignored --nocapture pipelining_pays`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "measures 5 000 mails against Dovecot"]
 async fn pipelining_pays() {

@@ -1,4 +1,4 @@
-//! TLS at once and by STLS: never with a stranger, and never done without.
+//! Tests of TLS from the first octet and by STLS: the client never accepts an unknown certificate, and never continues without TLS.
 
 use super::*;
 
@@ -37,7 +37,7 @@ async fn stls(script: impl AsyncFnOnce(&mut Peer<TcpStream>)) -> (MailError, Vec
         let mut peer = Peer::new(listener.accept().await.unwrap().0);
         peer.say("+OK\r\n").await;
         script(&mut peer).await;
-        // Whatever the client still says in the clear would be heard here.
+        // The server records everything that the client still sends in plain text.
         while !peer.hear().await.is_empty() {}
         peer.heard
     };

@@ -1,10 +1,10 @@
-//! Each fault strikes where it says, as often as it says, and shows to the client as the real failure does.
+//! Tests of faults: each must strike at the right command and as often as set, and must look to the client like the real failure.
 
 use super::*;
 
 const CENTRE: &str = "centre@example.org";
 
-/// A post office with three mails for the centre.
+/// Starts a post office that holds three mails for the centre.
 fn stocked() -> PostOffice {
     let office = office();
     for mail in ["Subject: 1\r\n\r\none\r\n", "Subject: 2\r\n\r\n.two\r\n", "Subject: 3\r\n\r\nthree\r\n"] {
@@ -13,7 +13,7 @@ fn stocked() -> PostOffice {
     office
 }
 
-/// Sends one mail and returns the answers to RCPT, DATA and the final dot, as far as they come.
+/// Sends one mail. Returns the replies to RCPT, DATA and the final dot, up to the first one that does not come.
 fn submit(office: &PostOffice) -> Vec<String> {
     let mut client = Client::smtp(office);
     client.send(&format!("MAIL FROM:<>\r\nRCPT TO:<{CENTRE}>\r\nDATA\r\n"));

@@ -1,4 +1,4 @@
-//! POP3, command by command.
+//! Tests of the POP3 commands.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -206,7 +206,7 @@ fn pop3s_protects_from_the_first_octet() {
     client.expect_ok("PASS secret");
 }
 
-/// An independent client reads what was delivered.
+/// As an independent client, curl must read the mail exactly as it was delivered.
 #[test]
 fn curl_collects_a_mail() {
     let office = with_mails(&["Subject: for curl\r\n\r\n.dot\r\n"]);

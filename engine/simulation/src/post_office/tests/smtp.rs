@@ -1,4 +1,4 @@
-//! SMTP, command by command.
+//! Tests of the SMTP commands.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use super::*;
 
 const CENTRE: &str = "centre@example.org";
 
-/// Sends commands one by one and checks how each answer starts.
+/// Sends commands one after another, and checks how the reply to each begins.
 #[track_caller]
 fn dialogue<T: Read + Write>(client: &mut Client<T>, steps: &[(&str, &str)]) {
     for (command, start) in steps {
@@ -181,7 +181,7 @@ fn starttls_begins_anew_and_drops_what_came_in_the_clear() {
     assert_eq!(&*office.take(CENTRE)[0].bytes, b"protected\r\n");
 }
 
-/// An independent client signs in and sends.
+/// As an independent client, swaks must sign in and send a mail.
 #[test]
 fn swaks_sends_a_mail() {
     let office = office_with(|settings| settings.sign_in = SignInRule::Required);

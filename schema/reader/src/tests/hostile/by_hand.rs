@@ -1,8 +1,8 @@
-//! Hostile SELECTs that somebody thought of, each with why it is refused.
+//! Hostile SELECTs written by hand, each with the reason for which it is refused.
 
 use crate::Reason::{self, *};
 
-/// Text, and why it is refused.
+/// Texts, each with the reason for which it is refused.
 pub const BY_HAND: &[(&str, Reason)] = &[
     ("", Statement),
     (" ", Statement),

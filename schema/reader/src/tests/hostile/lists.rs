@@ -1,4 +1,4 @@
-//! What hostile SELECTs are made of.
+//! Parts from which hostile SELECTs are put together.
 
 /// Names of functions, most of them dangerous.
 pub const FUNCTIONS: [&str; 56] = [
@@ -60,7 +60,7 @@ pub const FUNCTIONS: [&str; 56] = [
     "nextval",
 ];
 
-/// Other statements.
+/// Statements other than SELECT.
 pub const STATEMENTS: [&str; 30] = [
     "INSERT INTO lab.acte VALUES (1)",
     "UPDATE lab.acte SET x = 1",
@@ -94,14 +94,14 @@ pub const STATEMENTS: [&str; 30] = [
     "DISCARD ALL",
 ];
 
-/// Operators of PostgreSQL and of others.
+/// Operators of PostgreSQL and of other databases that the grammar does not have.
 pub const OPERATORS: [&str; 40] = [
     "~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "||", "&&", "@>", "<@", "->", "->>", "#>", "#>>", "@@", "@?", "?|",
     "?&", "<<", ">>", "&", "|", "#", "^", "%", "/", "^@", "<=>", "|/", "||/", "!!", "=~", "<->", "-|-", "@-@", "##",
     "&<", "&>", ":=",
 ];
 
-/// Texts that are not simply in single quotes.
+/// Forms of text other than plain single quotes.
 pub const TEXTS: [&str; 16] = [
     "E'a'",
     "e'a'",

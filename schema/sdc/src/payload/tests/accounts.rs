@@ -1,4 +1,4 @@
-//! The body of `account`: two days or none, in one form.
+//! The body of a request `account`: two days in one form, or no days.
 
 use super::*;
 

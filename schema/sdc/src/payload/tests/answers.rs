@@ -1,4 +1,4 @@
-//! Answers are read as strictly as letters.
+//! Reading an answer is as strict as reading a letter.
 
 use super::*;
 use crate::answer::receipt::TableReceipt;
@@ -100,7 +100,7 @@ fn an_answer_in_a_frame_has_the_limits_of_a_letter() {
     }
 }
 
-/// Each row: how a letter is packed, and how its answer is.
+/// Each row has a name for a letter's payload, the payload's octets, the form that is read from them, and the form of the answer.
 #[test]
 fn an_answer_is_packed_as_its_letter_was() {
     let json = LETTER.as_bytes();

@@ -1,4 +1,5 @@
-//! Records: tables and columns named once, columns of one length, values that every reader holds alike, all bounded.
+//! Records: no table or column may be repeated, all columns have the same length, every reader must read the same values, and everything
+//! is bounded.
 
 use serde_json::json;
 
@@ -149,7 +150,7 @@ fn a_body_has_this_shape() {
     }
 }
 
-/// A letter with so many tables, of so many columns, of so many rows.
+/// Makes a letter with this number of tables, each with this number of columns and rows.
 fn letter_of(tables: usize, columns: usize, rows: usize) -> String {
     let columns_named: Vec<String> = (0..columns).map(|number| format!("c{number}")).collect();
     let values = vec![vec![0; rows]; columns];
@@ -176,7 +177,8 @@ fn records_are_as_many_as_the_limits_and_no_more() {
 #[test]
 fn nesting_is_bounded_everywhere() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    // A value of a record stands six levels deep.
+    // The values of records are on the sixth of eight admitted levels. Two further levels are admitted by the limit on nesting, but a value
+    // may not be an array. Three further levels are refused as too deep.
     assert_malformed(
         &with(LETTER, "7,", &format!("{},", nested(2))),
         "body.tables[0].values[0][0]",
@@ -199,7 +201,8 @@ fn nesting_is_bounded_everywhere() {
     assert_eq!(parameter(&refused("[".repeat(4 << 20).as_bytes()), "expected"), "JSON of RFC 8259");
 }
 
-/// The reader takes texts of characters below U+0300 without a closer look.
+/// For texts whose characters are all below U+0300, the reader skips the check of the normalization form. This test shows that they are
+/// always in that form.
 #[test]
 fn what_is_below_u0300_is_in_normal_form_whatever_stands_beside_it() {
     use unicode_normalization::char::canonical_combining_class;

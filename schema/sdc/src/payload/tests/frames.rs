@@ -1,4 +1,4 @@
-//! Frames made by hand, octet by octet (RFC 8878 3.1.1): which are decompressed, and why the others are not.
+//! Frames made by hand, octet by octet (RFC 8878, 3.1.1): which frames are unpacked, and why the others are refused.
 
 use zstd::zstd_safe::CParameter;
 
@@ -24,14 +24,14 @@ fn raw(content: &[u8]) -> Vec<u8> {
     block(RAW, content.len(), true, content)
 }
 
-/// So many spaces, in four octets for each 128 KiB.
+/// Makes blocks that unpack to `count` spaces. Each block takes four octets for up to 128 KiB.
 fn spaces(count: usize) -> Vec<Vec<u8>> {
     let lengths = (0..count).step_by(BLOCK_BYTES_MAX).map(|at| (count - at).min(BLOCK_BYTES_MAX));
     let blocks = lengths.map(|length| block(REPEATED, length, false, b" "));
     blocks.chain([raw(b"")]).collect()
 }
 
-/// So many octets, of which 40 000 stand in the frame uncompressed.
+/// Makes blocks that unpack to `count` spaces, of which 40 000 are not compressed.
 fn ballast(count: usize) -> Vec<Vec<u8>> {
     let ballast = block(RAW, 40_000, false, &[b' '; 40_000]);
     [vec![ballast], spaces(count - 40_000)].concat()
@@ -83,7 +83,7 @@ fn a_frame_may_be_as_large_as_the_limits_and_no_larger() {
     let (free, size) = (64 << 10, 4 << 20);
     let declared = |length: usize, blocks: &[Vec<u8>]| frame(&single_segment(length.try_into().unwrap()), blocks);
     let undeclared = |blocks: &[Vec<u8>]| frame(&[0, WINDOW_8_MIB], blocks);
-    // 40 000 octets admit 200 times as many, which is more than the 4 MiB that hold in any case.
+    // A frame of 40 000 octets may unpack to 200 times as many, so for these frames only the limit of 4 MiB counts.
     for (what, frame) in [
         ("free, declared", declared(free, &spaces(free))),
         ("free, undeclared", undeclared(&spaces(free))),
@@ -117,7 +117,8 @@ fn a_frame_may_be_as_large_as_the_limits_and_no_larger() {
 
 #[test]
 fn the_ratio_counts_the_whole_frame() {
-    // Six octets of header, 403 and 3 of raw blocks, 4 of a repeated one: 416, which admit 83 200.
+    // The header has six octets, the raw blocks have 403 and 3, and the repeated block has 4. The sum is 416, which may unpack to 83 200
+    // octets.
     let of_416_octets = |length: usize| {
         let blocks = [block(RAW, 400, false, &[b' '; 400]), block(REPEATED, length - 400, false, b" "), raw(b"")];
         frame(&[0, WINDOW_8_MIB], &blocks)
@@ -143,7 +144,8 @@ fn dictionaries_are_found_by_their_number_or_not_at_all() {
         assert_eq!(refusal.code, RefusalCode::CompressionMalformed);
         assert_eq!(parameter(&refusal, "dictionary"), number.to_string());
     }
-    // A text that was compressed with a dictionary does not come out right without it.
+    // A text was compressed with a dictionary, but the frame does not have the dictionary's number. The reader uses no dictionary then, so
+    // the frame cannot be unpacked, and is refused.
     let unnamed = encoded(LETTER.as_bytes(), &[CParameter::DictIdFlag(false)], dictionary::NEWEST.octets);
     assert_eq!(parameter(&refused(&unnamed), "limit"), "frame");
 }
@@ -214,7 +216,7 @@ fn json_travels_as_it_is_up_to_the_same_size() {
 fn what_would_be_refused_is_not_written() {
     let mut letter = read_letter(LETTER.as_bytes(), &LIMITS).unwrap();
     let Request::Export(records) = &mut letter.request else { panic!("not an export") };
-    // One value, said 20 000 times, compresses beyond any ratio: such a letter travels as its JSON.
+    // One value that is repeated 20 000 times compresses beyond the admitted ratio, so the letter is written as JSON.
     records.tables[0].columns.truncate(1);
     records.tables[0].values = vec![vec!["the same again".into(); 20_000]];
     let octets = write_letter(&letter, &LIMITS).unwrap();

@@ -1,4 +1,4 @@
-//! The text and the members about a letter: one spelling of each, none unknown, repeated or left out.
+//! The JSON text and the members of a letter without its body: each has one spelling, and no member may be unknown, repeated or missing.
 
 use super::*;
 
@@ -47,7 +47,8 @@ fn each_member_stands_once_and_none_other() {
     for (name, value) in members {
         let member = format!(r#""{name}":{value},"#);
         assert_malformed(&with(LETTER, &member, ""), name, "a member of this name");
-        // The version and the key are looked for before anything else, so their names are known.
+        // The reader reads the member `sdc` first, so a second `sdc` is refused with this name as the place. Afterwards the reader looks
+        // for any repeated member of the whole document, and that refusal has no place.
         let path = if name == "sdc" { "sdc" } else { "" };
         assert_malformed(&with(LETTER, &member, &member.repeat(2)), path, "each member once");
         let escaped = format!("{member}\"\\u{:04x}{}\":{value},", u32::from(name.as_bytes()[0]), &name[1..]);

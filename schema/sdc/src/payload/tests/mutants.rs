@@ -1,4 +1,4 @@
-//! Letters and answers at random: read as they were written; and bent at random, they end no process.
+//! Random letters and answers are read as they were written, and no randomly damaged payload makes the reader panic.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ fn mode() -> impl Strategy<Value = Mode> {
     prop_oneof![Just(Mode::Test), Just(Mode::Live)]
 }
 
-/// Names of which no two differ by the case of their letters alone.
+/// Generates names that still differ when the case of letters is ignored.
 fn names(count_max: usize) -> impl Strategy<Value = Vec<String>> {
     hash_set(name().prop_map(|name| name.to_lowercase()), 1..=count_max).prop_map(|names| names.into_iter().collect())
 }
@@ -137,6 +137,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
                 digest,
                 sequence,
                 attempt,
+                epoch: 1,
                 verdict: if refusal.is_some() { Verdict::Refused } else { Verdict::Accepted },
                 remedy: refusal.as_ref().and_then(|refusal| refusal.code.remedy()),
                 refusal,
@@ -189,7 +190,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     )
 }
 
-/// Changes that octets suffer on the way, or at the hands of an attacker.
+/// A change of octets, caused by a fault in transit or by an attacker.
 #[derive(Clone, Debug)]
 enum Bend {
     Flip(prop::sample::Index, u8),
@@ -202,7 +203,7 @@ enum Bend {
 
 fn bend() -> impl Strategy<Value = Bend> {
     let at = any::<prop::sample::Index>;
-    // Octets that mean something to JSON come more often than chance has them.
+    // Octets that have a meaning in JSON are drawn more often than chance would draw them.
     let octet = prop_oneof![any::<u8>(), prop::sample::select(b"{}[]\",:\\0-.e1\x00 \n\xcc\x81".to_vec())];
     prop_oneof![
         (at(), 0..8_u8).prop_map(|(at, bit)| Bend::Flip(at, 1 << bit)),

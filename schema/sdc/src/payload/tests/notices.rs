@@ -1,4 +1,4 @@
-//! What the centre writes first is read as strictly as its answers, and told apart from them.
+//! Reading a notice is as strict as reading an answer, and a reader distinguishes notices from answers.
 
 use super::*;
 use crate::answer::notice::NoticeContent;
@@ -33,7 +33,7 @@ fn a_notice_is_no_answer_and_an_answer_no_notice() {
     assert!(matches!(read(ANSWER).unwrap(), CentreLetter::Answer(_)));
     assert_eq!(read_answer(NOTICE.as_bytes(), &LIMITS).unwrap_err().code, RefusalCode::PayloadMalformed);
     assert_eq!(refused(NOTICE.as_bytes()).code, RefusalCode::PayloadMalformed);
-    // What has a receipt is an answer, whatever else it claims to be.
+    // A document with a receipt is read as an answer, even where it also has a notice's members.
     let receipt = &ANSWER[ANSWER.find("\"receipt\"").unwrap()..];
     let both = format!("{},{receipt}", NOTICE.strip_suffix('}').unwrap());
     assert_eq!(read(&both).unwrap_err().code, RefusalCode::PayloadMalformed);
@@ -67,5 +67,19 @@ fn a_notice_has_one_form() {
         assert_eq!(refusal.code, RefusalCode::PayloadMalformed, "{bad}: {refusal}");
         assert_eq!(parameter(&refusal, "path"), path, "{bad}: {refusal}");
         assert!(parameter(&refusal, "expected").contains(expected), "{bad}: {refusal}");
+    }
+}
+
+#[test]
+fn the_columns_of_a_definition_are_objects() {
+    let start = NOTICE.find("\"body\"").unwrap();
+    let defining = |columns: &str| {
+        let body = r#""number":3,"kind":"definitions","application":"ecr","table":"T","version":1,"legal_key":["K"]"#;
+        format!(r#"{}"body":{{{body},"corrections":"never","columns":{columns}}}}}"#, &NOTICE[..start])
+    };
+    read(&defining(r#"[{"name":"K"}]"#)).unwrap();
+    for columns in [r#"["K"]"#, "[[]]", r#"[{"name":"K"},null]"#] {
+        let refusal = read(&defining(columns)).expect_err(columns);
+        assert_eq!((refusal.code, parameter(&refusal, "path")), (RefusalCode::PayloadMalformed, "body.columns"));
     }
 }

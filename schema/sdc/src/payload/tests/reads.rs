@@ -1,4 +1,4 @@
-//! What offices ask to be read, and the parts that answer it.
+//! Tests of the requests `import` and `certify`, and of the parts that answer them.
 
 use serde_json::Value;
 
@@ -136,6 +136,39 @@ fn a_part_is_read_as_it_was_written() {
     assert_eq!(results.results[1].outcome, Found::Differs);
 }
 
+/// A column of equal values, as of `SELECT Status FROM …`, would compress by more than the ratio that offices accept. Such a part must be
+/// written as JSON, so that an office can read it.
+#[test]
+fn a_part_that_compresses_beyond_what_offices_admit_is_read_all_the_same() {
+    let body = format!(
+        r#"{{"application":"ecr","table":"ActeNaissance","columns":["Status"],"values":[[2{}]]}}"#,
+        ",2".repeat(99_999)
+    );
+    for form in [NEWEST_FRAME, PayloadForm::Frame { dictionary: 0 }] {
+        let octets = write_part(&head(Service::Import), body.as_bytes(), form);
+        let part = read_part(&octets, &LIMITS).unwrap_or_else(|refusal| panic!("{refusal}"));
+        assert!(matches!(part.content, PartContent::Rows(rows) if rows.row_count() == 100_000));
+    }
+}
+
+#[test]
+fn the_first_parts_of_an_answer_are_packed_as_tightly_as_letters() {
+    let texts: Vec<String> =
+        (0..20_000_u64).map(|n| format!("\"{:x}\"", n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40)).collect();
+    let body = format!(
+        r#"{{"application":"ecr","table":"ActeNaissance","columns":["Nom"],"values":[[{}]]}}"#,
+        texts.join(",")
+    );
+    let size = |part| write_part(&PartHead { part, ..head(Service::Import) }, body.as_bytes(), NEWEST_FRAME).len();
+    // The number of a part stands in the part, so that equal bodies differ by some octets: levels are told apart by more than that.
+    let (first, further) = ([size(1), size(2)], [size(3), size(10_000)]);
+    let margin = first[0] / 100;
+    assert!(
+        first.iter().max() < further.iter().min().map(|least| least - margin).as_ref(),
+        "{first:?} and {further:?}"
+    );
+}
+
 #[test]
 fn a_part_has_one_form() {
     let part = String::from_utf8(write_part(&head(Service::Import), ROWS.as_bytes(), PayloadForm::Json)).unwrap();
@@ -154,7 +187,46 @@ fn a_part_has_one_form() {
     }
 }
 
-/// The price of an answer is known before it is sealed, whatever the sealing comes to, and is not far above it.
+/// Whoever lays rows beside columns by their place would put a value under another name.
+#[test]
+fn every_row_and_record_of_a_part_has_a_value_for_each_column() {
+    let rows = |columns: &str, values: &str| {
+        format!(r#"{{"application":"ecr","table":"T","columns":{columns},"values":{values}}}"#)
+    };
+    let results = |columns: &str, result: &str| {
+        format!(r#"{{"application":"ecr","table":"T","first":1,{columns}"results":[{{"outcome":"match",{result}}}]}}"#)
+    };
+    for (service, body) in [
+        (Service::Import, rows(r#"["a","b"]"#, "[[1,2]]")),
+        (Service::Import, rows(r#"["a"]"#, "[[1],[2]]")),
+        (Service::Import, rows(r#"["a","b"]"#, "[[1,2],[1]]")),
+        (Service::Import, rows("[]", "[]")),
+        (Service::Import, rows(r#"["a"]"#, "[[[1]]]")),
+        (Service::Import, rows(r#"["a"]"#, r#"[[{"b":1}]]"#)),
+        (Service::Certify, results(r#""columns":["a","b"],"#, r#""record":[1]"#)),
+        (Service::Certify, results("", r#""record":[1]"#)),
+        (Service::Certify, results(r#""columns":["a"],"#, r#""record":[[1]]"#)),
+        (Service::Certify, results(r#""note_columns":["a"],"#, r#""notes":[[1],[1,2]]"#)),
+        (Service::Certify, results("", r#""notes":[["mariage"]]"#)),
+        (Service::Certify, results(r#""note_columns":["a"],"#, r#""notes":[[{}]]"#)),
+    ] {
+        let octets = write_part(&head(service), body.as_bytes(), PayloadForm::Json);
+        let refusal = read_part(&octets, &LIMITS).expect_err(&body);
+        assert_eq!((refusal.code, parameter(&refusal, "path")), (RefusalCode::PayloadMalformed, "body"), "{body}");
+    }
+    for (service, body) in [
+        (Service::Import, rows(r#"["a","b"]"#, "[[1,2],[null,true]]")),
+        (Service::Import, rows(r#"["a"]"#, "[[]]")),
+        (Service::Certify, results(r#""columns":["a"],"note_columns":["b","c"],"#, r#""record":[1],"notes":[[1,2]]"#)),
+        (Service::Certify, results(r#""columns":["a"],"#, r#""columns":["a"]"#)),
+    ] {
+        let octets = write_part(&head(service), body.as_bytes(), PayloadForm::Json);
+        read_part(&octets, &LIMITS).unwrap_or_else(|refusal| panic!("{body}: {refusal}"));
+    }
+}
+
+/// Answers are priced by a computed size of their container before they are sealed. The computed size is at least the real size, and less
+/// than 300 bytes above it.
 #[test]
 fn a_container_is_no_longer_than_it_is_reckoned_and_little_shorter() {
     let of_curve = |algorithm| rcgen::KeyPair::generate_for(algorithm).unwrap();

@@ -1,4 +1,4 @@
-//! How each golden vector is made: by the stock command where it can, by bending a good structure where it cannot.
+//! Makes each golden vector with the stock `openssl` command, or by changing a good structure where the command cannot write the vector.
 
 use sdc::cms;
 use sdc::der;
@@ -8,7 +8,7 @@ use sdc::keys::RegisteredCertificate;
 use crate::tree::Node;
 use crate::workshop::Workshop;
 
-/// Each vector, and what its refusal says was expected.
+/// Path of each vector, and the value `expected` of its refusal.
 pub const EXPECTED: &[(&str, &str)] = &[
     ("accepted/as_we_seal.sdc", ""),
     ("accepted/cbc.sdc", ""),
@@ -91,7 +91,7 @@ pub const EXPECTED: &[(&str, &str)] = &[
 
 const FITTING: &str = "an encrypted key that fits the recipient's";
 
-/// Paths into a ContentInfo as the stock command orders it.
+/// Paths of elements in a ContentInfo, in the order in which the stock `openssl` command writes them.
 const BODY: &[usize] = &[1, 0];
 const RECIPIENTS: &[usize] = &[1, 0, 1];
 const RECIPIENT: &[usize] = &[1, 0, 1, 0];
@@ -108,7 +108,7 @@ const SIGNERS: &[usize] = &[1, 0, 3];
 const SIGNER: &[usize] = &[1, 0, 3, 0];
 const ATTRIBUTES: &[usize] = &[1, 0, 3, 0, 3];
 
-/// Object identifiers that no SDC has, as content octets.
+/// Object identifiers that the format does not allow, as content octets.
 const COMPRESSED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x10, 0x01, 0x09];
 const COFACTOR_DH_SHA256: &[u8] = &[0x2b, 0x81, 0x04, 0x01, 0x0e, 0x01];
 const AES256_WRAP_PAD: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 0x30];
@@ -180,20 +180,20 @@ impl Maker<'_> {
         self.documents.push((path.to_owned(), Document::render(der, None)));
     }
 
-    /// Adds a good envelope, bent.
+    /// Adds a good envelope after `bend` has changed it.
     fn add_bent(&mut self, path: &str, arguments: &str, bend: impl FnOnce(&mut Node)) {
         let mut tree = Node::parse(&self.good(arguments));
         bend(&mut tree);
         self.add(path, &tree.der());
     }
 
-    /// Adds a good envelope around any octets.
+    /// Adds a good envelope whose content is `signed`.
     fn add_inside(&mut self, path: &str, signed: &[u8]) {
         let der = cms::encrypt(signed, &self.centre, cms::ContentCipher::Aes256Gcm).unwrap();
         self.add(path, &der);
     }
 
-    /// Adds a good envelope around a good signed structure, bent.
+    /// Adds a good envelope around a good signed structure that `bend` has changed.
     fn add_bent_inside(&mut self, path: &str, bend: impl FnOnce(&mut Node)) {
         let mut tree = Node::parse(&self.good_signed());
         bend(&mut tree);
@@ -276,7 +276,7 @@ impl Maker<'_> {
 
     fn key_transports(&mut self) {
         let f = |name: &str| format!("envelope_forbidden/{name}.sdc");
-        // The stock command's OAEP names no hash, and so means SHA-1.
+        // The stock `openssl` command writes OAEP without a hash by default, and an absent hash means SHA-1.
         let der = self.good(&format!("{CENTRE_RSA} {OAEP}"));
         self.add(&f("oaep_sha1"), &der);
         let oaep_sha256 = format!("{CENTRE_RSA} {OAEP_SHA256}");
@@ -325,7 +325,8 @@ impl Maker<'_> {
         });
         self.add_bent(&f("nonce_16"), CENTRE, |tree| tree.at(GCM).children[0].content.extend([0; 4]));
         self.add_bent(&f("tag_12"), CENTRE, |tree| tree.at(TAG).content.truncate(12));
-        // CVE-2025-15467 and CVE-2026-34182 lie where nonce and tag lengths are the sender's to choose.
+        // In CVE-2025-15467 and CVE-2026-34182, the sender chooses the length of the nonce or the tag. So an envelope must be refused if
+        // the parameter `ICVlen`, the length of the tag, is 12, and also if it is absent, since its default is 12.
         self.add_bent(&f("tag_length_12"), CENTRE, |tree| {
             tree.at(GCM).children[1].content = vec![12];
             tree.at(TAG).content.truncate(12);
@@ -339,7 +340,7 @@ impl Maker<'_> {
         self.add(&f("empty"), &[]);
         self.add(&f("bytes_after"), &[good.as_slice(), &[0]].concat());
         self.add(&f("truncated"), &good[..good.len() - 1]);
-        // `30 82 xx xx` becomes `30 83 00 xx xx`.
+        // The length is written with one octet more than it needs, which DER forbids: `30 82 xx xx` becomes `30 83 00 xx xx`.
         self.add(&f("length_long"), &[&[0x30, 0x83, 0x00], &good[2..]].concat());
         self.add(&f("length_beyond"), &[&[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff], &good[4..]].concat());
         let deep = (0..4000).fold(Vec::new(), |inside: Vec<u8>, _| der::write(der::SEQUENCE, &[&inside]));
@@ -375,10 +376,10 @@ impl Maker<'_> {
         }
         let thief = self.sign("-nodetach -keyid -signer thief.crt -inkey thief.key -certfile office.crt");
         self.add_inside("unknown_signer/signed_by_another.sdc", &thief);
-        // The thief's signature and certificate, under the office's name.
+        // A letter signed by the thief, with the thief's certificate, that gives the office as its signer.
         let office = self.workshop.pair("office").certificate().key_id().to_vec();
         let mut tree = Node::parse(&thief);
-        // Certificates stand before the signers.
+        // Child 3 contains the certificates, child 4 the signers.
         tree.at(&[1, 0, 4, 0]).children[1].content = office;
         self.add_inside("signature_invalid/signed_by_another_in_the_office_s_name.sdc", &tree.der());
     }
@@ -422,15 +423,15 @@ impl Maker<'_> {
             let attribute = tree.at(ATTRIBUTES).children.last_mut().unwrap();
             attribute.children[1].children[0].content = digest.as_bytes().to_vec();
         });
-        // The signed content begins some 60 bytes into the structure. The flipped bit of CBC destroys one block, and flips one bit of the
-        // next that a stranger can choose. Only the signature notices.
+        // The signed content begins some 60 bytes into the structure. With CBC, a flipped bit destroys one block and flips one bit of the
+        // next block, which a stranger can choose. Only the signature reveals this change.
         self.add_bent(&f("cbc_flipped"), "-aes-256-cbc -keyid -recip centre.crt", |tree| {
             tree.at(ENCRYPTED).children[2].content[64] ^= 1;
         });
     }
 }
 
-/// Wraps a structure in CompressedData without compressing it; nothing looks inside.
+/// Wraps a structure in CompressedData without compressing it, since the scan refuses CompressedData before it reads the content.
 fn compressed(content: &[u8]) -> Vec<u8> {
     let octets = Node::primitive(der::OCTET_STRING, content);
     let info = vec![Node::primitive(der::OBJECT_IDENTIFIER, SHA1), Node::constructed(der::context(0), vec![octets])];

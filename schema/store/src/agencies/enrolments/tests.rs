@@ -1,4 +1,4 @@
-//! Codes as operators have them, against a real PostgreSQL.
+//! Tests of enrolment codes as operators use them, on a real PostgreSQL.
 
 use super::{ENROLMENT_ALPHABET, ENROLMENT_CHARS, code, list};
 use crate::approvals;
@@ -44,10 +44,10 @@ async fn a_code_for_a_further_key_needs_two_people_and_is_told_to_who_asks_again
     assert_eq!(state(&mut connection).await, ["permitted"]);
     code(&mut connection, &asker, number(1)).await.unwrap();
     assert_eq!(state(&mut connection).await, ["open", "replaced"]);
-    // One permit is one code.
+    // A permit admits only one code.
     let error = code(&mut connection, &asker, number(1)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::ApprovalNeeded(_)), "{error}");
-    // Who may register first certificates alone may not even ask.
+    // An operator who may only register first certificates may not ask for an approval.
     let beginner = Operator::pretended("abena", Privilege::Operateur);
     let error = code(&mut connection, &beginner, number(1)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::PrivilegeMissing { .. }), "{error}");

@@ -1,4 +1,4 @@
-//! A signer: a registered certificate with all that judging a letter needs of its agency, as it is read.
+//! A signer: a registered certificate with all data of its agency that the program needs to judge a letter.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,55 +13,55 @@ use sdc::names::folded;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// A registered certificate and its agency as they were when read.
+/// A registered certificate and its agency, at the time when they were read.
 pub struct Signer {
-    /// Its `id` in `xm.certificates`.
+    /// Key of the certificate in `xm.certificates`.
     pub certificate_id: i32,
-    /// The one certificate that the agency's signature is verified with.
+    /// The certificate with which the agency's signature is verified.
     pub certificate: RegisteredCertificate,
-    /// When its key was revoked, with every certificate of it.
+    /// Time when the certificate's key was revoked, together with all its certificates.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// Periods of validity: of its certificate, or of each certificate of its key.
+    /// Periods of validity: of the certificate alone, or of each certificate of its key.
     pub validity: Vec<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Whether `validity` has every certificate of its key.
+    /// Whether `validity` contains the periods of all certificates of the key.
     pub has_every_validity: bool,
-    /// The agency that the key belongs to, for ever.
+    /// Matricule of the agency, to which the key belongs for ever.
     pub matricule: Matricule,
-    /// The agency's revision when this was read.
+    /// The agency's revision when the signer was read.
     pub revision: i64,
-    /// The agency's status, 0 to 3 (guide, table 3).
+    /// The agency's status, from 0 (suspended) to 3 (all services). Each service demands a lowest status (`Facts::status_needed`).
     pub status: i16,
-    /// Its plan.
+    /// Name of the agency's plan.
     pub plan: String,
-    /// Largest container that it may send, in bytes.
+    /// Size of the largest container that the agency may send, in bytes.
     pub letter_bytes_max: usize,
-    /// Whether AES-256-CBC is tolerated from it.
+    /// Whether the agency may use AES-256-CBC.
     pub cbc_allowed: bool,
-    /// Its enrolled installations.
+    /// Names of the agency's enrolled installations.
     pub installations: Vec<String>,
-    /// Codes granted, by scope column as [`folded`].
+    /// Codes granted to the agency, by scope column as [`folded`].
     pub scopes: HashMap<String, HashSet<String>>,
 }
 
 impl Signer {
-    /// Says whether any certificate of its key was valid at a time.
+    /// Says whether any certificate of the key was valid at a time.
     pub fn is_valid_at(&self, time: DateTime<Utc>) -> bool {
         self.is_in_time(time, 0)
     }
 
-    /// Says whether any certificate of its key was valid at a time, or had ended no more than `grace_days` before.
+    /// Says whether any certificate of the key was valid at a time, or had ended at most `grace_days` before.
     pub fn is_in_time(&self, time: DateTime<Utc>, grace_days: u16) -> bool {
         let grace = TimeDelta::days(i64::from(grace_days));
         self.validity.iter().any(|(not_before, not_after)| *not_before <= time && time - *not_after <= grace)
     }
 
-    /// Says whether a certificate of its key that was not read may have been valid at a time.
+    /// Says whether a certificate of the key whose validity was not read may have been valid at a time.
     pub fn may_be_valid_at(&self, time: DateTime<Utc>) -> bool {
         !self.has_every_validity && !self.is_valid_at(time)
     }
 }
 
-/// A certificate and its agency as they stand in the database.
+/// The row of a certificate and its agency in the database.
 #[derive(QueryableByName)]
 pub(super) struct SignerRow {
     #[diesel(sql_type = Integer)]
@@ -94,13 +94,13 @@ pub(super) struct SignerRow {
     cbc_allowed: bool,
     #[diesel(sql_type = Array<Text>)]
     installations: Vec<String>,
-    /// Scopes, each as its column and then its code.
+    /// Column and code of each granted scope, in turn.
     #[diesel(sql_type = Array<Text>)]
     columns_and_codes: Vec<String>,
 }
 
-/// Selects the columns of a signer; the caller adds the condition. `xm.agency_keys` is looked into for revoked certificates alone: triggers
-/// see to it that the key of a certificate that is not revoked is not revoked either.
+/// Selects the columns of a signer; the caller adds the condition. The query reads `xm.agency_keys` only for revoked certificates: triggers
+/// ensure that a certificate is revoked whenever its key is.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(
@@ -114,8 +114,8 @@ macro_rules! select_signers {
                FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
-            // Order of several certificates of one key. A certificate that was replaced (it is revoked, its key is not) comes after all
-            // others. Of these the one valid now comes first, then the one that ends last.
+            // Order of several certificates of one key. A certificate that is revoked although its key is not was replaced, and comes last.
+            // Among the others, a certificate that is valid now comes first, and then the certificate that ends last.
             " ORDER BY (c.revoked_at IS NULL) DESC, (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
         )
     };
@@ -123,16 +123,16 @@ macro_rules! select_signers {
 
 pub(super) use select_signers;
 
-/// Periods of validity of all certificates of a key, under the id of the certificate that a row holds.
+/// For the id of a certificate, the periods of validity of all certificates of the same key.
 #[derive(Default)]
 pub(super) struct Validities(HashMap<i32, Vec<Period>>);
 
-/// From when to when a certificate is valid.
+/// Begin and end of a certificate's validity.
 type Period = (DateTime<Utc>, DateTime<Utc>);
 
 impl Validities {
-    /// Reads the validity of other certificates of a key where it is needed: where a row's certificate is not valid now, or another row has
-    /// the same key identifier. Mostly nothing is read, since a certificate that is valid now says enough.
+    /// Reads the validity of the other certificates of a key, if a row's certificate is not valid now or two rows have the same key
+    /// identifier. Otherwise nothing is read, since one certificate that is valid now is enough.
     pub async fn read<'a>(
         connection: &mut AsyncPgConnection,
         rows: impl Iterator<Item = &'a SignerRow>,
@@ -166,7 +166,7 @@ impl Validities {
 }
 
 impl SignerRow {
-    /// Makes a signer of it; `parse` reads its certificate.
+    /// Makes a signer of the row; `parse` reads the certificate.
     pub fn read(
         self,
         validities: &Validities,

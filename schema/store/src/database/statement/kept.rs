@@ -1,25 +1,25 @@
 //! Decides which statements over the columns of letters a connection keeps prepared. A letter chooses its columns, and each set of columns
-//! is a text of its own: an office that sends every subset would have each connection, and PostgreSQL behind it, keep a million of them.
-//! Nothing takes a statement back out of diesel's cache, so what goes in is bounded.
+//! needs its own text. An office that sends every subset of the columns could make each connection, and PostgreSQL, keep a million
+//! statements. diesel's cache never drops a statement, so the number of kept statements is bounded.
 //!
-//! A text is kept from its eighth use on, so that what is sent once or twice takes no place. The other texts are prepared for each use,
-//! which costs a message to PostgreSQL and its answer. The columns that most letters bring have their place after eight batches.
+//! A text is kept from its eighth use on, so that rare texts use no place. Other texts are prepared for each use, which costs one more
+//! round trip to PostgreSQL. The sets of columns of most letters are kept after eight batches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// Most such texts that connections keep, beside this program's own, of which there are some fifty.
+/// Most texts over the columns of letters that connections keep, beside some fifty texts written in this program.
 pub const KEPT_MAX: usize = 200;
-/// Uses from which a text is kept.
+/// Number of uses from which a text is kept.
 const USES_MIN: u32 = 8;
-/// Most texts of which uses are counted.
+/// Most texts whose uses are counted.
 const COUNTED_MAX: usize = 4096;
 
-/// One count for the process, since any connection may be given any text.
+/// One count for the whole process, since every connection may run every text.
 static TEXTS: Mutex<Texts> = Mutex::new(Texts { kept: BTreeSet::new(), uses: BTreeMap::new() });
 
-/// Texts by their hashes. Two texts that share a hash share a place, which does no harm.
+/// Kept texts, and uses of other texts, by hash. Two texts with the same hash count as one, which does no harm.
 #[derive(Debug, Default)]
 struct Texts {
     kept: BTreeSet<u64>,
@@ -30,7 +30,7 @@ struct Texts {
 pub fn is_kept(text: &str) -> bool {
     let mut hasher = DefaultHasher::new();
     text.hash(&mut hasher);
-    // The count is valid after every single operation, so a panic elsewhere does not spoil it.
+    // Every single operation leaves the count valid, so a panic of another thread does not damage it.
     TEXTS.lock().unwrap_or_else(PoisonError::into_inner).is_kept(hasher.finish())
 }
 
@@ -49,7 +49,7 @@ impl Texts {
             return self.kept.insert(text);
         }
         if self.uses.len() > COUNTED_MAX {
-            // What is rare is forgotten first.
+            // Halving the counts removes rare texts first.
             self.uses.values_mut().for_each(|uses| *uses /= 2);
             self.uses.retain(|_, uses| *uses > 0);
         }

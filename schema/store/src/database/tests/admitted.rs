@@ -1,4 +1,4 @@
-//! Whom PostgreSQL does not let in.
+//! Tests of logins that PostgreSQL refuses.
 
 use diesel::sql_types::Text;
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
@@ -35,7 +35,7 @@ async fn who_is_not_let_in_is_told_so_and_not_that_the_database_is_away() {
         let fault = tried(user, database).await.unwrap_err();
         let Fault::NotAdmitted { sqlstate, .. } = &fault else { panic!("{user}: {fault}") };
         assert_eq!(sqlstate, expected, "{user}: {fault}");
-        // A program that runs waits for it all the same.
+        // The fault counts as away, so that a program that runs waits until the login works.
         assert!(
             fault.is_away() && fault.is_not_admitted() && fault.to_string().contains("database.url_file"),
             "{fault}"

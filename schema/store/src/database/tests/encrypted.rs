@@ -1,4 +1,4 @@
-//! Connections to a database over a network are encrypted, and the server's certificate is verified.
+//! Tests that connections to a database over a network are encrypted, and that the server's certificate is verified.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use diesel_async::RunQueryDsl;
 
 use super::super::{Database, DatabaseSettings};
 
-/// Makes a certificate for localhost and its key, both as files.
+/// Makes a certificate for localhost with its key; returns the paths of both files.
 fn certificate_for_localhost(folder: &Path, name: &str) -> (PathBuf, PathBuf) {
     let (certificate, key) = (folder.join(format!("{name}.crt")), folder.join(format!("{name}.key")));
     let made = std::process::Command::new("openssl")

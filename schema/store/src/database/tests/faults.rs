@@ -1,4 +1,4 @@
-//! Faults as a real PostgreSQL raises them, also one that speaks French.
+//! Tests of faults that a real PostgreSQL raises, also with French messages.
 
 use diesel_async::SimpleAsyncConnection;
 
@@ -25,7 +25,7 @@ async fn a_fault_names_the_constraint_and_no_value() {
     }
 }
 
-/// What a trigger says is its own affair; what PostgreSQL means stands in the SQLSTATE.
+/// A trigger may raise any message; only the SQLSTATE shows the cause.
 #[tokio::test]
 async fn faults_are_told_apart_by_sqlstate_whatever_the_words_and_the_language() {
     let database = TestCluster::shared().await.empty_database().await;
@@ -72,7 +72,7 @@ async fn faults_are_told_apart_by_sqlstate_whatever_the_words_and_the_language()
     assert!(missing.is_altered() && missing.to_string().contains("nowhere"), "{missing}");
 }
 
-/// Two that wait for each other's row of `acte`: PostgreSQL ends one of them.
+/// Makes two transactions wait for each other's row of `acte`, so that PostgreSQL ends one of them.
 async fn deadlock(database: &Database) -> Fault {
     let mut others = [database.get().await.unwrap(), database.get().await.unwrap()];
     for (other, number) in others.iter_mut().zip([1, 2]) {
@@ -86,7 +86,7 @@ async fn deadlock(database: &Database) -> Fault {
     Fault::from(ends.0.and(ends.1).unwrap_err())
 }
 
-/// A ministry's server speaks French: its own errors, not ours in French words. deploy/setup-debian.sh makes the locale.
+/// A ministry's server may have French messages. The test needs the locale that deploy/setup-debian.sh makes.
 #[tokio::test]
 async fn faults_of_a_server_that_speaks_french_are_told_apart_and_tell_no_value() {
     let cluster = TestCluster::with_settings(&[("lc_messages", "fr_FR.UTF-8"), ("deadlock_timeout", "10ms")]).await;
@@ -154,7 +154,7 @@ async fn faults_of_a_server_that_speaks_french_are_told_apart_and_tell_no_value(
     let deadlock = deadlock(&database).await;
     assert!(matches!(&deadlock, Fault::Busy { sqlstate, .. } if sqlstate == "40P01"), "{deadlock:?}");
 
-    // The session is ended by an operator.
+    // An operator ends the session.
     let fault = fault("RESET ALL; SELECT pg_terminate_backend(pg_backend_pid())").await;
     assert!(fault.is_away(), "{fault:?}");
 }

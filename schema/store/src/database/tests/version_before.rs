@@ -1,5 +1,5 @@
-//! Statements of the program version before. Such programs go on while this one has migrated already, so their statements stand here as
-//! they do there.
+//! Tests with statements of the former program version. Programs of that version run on after this version has migrated the database, so
+//! the statements are copies of theirs.
 
 use diesel_async::SimpleAsyncConnection;
 
@@ -10,14 +10,14 @@ use crate::testing::centre::{run, value};
 const PLANS_DOWN: &str = include_str!("../../../migrations/00000000000016_plans/down.sql");
 const PLANS_UP: &str = include_str!("../../../migrations/00000000000016_plans/up.sql");
 
-/// What the version before reads of agencies, rights and prices.
+/// Statements by which the former version reads agencies, rights and prices.
 const READS: [&str; 4] = [
     "SELECT a.matricule, a.revision, a.status, a.profile, a.letter_bytes_max, a.cbc_allowed FROM xm.agencies a WHERE a.profile = 'gold'",
     "SELECT table_id, profile, may_export FROM xm.rights WHERE profile = 'gold'",
     "SELECT profile, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to FROM xm.tariffs WHERE profile = 'gold'",
     "SELECT name FROM xm.profiles WHERE name = 'gold' ORDER BY name",
 ];
-/// What the version before writes of them.
+/// Statements by which the former version writes agencies, rights and prices.
 const WRITES: &str = "
     INSERT INTO xm.agencies (matricule, name, town, telephone, email, profile, status) VALUES (1, 'a', '', '', 'a@b.c', 'gold', 3);
     INSERT INTO xm.agencies (matricule, name, email) VALUES (2, 'b', 'b@b.c');
@@ -47,7 +47,8 @@ async fn a_plan_goes_on_under_its_former_name() {
         VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
     run(&mut connection, table).await;
 
-    // What the version before has written is taken over, and its prepared statements still work on what is a view now.
+    // After `PLANS_DOWN` the schema is that of the former version. What that version wrote must still be there after `PLANS_UP`, the
+    // migration. Statements that it prepared on the table `xm.profiles` must still work on the view that replaces the table.
     run(&mut connection, PLANS_DOWN).await;
     run(&mut connection, "INSERT INTO xm.profiles (name) VALUES ('gold')").await;
     run(&mut connection, WRITES).await;
@@ -57,7 +58,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     run(&mut connection, "EXECUTE names; EXECUTE signer").await;
     assert_is_gold(&mut connection).await;
 
-    // What the version before writes afterwards is taken over as well.
+    // Triggers also translate what the former version writes after the migration.
     run(
         &mut connection,
         "DELETE FROM xm.tariffs; DELETE FROM xm.rights; DELETE FROM xm.agencies;
@@ -71,7 +72,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     run(&mut connection, "UPDATE xm.agencies SET profile = 'standard' WHERE matricule = 1").await;
     assert_eq!(rows(&mut connection, "xm.agencies WHERE plan = 'standard'").await, 2);
 
-    // The version before sees what this program writes.
+    // The former version reads what this program writes.
     run(&mut connection, "UPDATE xm.agencies SET plan = 'gold', name = 'c' WHERE matricule = 1").await;
     assert_is_gold(&mut connection).await;
     let ours = "INSERT INTO xm.agencies (matricule, name, email, plan) VALUES (3, 'd', 'd@b.c', 'gold');

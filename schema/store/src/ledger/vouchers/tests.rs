@@ -1,4 +1,4 @@
-//! Vouchers as operators have them, against a real PostgreSQL.
+//! Tests of operators' operations on vouchers, on a real PostgreSQL.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use crate::people::tests::{centre, count, last_line, number, user};
 use crate::people::{Operator, Privilege, users};
 use crate::settle::tests::vouchers::keys;
 
-/// A batch that two people agreed on.
+/// Makes a batch that two people agreed on. Returns its number.
 async fn made(connection: &mut Connection, asker: &Operator, vouchers: i32) -> i32 {
     let end = Utc::now() + Duration::days(365);
     let Err(AdministrationError::ApprovalNeeded(act)) = make(connection, asker, vouchers, 5000, end).await else {
@@ -55,7 +55,7 @@ async fn two_people_make_vouchers_and_their_codes_are_written_once() {
     let again = codes(&mut connection, &ekane, &keys, batch).await.unwrap_err();
     assert!(matches!(again, AdministrationError::VouchersWritten(of) if of == batch), "{again}");
     assert!(matches!(codes(&mut connection, &ekane, &keys, 77).await, Err(AdministrationError::VouchersUnknown(77))));
-    // Nothing of a code stands in the database.
+    // The database contains no code in plain text.
     let dump = "SELECT count(*) AS count FROM xm.vouchers v WHERE encode(v.mac, 'escape') ~ '[0-9]{16}'";
     assert_eq!(count(&mut connection, dump).await, 0);
 

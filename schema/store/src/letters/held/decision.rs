@@ -1,4 +1,4 @@
-//! The end of a letter that is held: asked by one person, confirmed by another, and carried out as a further attempt at the letter.
+//! Decision about a held letter: one person asks for it, another person confirms it, and a further attempt at the letter carries it out.
 
 use chrono::Utc;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamptz};
@@ -18,12 +18,12 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::settle::{Arrival, Retry, Ruling, Settler, Tried};
 
-/// Makes what is asked of a letter: to release it with these checks waived, or all that hold it where none is named; or, without
-/// checks, to refuse it. Corrections that wait for approval alone are decided by one person, unless they are of results:
+/// Makes the act for a decision. The letter is released with the checks in `waived`, where an empty list means all checks that hold the
+/// letter. The letter is refused if `waived` is `None`. Corrections that only wait for approval, and are not of results, need no act:
 /// [`decide_alone`].
 ///
 /// # Errors
-/// No such letter, or one that is decided; a check that does not hold it; no reason; a fault.
+/// The letter does not exist or is decided already; a check that does not hold the letter; the reason is missing; a fault of the database.
 pub async fn act(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -36,10 +36,7 @@ pub async fn act(
     if letter.state != "open" {
         return Err(AdministrationError::HeldDecided { id, state: letter.state });
     }
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().any(char::is_control) {
-        return Err(InvalidValue::Reason.into());
-    }
+    let reason = audit::reason(reason)?;
     let known = letter.checks_named();
     let waived = match waived {
         Some([]) => Some(known),
@@ -55,19 +52,20 @@ pub async fn act(
     })
 }
 
-/// Says whether one person decides: of corrections that wait for approval and are not of results. The office asked, so there are two.
+/// Says whether one operator may decide alone: the letter has corrections that wait for approval and are not of results. The office that
+/// sent the corrections counts as the first person.
 ///
 /// # Errors
-/// No such letter; a fault.
+/// The letter does not exist; a fault of the database.
 pub async fn is_for_one(connection: &mut AsyncPgConnection, id: i64) -> Result<bool, AdministrationError> {
     let letter = find(connection, id).await?;
     Ok(letter.is_of_corrections() && !letter.is_of_results)
 }
 
-/// Reads a letter that waits, with its bytes, to be tried again.
+/// Reads an open held letter with its bytes, to settle it again.
 ///
 /// # Errors
-/// No such letter, or one that is decided; a fault.
+/// The letter does not exist or is decided already; a fault of the database.
 pub async fn take_up(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -104,21 +102,22 @@ pub async fn take_up(
         .await
 }
 
-/// What came of an approval.
+/// Outcome of a decision about a held letter.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// The approval, as it is now; it waits still where no attempt could be made. Absent where one person decided.
+    /// The approval after the decision; it still waits if no attempt could be made. `None` where one person decided alone.
     pub approval: Option<Approval>,
-    /// What became of the letter.
+    /// Outcome of the further attempt.
     pub tried: Tried,
 }
 
-/// Confirms what another person asked of a held letter, and does it: the letter's further attempt, the approval and the operator's line
-/// are one transaction. Where no attempt can be made, nothing is changed but that the try is on record; a letter whose key was revoked
-/// since can still be refused, and nobody is told.
+/// Confirms the decision that another person asked for, and carries it out: the held letter is settled once more, and is accepted or
+/// refused as decided. One transaction commits the new verdict, closes the approval and writes the line of the audit log. If the letter
+/// cannot be settled, only the line of the audit log is written. If the key that signed the letter was revoked in the meantime, the letter
+/// can still be refused, but its agency gets no answer.
 ///
 /// # Errors
-/// As [`approvals::confirm`]; the letter was decided meanwhile; a fault.
+/// The errors of [`approvals::confirm`]; the letter was decided in the meantime; a fault of the database.
 pub async fn confirm(
     settler: &Settler,
     connection: &mut AsyncPgConnection,
@@ -131,15 +130,15 @@ pub async fn confirm(
     let Some(decision) = approval.act.of_held() else {
         return Err(AdministrationError::ApprovalUnknown(approval_id));
     };
-    // What cannot be confirmed is found out before the letter is tried; and once more beside it, under the locks.
+    // This check finds a decision that cannot be confirmed before the attempt begins. The check is repeated under the locks of the attempt.
     approvals::still_holds(connection, decider, approval_id).await?;
     Carrying { settler, decider, decision, approval: Some(approval_id) }.out(connection, opened).await
 }
 
-/// Decides of corrections that wait for approval alone, and does it.
+/// Decides about corrections that only wait for approval, with one operator alone, and carries the decision out.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`] where two people decide; the letter was decided meanwhile; a fault.
+/// [`AdministrationError::ApprovalNeeded`] where two people must decide; the letter was decided in the meantime; a fault of the database.
 pub async fn decide_alone(
     settler: &Settler,
     connection: &mut AsyncPgConnection,
@@ -157,7 +156,7 @@ pub async fn decide_alone(
     Carrying { settler, decider: operator, decision, approval: None }.out(connection, opened).await
 }
 
-/// A decision about a held letter, on its way.
+/// A decision about a held letter that is carried out; `approval` is `None` where one person decided alone.
 struct Carrying<'a> {
     settler: &'a Settler,
     decider: &'a Operator,
@@ -177,7 +176,7 @@ impl Carrying<'_> {
         let mut written = self.settler.write_again(vec![opened], retry).await.map_err(|unsettled| unsettled.fault)?;
         let tried = written.tried().into_iter().next().unwrap_or(Tried::Waits);
         if is_attempt(&tried) {
-            // Under the agency's lock, which another decision about the letter would wait for.
+            // The transaction has the agency's lock, so another decision about the letter waits.
             let approval = self.end(written.connection(), &tried).await?;
             written.post().await.map_err(|unsettled| unsettled.fault)?;
             return Ok(Decided { approval, tried });
@@ -196,7 +195,7 @@ impl Carrying<'_> {
         Ok(Decided { approval, tried })
     }
 
-    /// Ends the letter and the approval, and writes the operator's line, all in the caller's transaction.
+    /// Ends the held letter and the approval, and writes the line of the audit log, in the caller's transaction.
     async fn end(
         &self,
         connection: &mut AsyncPgConnection,
@@ -231,8 +230,8 @@ fn is_attempt(tried: &Tried) -> bool {
     matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. })
 }
 
-/// Ends a letter that is held no longer. Its bytes go where they lie twice: with the journal's line of what is accepted, in quarantine
-/// of what is refused. Its rows are in their tables where it is accepted.
+/// Marks a held letter as released or refused. Its bytes are deleted, since they are also stored with the journal's line of an accepted
+/// letter, or in the quarantine entry of a refused letter. The rows of an accepted letter are deleted, since they are now in their tables.
 async fn close(
     connection: &mut AsyncPgConnection,
     id: i64,
@@ -264,7 +263,7 @@ async fn close(
     Ok(())
 }
 
-/// Tells what came of it, for programs.
+/// Returns a decision's outcome as JSON, for programs.
 pub fn told(decided: &Decided) -> serde_json::Value {
     json!({ "approval": decided.approval, "tried": as_json(&decided.tried) })
 }

@@ -1,13 +1,15 @@
-//! Keeps what was not accepted, with its original bytes: whole where the signer is known, up to a ceiling otherwise.
+//! Insertion into quarantine: containers that were not accepted, with their original bytes. A container of a known signer is always kept
+//! completely; containers of strangers are kept up to a total.
 //!
-//! Everybody who can send mail could fill the disk. So the bytes of strangers have a total, which is shared out by reason, so that one
-//! flood does not push out the evidence of another fault. What is beyond the total is only counted, by day, reason and sender domain:
-//! it leaves neither bytes nor a line of the journal, nothing that grows with the number of mails.
+//! Anybody who can send mail could fill the disk. So the bytes of strangers have a total, and each reason has a share of it: a flood for
+//! one reason cannot displace the evidence for another. Containers beyond the total are only counted, by day, reason and sender domain.
+//! They cause no stored bytes and no line of the journal, so nothing grows with the number of mails.
 //!
-//! Poison that may be a registered agency's is kept all the same, since it may be the only copy of its records. So may be a mail of
-//! which not every document was looked into, where an agency signed one of its letters. Such mails have a room of their own within
-//! the total, of which no agency has more than an eighth (`rooms`): a letter that a stranger has intercepted, sent again and again
-//! with other octets after it, takes no other agency's room.
+//! A poison letter that claims to come from a registered agency is kept even beyond the share of its reason, since it may be the only copy
+//! of the agency's records. A mail may also be the only copy if an agency signed a letter in it and not all of its other documents were
+//! examined. The agency then vouches for the mail. All such mails have a limit of bytes of their own within the total, and no agency may
+//! use more than an eighth of it (`rooms`). So a stranger who repeats an intercepted letter with other bytes after it cannot use what is
+//! left for other agencies.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -27,28 +29,29 @@ use crate::settle::decision::Decision;
 use crate::settle::judge::Key;
 use crate::settle::{Arrival, Claimed, SettlingSettings};
 
-/// Sender domains that one reason counts separately in a day; a sender can invent any number of them.
+/// Most sender domains that are counted separately for one reason and day, since a sender can invent any number of domains.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
-/// Stands for the domains beyond that number.
+/// Name under which all further sender domains are counted.
 const OTHER_DOMAINS: &str = "(other)";
-/// What an entry takes beside its original, in bytes. If it were not counted, a flood of tiny containers would pass the ceiling.
+/// Bytes that an entry needs in addition to its original. If they were not counted, a flood of tiny containers would exceed the total.
 const ENTRY_BYTES: i64 = 512;
 
-/// Returns what an entry counts for: its original, what was kept of its mail, and its line.
+/// Returns the bytes that are counted for an entry: its original, the stored texts of its mail, and `ENTRY_BYTES`.
 pub fn entry_bytes(original: usize, texts: [Option<&str>; 3]) -> i64 {
     let octets = texts.into_iter().flatten().map(str::len).sum::<usize>().saturating_add(original);
     i64::try_from(octets).unwrap_or(i64::MAX).saturating_add(ENTRY_BYTES)
 }
 
 struct Item<'a> {
-    /// Its place in the batch.
+    /// Index of the container's case in the batch.
     place: usize,
     arrival: &'a Arrival,
     refusal: &'a Refusal,
     key: Option<&'a Key>,
     held_version: Option<&'a serde_json::Value>,
     digest: Vec<u8>,
-    /// The agency in whose part of the room for vouched mails it is kept.
+    /// Agency that signed another letter in the same mail, if the bytes of the item count against the limit of that agency; `None` if they
+    /// count against the limit of the reason.
     vouched_by: Option<Matricule>,
 }
 
@@ -57,13 +60,14 @@ impl Item<'_> {
         &self.arrival.source.claimed
     }
 
-    /// Returns the agency that it claims to be of: the signer of another letter of its mail, else the one that the mail mentions.
+    /// Returns the agency from which the item may come: the signer of another letter in the same mail, or else the agency that the mail
+    /// mentions.
     fn claimed_agency(&self) -> Option<Matricule> {
         self.claimed().signer_beside.or(self.claimed().agency)
     }
 
-    /// Returns the agency that a poison letter claims to be of. Anybody can claim one; but each poison letter costs three
-    /// failures of the program with nothing else in hand, so nobody fills a disk that way.
+    /// Returns the agency that a poison letter claims. Anybody can claim an agency, but each poison letter needs three failures of the
+    /// program while no other letter is processed, so nobody can fill a disk this way.
     fn claimed_poison(&self) -> Option<Matricule> {
         self.claimed().agency.filter(|_| self.refusal.code == RefusalCode::Poison)
     }
@@ -74,7 +78,8 @@ impl Item<'_> {
     }
 }
 
-/// Puts the refused containers of a batch into quarantine, or counts them. Returns the places of those that were only counted.
+/// Puts the containers of a batch that were not accepted into quarantine, or only counts them. Returns the indices of the containers that
+/// were only counted.
 pub async fn insert(
     connection: &mut AsyncPgConnection,
     batch: &[Case],
@@ -105,7 +110,7 @@ pub async fn insert(
     insert_strangers(connection, strangers, settings).await
 }
 
-/// Inserts items; returns reason and digest of those that were not there yet.
+/// Inserts items. Returns reason and digest of the items that were not in quarantine yet.
 async fn insert_items(
     connection: &mut AsyncPgConnection,
     items: &[Item<'_>],
@@ -140,7 +145,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
         Bind::Matricules(items.iter().map(|item| item.vouched_by).collect()),
     ];
-    // The same container again (a mail fetched twice, a copy) is one case, not two.
+    // If the same container arrives again, for example in a mail that is fetched twice, it gets no second entry.
     let text = format!(
         "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
                                     sender_domain, original, original_bytes, detail, held_version,
@@ -157,7 +162,7 @@ fn saturating(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Says whether the letter waits for an operator's decision between two versions.
+/// Says whether an operator must decide between two versions of the letter or record.
 fn is_held(code: RefusalCode) -> bool {
     matches!(code, RefusalCode::Conflict | RefusalCode::LetterConflict | RefusalCode::SequenceConflict)
 }
@@ -193,7 +198,7 @@ async fn insert_strangers(
             if new.remove(&(reason.to_owned(), item.digest.clone())) {
                 booked.add(reason, item.vouched_by, item.bytes());
             } else {
-                // The same container is kept already: sent a million times it is one entry and a count.
+                // The container is in quarantine already. Even if it is sent a million times, it has one entry and a count.
                 beyond.push(item);
             }
         }
@@ -207,7 +212,7 @@ async fn insert_strangers(
     Ok(places)
 }
 
-/// Returns the registered agencies that poison claims to be of.
+/// Returns the registered agencies among those that poison letters claim.
 async fn agencies_of_poison(
     connection: &mut AsyncPgConnection,
     strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,

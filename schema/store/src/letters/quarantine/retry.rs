@@ -1,8 +1,8 @@
-//! Another try at what is in quarantine: the cause is mended, and an operator has the centre look at the same bytes again.
+//! Retries of quarantine entries: after the cause is repaired, an operator lets the centre process the same bytes again.
 //!
-//! A refused letter gets another attempt, under the same locks as the first (`settle::retry`), committed together with the end of
-//! its entry and the operator's line. What nobody vouched for may have a signer by now. Where no attempt can be made, nothing
-//! is changed but that the try is on record.
+//! A refused letter gets a further attempt, under the same locks as the first attempt (`settle::retry`). One transaction commits the
+//! attempt, the end of the entry and the line of the audit log. If the signer of a container was unknown, his certificate may have been
+//! registered since. If no attempt can be made, only the audit log changes.
 
 use chrono::Utc;
 use diesel::prelude::*;
@@ -22,18 +22,17 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::settle::{Arrival, Retry, Ruling, Settler, Tried};
 
-/// An entry that is taken up to be tried again.
+/// An entry that is to be processed again, with its bytes.
 #[derive(Clone, Debug)]
 pub struct TakenUp {
-    /// The entry.
+    /// The entry of the quarantine.
     pub entry: QuarantineEntry,
-    /// Its bytes: a container, or the mail as a whole where its reason says so.
+    /// Original bytes: a container, or the whole mail for some reasons ([`TakenUp::is_mail`]).
     pub original: Vec<u8>,
 }
 
 impl TakenUp {
-    /// Says whether the bytes are those of a whole mail: whatever was wrong with it, no container was taken out of it. What lay in a
-    /// folder is a document itself.
+    /// Says whether the bytes are a whole mail, whose containers were not extracted. A document from the transfer folder is never a mail.
     pub fn is_mail(&self) -> bool {
         let of_mails = [RefusalCode::MailMalformed, RefusalCode::NoContainer, RefusalCode::Poison];
         self.entry.transport == "mail"
@@ -41,10 +40,10 @@ impl TakenUp {
     }
 }
 
-/// Reads an entry that can be tried again.
+/// Reads an open entry with its bytes, to process it again.
 ///
 /// # Errors
-/// No such entry, one that is decided, one of which not all bytes are kept; a fault.
+/// The entry does not exist or is decided already, or not all of its bytes are kept; a fault of the database.
 pub async fn take_up(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -66,11 +65,11 @@ pub async fn take_up(
         .await
 }
 
-/// Has the containers of an entry settled again. Returns what became of each, in their order; where no attempt was made at any of
-/// them, nothing but the operator's line is written.
+/// Settles the containers of an entry again. Returns their outcomes in the same order. If no attempt could be made at any container, only
+/// the line of the audit log is written.
 ///
 /// # Errors
-/// The entry was decided meanwhile; a fault.
+/// The entry was decided in the meantime; a fault of the database.
 pub async fn retry(
     settler: &Settler,
     connection: &mut AsyncPgConnection,
@@ -96,7 +95,7 @@ pub async fn retry(
         connection.transaction(async |connection| audit::write(connection, operator, &action).await).await?;
         return Ok(tried);
     }
-    // Under the agency's lock, which another retry of the letter would wait for.
+    // The transaction has the agency's lock, so another retry of the letter waits.
     let inside = written.connection();
     let entry = find(inside, id).await?;
     if entry.state != "open" {
@@ -113,7 +112,7 @@ fn is_attempt(tried: &Tried) -> bool {
     matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. })
 }
 
-/// Tells what became of a container for programs.
+/// Returns the outcome of a container as JSON, for programs.
 pub fn as_json(tried: &Tried) -> Value {
     match tried {
         Tried::Accepted { letter_id, attempt } => {
@@ -131,7 +130,8 @@ pub fn as_json(tried: &Tried) -> Value {
     }
 }
 
-/// Ends an entry whose letter has been tried; one that is refused for the same reason as before stays open, with what is wrong now.
+/// Ends an entry whose letter was settled again. If the letter is refused for the same reason as before, the entry stays open, with the new
+/// detail.
 async fn close(
     connection: &mut AsyncPgConnection,
     entry: &QuarantineEntry,
@@ -147,8 +147,8 @@ async fn close(
             .await?;
         return Ok(());
     }
-    // The bytes are kept with the journal's line of what is accepted, with the letter that is held, and in another entry of what is
-    // refused.
+    // The bytes are now stored elsewhere: with the journal's line of an accepted letter, with a held letter, or in another entry for a
+    // refused letter.
     release_room(connection, entry).await?;
     diesel::sql_query(
         "UPDATE xm.quarantine SET state = 'retried', original = '', held_version = NULL, sender = NULL, subject = NULL
@@ -160,15 +160,15 @@ async fn close(
     Ok(())
 }
 
-/// Opens the entries again that containers have by former tries for the reason that they are refused for now: settling adds none
-/// where there is one, and that one has no bytes any more.
+/// Opens an earlier entry of the same container again if the container is now refused for that entry's reason. A former retry ended that
+/// entry and deleted its bytes, and settling adds no second entry for the same container and reason.
 async fn reopen(
     connection: &mut AsyncPgConnection,
     taken_up: &TakenUp,
     entry: &QuarantineEntry,
     tried: &[Tried],
 ) -> Result<(), Fault> {
-    // A mail's containers have entries of their own for the first time.
+    // The containers of a mail had no entries before, so settling has added new entries.
     let [Tried::Refused { refusal, .. }] = tried else { return Ok(()) };
     if taken_up.is_mail() || refusal.code.as_str() == entry.reason {
         return Ok(());

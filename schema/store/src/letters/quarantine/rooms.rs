@@ -1,5 +1,6 @@
-//! The rooms of quarantine for containers without a known signer: one for each reason, and one for mails that an agency vouches for, in
-//! which each agency has a part. All rooms together are the total.
+//! Rooms: limits on the bytes that the quarantine keeps of containers without a known signer. Each reason of refusal has one room. One
+//! further room, `vouched`, is for mails in which a registered agency signed another letter: that agency vouches for the mail, and may use
+//! only a part of the room. The sizes of all rooms add up to `stranger_bytes_max`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,18 +12,20 @@ use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 use crate::settle::SettlingSettings;
 
-/// Name, among the reasons, of the room for mails that an agency vouches for.
+/// Key in `xm.quarantine_usage` of the room for mails in which a registered agency signed another letter. The keys of all other rooms are
+/// reasons of refusal.
 const VOUCHED: &str = "vouched";
 
-/// What is kept in the rooms that a batch may need, which are locked until its end.
+/// How many bytes the quarantine keeps in each room (limit of bytes) that a batch may use, and for each agency that vouches for a mail of
+/// the batch. The rows of the rooms stay locked until the transaction ends.
 pub struct Rooms {
     kept: HashMap<String, i64>,
     of_agencies: HashMap<Matricule, i64>,
 }
 
 impl Rooms {
-    /// Locks the rooms that a batch may need, those of its reasons and of the agencies that vouch for mails of it, and reads what is
-    /// kept there.
+    /// Locks the rows of rooms in `xm.quarantine_usage` that a batch may use: those of its `reasons`, and the row `vouched` if agencies
+    /// vouch for mails of the batch (`vouchers`). Reads how many bytes are kept in each room and for each of these agencies.
     pub async fn lock(
         connection: &mut AsyncPgConnection,
         reasons: impl Iterator<Item = &'static str>,
@@ -30,7 +33,8 @@ impl Rooms {
     ) -> Result<Rooms, Fault> {
         let vouched = (!vouchers.is_empty()).then_some(VOUCHED);
         let binds = [Bind::Texts(reasons.chain(vouched).map(Some).collect())];
-        // The row is the room's lock, taken in the order of reasons, so that two batches cannot both use the last room.
+        // The row of a room in `xm.quarantine_usage` is the room's lock, so that two batches cannot both use its last bytes. Every batch
+        // locks the rows in the order of reasons, to avoid a deadlock.
         let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
                      ORDER BY reason ON CONFLICT (reason) DO NOTHING";
         Statement::<()>::new(text, &binds).execute(connection).await?;
@@ -48,7 +52,8 @@ impl Rooms {
         Ok(Rooms { kept: kept.into_iter().collect(), of_agencies })
     }
 
-    /// Takes room for a mail that an agency vouches for, and says whether that agency's part had enough.
+    /// Reserves bytes in the room `vouched` for a mail in which this agency signed another letter. If the bytes exceed the limit of the
+    /// agency or of the whole room, reserves nothing and returns `false`.
     pub fn take_vouched(&mut self, agency: Matricule, bytes: i64, settings: &SettlingSettings) -> bool {
         let of_agency = self.of_agencies.entry(agency).or_default();
         let all = self.kept.entry(VOUCHED.to_owned()).or_default();
@@ -61,7 +66,8 @@ impl Rooms {
         fits
     }
 
-    /// Takes room of a reason, and says whether there was enough. With `has_to_be` it is taken beyond the ceiling too.
+    /// Reserves bytes in the room of a reason of refusal. If the bytes exceed the room's limit, reserves nothing and returns `false`. With
+    /// `has_to_be`, the bytes are reserved even beyond the limit.
     pub fn take(&mut self, reason: &str, bytes: i64, settings: &SettlingSettings, has_to_be: bool) -> bool {
         let kept = self.kept.entry(reason.to_owned()).or_default();
         let with_it = kept.saturating_add(bytes);
@@ -77,7 +83,8 @@ fn ceiling(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Bytes that a batch has added, by room.
+/// Bytes of the quarantine entries that a batch has inserted, by room and by vouching agency, before [`Booked::write`] adds them in the
+/// database.
 #[derive(Default)]
 pub struct Booked {
     rooms: BTreeMap<&'static str, i64>,
@@ -85,7 +92,7 @@ pub struct Booked {
 }
 
 impl Booked {
-    /// Adds an entry.
+    /// Adds the bytes of an entry to the room `vouched` and its agency, or to the room of its reason if `vouched_by` is `None`.
     pub fn add(&mut self, reason: &'static str, vouched_by: Option<Matricule>, bytes: i64) {
         if let Some(agency) = vouched_by {
             *self.of_agencies.entry(agency).or_default() += bytes;
@@ -93,7 +100,7 @@ impl Booked {
         *self.rooms.entry(if vouched_by.is_some() { VOUCHED } else { reason }).or_default() += bytes;
     }
 
-    /// Adds these bytes to the rooms in the database.
+    /// Adds the counted bytes to the rows of the rooms in `xm.quarantine_usage`, and of the agencies in `xm.quarantine_vouched`.
     pub async fn write(self, connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         let (rooms, bytes) = self.rooms.iter().map(|(room, bytes)| (Some(*room), Some(*bytes))).unzip();
         let text = "UPDATE xm.quarantine_usage u SET bytes_kept = u.bytes_kept + n.bytes
@@ -110,10 +117,11 @@ impl Booked {
     }
 }
 
-/// Gives back the room that an entry has taken, of its reason or of the agency that vouches for it.
+/// Subtracts the bytes of an entry whose original is about to be deleted: from the room `vouched` and the agency that vouches for the mail,
+/// or from the room of the reason if `vouched_by` is `None`.
 ///
 /// # Errors
-/// A fault.
+/// A fault of the database.
 pub async fn give_back(
     connection: &mut AsyncPgConnection,
     reason: &str,

@@ -1,9 +1,10 @@
-//! What an action is called, as long as there is an audit log.
+//! The name of each action in the audit log. Names never change, since old lines contain them.
 
 use super::AuditAction;
 
 impl AuditAction<'_> {
-    /// Returns the action's name. Lines of years are read by these: one is never renamed and never gets a second meaning.
+    /// Returns the action's name. Searches find old lines of the log by their names, so a name never changes and never gets a second
+    /// meaning.
     pub fn name(&self) -> &'static str {
         match self {
             AuditAction::AgencyAdd { .. } => "agency.add",

@@ -1,9 +1,9 @@
-//! Whom or what an action was done to, as the audit log names it.
+//! The subject of each action (the person or thing that it changes), in the form in which the audit log shows it.
 
 use super::AuditAction;
 
 impl AuditAction<'_> {
-    /// Names whom or what it was done to.
+    /// Returns the name of the person or thing that the action changed, such as `agency 000042`.
     pub fn subject(&self) -> String {
         match self {
             AuditAction::AgencyAdd { agency, .. }

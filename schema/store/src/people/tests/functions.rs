@@ -1,12 +1,12 @@
-//! Every function that changes something asks first who does it: the sources are read.
+//! A test that every function that changes something demands a privilege from an operator. The test reads the source files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a public function does without a person: the program itself, or before anybody is one.
+/// Public functions that change something without an operator, since the program itself calls them, or since nobody has signed in yet.
 const BY_NOBODY: [&str; 5] = ["confirm", "record", "found", "map_first", "sign_in_as_system_account"];
 
-/// Where the program itself keeps letters and sends answers: whatever takes no operator there is nobody's.
+/// Files with functions by which the program itself stores letters and sends answers. These functions need no operator.
 const BY_THE_PROGRAM: [&str; 7] = [
     "letters/in_hand.rs",
     "letters/leases.rs",

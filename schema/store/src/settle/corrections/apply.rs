@@ -1,4 +1,5 @@
-//! Writes the corrections of accepted letters into their tables. The former versions go to history when the verdicts are posted.
+//! Writes the corrections of accepted letters into their tables. The former versions are written to the history later, together with the
+//! verdicts.
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::request::CorrectionAction;
@@ -13,12 +14,12 @@ use crate::settle::judge::Key;
 use crate::settle::not_inserted::{NotInserted, kept_rows};
 use crate::tables::examine::STATUS;
 
-/// Says whether accepted letters of the batch correct anything.
+/// Says whether an accepted letter of the batch corrects a record.
 pub fn are_in(batch: &[Case]) -> bool {
     batch.iter().filter_map(Case::acceptance).any(|acceptance| !acceptance.fates.is_empty())
 }
 
-/// Corrects the records of accepted letters, one after the other.
+/// Applies the corrections of accepted letters, one after the other.
 pub async fn apply(connection: &AsyncPgConnection, batch: &[Case]) -> Result<(), NotInserted> {
     for case in batch {
         let Decision::Accepted { key, acceptance, .. } = &case.decision else { continue };

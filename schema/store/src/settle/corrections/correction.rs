@@ -1,4 +1,4 @@
-//! What a letter asks to become of a record, and what is held of it.
+//! A correction that a letter requests, and the record that it corrects.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -10,74 +10,75 @@ use uuid::Uuid;
 use crate::tables::definition::{ColumnType, Definition};
 use crate::tables::examine::{ColumnValues, TableRows};
 
-/// What a letter asks to become of one record.
+/// A correction of one record, as a letter requests it.
 #[derive(Clone)]
 pub struct Correction {
     /// The record's table.
     pub definition: Arc<Definition>,
-    /// Which record.
+    /// How the letter identifies the record.
     pub named: Named,
-    /// What becomes of it.
+    /// Whether the record is replaced or cancelled.
     pub action: CorrectionAction,
-    /// Indices of the columns that change, and for each its one value.
+    /// Indices of the changed columns; `values` has one entry for each of them.
     pub columns: Vec<usize>,
     pub values: Vec<ColumnValues>,
-    /// Why.
+    /// The office's reason.
     pub reason: String,
-    /// What proves it.
+    /// The document that the office cites for the reason, such as a court's decision.
     pub reference: String,
-    /// Codes that are granted to the agency in the table's scope column.
+    /// Codes of the table's scope column that are granted to the agency.
     pub granted: Arc<HashSet<String>>,
-    /// The record, where the agency has sent it; none before it was looked up.
+    /// The stored record; `None` before the look-up, and where the agency has sent no such record.
     pub found: Option<FoundRecord>,
 }
 
-/// By what a record is named.
+/// The way in which a letter identifies a record.
 #[derive(Clone)]
 pub enum Named {
-    /// By who sent it, and its number there.
+    /// The installation that sent the record, and its number there.
     Identity { installation: String, numero: i64 },
-    /// By its legal key: one value for each of its columns.
+    /// The record's legal key, with one value for each column of the key.
     Key(Vec<ColumnValues>),
 }
 
-/// A record as it is held.
+/// A record as it is stored in its table.
 #[derive(Clone)]
 pub struct FoundRecord {
-    /// The installation that sent it, and its number there.
+    /// The installation that sent the record, and its number there.
     pub installation: String,
     pub numero: i64,
-    /// The letter that last wrote it.
+    /// The letter that last wrote the record.
     pub letter: Option<Uuid>,
-    /// The installation and number of that letter.
+    /// Installation and sequence number of the letter that last wrote the record.
     pub last: Option<(String, i64)>,
-    /// Whether it is valid still.
+    /// Whether the record is valid, that is not cancelled.
     pub is_live: bool,
     /// The record's number at the centre.
     pub central_numero: i64,
-    /// All of it, as JSON.
+    /// The whole record, as JSON.
     pub content: Value,
-    /// What checks look at: as it is, and as it will be, unless it is cancelled.
+    /// The rows that checks look at: the record as stored, and the record after the correction. `after` is `None` where the record is
+    /// cancelled.
     pub before: TableRows,
     pub after: Option<TableRows>,
 }
 
-/// What became of a correction.
+/// The effect of a correction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     Replaced,
     Cancelled,
-    /// It is older than what is held.
+    /// The correction has a lower sequence number than the letter that last wrote the record, so it changes nothing in the table.
     Superseded,
 }
 
 impl Correction {
-    /// Returns the rows that checks look at: the record as it is and as it will be.
+    /// Returns the rows that checks look at: the record as stored, and the record after the correction.
     pub fn rows(&self) -> impl Iterator<Item = &TableRows> {
         self.found.iter().flat_map(|found| std::iter::once(&found.before).chain(&found.after))
     }
 
-    /// Tells it to operators: what changes, from what to what, and why.
+    /// Returns the correction as JSON for operators: the changed values before and after, and the reason.
     pub fn json(&self) -> Value {
         let names = self.columns.iter().map(|&index| self.definition.columns[index].name.as_str());
         let changes = names.clone().zip(&self.values).map(|(name, values)| (name.to_owned(), values.json(0)));
@@ -91,7 +92,7 @@ impl Correction {
     }
 }
 
-/// Returns the placeholder of a value that is bound as an array of one.
+/// Returns the SQL placeholder for a value that is bound as an array of one element.
 pub fn element(definition: &Definition, name: &str) -> &'static str {
     match definition.column(name).map(|column| column.kind) {
         Some(ColumnType::Numeric { .. }) => "((?)::numeric[])[1]",

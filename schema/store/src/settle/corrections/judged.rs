@@ -1,4 +1,4 @@
-//! Judges corrections by what the letter says: its tables, columns, values, and the codes that it writes about.
+//! Judges corrections by the content of their letter: tables, columns, values, and the codes of the scope column.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,10 +14,11 @@ use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Column, Corrections as Policy, Definition, is_provenance};
 use crate::tables::examine::{ColumnValues, NUMERO, STATUS, STATUS_VALIDATED, granted_table, row_number};
 
-/// Judges the corrections of a letter. What is held of the records is looked up later.
+/// Judges the corrections of a letter by its content. Their records are looked up later.
 ///
 /// # Errors
-/// The refusal, with every faulty correction of the first kind of fault found.
+/// The refusal of the letter. A table or column that cannot be corrected ends the search. Otherwise the refusal lists every correction with
+/// a wrong value; where there is none, every correction with a code that is not granted to the agency.
 pub fn judge(corrections: &Corrections, signer: &Signer, catalogue: &Catalogue) -> Result<Vec<Correction>, Refusal> {
     let mut judged = Vec::with_capacity(corrections.corrections.len());
     let (mut faults, mut outside) = (RowFaults::default(), RowFaults::default());
@@ -57,7 +58,7 @@ pub fn judge(corrections: &Corrections, signer: &Signer, catalogue: &Catalogue) 
     Ok(judged)
 }
 
-/// Names a faulty correction by its place in the letter.
+/// Makes the fault of a correction. The fault refers to the correction by its place in the letter.
 pub(super) fn row_fault(
     definition: &Definition,
     at: usize,
@@ -74,7 +75,8 @@ pub(super) fn row_fault(
     }
 }
 
-/// Reads the values that change. The status may stand among them as it is; the number never.
+/// Reads the values that a correction changes. It cannot change `Status`, so a letter may give `Status` only as 2, a validated record.
+/// `Numero` and the columns of provenance are set by the centre, so they count as unknown columns.
 fn changes(
     asked: &Asked,
     definition: &Arc<Definition>,

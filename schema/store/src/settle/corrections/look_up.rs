@@ -23,7 +23,7 @@ use crate::tables::examine::{ColumnValues, Flags, NUMERO, STATUS, TableRows};
 /// Looks up every record that a sound letter of the batch corrects. Returns the tables that cannot be read now, each with its fault.
 ///
 /// # Errors
-/// The database is away.
+/// A fault that no table causes, such as a lost connection.
 pub async fn look_up(
     transaction: &mut OpenTransaction,
     batch: &mut [Case],
@@ -32,7 +32,7 @@ pub async fn look_up(
     for case in batch {
         let Some(agency) = case.agency() else { continue };
         let Judged::Sound { work, .. } = &mut case.judged else { continue };
-        // The letter has just been judged, so its work has not been copied yet.
+        // The corrections are in an `Arc` that has not been cloned since the letter was judged, so they can be changed in place.
         for correction in work.corrections_mut().unwrap_or_default() {
             if broken.iter().any(|(known, _)| known.table_id == correction.definition.table_id) {
                 continue;
@@ -57,7 +57,7 @@ pub async fn look_up(
 type Row = (String, i64, Option<Uuid>, Option<String>, Option<i64>, bool, i64, String);
 type SqlRow = (Text, BigInt, Nullable<SqlUuid>, Nullable<Text>, Nullable<BigInt>, Bool, BigInt, Text);
 
-/// Reads a record and locks it: what goes to history is what was there.
+/// Reads and locks a record. Because of the lock, the version written to the history is exactly the one that the correction replaces.
 async fn find(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -104,7 +104,7 @@ async fn find(
     Ok(Some(FoundRecord { installation, numero, letter, last, is_live, central_numero, content, before, after }))
 }
 
-/// Makes the row that checks look at: of columns whose JSON is read as a letter's is.
+/// Makes the row that checks look at from a stored record. The record's JSON is read like the JSON of a letter.
 fn as_it_is(definition: &Arc<Definition>, numero: i64, content: &Value) -> TableRows {
     let mut rows = TableRows {
         definition: Arc::clone(definition),
@@ -120,7 +120,7 @@ fn as_it_is(definition: &Arc<Definition>, numero: i64, content: &Value) -> Table
         }
         let value = content.get(&column.name).cloned().unwrap_or_default();
         rows.columns.push(index);
-        // What was admitted once is not judged again: a value that has another form now counts as missing.
+        // A stored value is not judged again. A value that the column's type no longer allows counts as missing.
         rows.values.push(ColumnValues::read(column, &[value], &mut |_, _, _| {}));
     }
     rows

@@ -1,5 +1,5 @@
-//! Decides letters that correct records: which are the agency's own and valid still, which are older than what is held, and which wait
-//! for approval.
+//! Decides letters that correct records. The corrected record must be the agency's own and must be valid. A correction that is older than
+//! the stored record changes nothing. The policy of a table may require that corrections wait for approval.
 
 use sdc::answer::receipt::HoldCode;
 use sdc::letter::Matricule;
@@ -65,8 +65,8 @@ impl<'a> Round<'a> {
         decision
     }
 
-    /// Says whether a correction is of a record that another letter of this batch writes or corrects, which is not in its table yet; or
-    /// of a table that takes no rows now.
+    /// Says whether a correction cannot be decided yet: the table takes no rows now, or another letter of this batch writes or corrects the
+    /// record, and that change is not in the table yet.
     fn must_wait(&self, agency: Matricule, correction: &Correction) -> bool {
         let table_id = correction.definition.table_id;
         self.knowledge.withheld.contains(&table_id)
@@ -74,7 +74,7 @@ impl<'a> Round<'a> {
             || named(agency, correction).is_some_and(|named| self.corrected.contains(&named))
     }
 
-    /// Judges the records as they will be, by every check of their tables.
+    /// Judges the corrected records by every check of their tables, with the values that the corrections give them.
     fn judge_corrections(&self, corrections: &[Correction], fates: &[Fate]) -> Result<Vec<Found>, Refusal> {
         let beside = Beside { catalogue: self.catalogue, holdings: &self.holdings, stands_for_letter: true };
         let (mut faults, mut found) = (RowFaults::default(), Vec::new());
@@ -88,17 +88,17 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Names a record, where it was found.
+/// Returns table id, agency, installation and number of the record that a correction changes; `None` where the record was not found.
 fn named(agency: Matricule, correction: &Correction) -> Option<(i32, Matricule, String, i64)> {
     let FoundRecord { installation, numero, .. } = correction.found.as_ref()?;
     Some((correction.definition.table_id, agency, installation.clone(), *numero))
 }
 
-/// Says what becomes of each correction.
+/// Decides the fate of each correction.
 ///
 /// # Errors
-/// The refusal of a letter that corrects what its agency has not sent, what is cancelled, what it corrects twice, or what lies outside
-/// the codes granted to it.
+/// The refusal of a letter that corrects a record which its agency has not sent, a cancelled record, one record twice, or a record outside
+/// the codes granted to its agency.
 fn fates(corrections: &[Correction], agency: Matricule, key: &Key) -> Result<Vec<Fate>, Refusal> {
     let (mut unknown, mut outside) = (RowFaults::default(), RowFaults::default());
     let (mut fates, mut seen) = (Vec::with_capacity(corrections.len()), std::collections::HashSet::new());
@@ -141,7 +141,8 @@ fn fates(corrections: &[Correction], agency: Matricule, key: &Key) -> Result<Vec
     Ok(fates)
 }
 
-/// Takes the records out of what the tables hold and puts them in as they will be, or the other way round.
+/// Changes the sums over the tables. If `is_forward`, each stored record is subtracted and the corrected record is added; otherwise this is
+/// undone.
 fn change(holdings: &mut Holdings, corrections: &[Correction], fates: &[Fate], is_forward: bool) {
     for (correction, fate) in corrections.iter().zip(fates) {
         let Some(found) = correction.found.as_ref().filter(|_| *fate != Fate::Superseded) else { continue };

@@ -1,4 +1,4 @@
-//! Queues the answers: those to new verdicts with their parts, and those that offices ask for by sending a letter again.
+//! Queues answers: those to new verdicts, with their parts, and those to letters that an office sent again.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Keeps the parts that answers give beside their receipts.
+    /// Writes the parts of answers' bodies.
     pub(super) async fn insert_parts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let parts: Vec<(&VerdictRow, i16, &[u8])> = verdicts
             .iter()
@@ -39,7 +39,8 @@ impl Written {
         if verdicts.is_empty() {
             return Ok(());
         }
-        // Under the plain name a program of the version before, which knows one attempt and no parts, would send the first receipt.
+        // A program of the previous version knows only one attempt and no parts. If it found this row under the plain transport name, it
+        // would send the receipt of the first attempt.
         let is_alone = |verdict: &VerdictRow| verdict.parts.is_empty() && verdict.staged.is_none();
         let transport = |verdict: &VerdictRow| match is_alone(verdict) && verdict.key.is_of_first_attempt() {
             true => Cow::Borrowed(verdict.transport),
@@ -65,11 +66,12 @@ impl Written {
         Ok(())
     }
 
-    /// Queues the answers of letters delivered again: at most once an hour, never while one is unsent. An answer that could not be
-    /// delivered is sent again too, since its office evidently still asks. The answer leaves by the transport by which the letter
-    /// came last, even where an unsent one waits for another transport: an office that changes its transport has lost the other.
+    /// Queues the answers to letters that were delivered again. An answer is queued at most once an hour, and not while it is still unsent.
+    /// An answer that could not be delivered is queued again too, since the office still sends its letter. The answer is sent by the
+    /// transport of the letter's last delivery, even if it was queued for another transport: an office that has changed its transport no
+    /// longer reads the old one.
     pub(super) async fn queue_answers_again(&self) -> Result<(), Fault> {
-        // Of a letter that came several times the last arrival counts: one statement cannot change a row twice.
+        // If a letter was delivered several times, only its last arrival counts, because one statement cannot change a row twice.
         let mut transports = BTreeMap::new();
         for case in self.batch.iter().filter(|case| !case.arrival.source.is_fetched_again) {
             if let (Some(agency), Decision::Duplicate(key)) = (case.agency(), &case.decision) {
@@ -84,7 +86,7 @@ impl Written {
             Bind::Uuids(transports.keys().map(|(_, letter)| Some(*letter)).collect()),
             Bind::Texts(transports.values().map(|transport| Some(*transport)).collect()),
         ];
-        // A row that is locked is being marked as answered at this moment.
+        // Locked rows are skipped: another transaction is marking them as answered at this moment.
         let text = concat!(
             outbox::queue_anew!(
                 "g.transport",
@@ -100,7 +102,7 @@ impl Written {
               WHERE o.failed_at IS NOT NULL OR replace(o.transport, '-parts', '') <> replace(excluded.transport, '-parts', '')"
         );
         self.execute(text, &binds).await?;
-        // So does what the centre writes first, where it was the letter that was the last.
+        // If the letter has the installation's highest number, notices of the centre are sent by the same transport too.
         let text = "UPDATE xm.installations i SET transport = g.transport
                       FROM unnest(?, ?, ?) AS g (agency, letter_id, transport)
                       JOIN xm.letters l ON l.agency = g.agency AND l.letter_id = g.letter_id

@@ -1,4 +1,4 @@
-//! Writes the verdicts of later attempts at letters, in rows of their own.
+//! Writes the verdicts of second and further attempts at letters. Each of these attempts has a row of its own.
 
 use crate::database::fault::Fault;
 use crate::database::statement::Bind;
@@ -6,20 +6,25 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Removes unsent answers to earlier attempts. The row of the new answer gets an id of its own, so that a program which has claimed
-    /// the old row changes nothing of the new one.
+    /// Deletes unsent answers to earlier attempts. The new answer gets a new row with a new id, so that a program which has claimed the old
+    /// row does not change the new one.
     pub(super) async fn take_answers_back(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let again = self.again(verdicts);
         if again.is_empty() {
             return Ok(());
         }
-        let text = "DELETE FROM xm.outbox o USING unnest(?, ?) AS n (agency, letter_id)
+        // The letters are locked before their answers, as everywhere (`letters::outbox`).
+        let text = "WITH locked AS MATERIALIZED (
+                         SELECT l.agency, l.letter_id FROM xm.letters l
+                           JOIN unnest(?, ?) AS n (agency, letter_id) ON n.agency = l.agency AND n.letter_id = l.letter_id
+                          ORDER BY l.agency, l.letter_id FOR NO KEY UPDATE OF l)
+                    DELETE FROM xm.outbox o USING locked n
                      WHERE o.agency = n.agency AND o.letter_id = n.letter_id";
         self.execute(text, &names(&again)).await?;
         Ok(())
     }
 
-    /// Writes the rows of later attempts, in one statement, so that the statements sent after it are done after it.
+    /// Writes the rows of further attempts in one statement, because the statements sent after it rely on its result.
     pub(super) async fn insert_attempts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let again = self.again(verdicts);
         let Some(retry) = self.retry.as_ref().filter(|_| !again.is_empty()) else { return Ok(()) };

@@ -11,7 +11,7 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Writes the flags of accepted letters. Most batches have none, and cost no statement.
+    /// Writes the flags of accepted letters. Most batches have no flags and then need no statement.
     pub(super) async fn insert_flags(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let mut lines = Vec::new();
         for verdict in verdicts {
@@ -56,7 +56,8 @@ impl Written {
 }
 
 impl Written {
-    /// Says why and by whom the check of a flag was waived: whoever released the letter has explained it.
+    /// Returns the reason and the retry if people waived the check of this flag when they released the letter; otherwise `None`. The reason
+    /// is stored as the flag's explanation, so operators need not explain the flag.
     fn waived(&self, flag: &Flag) -> Option<(&str, &Retry)> {
         let retry = self.retry.as_ref()?;
         match &retry.ruling {

@@ -1,4 +1,4 @@
-//! Keeps the letters that are held: whole, and their rows for the operators to read.
+//! Stores held letters whole, and their rows for the operators to read.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::settle::judge::Key;
 use crate::settle::written::Written;
 use crate::tables::examine::row_number;
 
-/// A letter that is held, with its place in the batch.
+/// A held letter: its case, key, hold, and its checks as JSON.
 struct HeldLetter<'a> {
     case: &'a Case,
     key: &'a Key,
@@ -18,7 +18,7 @@ struct HeldLetter<'a> {
     checks: Value,
 }
 
-/// A row of a letter that is held.
+/// A row of a held letter, as it is written to `xm.held_rows`.
 struct HeldRow<'a> {
     letter: &'a HeldLetter<'a>,
     table_id: i32,
@@ -28,7 +28,7 @@ struct HeldRow<'a> {
 }
 
 impl Written {
-    /// Keeps the letters that are held. Most batches have none, and cost no statement.
+    /// Writes the held letters of the batch. If the batch has none, as is usual, no statement is sent.
     pub(super) async fn insert_held(&self) -> Result<(), Fault> {
         let mut letters = Vec::new();
         for case in self.batch.iter() {
@@ -43,7 +43,8 @@ impl Written {
             self.insert_held_run(run).await?;
         }
         let rows: Vec<HeldRow<'_>> = letters.iter().flat_map(rows_of).collect();
-        // What a row takes as JSON is not known before; a full birth record takes 1 200 bytes.
+        // The size of a row as JSON is not known beforehand, so a statement is limited by its number of rows. A full birth record takes 1
+        // 200 bytes.
         for run in rows.chunks(1000) {
             self.insert_held_rows(run).await?;
         }
@@ -116,7 +117,7 @@ impl Written {
     }
 }
 
-/// Goes through the rows of a letter, as they would be written.
+/// Returns the rows of a held letter, as they would be written if it were released.
 fn rows_of<'a>(letter: &'a HeldLetter<'a>) -> impl Iterator<Item = HeldRow<'a>> {
     let corrections = letter.hold.work.corrections().iter().enumerate().map(move |(at, correction)| HeldRow {
         letter,

@@ -1,4 +1,4 @@
-//! Keeps what records said before they were corrected, and corrections that came too late.
+//! Stores the former versions of corrected records, and the corrections that arrived too late to take effect.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -23,7 +23,8 @@ struct Line<'a> {
 }
 
 impl Written {
-    /// Keeps former versions, with who changed them, when and why. Most batches have none, and cost no statement.
+    /// Writes the former versions of records, with who changed them, when and why. If the batch has no corrections, as is usual, no
+    /// statement is sent.
     pub(super) async fn insert_history(&self) -> Result<(), Fault> {
         let mut lines = Vec::new();
         for case in self.batch.iter() {
@@ -31,7 +32,7 @@ impl Written {
             for (correction, fate) in acceptance.work.corrections().iter().zip(&acceptance.fates) {
                 let Some(found) = &correction.found else { continue };
                 let is_superseded = *fate == Fate::Superseded;
-                // Of one that came too late what it would have made of the record is kept: the record has not changed.
+                // A superseded correction has not changed the record. So the requested change is stored in place of a former version.
                 let content = if is_superseded { correction.json() } else { found.content.clone() };
                 let at = self.decided_at(&case.arrival);
                 lines.push(Line { case, key, correction, found, is_superseded, content, at });

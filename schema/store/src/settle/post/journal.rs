@@ -1,4 +1,4 @@
-//! Writes the journal, and keeps the original bytes of accepted letters.
+//! Writes the journal, and stores the original bytes of accepted letters.
 
 use std::collections::HashSet;
 
@@ -14,18 +14,18 @@ use crate::settle::flags::count_new;
 use crate::settle::judge::Key;
 use crate::settle::written::Written;
 
-/// What happened to an arrival, as it goes into `xm.journal`.
+/// The line of an arrival in `xm.journal`.
 struct JournalLine<'a> {
     id: Option<i64>,
     arrival: &'a Arrival,
-    /// When the container came, or an operator had it tried again.
+    /// Moment at which the container arrived, or at which an operator had it tried again.
     at: DateTime<Utc>,
     agency: Option<Matricule>,
     key: Option<&'a Key>,
     digest: Option<&'a [u8]>,
     service: Option<&'static str>,
     outcome: Outcome,
-    /// Which attempt at a letter it is; absent where there is no letter.
+    /// Number of the attempt at the letter; `None` where there is no letter.
     attempt: Option<i16>,
     rows: usize,
     flags: usize,
@@ -66,7 +66,8 @@ impl<'a> JournalLine<'a> {
 }
 
 impl Written {
-    /// Writes a line for each letter, except those that quarantine has only `counted` and those that have not been sent again.
+    /// Writes a journal line for each letter. There is no line for a letter that quarantine only counted (`counted`), for a deferred
+    /// letter, and for a letter that the centre fetched again although nobody sent it again.
     pub(super) async fn insert_journal(&self, counted: &HashSet<usize>) -> Result<(), Fault> {
         let has_line = |place: usize, case: &Case| {
             !counted.contains(&place) && !matches!(case.outcome(), Outcome::Deferred | Outcome::SettledBefore)
@@ -107,7 +108,7 @@ impl Written {
         Ok(())
     }
 
-    /// Keeps the original bytes of what was accepted; those of what was not are in quarantine.
+    /// Stores the original bytes of accepted letters. Quarantine stores the bytes of the other letters.
     pub(super) async fn insert_originals(&self) -> Result<(), Fault> {
         let accepted: Vec<&Case> = self.batch.iter().filter(|case| case.acceptance().is_some()).collect();
         for run in runs(&accepted, |case| case.arrival.container.len()) {
@@ -124,7 +125,8 @@ impl Written {
     }
 }
 
-/// Returns a number as far as PostgreSQL's `integer` goes. A mail server may list any size, and none makes the statement fail.
+/// Returns the number as a PostgreSQL `integer`, or the largest `integer` where the number is larger. So the statement succeeds whatever
+/// size a mail server claims.
 fn saturating(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

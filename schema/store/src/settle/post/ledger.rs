@@ -1,4 +1,4 @@
-//! Charges and credits the accepted letters: an entry for each, and the balances of their agencies.
+//! Charges and credits the accounts of accepted letters: one entry for each letter, and the balances of the agencies.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::settle::written::Written;
 
 impl Written {
     pub(super) async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        // In the order of effect, so that the entries of an account run by their ids from balance to balance.
+        // Entries are written in the order of effect, so that by their ids the balances of an account follow one another.
         let mut moved: Vec<(usize, &VerdictRow)> = moved(verdicts).enumerate().collect();
         moved.sort_by_key(|(at, verdict)| (verdict.agency, verdict.key.order_of_effect(*at)));
         let moved: Vec<&VerdictRow> = moved.into_iter().map(|(_, verdict)| verdict).collect();
@@ -36,7 +36,7 @@ impl Written {
         } else {
             let notes = moved.iter().map(|verdict| Some(verdict.credit.as_ref().map_or("", |credit| &credit.note)));
             binds.push(Bind::Texts(notes.collect()));
-            // What a voucher gives was paid for when it was sold; its letter stands with the voucher.
+            // A voucher was paid when it was sold, so its entry refers to no letter. The voucher's own row refers to the letter.
             "INSERT INTO xm.entries (credit, kind, debit, amount, agency, letter_id, balance_after, balance_floor,
                                      posted_at, attempt, note)
              SELECT CASE WHEN n.letter_id IS NULL THEN n.account ELSE i.id END,
@@ -76,7 +76,7 @@ impl Written {
     }
 }
 
-/// Returns the verdicts that move an account: no letter is both charged and credited, since what credits is free.
+/// Returns the verdicts that change the balance of an account. No letter is both charged and credited, since a recharge is free.
 fn moved(verdicts: &[VerdictRow]) -> impl Iterator<Item = &VerdictRow> {
     verdicts.iter().filter(|verdict| verdict.cost > 0 || verdict.credit.is_some())
 }

@@ -1,4 +1,4 @@
-//! Writes the verdicts on letters, and the highest numbers of their installations.
+//! Writes the verdicts on letters, and the highest sequence numbers of their installations.
 
 use sdc::payload;
 
@@ -41,13 +41,14 @@ impl Written {
         Ok(())
     }
 
-    /// Raises the numbers of installations, each with how the letter of the highest one came: so goes what the centre writes first.
+    /// Raises the highest number of each installation, and stores transport, cipher and form of the letter with this number. Notices of the
+    /// centre are sent in the same way.
     pub(super) async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
         if numbered.is_empty() {
             return Ok(());
         }
-        // A receipt has the form of its letter.
+        // The letter's form is read from its receipt, which has the same form.
         let dictionary = |verdict: &VerdictRow| notices::kept_dictionary(payload::form(&verdict.receipt));
         let binds = [
             Bind::Matricules(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
@@ -70,8 +71,9 @@ impl Written {
         Ok(())
     }
 
-    /// Writes down which notices offices have seen. A number beyond those that were written is a centre's that was restored since: the
-    /// next ones have higher numbers, so that the office takes none of them for one that it has.
+    /// Marks the notices that offices have seen. A number higher than any known to this centre was given before the centre was restored
+    /// from a backup. Later notices then get still higher numbers, otherwise the office would take a new notice for one that it has
+    /// already.
     pub(super) async fn acknowledge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let saying = || verdicts.iter().filter(|verdict| verdict.key.sequence.is_some() && verdict.seen.is_some());
         if saying().next().is_none() {

@@ -1,4 +1,4 @@
-//! Takes what was read for accepted letters: from here on it is theirs, and counts for the day.
+//! Settles the readings of accepted letters: marks the readings as settled, and counts them for the quota of the day.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,8 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Marks what was staged. What is there no longer was forgotten while its letter waited: the letter is read for again.
+    /// Marks the stored readings as settled. A reading is missing where it was deleted while its letter waited. Then this returns a fault,
+    /// and the answer is read again.
     pub(super) async fn take_readings(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let read: Vec<_> = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.staged.as_ref()?))).collect();
         if read.is_empty() {

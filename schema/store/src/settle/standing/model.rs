@@ -1,4 +1,4 @@
-//! What the database would hold after a batch, without a database: for properties of deciding.
+//! A model of the database's state after a batch, for tests of deciding without a database.
 
 use sdc::letter::Matricule;
 
@@ -10,14 +10,15 @@ use crate::settle::decision::Decision;
 use crate::settle::judge::Key;
 
 impl Standing {
-    /// Makes what is held of agencies that never wrote.
+    /// Makes the standing of agencies that have not sent any letter.
     pub fn of_accounts(accounts: impl IntoIterator<Item = (Matricule, Account)>) -> Standing {
         Standing { accounts: accounts.into_iter().collect(), ..Standing::default() }
     }
 
-    /// Adds what a batch commits: verdicts by id and number, the highest numbers, balances.
+    /// Adds what a batch commits: verdicts by id and by sequence number, the highest sequence numbers, and the balances.
     pub fn commit(&mut self, batch: &[Case]) {
-        // Letters lie in the order of arrival, and the last balance is that of the last in the order of effect.
+        // The letters are in the order of arrival, but balances change in the order of effect. So the payments are summed, because a sum
+        // does not depend on the order.
         let mut paid = std::collections::HashMap::<Matricule, i64>::new();
         for case in batch {
             let Content::Signed { signer, digest, .. } = &case.arrival.content else { continue };

@@ -1,4 +1,4 @@
-//! A table that is altered under us holds up its own letters only, and only until it is mended.
+//! A table that is altered after its adoption delays only its own letters, and only until it is repaired.
 
 use sdc::letter::Letter;
 use serde_json::json;
@@ -24,7 +24,8 @@ pub fn for_weg(world: &World, sequence: u64) -> Letter {
     letter
 }
 
-/// Ways to alter a table after its adoption, that of faults/drifted-table-holds-up-others among them; each with what undoes it.
+/// A table is altered after its adoption. Until the alteration is undone, only letters for this table wait. Each entry has the alteration
+/// and the SQL that undoes it; one alteration is that of `tests/faults/drifted-table-holds-up-others`.
 #[tokio::test]
 async fn letters_of_other_tables_are_settled_at_once_and_those_of_the_altered_one_once_it_is_mended() {
     let alterations = [
@@ -60,7 +61,7 @@ async fn letters_of_other_tables_are_settled_at_once_and_those_of_the_altered_on
         assert_eq!(world.count("SELECT count(*) FROM xm.journal").await, 9, "nothing is said of what waits");
         assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
         assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -500);
-        // Settled again at once, the letter waits untried.
+        // The letter arrives again while its table waits. It is deferred, and PostgreSQL is not asked to insert its rows.
         assert_eq!(world.settle(vec![world.arrival(&waiting).await]).await, [Outcome::Deferred], "{alteration}");
         world.sql(mend).await;
         eventually("the table takes letters again", async || {
@@ -72,7 +73,8 @@ async fn letters_of_other_tables_are_settled_at_once_and_those_of_the_altered_on
     }
 }
 
-/// A trigger that looks, when the letter is whole, into a table that is gone.
+/// A trigger of a table reads another table that does not exist. It runs before each row, or when deferred constraints are checked. Letters
+/// for its table wait until the missing table exists; other letters are accepted.
 #[tokio::test]
 async fn a_trigger_that_no_longer_finds_its_table_holds_up_the_letters_of_its_own_table_only() {
     for trigger in [
@@ -113,7 +115,8 @@ async fn a_table_adopted_anew_is_tried_at_once() {
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
 }
 
-/// Both kinds of fault in one batch: a rule that refuses a row, and a table that is gone.
+/// One batch has two faulty letters: a rule refuses a row of the first, and the table of the second lacks a column. The first is refused,
+/// the second waits, and the third letter is accepted.
 #[tokio::test]
 async fn a_letter_refused_by_a_rule_is_refused_beside_one_whose_table_is_altered() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! An answer leaves as its letter came: packed in the same form, and in the same cipher while the agency may use that.
+//! Tests of the answers to letters: each answer has the form and the cipher of its letter, as long as the agency may use that cipher.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::letters::answers::resend;
 use crate::letters::outbox::{self, LeasedAnswer};
 use crate::letters::story;
 use crate::people::Operator;
-use crate::settle::{Arrival, Content, Outcome};
+use crate::settle::{Arrival, Content, Outcome, Settler, SettlingSettings};
 
-/// The arrival of a letter of agency 42 that came in another cipher or form.
+/// Makes the arrival of a letter of agency 42 in the given cipher and form.
 async fn arrival(world: &World, letter: &Letter, cipher: ContentCipher, form: PayloadForm) -> Arrival {
     let mut arrival = world.arrival(letter).await;
     if let Content::Signed { cipher: its_cipher, form: its_form, .. } = &mut arrival.content {
@@ -27,12 +27,29 @@ async fn arrival(world: &World, letter: &Letter, cipher: ContentCipher, form: Pa
     arrival
 }
 
-/// Returns everything that waits to be sent, leased each time by another process.
+/// Returns all answers that wait to be sent. Each call leases them for a new process.
 async fn claimed(world: &World) -> Vec<LeasedAnswer> {
     let (process, mut connection) = (Uuid::new_v4(), world.connection().await);
     let claimed = outbox::lease(&mut connection, process, "mail", 100, Duration::from_secs(60)).await.unwrap();
     outbox::release(&mut connection, process).await.unwrap();
     claimed
+}
+
+#[tokio::test]
+async fn after_a_restore_receipts_name_the_next_epoch_and_those_of_before_stay_as_they_are() {
+    let mut world = World::new().await;
+    let (before, after) = (world.births(42, 1, &[("CE-042", 1)]), world.births(42, 2, &[("CE-042", 2)]));
+    assert_eq!(world.settle(vec![world.arrival(&before).await]).await, [Outcome::Accepted]);
+    assert_eq!(world.receipt(&before).await.epoch, 1);
+    // The test pretends that the database was restored: the stored identity of the database differs from the present one, so the next
+    // connection begins a new epoch. A new settler stands for the restarted program.
+    world.sql("UPDATE xm.epochs SET life = 'before the restore'").await;
+    world.settler = Settler::new(world.database.clone(), SettlingSettings::default());
+    let both = vec![world.arrival(&before).await, world.arrival(&after).await];
+    assert_eq!(world.settle(both).await, [Outcome::Duplicate, Outcome::Accepted]);
+    assert_eq!((world.receipt(&before).await.epoch, world.receipt(&after).await.epoch), (1, 2));
+    let receipt = serde_json::to_value(world.receipt(&before).await).unwrap();
+    assert!(receipt.get("epoch").is_none(), "the first epoch takes no room: {receipt}");
 }
 
 #[tokio::test]
@@ -61,7 +78,7 @@ async fn an_answer_has_the_form_of_its_letter_accepted_or_refused() {
     }
 }
 
-/// The form was fixed with the first verdict: the same letter gets the same signed octets, however it is sent again.
+/// The first verdict determines the form of the answer. The same letter gets the same signed octets, in whatever form it is sent again.
 #[tokio::test]
 async fn a_letter_that_comes_again_gets_the_octets_that_it_got() {
     let world = World::new().await;
@@ -102,19 +119,19 @@ async fn an_answer_is_in_its_letters_cipher_while_the_agency_has_leave() {
     assert_eq!(ciphers().await, [ContentCipher::Aes256Gcm; 2], "the leave is gone");
 }
 
-/// Returns the one answer that waits, as another process leases it.
+/// Returns the only answer that waits to be sent, or `None`. The answer is leased for a new process.
 async fn waiting(world: &World) -> Option<LeasedAnswer> {
     let mut claimed = claimed(world).await;
     assert!(claimed.len() <= 1, "one answer of a letter waits at a time");
     claimed.pop()
 }
 
-/// The attempt answered, the part and its payload.
+/// Returns the attempt that the answer belongs to, the number of the part, and the part's payload.
 fn told(answer: &LeasedAnswer) -> (i16, i16, &[u8]) {
     (answer.attempt, answer.part, &answer.payload)
 }
 
-/// Gives the answer of every letter so many parts, for the first attempt.
+/// Adds this number of parts to the answer of every letter, for the first attempt.
 async fn give_parts(world: &World, parts: u32) {
     world
         .sql(&format!(
@@ -166,7 +183,8 @@ async fn the_parts_of_an_answer_leave_one_after_the_other_and_are_kept_for_two_w
     assert_eq!(told(&waiting(&world).await.unwrap()), (1, 0, &receipt[..]));
 }
 
-/// One row of the outbox stands for the parts, one after the other. What a sender says of one part is never taken for another.
+/// One row of the outbox serves all parts of an answer, one after the other. When a sender reports on one part, the report must not change
+/// the state of another part.
 #[tokio::test]
 async fn what_is_said_of_a_part_that_no_longer_waits_changes_nothing() {
     let world = World::new().await;
@@ -192,7 +210,7 @@ async fn what_is_said_of_a_part_that_no_longer_waits_changes_nothing() {
     assert_eq!(world.count(row).await, 21);
     outbox::leave(&mut connection, &second).await.unwrap();
     assert_eq!(world.count(row).await, 20);
-    // Another process has leased the same part by now, so the sender of `second` changes nothing.
+    // Another process has leased the same part, so the report of the sender of `second` changes nothing.
     let third = [waiting(&world).await.unwrap()];
     outbox::sent(&mut connection, &second).await.unwrap();
     assert_eq!(world.count(row).await, 21);
@@ -236,11 +254,13 @@ async fn an_answer_that_is_made_due_again_begins_with_its_first_part_and_its_new
         .await;
     deliver_again(&world, &letter).await;
     assert_eq!(told(&waiting(&world).await.unwrap()), (2, 0, &b"the second"[..]));
-    // A program of the version before claims `mail`: it would send the first receipt, and delete the row.
+    // The answer must be under `mail-parts`. A program of the previous version takes answers under `mail`; it would send the receipt of the
+    // first attempt and delete the row.
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox WHERE transport = 'mail-parts'").await, 1);
 }
 
-/// A program of the version before may run beside this one. This is how it claims.
+/// A program of the previous version may run beside this one and claims answers by `CLAIM_BEFORE`. It must not claim an answer with parts,
+/// because it knows no parts and would send only the receipt.
 #[tokio::test]
 async fn a_program_that_knows_nothing_of_parts_does_not_claim_them() {
     const CLAIM_BEFORE: &str = "WITH due AS (

@@ -1,4 +1,4 @@
-//! A batch that meets a fault of its own is taken apart, and faults are told apart by SQLSTATE.
+//! If one letter of a batch causes a fault, the other letters are settled in smaller batches. Faults are distinguished by SQLSTATE.
 
 use sdc::refusal::RefusalCode;
 
@@ -15,7 +15,8 @@ async fn batch(world: &World, letters: u64) -> Vec<Arrival> {
     batch
 }
 
-/// Makes the journal refuse the letter with this number: a fault that no verdict could name.
+/// Makes PostgreSQL refuse the journal line of this letter. This is a fault of the centre, which no refusal can report to the office, so
+/// the letter must wait.
 async fn refuse_line(world: &World, sequence: u64) {
     world
         .sql(&format!("ALTER TABLE xm.journal ADD CONSTRAINT planted_{sequence} CHECK (sequence <> {sequence})"))
@@ -41,7 +42,7 @@ async fn the_letters_beside_one_that_cannot_be_settled_are_settled() {
             }
         }
         let settled = i64::try_from(letters).unwrap() - i64::try_from(faulty.len()).unwrap();
-        assert_eq!((i64::try_from(apart.rows).unwrap(), apart.charged), (settled, settled * 100));
+        assert_eq!((i64::try_from(apart.rows).unwrap(), apart.tally.charged()), (settled, settled * 100));
         assert_eq!(world.count("SELECT count(*) FROM registry.births").await, settled);
         assert_eq!(world.ledger_difference().await, 0);
     }
@@ -57,7 +58,7 @@ async fn a_database_that_is_not_the_program_s_takes_no_batch_apart() {
     assert_eq!(world.settle(unsettled.batch).await, [Outcome::Accepted; 3], "nothing was kept of it");
 }
 
-/// A setting in the database that the program cannot read is no letter's fault: every letter waits, and none is refused.
+/// If a setting in the database cannot be read, no letter is at fault: every letter waits, and none is refused.
 #[tokio::test]
 async fn a_setting_that_cannot_be_read_lets_every_letter_wait() {
     for spoil in [
@@ -76,7 +77,8 @@ async fn a_setting_that_cannot_be_read_lets_every_letter_wait() {
     }
 }
 
-/// A mail server may list any size: 3 GiB, nineteen nines, more than any number has.
+/// A mail server may report any size, here 3 GiB, nineteen nines or the largest 64-bit number. The mail is refused as too large, the letter
+/// beside it is accepted, and the largest number that the column can hold is stored as the size.
 #[tokio::test]
 async fn sizes_that_no_mail_has_are_kept_as_the_largest_number_there_is() {
     let world = World::with_stranger_bytes_max(17 * 4 * (1000 + 512)).await;
@@ -101,7 +103,8 @@ async fn sizes_that_no_mail_has_are_kept_as_the_largest_number_there_is() {
     );
 }
 
-/// Of the kind of faults/trigger-says-could-not-open and trigger-says-column-does-not-exist: the words are the trigger's own.
+/// A trigger raises an error whose text reads like a fault of the database. The centre must ignore the text and refuse the row.
+/// `tests/faults` has two such cases: trigger-says-could-not-open and trigger-says-column-does-not-exist.
 #[tokio::test]
 async fn what_a_trigger_says_refuses_its_row_whatever_the_words() {
     for words in [

@@ -1,4 +1,4 @@
-//! Certificates in letters: an office renews its own in time, and an installation that nobody knows comes by a code.
+//! Certificates in letters: an office renews its certificate in time, and an unknown installation enrols with a code.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::world::World;
 use crate::certificates::issuer::{CertificateIssuer, Issuing};
 use crate::settle::{Arrival, Outcome, Settler, SettlingSettings};
 
-/// A certificate of a new key, signed by it.
+/// Makes a self-signed certificate of a new key, as DER.
 fn own() -> Vec<u8> {
     own_with(|_| {})
 }
@@ -46,7 +46,7 @@ async fn ends(world: &World, agency: u32, from_now: &str) {
         .await;
 }
 
-/// Returns the certificate that the newest answer tells.
+/// Returns the certificate in the newest answer.
 async fn told(world: &World) -> Vec<u8> {
     let (_, body) = super::statements::parts(world).await.pop().unwrap();
     let (AnswerContent::Renewed(issued) | AnswerContent::Enrolled(issued)) = body.content else {
@@ -75,7 +75,7 @@ async fn an_office_renews_from_60_days_before_the_end_and_both_keys_sign_then() 
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
     assert_eq!((told(&world).await == certificate, world.count(OF_42).await), (true, 2));
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Duplicate]);
-    // Whoever has not had the answer asks again, and is told the same.
+    // An office that has not received the answer requests the renewal again, and gets the same certificate.
     let again = renewing(&world, 42, 3, &certificate);
     assert_eq!(world.settle(vec![world.arrival(&again).await]).await, [Outcome::Accepted]);
     assert_eq!((told(&world).await == certificate, world.count(OF_42).await), (true, 2));
@@ -107,7 +107,7 @@ async fn a_key_is_one_agency_s_for_ever_and_a_revoked_one_nobody_s() {
     for agency in [42, 43] {
         ends(&world, agency, "30 days").await;
     }
-    // Two agencies bring one key, in one batch and one after the other.
+    // Two agencies send the same key, first in one batch, then in two.
     let certificate = own();
     let batch = [renewing(&world, 42, 1, &certificate), renewing(&world, 43, 1, &certificate)];
     let outcomes = world.settle(vec![world.arrival(&batch[0]).await, world.arrival(&batch[1]).await]).await;
@@ -127,7 +127,8 @@ async fn a_key_is_one_agency_s_for_ever_and_a_revoked_one_nobody_s() {
         .await;
     let revoked = renewing(&world, u32::try_from(owner).unwrap(), 2, &certificate);
     assert_eq!(world.settle(vec![world.arrival(&revoked).await]).await, [REFUSED(RefusalCode::CertificateInvalid)]);
-    // Another key under a name that is taken: letters of either would be judged by the other.
+    // This certificate has a new key but the key identifier of another key. Letters signed by one key would be verified with the other's
+    // certificate.
     let namesake = own_with(|parameters| parameters.key_identifier_method = KeyIdMethod::PreSpecified(vec![43; 20]));
     let letter = renewing(&world, 42, 3, &namesake);
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [REFUSED(RefusalCode::CertificateInvalid)]);
@@ -158,7 +159,7 @@ async fn what_is_no_certificate_of_its_own_key_is_refused() {
     assert_eq!(world.count(OF_42).await, 1);
 }
 
-/// An authority that issues one certificate, or fails.
+/// A certificate issuer of the test, which issues one given certificate or fails.
 #[derive(Debug)]
 struct Authority(Result<Vec<u8>, String>);
 
@@ -193,7 +194,7 @@ async fn what_the_authority_issues_is_registered_or_what_was_brought_where_it_fa
     }
 }
 
-/// Agency 44, which has no certificate, and a code of it.
+/// Adds agency 44, which has no certificate, and gives it an enrolment code.
 async fn with_code(world: &World, code: &str) {
     world
         .sql(
@@ -221,7 +222,7 @@ fn letter(world: &World, agency: u32, code: &str, certificate: &[u8]) -> Letter 
     letter
 }
 
-/// The arrival of a letter by a key that nobody knows.
+/// Makes the arrival of an enrolment that an unknown key signed.
 fn coming(world: &World, letter: &Letter) -> Arrival {
     let Request::Enrol(enrol) = &letter.request else { panic!("no enrolment") };
     let enrolment = Enrolment {
@@ -247,14 +248,14 @@ async fn an_installation_comes_by_its_code_once_and_writes_from_then_on() {
     with_code(&world, CODE).await;
     let certificate = own();
     let first = letter(&world, 44, CODE, &certificate);
-    // Beside letters of others, in one batch.
+    // The enrolment is in one batch with a letter of another agency.
     let births = world.births(42, 1, &[("CE-042", 1)]);
     let batch = vec![coming(&world, &first), world.arrival(&births).await];
     assert_eq!(world.settle(batch).await, [Outcome::Accepted; 2]);
     assert_eq!(told(&world).await, certificate);
     assert_eq!(world.count("SELECT count(*) FROM xm.installations WHERE agency = 44 AND name = 'pc9'").await, 1);
     let answers = world.count(ANSWERS).await;
-    // As it came, and as a letter of the key that is known by now.
+    // The enrolment arrives again: first as an enrolment, then as a letter signed by the key, which is registered now.
     assert_eq!(world.settle(vec![coming(&world, &first)]).await, [Outcome::Duplicate]);
     assert_eq!(world.settle(vec![world.arrival_of(&named(&certificate), &first).await]).await, [Outcome::Duplicate]);
     assert_eq!(world.count(ANSWERS).await, answers);
@@ -288,7 +289,7 @@ async fn a_thousand_wrong_codes_are_counted_lock_and_are_not_answered() {
     assert_eq!((world.count(ANSWERS).await, world.count(KEYS).await), (0, keys));
     let counted = "SELECT failures FROM xm.enrolment_codes WHERE locked_at IS NOT NULL";
     assert_eq!(world.count(counted).await, 1006, "whatever came, it is not told apart");
-    // Another code of the operator's is as good as the first one was.
+    // An operator makes a new code. It admits a sender as the first code did.
     with_code(&world, "0123456789ABCDEFGHJKMNPQ").await;
     let right = letter(&world, 44, "0123456789ABCDEFGHJKMNPQ", &own());
     assert_eq!(world.settle(vec![coming(&world, &right)]).await, [Outcome::Accepted]);
@@ -312,7 +313,7 @@ async fn a_code_admits_its_agency_to_its_centre_in_time_and_a_further_key_where_
     world.sql("UPDATE xm.agencies SET status = 3 WHERE matricule = 44").await;
     world.sql("UPDATE xm.enrolment_codes SET expires_at = now()").await;
     refused("too late", &letter(&world, 44, CODE, &own())).await;
-    // 42 has a certificate: a code made for a first one admits no second.
+    // Agency 42 has a certificate already. A code made for a first certificate admits no second one.
     code_of(&world, 42, CODE.replace('A', "Z").as_str(), false).await;
     refused("a further key", &letter(&world, 42, &CODE.replace('A', "Z"), &own())).await;
     code_of(&world, 42, CODE.replace('A', "Y").as_str(), true).await;

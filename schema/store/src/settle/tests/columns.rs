@@ -1,4 +1,4 @@
-//! Letters that bring any set of columns: none of them makes a connection keep more than it should.
+//! Letters with any set of columns do not make a connection keep more prepared statements than it may.
 
 use sdc::letter::Letter;
 use serde_json::json;
@@ -6,14 +6,16 @@ use serde_json::json;
 use super::super::arrival::Outcome;
 use super::world::World;
 
-/// Columns that a letter may leave out. The sets of them (two to this power) are more than the statements that connections keep.
+/// Number of columns that a letter may leave out. There are two to this power sets of columns, more than the number of statements that a
+/// connection keeps.
 const COLUMNS: u64 = 9;
-/// Most statements that a connection keeps: for columns as many as `statement::kept` says, and the program's own.
+/// Largest number of prepared statements that a connection keeps: the ones for sets of columns, bounded by `statement::kept`, and the
+/// program's own.
 const KEPT_MAX: i64 = 256;
-/// Counts the statements that this connection keeps.
+/// Counts the prepared statements that this connection keeps.
 const KEPT: &str = "SELECT count(*) FROM pg_prepared_statements";
 
-/// A letter with the columns that the number's bits name.
+/// Makes a letter with one column for each bit that is set in `columns`.
 fn with_columns(world: &World, sequence: u64, columns: u64) -> Letter {
     let mut letter = world.births(42, sequence, &[("CE-042", sequence)]);
     for at in (0..COLUMNS).filter(|at| columns & (1 << at) != 0) {
@@ -37,7 +39,7 @@ async fn connections_keep_no_statement_for_each_set_of_columns_that_is_ever_sent
         }
         let outcomes = world.settle(batch).await;
         assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Accepted), "{outcomes:?}");
-        // The connection used last is the next that is lent.
+        // The pool lends the connection that was used last, so this counts the statements of the settler's connection.
         world.count(KEPT).await
     };
     let rare = settle_sets(0..300).await;

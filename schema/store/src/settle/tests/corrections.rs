@@ -1,4 +1,4 @@
-//! Corrections: an agency's own records alone, in order, with the former version kept, and against a model.
+//! Corrections: an agency corrects only its own records, in order, and the former version is stored. The results are compared with a model.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -30,7 +30,7 @@ fn counted(table: &str) -> TableReceipt {
     TableReceipt { table: table.to_owned(), ..TableReceipt::default() }
 }
 
-/// A country with the result of station S2: 60 votes for A, 30 for B.
+/// Makes a country where station S2 has sent its result: 60 votes for A, 30 for B.
 async fn counted_country(corrections: &str, results: bool) -> Country {
     let mut country = Country::new(corrections, results).await;
     let request = country.result("S2", Some(100), &[("A", 60), ("B", 30)]);
@@ -38,7 +38,7 @@ async fn counted_country(corrections: &str, results: bool) -> Country {
     country
 }
 
-/// 40 votes for A instead of 60, and the sum to go with them.
+/// Makes a correction from 60 to 40 votes for A, with the sum changed accordingly.
 fn forty() -> Request {
     corrected(vec![
         by_key("Vote", &[("code", "S2"), ("Cand", "A")], REPLACE, &[("Votes", json!(40))]),
@@ -73,11 +73,11 @@ async fn a_correction_replaces_what_it_names_and_the_former_version_is_kept_with
                      AND h.reason = 'counted twice' AND h.reference = 'PV 88/117' AND h.letter_id <> h.replaced_by
                      AND h.replaced_by = r.xm_letter AND h.approved_by IS NULL";
     assert_eq!((country.count(former).await, country.count(HISTORY).await), (1, 2));
-    // Delivered again nothing changes, and nothing is charged again.
+    // The letter is delivered again. This changes nothing and costs nothing.
     assert_eq!(country.settle(&[&letter]).await, [Outcome::Duplicate]);
     assert_eq!((country.count(HISTORY).await, country.world().ledger_difference().await), (2, 0));
     assert_eq!(country.count("SELECT count(*) FROM xm.entries WHERE kind = 'letter'").await, 1);
-    // The whole station is cancelled: its sums are no longer judged.
+    // All records of the station are cancelled, so its sums are no longer judged.
     let cancelled = corrected(vec![
         by_key("Vote", &[("Code", "S2"), ("Cand", "A")], CANCEL, &[]),
         by_key("Vote", &[("Code", "S2"), ("Cand", "B")], CANCEL, &[]),
@@ -88,7 +88,7 @@ async fn a_correction_replaces_what_it_names_and_the_former_version_is_kept_with
         [TableReceipt { cancelled: 2, ..counted("Vote") }, TableReceipt { cancelled: 1, ..counted("Result") }];
     assert_eq!((receipt.refusal, receipt.rows), (None, expected.to_vec()));
     assert_eq!(country.count(r#"SELECT count(*) FROM lab."Vote" WHERE "Status" <> 0"#).await, 0);
-    // What is cancelled can be sent anew.
+    // A cancelled record can be sent again.
     let request = country.result("S2", Some(100), &[("A", 60)]);
     assert_eq!(country.send(42, request).await.verdict, Verdict::Accepted);
 }
@@ -175,7 +175,7 @@ async fn what_lies_outside_the_codes_granted_is_not_corrected_nor_moved_there() 
     assert_eq!(world.settle(vec![world.arrival(&renamed).await]).await, [outcome]);
 }
 
-/// Decides of the only letter that waits, as its office asked.
+/// Decides about the only waiting letter: approves it where `waived` is given, otherwise refuses it.
 async fn decide(country: &Country, letter: &Letter, waived: Option<&[String]>) -> Result<Tried, AdministrationError> {
     let connection = &mut *country.world().connection().await;
     let filter = HeldFilter { code: Some("approval".to_owned()), ..HeldFilter::default() };
@@ -232,7 +232,7 @@ async fn of_results_two_decide_one_of_them_of_the_commission() {
     assert_eq!((decided.approval.unwrap().state.as_str(), country.count(VALID).await), ("confirmed", 70));
 }
 
-/// Letters of one installation that come out of order: the older correction changes nothing, and is told so.
+/// Two corrections of one installation arrive in the wrong order. The older one changes nothing, and its receipt reports this.
 #[tokio::test]
 async fn a_correction_older_than_what_is_held_goes_to_history_alone() {
     let mut country = counted_country("by_agency", false).await;
@@ -250,7 +250,7 @@ async fn a_correction_older_than_what_is_held_goes_to_history_alone() {
     );
 }
 
-/// What a model of one installation holds of a record.
+/// A record in the model of one installation.
 #[derive(Clone, Debug, PartialEq)]
 struct Kept {
     name: String,
@@ -266,8 +266,8 @@ enum Deed {
     Cancel,
 }
 
-/// Exports and corrections of few records, in any order and any batches, each delivered once or twice: the centre ends as a model of a few
-/// lines says, with every former version in history.
+/// Letters export and correct a few records, in any order and in any batches, and each letter is delivered once or twice. At the end the
+/// tables equal the model, and the history has every former version.
 #[test]
 fn random_exports_and_corrections_end_as_the_model_says() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
@@ -294,7 +294,7 @@ async fn play(world: &World, base: u64, letters: Vec<(u64, Deed, bool, u16)>, ba
     let mut sent = Vec::new();
     for (at, (record, deed, twice, place)) in letters.into_iter().enumerate() {
         let (numero, sequence) = (base + record, base + at as u64 + 1);
-        // A record is exported once; what would be the second time is a replacement.
+        // A record is exported once. A second export of the same record is turned into a replacement.
         let deed = match deed {
             Deed::Export if exported.contains(&numero) => Deed::Replace(0),
             deed => deed,
@@ -319,7 +319,7 @@ async fn play(world: &World, base: u64, letters: Vec<(u64, Deed, bool, u16)>, ba
         }
         let outcomes = world.settle(arrivals).await;
         let mut told: Vec<_> = together.drain(..).zip(outcomes).collect();
-        // They take effect in the order of their numbers.
+        // Letters take effect in the order of their sequence numbers.
         told.sort_by_key(|((.., letter), _)| letter.sequence);
         for ((place, numero, deed, letter), outcome) in told {
             if outcome == Outcome::Deferred {

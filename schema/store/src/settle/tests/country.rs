@@ -1,4 +1,4 @@
-//! A centre with polling stations and candidates as references, results and votes, and two agencies that send them.
+//! A country for tests. Polling stations and candidates are references, and two agencies send results and votes.
 
 use std::collections::HashMap;
 
@@ -82,7 +82,7 @@ const DEFINITIONS: &str = r#"
     comparison = "="
     right = [{ table = "Result", column = "Valid", on = ["Code"] }]"#;
 
-/// The country. Its first installation of each agency is `pc1`.
+/// A centre for the results of polling stations. Each agency sends from its installation `pc1`.
 pub struct Country {
     pub lab: Lab,
     sequences: HashMap<u32, u64>,
@@ -90,7 +90,7 @@ pub struct Country {
 }
 
 impl Country {
-    /// Makes one whose corrections are decided so, and whose results are marked or not.
+    /// Makes a country. `corrections` is the tables' policy of corrections; `results` says whether the tables are marked as results.
     pub async fn new(corrections: &str, results: bool) -> Country {
         let definitions = DEFINITIONS.replace("CORRECTIONS", corrections).replace("RESULTS", &results.to_string());
         let lab = Lab::adopting(TABLES, &definitions).await;
@@ -111,7 +111,7 @@ impl Country {
         self.world().count(text).await
     }
 
-    /// Numbers a record.
+    /// Returns the next Numero, which is the sender's number of a record.
     pub fn numero(&mut self) -> i64 {
         self.numeros += 1;
         self.numeros
@@ -134,7 +134,7 @@ impl Country {
         }
     }
 
-    /// Makes the arrival of a letter, with a container of its own.
+    /// Makes the arrival of a letter. Every letter gets different container bytes.
     pub async fn arrival(&self, letter: &Letter) -> Arrival {
         let container = letter.id.simple().to_string().into_bytes();
         Arrival { container_bytes: container.len(), container, ..self.world().arrival(letter).await }
@@ -148,14 +148,14 @@ impl Country {
         self.world().settle(batch).await
     }
 
-    /// Sends a request of an agency, and returns what it is told.
+    /// Settles a request of an agency as its next letter, and returns the receipt.
     pub async fn send(&mut self, agency: u32, request: Request) -> Receipt {
         let letter = self.letter(agency, request);
         self.settle(&[&letter]).await;
         self.world().receipt(&letter).await
     }
 
-    /// Returns the receipt of the highest attempt at the only letter that has more than one.
+    /// Returns the receipt of the latest attempt. Only one letter may have more than one attempt.
     pub async fn last_attempt(&self) -> Receipt {
         let text = "SELECT receipt FROM xm.attempts ORDER BY attempt DESC LIMIT 1";
         let rows: Vec<Vec<u8>> =
@@ -163,7 +163,7 @@ impl Country {
         read_answer(&rows[0], &PayloadLimits::default()).unwrap().receipt
     }
 
-    /// Makes a station's result with its votes.
+    /// Makes an export of a station's result with its votes.
     pub fn result(&mut self, code: &str, signatures: Option<i64>, votes: &[(&str, i64)]) -> Request {
         let valid: i64 = votes.iter().map(|(_, votes)| votes).sum();
         let mut tables = vec![self.result_alone(code, signatures, valid)];
@@ -210,7 +210,7 @@ pub fn exported(tables: Vec<TableRecords>) -> Request {
     Request::Export(Records { application: "lab".to_owned(), tables })
 }
 
-/// Makes a correction of a record named by its legal key.
+/// Makes a correction that identifies its record by the legal key.
 pub fn by_key(table: &str, key: &[(&str, &str)], action: CorrectionAction, changes: &[(&str, Value)]) -> Correction {
     let key = key.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     Correction {

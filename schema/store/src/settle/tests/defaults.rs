@@ -1,4 +1,4 @@
-//! A legal key of which letters leave a column to the table's default.
+//! Letters leave out a column of the legal key, for which the table has a default. A record that is sent again must still be recognised.
 
 use sdc::letter::Letter;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::super::arrival::Outcome;
 use super::world::World;
 
-/// Sets up a legal key of which a column has this default.
+/// Sets up a table with a column of the legal key that has this default.
 async fn with_default(kind: &str, default: &str, definition: serde_json::Value) -> World {
     let world = World::new().await;
     world

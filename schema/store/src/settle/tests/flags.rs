@@ -1,4 +1,4 @@
-//! What a check of severity `flag` says of an accepted letter: told in the receipt, kept for the operators.
+//! The findings of checks with severity `flag` on an accepted letter: they are in the receipt and are stored for the operators.
 
 use sdc::answer::receipt::{Flag, FlaggedRow};
 use sdc::letter::Letter;
@@ -7,7 +7,8 @@ use serde_json::json;
 use super::super::arrival::Outcome;
 use super::world::World;
 
-/// faults/flagging-check-is-never-told, with a check of this table; and a figure that is missing.
+/// Two rows break a check with severity `flag`, and a third row lacks a figure for it. The letter is accepted. The receipt has both flags,
+/// and both are stored until operators explain them. This was wrong in `tests/faults/flagging-check-is-never-told`.
 #[tokio::test]
 async fn a_letter_that_breaks_a_flagging_check_is_accepted_told_of_and_kept_until_it_is_explained() {
     let world = World::new().await;
@@ -38,7 +39,7 @@ async fn a_letter_that_breaks_a_flagging_check_is_accepted_told_of_and_kept_unti
     assert_eq!(world.count(kept).await, 2);
     assert_eq!(world.count("SELECT rows_total FROM xm.flags WHERE NOT unjudged").await, 2);
 
-    // The same records in a new letter: the operators were told when they came first.
+    // The same records arrive in a new letter. They get no second flag, because the operators saw the flag when the records first arrived.
     let mut again = world.births(42, 2, &[("CE-042", 1), ("CE-042", 2), ("CE-042", 3), ("CE-042", 4)]);
     world.records(&mut again).tables[0].values[5] = vec![json!(0), json!(9), json!(null), json!(3)];
     assert_eq!(world.settle(vec![world.arrival(&again).await]).await, [Outcome::Accepted]);
@@ -46,7 +47,7 @@ async fn a_letter_that_breaks_a_flagging_check_is_accepted_told_of_and_kept_unti
     assert_eq!(world.count(kept).await, 2);
 }
 
-/// Of many flagged rows the first are named and all are counted; rows that are held already take no place among the named.
+/// If many rows are flagged, the flag lists the first rows and counts all. Rows that are stored already are not listed.
 #[tokio::test]
 async fn flags_of_ten_thousand_rows_are_counted_and_those_of_rows_held_take_no_room() {
     const ROWS: u64 = 10_050;

@@ -1,4 +1,4 @@
-//! What is held of contradicted records: told to the operators, within a bound that no letter can exceed.
+//! The stored versions of contradicted records. Operators see them, and no letter can exceed the bound on their size.
 
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
@@ -10,7 +10,7 @@ use super::REFUSED;
 use super::world::World;
 use crate::database::statement::Statement;
 
-/// Puts so many records into the table, as an earlier letter would have, each with a name of so many characters.
+/// Inserts this number of records into the table, as an earlier letter would have. Each has a name of `name_chars` characters.
 async fn hold(world: &World, records: u64, name_chars: usize) {
     world
         .sql(&format!(
@@ -52,7 +52,7 @@ async fn every_letter_of_a_batch_shows_what_it_contradicts_and_small_records_are
     let mut batch = Vec::new();
     for (letter, mark) in letters.iter().zip(0..) {
         let mut arrival = world.arrival(letter).await;
-        // Each letter has a container of its own, or quarantine would take them for copies.
+        // Each letter gets different container bytes, otherwise quarantine would take the letters for copies of each other.
         arrival.container[0] = mark;
         batch.push(arrival);
     }
@@ -66,7 +66,7 @@ async fn every_letter_of_a_batch_shows_what_it_contradicts_and_small_records_are
 async fn a_record_that_differs_by_one_way_and_agrees_by_the_other_is_a_conflict() {
     let world = World::new().await;
     world.settle(vec![world.arrival(&world.births(42, 1, &[("CE-042", 1), ("CE-042", 2)])).await]).await;
-    // The sender's number 1, with the act that it sent as number 2.
+    // A letter with the sender's number 1 and the act that the sender first sent as number 2.
     let mut crossed = world.births(42, 2, &[("CE-042", 2)]);
     world.set_numeros(&mut crossed, &[1]);
     assert_eq!(world.settle(vec![world.arrival(&crossed).await]).await, [REFUSED(RefusalCode::Conflict)]);
@@ -76,7 +76,7 @@ async fn a_record_that_differs_by_one_way_and_agrees_by_the_other_is_a_conflict(
     assert_eq!((receipt.rows[0].new, receipt.rows[0].duplicate), (0, 2));
 }
 
-/// However large the records held are, a batch fetches versions within the bound of the settings.
+/// However large the stored records are, a batch fetches no more of their versions than the settings allow.
 #[tokio::test]
 async fn the_versions_of_a_batch_stay_within_its_bound() {
     let world = World::with_held_bytes_max(16 << 10).await;

@@ -1,5 +1,6 @@
-//! Letters that are held: in no table, charged nothing, and ended by two people as a further attempt.
+//! Held letters: their rows are in no table and cost nothing. Two people decide about each letter, and this makes a further attempt.
 
+use diesel_async::SimpleAsyncConnection;
 use sdc::answer::receipt::{HoldCode, Receipt, Verdict};
 use sdc::letter::Letter;
 use sdc::refusal::RefusalCode;
@@ -11,6 +12,7 @@ use crate::letters::flags::{self, FlagFilter};
 use crate::letters::held::{self, HeldFilter, HeldLetter, decision};
 use crate::people::{Operator, Privilege, audit};
 use crate::settle::{Outcome, Tried};
+use crate::testing::eventually;
 
 fn ekane() -> Operator {
     Operator::pretended("ekane", Privilege::Operateur)
@@ -24,7 +26,7 @@ fn ndi() -> Operator {
     Operator::pretended("ndi", Privilege::Operateur).of_commission()
 }
 
-/// A letter of 42 whose station has too many signatures, held.
+/// Settles a letter of agency 42 that is held because its station has too many signatures.
 async fn held_letter(country: &mut Country) -> Letter {
     let request = country.result("S1", Some(200), &[("A", 60), ("B", 30)]);
     let letter = country.letter(42, request);
@@ -39,7 +41,7 @@ async fn open(country: &Country) -> HeldLetter {
     open.remove(0)
 }
 
-/// One asks, another confirms.
+/// One person requests the decision on a held letter, and another person confirms it.
 async fn decided(
     country: &Country,
     letter: &Letter,
@@ -84,12 +86,34 @@ async fn a_held_letter_uses_its_number_charges_nothing_and_is_readable_by_operat
     let looked = audit::list(connection, None, 1).await.unwrap().remove(0);
     assert_eq!((looked.action.as_str(), looked.subject), ("held.show", format!("held letter {}", waiting.id)));
 
-    // Delivered again it is answered with the same receipt, and held once.
+    // The held letter is delivered again. It gets the same receipt and is held only once.
     assert_eq!(country.settle(&[&letter]).await, [Outcome::Duplicate]);
     assert_eq!(open(&country).await.id, waiting.id);
-    // It blocks nobody: the next letter of its office goes on.
+    // The held letter delays no other letter: the next letter of its office is settled.
     let request = country.result("S2", Some(10), &[("A", 9)]);
     assert_eq!(country.send(42, request).await.verdict, Verdict::Accepted);
+}
+
+/// A decision waits for a letter that somebody else has locked, for example the exporter, which marks its answer as sent. Meanwhile the
+/// decision must not have locked the answer: the exporter locks it next, and each would wait for the other.
+#[tokio::test]
+async fn a_decision_locks_the_letter_before_its_answer() {
+    let mut country = Country::new("by_agency", false).await;
+    let letter = held_letter(&mut country).await;
+    let mut other = country.world().connection().await;
+    other.batch_execute("BEGIN; SELECT FROM xm.letters FOR NO KEY UPDATE").await.unwrap();
+    let (asker, decider) = (ekane(), mbome());
+    let deciding = decided(&country, &letter, Some(&[]), [&asker, &decider]);
+    let looking = async {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        eventually("the decision waits for the letter", async || country.count(waiting).await == 1).await;
+        let answer = other.batch_execute("SELECT FROM xm.outbox FOR UPDATE NOWAIT").await;
+        other.batch_execute("ROLLBACK").await.unwrap();
+        answer.unwrap();
+    };
+    let (decided, ()) = tokio::join!(deciding, looking);
+    assert_eq!(decided.unwrap(), Tried::Accepted { letter_id: letter.id, attempt: 2 });
 }
 
 #[tokio::test]
@@ -97,7 +121,7 @@ async fn two_people_release_a_letter_and_its_waived_check_is_a_flag_that_is_expl
     let mut country = Country::new("by_agency", false).await;
     country.world().tariff(100, 0, "owe").await;
     let letter = held_letter(&mut country).await;
-    // A tariff of later: what counts is when the letter came.
+    // The tariff ends after the letter arrived. The letter's price follows the tariff at its arrival.
     country.world().sql("UPDATE xm.tariffs SET valid_to = now() + interval '1 hour'").await;
     let own = decided(&country, &letter, Some(&[]), [&ekane(), &ekane()]).await.unwrap_err();
     assert!(matches!(own, AdministrationError::ApprovalOwn(_)), "{own}");
@@ -117,9 +141,9 @@ async fn two_people_release_a_letter_and_its_waived_check_is_a_flag_that_is_expl
     let lines = audit::list(&mut *country.world().connection().await, None, 2).await.unwrap();
     let told: Vec<(&str, &str)> = lines.iter().map(|line| (line.operator.as_str(), line.action.as_str())).collect();
     assert_eq!(told, [("mbome", "approval.confirm"), ("mbome", "held.decide")]);
-    // It is settled as any other.
+    // The released letter, delivered again, is a duplicate like any other.
     assert_eq!(country.settle(&[&letter]).await, [Outcome::Duplicate]);
-    // The same records again hold nobody up: they are held already.
+    // The same records in a new letter are not held again, because they are stored in the tables already.
     let again = country.letter(42, letter.request.clone());
     assert_eq!(country.settle(&[&again]).await, [Outcome::Accepted]);
     let error = decision::take_up(&mut *country.world().connection().await, &ekane(), 1).await.unwrap_err();
@@ -133,7 +157,7 @@ async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
     let unknown = ["Result.other".to_owned()];
     let error = decided(&country, &letter, Some(&unknown), [&ekane(), &mbome()]).await.unwrap_err();
     assert!(error.to_string().contains("Result.within_reference"), "{error}");
-    // Another check holds it by now, which nobody has waived.
+    // In the meantime the table has got a further check. Nobody has waived this check, so the letter is held for it.
     country
         .world()
         .sql(
@@ -152,7 +176,8 @@ async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
     );
     let waiting = open(&country).await;
     assert_eq!((waiting.attempt, waiting.checks_named()), (2, vec!["Result.few".to_owned()]));
-    // A conflict is no check: it is refused.
+    // Another agency sends a result of the same station, and the centre accepts it. If two people then release the held letter of the first
+    // agency, it must be refused as a conflict. Only the findings of checks can be released.
     let request = country.result("S1", Some(95), &[("A", 1)]);
     assert_eq!(country.send(43, request).await.verdict, Verdict::Accepted);
     let tried = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap();
@@ -208,7 +233,7 @@ async fn results_are_released_by_two_of_whom_one_is_of_the_commission() {
     let error = decided(&country, &letter, Some(&[]), [&ekane(), &mbome()]).await.unwrap_err();
     assert!(matches!(error, AdministrationError::ApprovalWithoutCommission(_)), "{error}");
     assert_eq!(country.count(ROWS).await, 0);
-    // The same was asked already, and waits: a member of the commission confirms it.
+    // Somebody has requested the same decision already. A member of the commission confirms it now.
     let tried = decided(&country, &letter, Some(&[]), [&ekane(), &ndi()]).await.unwrap();
     assert_eq!(tried, Tried::Accepted { letter_id: letter.id, attempt: 2 });
 }

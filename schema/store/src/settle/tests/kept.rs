@@ -1,4 +1,4 @@
-//! A row counts as new only if the database says that it keeps it, and as the database keeps it.
+//! A row counts as new only if the database reports that it stored it. Rows are compared in the form in which the database stores them.
 
 use sdc::letter::Letter;
 use sdc::refusal::RefusalCode;
@@ -12,7 +12,8 @@ async fn settle_one(world: &World, letter: &Letter) -> Outcome {
     world.settle(vec![world.arrival(letter).await]).await[0]
 }
 
-/// faults/trigger-returns-null, faults/partition-by-trigger, and others of their kind: each keeps the rows of ZORRO out.
+/// Ways in which a table drops the rows named ZORRO or puts them elsewhere. See faults/trigger-returns-null and
+/// faults/partition-by-trigger.
 const KEEPING_OUT: [&str; 4] = [
     "CREATE FUNCTION registry.skip() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN IF NEW.\"Nom\" = 'ZORRO' THEN RETURN NULL; END IF; RETURN NEW; END $$;
@@ -46,7 +47,7 @@ async fn a_row_that_the_table_keeps_out_refuses_its_letter_is_named_and_never_ch
         assert_eq!(rows, [2], "{keeping_out}: {refusal:?}");
         assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1, "{keeping_out}");
         assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -100);
-        // The same record in a letter of its own changes nothing.
+        // The same record alone in a letter is refused too, and no row is written.
         let mut again = world.births(42, 3, &[("CE-042", 2)]);
         world.rename(&mut again, "ZORRO");
         assert_eq!(settle_one(&world, &again).await, REFUSED(RefusalCode::RowsInvalid), "{keeping_out}");
@@ -54,10 +55,11 @@ async fn a_row_that_the_table_keeps_out_refuses_its_letter_is_named_and_never_ch
     }
 }
 
-/// faults/char-with-trailing-blank, and columns of other types that keep less than they are sent.
+/// A record is sent three times, with a value that the column stores in another form than it was sent. The second and third time it must be
+/// a duplicate. This was wrong in `tests/faults/char-with-trailing-blank`.
 #[tokio::test]
 async fn a_record_sent_again_is_a_duplicate_as_the_column_keeps_it() {
-    // The column's type, as adopted; what a letter brings first, and the same record in another form.
+    // For each column: its type, its definition, the value in the first letter, and the same value in another form.
     let columns = [
         ("char(10)", json!({"type": "text", "length_chars_max": 10}), json!("AB "), json!("AB ")),
         ("char(10)", json!({"type": "text", "length_chars_max": 10}), json!("AB"), json!("AB  ")),
@@ -82,7 +84,8 @@ async fn a_record_sent_again_is_a_duplicate_as_the_column_keeps_it() {
     }
 }
 
-/// faults/char-key-with-trailing-blank.
+/// A column of the legal key is of type `char(20)`, which ignores blanks at the end. A record whose key differs only in such a blank must
+/// be a duplicate. This was wrong in `tests/faults/char-key-with-trailing-blank`.
 #[tokio::test]
 async fn a_blank_at_the_end_of_a_key_of_fixed_length_names_the_same_record() {
     let world = World::new().await;
@@ -90,7 +93,7 @@ async fn a_blank_at_the_end_of_a_key_of_fixed_length_names_the_same_record() {
     world.sql("INSERT INTO xm.scopes (agency, column_name, code) VALUES (42, 'CentreCode', 'CE-042 ')").await;
     for (sequence, code, expected) in [(1, "CE-042 ", (1, 0)), (2, "CE-042 ", (0, 1)), (3, "CE-042", (0, 1))] {
         let mut letter = world.births(42, sequence, &[(code, 1)]);
-        // The number is new, as after a reinstallation: only the legal key tells that the record is the same.
+        // The number is new, as after a reinstallation. Only by the legal key can the record be recognised.
         world.set_numeros(&mut letter, &[100 + sequence]);
         assert_eq!(settle_one(&world, &letter).await, Outcome::Accepted, "{code:?}");
         let receipt = world.receipt(&letter).await;

@@ -1,4 +1,4 @@
-//! Large originals: kept whole, and no connection keeps the room that they took.
+//! Large original containers are stored whole, and no connection keeps the memory that they needed.
 
 use sdc::refusal::RefusalCode;
 
@@ -6,7 +6,7 @@ use super::super::arrival::{Arrival, Outcome};
 use super::world::World;
 use crate::database::statement::STATEMENT_BYTES_MAX;
 
-/// Gives an arrival a large container, different from any other.
+/// Gives an arrival a large container. Different marks give different containers.
 fn enlarge(mut arrival: Arrival, mark: u8) -> Arrival {
     arrival.container = vec![mark; STATEMENT_BYTES_MAX + 1];
     arrival.container_bytes = arrival.container.len();

@@ -11,10 +11,10 @@ use super::world::World;
 use crate::settle::arrival::Outcome;
 
 const AGENCIES: [u32; 2] = [42, 43];
-/// Cases that are tried: few, because each settles real batches.
+/// Number of cases. It is small because each case settles real batches.
 const CASES: u32 = 24;
 
-/// What happens to accounts.
+/// An event that changes accounts.
 #[derive(Clone, Debug)]
 enum Event {
     Recharge {
@@ -30,7 +30,7 @@ enum Event {
         per_started_kb: i64,
         refuses: bool,
     },
-    /// Letters of these agencies with so many acts each, settled as one batch.
+    /// One batch of letters: for each letter, its agency and its number of acts.
     Batch(Vec<(u32, u64)>),
 }
 
@@ -45,7 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the accounts must hold, by plain arithmetic.
+/// The expected state of the accounts, computed by plain arithmetic.
 struct Books {
     balances: BTreeMap<u32, i64>,
     limits: BTreeMap<u32, i64>,
@@ -57,7 +57,7 @@ struct Books {
 }
 
 impl Books {
-    /// Opens the books of a case on the balances that the case before it left, without credit limits or prices.
+    /// Starts a case with the balances at the end of the case before it, without credit limits and prices.
     async fn open(world: &World, next: u64) -> Books {
         world.sql("DELETE FROM xm.tariffs; UPDATE xm.accounts SET credit_limit = 0").await;
         let mut balances = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Books {
         Books { balances, limits, price: (0, 0), refuses: false, next_sequence: next, next_act: next, charged }
     }
 
-    /// Charges a letter of one started kilobyte, or says that it is refused.
+    /// Charges a letter of one started kilobyte, or returns that it is refused.
     fn charge(&mut self, agency: u32, acts: u64) -> Outcome {
         let price = self.price.0 * i64::try_from(acts).unwrap() + self.price.1;
         let balance = self.balances.get_mut(&agency).unwrap();
@@ -139,7 +139,7 @@ fn entries_balances_and_charges_agree_whatever_happens() {
     let config =
         ProptestConfig { cases: CASES, failure_persistence: None, max_shrink_iters: 100, ..Default::default() };
     let outcome = TestRunner::new(config).run(&vec(event(), 1..8), |events| {
-        // Each case has sequence numbers and acts of its own.
+        // Each case uses its own sequence numbers and acts.
         next.set(next.get() + 1000);
         runtime.block_on(async {
             let mut books = Books::open(&world, next.get()).await;

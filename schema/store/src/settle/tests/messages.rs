@@ -1,4 +1,4 @@
-//! Messages in letters, and those of operators: threads, a bound of what waits unread, and each told once.
+//! Messages of offices and of operators: threads, the limit on unread messages, and each message sent once.
 
 use sdc::answer::CentreLetter;
 use sdc::answer::notice::{Notice, NoticeContent};
@@ -25,7 +25,7 @@ fn agency(number: u32) -> Matricule {
     number.try_into().unwrap()
 }
 
-/// What was told to whom since it was looked at last.
+/// Returns the notices queued since the last call, and marks them as sent.
 async fn told(world: &World) -> Vec<Notice> {
     let mut connection = world.connection().await;
     let hold = std::time::Duration::from_secs(60);
@@ -47,13 +47,13 @@ async fn a_message_begins_a_thread_or_goes_on_with_one_of_its_agency() {
     let world = World::new().await;
     let first = writing(&world, 42, 1, None, "Bonjour,\nnotre imprimante est en panne.");
     let second = writing(&world, 42, 2, Some(first.id), "Réparée.");
-    // In one batch, in whatever order the post brings it.
+    // Both letters are in one batch, and the second one arrives first.
     let batch = vec![world.arrival(&second).await, world.arrival(&first).await];
     assert_eq!(world.settle(batch).await, [Outcome::Accepted; 2]);
     let third = writing(&world, 42, 3, Some(first.id), "Merci.");
     assert_eq!(world.settle(vec![world.arrival(&third).await]).await, [Outcome::Accepted]);
     assert_eq!(world.settle(vec![world.arrival(&third).await]).await, [Outcome::Duplicate]);
-    // Another agency's thread is none of its own.
+    // An agency cannot write in another agency's thread.
     let stranger = writing(&world, 43, 1, Some(first.id), "?");
     assert_eq!(world.settle(vec![world.arrival(&stranger).await]).await, [REFUSED(RefusalCode::ThreadUnknown)]);
 
@@ -68,7 +68,7 @@ async fn a_message_begins_a_thread_or_goes_on_with_one_of_its_agency() {
     let error = show(&mut connection, &clerk, 77).await.unwrap_err();
     assert!(matches!(error, AdministrationError::MessageUnknown(77)), "{error}");
 
-    // The answer comes in the same thread.
+    // The operators' reply is in the same thread.
     told(&world).await;
     let number = send(&mut connection, &clerk, agency(42), Some(listed[0].number), " Bien reçu. ").await.unwrap();
     let [notice] = &told(&world).await[..] else { panic!("one notice") };
@@ -130,7 +130,7 @@ async fn a_broadcast_reaches_each_agency_of_its_audience_once_also_after_an_inte
     let id = broadcast(&mut connection, &chief, &Audience::default(), "Fermé demain").await.unwrap();
     let first = go_on(&mut connection, Some(id)).await.unwrap().unwrap();
     assert_eq!((first.told, first.is_ended), (100, false));
-    // Two programs that run go on with it: of each step one.
+    // Two programs continue the broadcast at the same time. Each step is done by only one of them.
     let mut ended = false;
     while !ended {
         let steps = futures_util::future::join_all((0..2).map(|_| {

@@ -1,4 +1,5 @@
-//! What the centre writes first: queued once, numbered, and sent as the letter of the installation's highest number came.
+//! Notices of the centre: each is queued once and numbered. It is sent by the transport and in the form and cipher of the letter with the
+//! installation's highest sequence number.
 
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ async fn lease(world: &World, transport: &str) -> Vec<LeasedAnswer> {
     outbox::lease(&mut *world.connection().await, Uuid::now_v7(), transport, 10, HOLD).await.unwrap()
 }
 
-/// Leases notices of a transport and leaves them as they were.
+/// Leases the notices of a transport, then releases the leases unchanged.
 async fn looked_at(world: &World, transport: &str) -> Vec<LeasedAnswer> {
     let leased = lease(world, transport).await;
     outbox::leave(&mut *world.connection().await, &leased).await.unwrap();
@@ -45,7 +46,7 @@ async fn send_answers(world: &World) {
     world.sql("DELETE FROM xm.outbox WHERE letter_id IS NOT NULL").await;
 }
 
-/// A letter comes by a transport in a form and a cipher, and is settled.
+/// Settles a letter that arrives by this transport, in this form and cipher.
 async fn comes(
     world: &World,
     letter: &Letter,
@@ -100,7 +101,7 @@ async fn a_notice_is_told_once_and_numbered_without_gaps_whoever_queues_it() {
     assert_eq!(numbers.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(numbers.iter().all(|(_, name)| name.len() == 32), "each has an id of its own: {numbers:?}");
 
-    // Of an agency each installation that has written is told, and numbers its own.
+    // Every installation of the agency that has sent a letter gets the notice, with a number of its own sequence.
     world.sql("INSERT INTO xm.installations (agency, name) VALUES (42, 'pc2'), (42, 'pc3')").await;
     world.sql("UPDATE xm.installations SET transport = 'folder' WHERE name = 'pc2'").await;
     let (mut connection, agency) = (world.connection().await, 42.try_into().unwrap());
@@ -123,7 +124,7 @@ async fn a_notice_leaves_as_the_last_letter_came_by_then() {
     };
     assert_eq!(way("folder").await, []);
     assert_eq!(way("mail").await, [(plain, ContentCipher::Aes256Gcm)]);
-    // One that was late says nothing of how it is now.
+    // A letter with a lower number arrives late. Its transport and form do not change those of the installation.
     comes(&world, &letters[0], "folder", frame, ContentCipher::Aes256Cbc).await;
     assert_eq!(way("mail").await, [(plain, ContentCipher::Aes256Gcm)]);
     comes(&world, &letters[2], "folder", frame, ContentCipher::Aes256Cbc).await;
@@ -131,7 +132,7 @@ async fn a_notice_leaves_as_the_last_letter_came_by_then() {
     assert_eq!(way("folder").await, [(frame, ContentCipher::Aes256Cbc)]);
     world.sql("UPDATE xm.agencies SET cbc_allowed = false").await;
     assert_eq!(way("folder").await, [(frame, ContentCipher::Aes256Gcm)], "it has leave for the other no more");
-    // The last letter comes again by the other way: this one was lost.
+    // The latest letter arrives again, now by mail, so its office no longer reads the folder.
     assert_eq!(comes(&world, &letters[2], "mail", frame, ContentCipher::Aes256Gcm).await, Outcome::Duplicate);
     assert_eq!((way("folder").await, way("mail").await.len()), (vec![], 1));
     assert_eq!(comes(&world, &letters[0], "folder", frame, ContentCipher::Aes256Gcm).await, Outcome::Duplicate);
@@ -171,7 +172,7 @@ async fn a_notice_is_leased_put_back_given_up_and_released_as_answers_are() {
     assert!(lease().await.is_empty(), "an operator has to look at it");
     world.sql("UPDATE xm.outbox SET failed_at = NULL").await;
     assert_eq!(lease().await.len(), 2);
-    // Where answers are many, they go first.
+    // Where both answers and notices wait, answers are leased first.
     world.sql("UPDATE xm.outbox SET claimed_until = NULL").await;
     let leased = outbox::lease(&mut other, process, "mail", 1, HOLD).await.unwrap();
     assert!(leased.len() == 1 && leased[0].notice.is_none(), "{leased:?}");
@@ -249,7 +250,8 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
         .collect();
     assert_eq!(told, expected);
 
-    // What has ended is told no more, nor who is suspended, whose key is revoked, or whose key another certificate goes on with.
+    // No notice is queued for a certificate that has ended, for a suspended agency, for a revoked key, or for a key that has a later
+    // certificate.
     ends("-1 second").await;
     world.sql("DELETE FROM xm.outbox; UPDATE xm.notices SET about = number::text, outbox = NULL").await;
     assert_eq!(tell().await, 0);
@@ -267,7 +269,8 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
     assert_eq!(tell().await, 0);
 }
 
-/// What the version before sends is its own: it takes none of these, and goes on numbering letters.
+/// Programs of the previous version claim only answers of the transports that they know. So they claim no notice, and continue to settle
+/// letters.
 #[tokio::test]
 async fn programs_of_the_version_before_leave_notices_alone() {
     let world = World::new().await;
@@ -294,7 +297,7 @@ async fn programs_of_the_version_before_leave_notices_alone() {
     assert_eq!(looked_at(&world, "mail").await.len(), 1, "the way that was known last is as good as any");
 }
 
-/// Letters that were settled before this version knew of ways tell theirs.
+/// The migration fills in the transport, cipher and form of installations from the letters that were settled before the migration.
 #[tokio::test]
 async fn ways_of_letters_from_before_are_taken_over() {
     let world = World::new().await;
@@ -316,7 +319,7 @@ async fn ways_of_letters_from_before_are_taken_over() {
     );
 }
 
-/// Says in a letter which notices have been seen.
+/// Settles a letter that tells the centre up to which number its office has seen notices.
 async fn says_seen(world: &World, sequence: u64, seen: u64) -> Outcome {
     let letter = Letter { seen: Some(seen), ..world.births(42, sequence, &[("CE-042", sequence)]) };
     comes(world, &letter, "mail", PayloadForm::Json, ContentCipher::Aes256Gcm).await
@@ -352,7 +355,7 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
     }
     assert_eq!(days, 28);
     assert!(sent.windows(2).all(|pair| pair[0] == pair[1]), "{sent:?}");
-    // A letter of a lower number than the highest says so as well; a refused one, too.
+    // Notices are also acknowledged by a letter whose number is below the highest, and by a refused letter.
     assert_eq!(says_seen(&world, 3, 1).await, Outcome::Accepted);
     world.sql("UPDATE xm.notices SET again_at = now()").await;
     assert_eq!(again().await, 0);
@@ -364,7 +367,7 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
         "told for ever"
     );
 
-    // What is seen while it waits to be sent again leaves no more.
+    // A notice that is acknowledged while it waits to be sent again is not sent.
     notices::queue(&mut *world.connection().await, &to, "n", &message).await.unwrap();
     let refused = Letter { seen: Some(2), ..world.births(42, 2, &[("CE-043", 9)]) };
     let outcome = comes(&world, &refused, "mail", PayloadForm::Json, ContentCipher::Aes256Gcm).await;
@@ -374,21 +377,24 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0);
 }
 
-/// A centre that was restored from a copy has lost numbers that its offices have seen.
+/// The office has seen notice 57, but the centre was restored from an older backup and knows of no notice. The next notice must get number
+/// 58, because the office would take a lower number for a notice that it has.
 #[tokio::test]
 async fn a_number_that_an_office_has_seen_is_given_to_no_other_notice() {
     let world = World::new().await;
     assert_eq!(says_seen(&world, 1, 57).await, Outcome::Accepted);
     queue(&world, "a").await.unwrap();
     assert_eq!(read(&lease(&world, "mail").await[0]).number, 58);
-    // Whatever an office says, its numbers go no further than a restored centre may have lost.
+    // The office claims to have seen a number that is far too high. The numbers then rise by at most 1000, the number of notices that a
+    // backup may lack.
     assert_eq!(says_seen(&world, 2, 1 << 53).await, Outcome::Accepted);
     assert_eq!(world.count("SELECT notice_highest FROM xm.installations WHERE agency = 42").await, 58 + 1000);
     assert_eq!(world.count("SELECT notice_seen FROM xm.installations WHERE agency = 42").await, 58 + 1000);
     assert_eq!(world.count("SELECT count(*) FROM xm.installations WHERE notice_seen > 0").await, 1);
 }
 
-/// Of certificates that end the newest is told again, until it has ended; who is suspended is told nothing.
+/// Of an agency's notices about the end of certificates, only the newest is repeated, and only until the certificate has ended. A suspended
+/// agency gets no notice.
 #[tokio::test]
 async fn what_is_past_is_not_told_again() {
     let world = World::new().await;

@@ -1,9 +1,9 @@
-//! Properties of deciding, for any batch of letters, in any order, however often the post delivers each.
+//! Property tests of how the centre decides letters. The properties hold for any letters, in any batches and in any order, however often
+//! each letter is delivered.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-use chrono::Utc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rcgen::{CertificateParams, IsCa, KeyPair};
@@ -18,7 +18,7 @@ use uuid::Builder;
 use crate::certificates::signers::Signer;
 use crate::database::fault::Fault;
 use crate::settle::account::Account;
-use crate::settle::arrival::{Arrival, Claimed, Content, Outcome, Source};
+use crate::settle::arrival::{Arrival, Content, Outcome};
 use crate::settle::batch::{Batch, Case, order_of_effect};
 use crate::settle::decide::{Knowledge, decide};
 use crate::settle::decision::Decision;
@@ -28,12 +28,13 @@ use crate::settle::work::Work;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Corrections, Definition};
 use crate::tables::examine::{Flags, TableRows};
+use crate::testing::fixture::arrival;
 
 const AGENCIES: [u32; 2] = [42, 43];
 const PER_ACT: i64 = 150;
 const PER_STARTED_KB: i64 = 10;
 
-/// A letter as far as deciding looks at it. Two with the same fields are the same letter, delivered twice.
+/// The fields of a letter that deciding looks at. Two values with equal fields stand for one letter that is delivered twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Sent {
     agency: u32,
@@ -53,7 +54,7 @@ impl Sent {
         Key::new(letter_id, self.installation, self.sequence.unsigned_abs())
     }
 
-    /// What it costs if it is accepted.
+    /// Returns the letter's price if it is accepted, in minor units.
     fn price(&self) -> i64 {
         i64::from(self.content) * PER_ACT + PER_STARTED_KB
     }
@@ -61,25 +62,12 @@ impl Sent {
     fn arrival(&self) -> Arrival {
         let unreadable = Unreadable { refusal: Refusal::new(RefusalCode::PayloadMalformed), key: None };
         let (digest, cipher, form) = (self.digest(), ContentCipher::Aes256Gcm, PayloadForm::Json);
-        Arrival {
-            received_at: Utc::now(),
-            source: Source {
-                transport: "mail",
-                mailbox: "main".into(),
-                sender_domain: String::new(),
-                claimed: Claimed::default(),
-                is_fetched_again: false,
-            },
-            container: Vec::new(),
-            container_bytes: 900,
-            rendered_bytes: 900,
-            content: Content::Signed { signer: signer(self.agency), digest, cipher, form, letter: Err(unreadable) },
-            enrolment: None,
-            read: None,
-        }
+        let content = Content::Signed { signer: signer(self.agency), digest, cipher, form, letter: Err(unreadable) };
+        Arrival { rendered_bytes: 900, ..arrival(Vec::new(), content) }
     }
 
-    /// Content 0 is refused for what it is, 1 cannot claim a number; the others bring as many rows as their content says.
+    /// Judges the letter by its content. Content 0 is refused. Content 1 is refused and cannot use its own number. Any other content is the
+    /// number of rows that the letter brings.
     fn judged(&self) -> Judged {
         let refusal = Refusal::new(RefusalCode::RowsInvalid);
         match self.content {
@@ -141,7 +129,7 @@ fn signer(agency: u32) -> Arc<Signer> {
     })
 }
 
-/// A verdict with everything that its receipt tells.
+/// A verdict with everything that its receipt contains.
 #[derive(Clone, Debug, PartialEq)]
 enum Verdict {
     Duplicate(Key),
@@ -171,7 +159,7 @@ impl Verdict {
         }
     }
 
-    /// The key that the verdict uses up, where it is a new one.
+    /// Returns the key that a new verdict uses; `None` for a duplicate.
     fn new_key(&self) -> Option<&Key> {
         match self {
             Verdict::Duplicate(_) => None,
@@ -180,7 +168,7 @@ impl Verdict {
     }
 }
 
-/// On what terms the agencies write.
+/// The terms of the agencies: credit policy, balance and credit limit in minor units.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
     credit: Credit,
@@ -188,7 +176,7 @@ struct Terms {
     credit_limit: i64,
 }
 
-/// A centre without a database.
+/// A centre without a database. It consists of the standing and the catalogue, by which letters are decided.
 struct Centre {
     standing: Standing,
     catalogue: Catalogue,
@@ -254,7 +242,7 @@ fn a_letter_that_is_not_decided_on_is_deferred() {
     assert_eq!(batch[0].outcome(), Outcome::Deferred, "what was decided before is not left");
 }
 
-/// Leaves one letter for each id and each number, with all its further deliveries.
+/// Removes letters that use the same id or number as another letter with other content. Repeated deliveries of the same letter are kept.
 fn without_contest(sent: Vec<Sent>) -> Vec<Sent> {
     let (mut ids, mut numbers) = (HashMap::new(), HashMap::new());
     let is_first = |letter: &Sent| {
@@ -277,7 +265,7 @@ fn post() -> impl Strategy<Value = Vec<Sent>> {
         id,
         content,
     });
-    // Some are delivered more than once.
+    // Up to five deliveries repeat a letter of the list.
     (vec(sent, 1..16), vec(any::<prop::sample::Index>(), 0..6)).prop_map(|(mut sent, again)| {
         let copies: Vec<Sent> = again.into_iter().map(|at| sent[at.index(sent.len())].clone()).collect();
         sent.extend(copies);
@@ -294,7 +282,8 @@ fn terms() -> impl Strategy<Value = Terms> {
     })
 }
 
-/// Verdicts by letter, duplicates left out, and without what depends on who came first: balance and highest number.
+/// Returns the verdicts by letter, without duplicates. Balance and highest number are left out, because they depend on the order of
+/// arrival.
 fn by_letter(sent: &[Sent], verdicts: &[Verdict]) -> HashMap<Digest, (Key, Option<RefusalCode>)> {
     let outcome = |verdict: &Verdict| match verdict {
         Verdict::Duplicate(_) => None,

@@ -1,4 +1,5 @@
-//! Profiles in letters: read, changed at once, or changed once an operator has decided; and who learns that an address is another one.
+//! Profiles in letters: a profile is read, changed immediately, or changed after an operator's decision. A new address is also reported to
+//! the former address.
 
 use diesel::sql_types::{Bytea, Text};
 use diesel_async::RunQueryDsl;
@@ -20,7 +21,7 @@ use crate::letters::outbox::{self, LeasedAnswer};
 use crate::people::{Operator, Privilege};
 use crate::settle::Outcome;
 
-/// The address that the world gives to agency 42.
+/// The e-mail address that the test world gives to agency 42.
 const FORMER: &str = "office42@example.org";
 
 fn set(members: &[(&str, &str)]) -> Option<ProfileChange> {
@@ -37,7 +38,7 @@ fn asking(world: &World, sequence: u64, set: Option<ProfileChange>) -> Letter {
     Letter { request: Request::Profile(ProfileRequest { set }), ..world.births(42, sequence, &[]) }
 }
 
-/// Settles a letter that asks, and returns the profile that it is told.
+/// Settles a letter that requests its agency's profile, and returns the profile in the answer.
 async fn told(world: &World, letter: &Letter) -> Profile {
     assert_eq!(world.settle(vec![world.arrival(letter).await]).await, [Outcome::Accepted]);
     let (_, body) = super::statements::parts(world).await.pop().unwrap();
@@ -49,7 +50,7 @@ async fn status(world: &World, status: i16) {
     world.sql(&format!("UPDATE xm.agencies SET status = {status} WHERE matricule = 42")).await;
 }
 
-/// Leases all that waits, which is sent then.
+/// Leases all answers and notices that wait, and marks them as sent.
 async fn sent(world: &World) -> Vec<LeasedAnswer> {
     let mut connection = world.connection().await;
     let leased = outbox::lease(&mut connection, Uuid::now_v7(), "mail", 100, std::time::Duration::from_secs(60)).await;
@@ -91,7 +92,7 @@ async fn an_office_reads_its_profile_and_changes_it_at_once_below_status_3() {
     assert_eq!(world.settle(vec![world.arrival(&suspended).await]).await, [REFUSED(RefusalCode::AgencySuspended)]);
 }
 
-/// In any order of delivery each letter is told what those before it have made.
+/// In whatever order the letters are delivered, each answer has the profile with the changes of the letters before it.
 #[tokio::test]
 async fn letters_of_one_batch_change_a_profile_in_their_order() {
     let world = World::new().await;
@@ -111,7 +112,8 @@ async fn letters_of_one_batch_change_a_profile_in_their_order() {
     assert!(towns.contains(&(Some(first.id), "A".to_owned())) && towns.contains(&(Some(second.id), "B".to_owned())));
 }
 
-/// Whoever has stolen a key and has the answers sent elsewhere is betrayed by the answer itself, and by a notice.
+/// Somebody who has stolen a key may change the agency's address to his own. The answer and a notice are both sent to the former address,
+/// so the office finds out.
 #[tokio::test]
 async fn a_new_address_is_told_to_the_one_before() {
     let world = World::new().await;
@@ -129,7 +131,7 @@ async fn a_new_address_is_told_to_the_one_before() {
     assert_eq!(leased.email, FORMER);
     let NoticeContent::Profile { outcome, profile, reason, .. } = notice(leased) else { panic!("another notice") };
     assert_eq!((outcome, profile.email.as_str(), reason), (ProfileOutcome::Made, "other@example.org", None));
-    // An office without an address had nobody to be told.
+    // An office without an address has no former address, so no notice is queued.
     world.sql("UPDATE xm.agencies SET email = '' WHERE matricule = 42").await;
     told(&world, &asking(&world, 4, set(&[("email", "third@example.org")]))).await;
     assert_eq!(sent(&world).await[0].email, "third@example.org");
@@ -197,14 +199,14 @@ async fn at_status_3_a_change_waits_for_one_operator_of_privilege_3() {
     let NoticeContent::Profile { outcome, reason, profile, .. } = notice(leased) else { panic!("another notice") };
     assert_eq!((outcome, reason.as_deref()), (ProfileOutcome::Refused, Some("unknown on the telephone")));
     assert_eq!((profile.name.as_str(), show(&mut connection, id).await.unwrap().state.as_str()), ("Office", "refused"));
-    // What is taken back waits no longer.
+    // A change that the office withdraws no longer waits.
     told(&world, &asking(&world, 4, set(&[("name", "Kiosque")]))).await;
     assert_eq!(told(&world, &asking(&world, 5, set(&[("name", "Office")]))).await.waiting, None);
     assert!(list(&mut connection, false, None, 10).await.unwrap().is_empty());
     assert_eq!(list(&mut connection, true, None, 10).await.unwrap().len(), 4);
 }
 
-/// What operators wrote in another form of Unicode, or with other tools, is told in the form that offices read.
+/// Operators may write a profile in another form of Unicode, or with other tools. Offices get it in NFC.
 #[tokio::test]
 async fn a_profile_is_told_in_the_form_that_offices_read() {
     let world = World::new().await;

@@ -1,4 +1,5 @@
-//! What an operator has tried again: judged anew under the locks, in rows of its own, with the receipt that wins.
+//! Letters that an operator has tried again. Each is judged again under the locks and gets new rows, and the receipt of the latest attempt
+//! is sent.
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{Receipt, Verdict};
@@ -21,7 +22,7 @@ fn operator() -> Operator {
     Operator::pretended("mbome", Privilege::Operateur)
 }
 
-/// The arrival of a letter of agency 42 with octets of its own.
+/// Makes the arrival of a letter of agency 42. Every letter gets different container bytes.
 async fn arrival(world: &World, letter: &Letter) -> Arrival {
     let container = letter.id.simple().to_string().into_bytes();
     Arrival { container_bytes: container.len(), container, ..world.arrival(letter).await }
@@ -31,7 +32,7 @@ async fn settle(world: &World, letter: &Letter) -> Outcome {
     world.settle(vec![arrival(world, letter).await]).await.remove(0)
 }
 
-/// The open entry of a letter.
+/// Returns the id of the only open entry in quarantine.
 async fn entry(world: &World) -> i64 {
     let open = quarantine::list(&mut *world.connection().await, &QuarantineFilter::default()).await.unwrap();
     assert_eq!(open.len(), 1, "one entry is open");
@@ -39,12 +40,12 @@ async fn entry(world: &World) -> i64 {
 }
 
 async fn tried_as(world: &World, taken_up: &TakenUp, again: Arrival) -> Result<Vec<Tried>, AdministrationError> {
-    // The container and the time of arrival are those of the entry, as they are in `engine`.
+    // As in `engine`, the container and the time of arrival are those of the entry.
     let again = Arrival { received_at: taken_up.entry.received_at, container: taken_up.original.clone(), ..again };
     retry(&world.settler, &mut *world.connection().await, &operator(), taken_up, vec![again], "mended").await
 }
 
-/// Has the letter of the only open entry tried again.
+/// Has the letter in the only open entry tried again.
 async fn try_again(world: &World, letter: &Letter) -> Tried {
     let id = entry(world).await;
     let taken_up = take_up(&mut *world.connection().await, &operator(), id).await.unwrap();
@@ -59,7 +60,7 @@ async fn claimed(world: &World) -> Vec<LeasedAnswer> {
     claimed
 }
 
-/// The receipt of the only answer that waits, with the answer.
+/// Returns the only waiting answer, with its receipt.
 async fn waiting(world: &World) -> (LeasedAnswer, Receipt) {
     let mut claimed = claimed(world).await;
     assert_eq!(claimed.len(), 1, "one answer waits");
@@ -107,7 +108,7 @@ async fn a_letter_whose_cause_is_mended_is_accepted_by_its_second_attempt() {
     let actions = audit::list(&mut *world.connection().await, None, 100).await.unwrap();
     assert!(actions.iter().any(|line| line.action == "quarantine.retry" && line.operator == "mbome"));
 
-    // The letter is settled as any other: delivered again it changes nothing, and is answered with the attempt that won.
+    // The accepted letter is like any other: delivered again it changes nothing, and the answer has the receipt of the accepted attempt.
     world.sql("DELETE FROM xm.outbox").await;
     assert_eq!(settle(&world, &letter).await, Outcome::Duplicate);
     assert_eq!(waiting(&world).await.1.attempt, 2);
@@ -135,7 +136,8 @@ async fn a_letter_that_is_wrong_still_stays_in_quarantine_and_is_told_so() {
     assert_eq!(world.count("SELECT count(*) FROM xm.attempts").await, 3);
 }
 
-/// Each reason has an entry, and settling adds none where there is one: the bytes must be in the one that is open.
+/// A letter is refused for two reasons in turn. Quarantine has one entry of it for each reason. After each attempt only the entry of the
+/// latest reason is open, and this entry must contain the letter's bytes.
 #[tokio::test]
 async fn a_letter_that_is_refused_for_one_reason_and_another_keeps_its_bytes() {
     let world = World::new().await;
@@ -178,7 +180,8 @@ async fn a_letter_that_is_refused_for_one_reason_and_another_keeps_its_bytes() {
     assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, 900);
 }
 
-/// What is of the arrival stays of the arrival, and what is booked is booked today.
+/// A letter is refused, the tariff rises, and a retry accepts the letter. The price is that of the tariff at its arrival, but the entry in
+/// the ledger has the time of the retry.
 #[tokio::test]
 async fn it_is_priced_by_the_tariff_of_its_arrival_and_booked_when_it_is_decided() {
     let world = World::new().await;
@@ -266,7 +269,8 @@ async fn whoever_drops_the_entry_meanwhile_is_first() {
     assert!(matches!(error, AdministrationError::QuarantineDecided { .. }), "{error}");
 }
 
-/// A retried letter keeps its own number, even if later letters have higher ones, and takes no number of another letter.
+/// A letter that is tried again keeps its own number, even if later letters have higher numbers. It cannot use the number of another
+/// letter.
 #[tokio::test]
 async fn a_number_that_is_its_own_is_not_contested_and_one_of_another_is() {
     let world = World::new().await;
@@ -285,7 +289,8 @@ async fn a_number_that_is_its_own_is_not_contested_and_one_of_another_is() {
     assert_ne!(letter_id, thief.id, "its verdict stands under the name made from its digest");
 }
 
-/// A letter that was refused under a name made from its digest gets its own once it is accepted; its attempts go on.
+/// The letter is addressed to another server, so it is refused under a key made from its digest. Then the server gets that name. The next
+/// attempt accepts the letter under its own key, and has the number 2.
 #[tokio::test]
 async fn a_letter_for_another_server_is_tried_again_once_this_is_that_server() {
     let world = World::new().await;
@@ -313,7 +318,8 @@ async fn parts_of_an_answer_are_of_the_attempt_that_gives_them() {
     assert!(answer.name().ends_with("-2-1"));
 }
 
-/// An answer to the first attempt is under way: what the exporter marks afterwards is that answer, not the one to the second attempt.
+/// The answer to the first attempt is being sent when the second attempt is decided. When the exporter then marks its answer as sent, the
+/// answer to the second attempt must still wait.
 #[tokio::test]
 async fn the_new_answer_is_sent_whatever_becomes_of_the_old_one() {
     let world = World::new().await;
@@ -327,7 +333,7 @@ async fn the_new_answer_is_sent_whatever_becomes_of_the_old_one() {
     assert_eq!(old.len(), 1);
     grant(&world).await;
     assert_eq!(try_again(&world, &letter).await, Tried::Accepted { letter_id: letter.id, attempt: 2 });
-    // A program of the version before deletes the old answer by its id alone; this program does it in its own way.
+    // A program of the previous version deletes the old answer by its id alone. This program calls `outbox::sent`.
     world.sql(&format!("DELETE FROM xm.outbox WHERE id = {}", old[0].id)).await;
     outbox::sent(&mut *world.connection().await, &old).await.unwrap();
     assert_eq!(waiting(&world).await.0.attempt, 2);

@@ -1,4 +1,4 @@
-//! Rules of the database itself, which operators put on their tables.
+//! Rules of the database that operators add to their tables.
 
 use sdc::refusal::RefusalCode;
 
@@ -28,7 +28,7 @@ async fn a_rule_of_the_database_itself_names_the_row_and_spares_the_others() {
 
 #[tokio::test]
 async fn letters_that_a_rule_of_the_database_lets_pass_one_by_one_but_not_together_are_told_apart() {
-    // A breach of the second rule is told only when PostgreSQL is asked to check it, or at COMMIT.
+    // PostgreSQL reports a breach of the second rule only when it is told to check the rule, or at COMMIT.
     let rules = [
         "CREATE UNIQUE INDEX one_name ON registry.births (\"Nom\")",
         "ALTER TABLE registry.births ADD CONSTRAINT one_name UNIQUE (\"Nom\") DEFERRABLE INITIALLY DEFERRED",
@@ -44,7 +44,7 @@ async fn letters_that_a_rule_of_the_database_lets_pass_one_by_one_but_not_togeth
         assert_eq!(world.settle(batch).await, [Outcome::Accepted, Outcome::Accepted, refused], "{rule}");
         assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 2);
         assert_eq!(world.receipt(&twin).await.refusal.unwrap().parameters["rule"], "one_name");
-        // In a later batch the letter meets the record that is held.
+        // In a later batch the letter conflicts with the stored record.
         let late = world.births(42, 4, &[("CE-042", 4)]);
         assert_eq!(world.settle(vec![world.arrival(&late).await]).await, [refused], "{rule}");
     }
@@ -82,7 +82,7 @@ async fn many_rows_that_the_database_refuses_are_named_up_to_ten() {
     let mut letter = world.births(42, 1, &acts);
     let names: Vec<&str> = (1..=1000).map(|row| if row % 50 == 0 { "ZORRO" } else { "ABENA" }).collect();
     world.set_names(&mut letter, &names);
-    // The sequence counts the tries: it keeps its number when a savepoint is rolled back.
+    // The sequence counts the tries, because a rollback to a savepoint does not reset a sequence.
     world
         .sql(
             "CREATE SEQUENCE registry.tries;
@@ -104,7 +104,7 @@ async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_breaks_a_rule
     world.sql("ALTER TABLE registry.births ADD CONSTRAINT no_zorro CHECK (\"Nom\" <> 'ZORRO')").await;
     let first = world.births(42, 1, &[("CE-042", 1)]);
     assert_eq!(world.settle(vec![world.arrival(&first).await]).await, [Outcome::Accepted]);
-    // In one batch: a row that breaks the rule, the held record again, and a new record twice.
+    // One batch has a row that breaks the rule, a record that is stored already, and a new record twice.
     let mut bad = world.births(42, 2, &[("CE-042", 9)]);
     world.rename(&mut bad, "ZORRO");
     let again = world.births(42, 3, &[("CE-042", 1)]);

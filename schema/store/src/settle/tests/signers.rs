@@ -1,4 +1,4 @@
-//! What has changed about an agency since its signer was cached.
+//! Changes of an agency since its signer was cached.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn a_verdict_stands_whatever_was_wrong_and_has_been_put_right_since() {
     letter.from.installation = "pc2".to_owned();
     let refused = REFUSED(RefusalCode::InstallationUnknown);
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [refused]);
-    // The arrival's signer was cached before the change: what changed is read again.
+    // The arrival's signer was cached before the change. Settling reads the change from the database.
     let cached = world.arrival(&letter).await;
     world.sql("INSERT INTO xm.installations (agency, name) VALUES (42, 'pc2')").await;
     assert_eq!(world.settle(vec![cached]).await, [Outcome::Duplicate], "the office was told; it sends a new letter");
@@ -106,7 +106,7 @@ async fn a_revocation_holds_from_the_next_letter_on_whatever_is_cached() {
 #[tokio::test]
 async fn a_certificate_renewed_for_the_same_key_takes_the_place_of_the_old_one() {
     let world = World::new().await;
-    // One cache believes for an hour what it has read, the other believes nothing.
+    // One cache uses its entries for an hour, the other never uses an entry.
     let signers = Signers::with_age_max(100, Duration::from_secs(3600));
     let of_no_age = Signers::with_age_max(100, Duration::ZERO);
     let id = SignerId::KeyId(vec![42; 20]);
@@ -125,7 +125,7 @@ async fn a_certificate_renewed_for_the_same_key_takes_the_place_of_the_old_one()
     assert_ne!(of_no_age.look_up(&mut connection, std::slice::from_ref(&id)).await.unwrap()[&id].certificate_id, old);
 }
 
-/// A certificate of a key, by days from now on which it begins and ends.
+/// Makes a certificate of a key. `days` are the days from now on which its validity begins and ends.
 fn made(key: &KeyPair, days: (i64, i64)) -> RegisteredCertificate {
     let day = |days: i64| {
         let unix = (Utc::now() + chrono::Duration::days(days)).timestamp();
@@ -166,7 +166,7 @@ async fn a_certificate_renewed_for_the_same_key_counts_from_the_next_letter_on()
         let ids = old.signer_ids();
         let before = world.arrival_of(&ids[0], &world.births(42, sequence, &[("CE-042", sequence)])).await;
         assert_eq!(world.settle(vec![before]).await, [REFUSED(RefusalCode::CertificateExpired)], "{name}");
-        // The certificate before the renewal is in the verifier's cache, under both names of its signer.
+        // The verifier has cached the certificate from before the renewal, under both identifiers of its signer.
         let mut letters = Vec::new();
         for (id, number) in ids.iter().zip(sequence + 1..) {
             letters.push(world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await);
@@ -181,7 +181,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     let world = World::new().await;
     let key = KeyPair::generate().unwrap();
     let valid = made(&key, (-10, 20));
-    // The certificates are registered in such an order that the valid one is neither the last one registered nor the one that ends last.
+    // The order of registration is such that the valid certificate is neither registered last nor ends last.
     let others = [made(&key, (5, 900)), made(&key, (-900, -20)), made(&key, (30, 60))];
     register(&world, &others[0]).await;
     register(&world, &valid).await;
@@ -204,7 +204,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     {
         assert_eq!(signer.is_in_time(at(days), grace_days), is_in_time, "{days} days from now, {grace_days} of grace");
     }
-    // Letters name their signer by the key, and by the names of the certificates that are not valid now.
+    // Letters that name their signer by the key, or by a certificate of this key that is not valid now, are accepted too.
     let ids = [vec![by_key], others.iter().filter_map(|one| one.signer_ids().pop()).collect()].concat();
     for (id, number) in ids.iter().zip(1..) {
         let arrival = world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await;
@@ -216,7 +216,7 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
 async fn a_certificate_without_key_identifier_does_not_stand_before_one_of_its_key_that_has_it() {
     let world = World::new().await;
     let key = KeyPair::generate().unwrap();
-    // The stock command writes the SHA-1 of the key as its identifier. A certificate without identifier is listed under that as well.
+    // The usual tools write the SHA-1 of the key as its identifier. A certificate without an identifier is also found by this SHA-1.
     let without =
         RegisteredCertificate::from_der(CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().der());
     let without = without.unwrap();
@@ -249,20 +249,21 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
     for (id, number) in names.zip(1..) {
         letters.push(world.arrival_of(&id, &world.births(42, number, &[("CE-042", number)])).await);
     }
-    // The certificate that is revoked is one that no letter is judged by.
+    // This certificate is revoked, although no letter is judged by it.
     let fingerprint = of_key[2].fingerprint().to_string();
     certificates::revoke(&mut *world.connection().await, &Operator::superviseur(), &fingerprint, "stolen", None)
         .await
         .unwrap();
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
-    // No tool takes the revocation back: a look-up would believe a certificate that is not revoked.
+    // No tool can undo the revocation. If one could, a look-up would trust the certificate again.
     let mut connection = world.connection().await;
     connection.batch_execute("UPDATE xm.certificates SET revoked_at = NULL").await.unwrap_err();
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");
 }
 
-/// A look-up by issuer and number finds one certificate of a key. The validity of the others is read only when it is asked for.
+/// Two certificates of a key were valid one after the other, and the signature refers to the newer one. A letter that arrived while either
+/// was valid is accepted; a letter that arrived between them is refused.
 #[tokio::test]
 async fn a_letter_that_came_while_another_certificate_of_its_key_was_valid_is_accepted() {
     let world = World::new().await;
@@ -283,7 +284,8 @@ async fn a_letter_that_came_while_another_certificate_of_its_key_was_valid_is_ac
     assert_eq!(world.settle(arrivals).await, expected);
 }
 
-/// Letters of that certificate wait and are no stranger's; all other signers are found beside it, and what was verified before is settled.
+/// Letters of a certificate that cannot be read wait and do not count as a stranger's. All other signers are still found, and a letter that
+/// was verified before is settled.
 #[tokio::test]
 async fn a_certificate_that_cannot_be_read_holds_up_its_own_letters_only() {
     let world = World::new().await;
@@ -302,7 +304,8 @@ async fn a_certificate_that_cannot_be_read_holds_up_its_own_letters_only() {
     assert!(found.contains_key(&ids[1]) && !signers.is_unreadable(&ids[1]));
 }
 
-/// Many issuers have a certificate number 1, and a signature may name one that is not registered.
+/// Five thousand certificates of different issuers have the serial number 1. A look-up by issuer and serial number must read only the one
+/// it looks for, and none where the issuer is unknown.
 #[tokio::test]
 async fn a_look_up_reads_no_certificate_of_the_same_number_and_another_issuer() {
     let world = World::new().await;
@@ -319,7 +322,7 @@ async fn a_look_up_reads_no_certificate_of_the_same_number_and_another_issuer() 
         .await;
     let mut connection = world.connection().await;
     let of = |issuer: &str| SignerId::IssuerSerial { issuer: issuer.as_bytes().to_vec(), serial: vec![1] };
-    // The session may hold counts of what it read before, so the difference is looked at.
+    // The statistics of the session may include earlier reads, so the test looks at the difference.
     let text = "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
                  WHERE relid = 'xm.certificates'::regclass";
     for (issuer, certificates) in [("nobody", 0), ("issuer 7", 1)] {
@@ -333,12 +336,13 @@ async fn a_look_up_reads_no_certificate_of_the_same_number_and_another_issuer() 
     }
 }
 
-/// Migration 5 left such keys in use: the manual once had the old certificate revoked as `replaced` after a renewal.
+/// The manual once told operators to revoke an old certificate as `replaced` after a renewal. Since migration 5 the key of such a
+/// certificate is not revoked: its letters are accepted, and its answers are encrypted for the newer certificate.
 #[tokio::test]
 async fn a_certificate_that_was_replaced_gives_way_to_the_one_in_its_place_and_its_answers_leave() {
     let world = World::new().await;
     let key = KeyPair::generate().unwrap();
-    // The old one ends later than the new one.
+    // The old certificate ends later than the new one.
     let (old, new) = (made(&key, (-10, 900)), made(&key, (-1, 300)));
     register(&world, &old).await;
     let waiting = world.births(42, 1, &[("CE-042", 1)]);
@@ -376,7 +380,7 @@ async fn a_certificate_that_was_replaced_gives_way_to_the_one_in_its_place_and_i
             RegisteredCertificate::registered(&answer.certificate.expect("somebody to seal for").der).unwrap();
         assert_eq!(recipient.fingerprint(), new.fingerprint());
     }
-    // A revoked key opens nothing any more, whichever certificate is named.
+    // A revoked key decrypts no answer any more, whichever of its certificates is asked for.
     let fingerprint = new.fingerprint().to_string();
     certificates::revoke(&mut connection, &Operator::superviseur(), &fingerprint, "stolen", None).await.unwrap();
     assert!(claim().await.iter().all(|answer| answer.certificate.is_none()));

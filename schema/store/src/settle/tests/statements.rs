@@ -1,4 +1,4 @@
-//! The statement of an account: what moved it, by the centre's days, and the balance of the receipt at its end.
+//! Statements of account: the entries of days in the centre's time zone, and a closing balance that equals the receipt's balance.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn day(text: &str) -> Option<NaiveDate> {
     Some(text.parse().unwrap())
 }
 
-/// From the first day that there is to today.
+/// Makes the period from the first possible day until today.
 fn all() -> Period {
     Period { from: day("0001-01-01"), to: None }
 }
@@ -46,7 +46,7 @@ fn signing_key() -> SigningKey {
     SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()
 }
 
-/// Every part of every answer that is kept, in order.
+/// Returns all stored parts of all answers, in order.
 pub(super) async fn parts(world: &World) -> Vec<(Answer, AnswerBody)> {
     let text = "SELECT payload FROM xm.answer_parts ORDER BY made_at, letter_id, part";
     let rows: Vec<Vec<u8>> = Sql::<Bytea>::new(text, &[]).load(&mut *world.connection().await).await.unwrap();
@@ -58,7 +58,7 @@ pub(super) async fn parts(world: &World) -> Vec<(Answer, AnswerBody)> {
     rows.iter().map(read).collect()
 }
 
-/// Asks, and returns the one statement that is given, which is forgotten then.
+/// Settles a letter that requests a statement, returns the statement, and deletes its parts.
 async fn statement(world: &World, sequence: u64, period: Period) -> Statement {
     let letter = asking(world, sequence, period);
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Accepted]);
@@ -83,7 +83,7 @@ async fn posted(world: &World, amount: i64, at: &str, kind: &str) {
         .await;
 }
 
-/// The centre of these tests is in Douala, an hour before UTC.
+/// The centre of these tests is in Douala, one hour ahead of UTC. The days of a statement must begin and end at midnight in Douala.
 #[tokio::test]
 async fn a_statement_is_of_days_of_the_centre() {
     let world = World::new().await;
@@ -112,7 +112,8 @@ async fn a_statement_is_of_days_of_the_centre() {
     assert!(all.to >= day("2021-11-02").unwrap(), "the last day is the centre's today");
 }
 
-/// In any order of delivery the statement has the letters that take effect before it, and ends with the balance of its receipt.
+/// In whatever order the letters are delivered, the statement has the entries of the letters that take effect before it, and closes with
+/// the balance in its receipt.
 #[tokio::test]
 async fn a_statement_has_the_letters_of_its_batch_that_take_effect_before_it() {
     let world = World::new().await;
@@ -149,7 +150,7 @@ async fn a_statement_has_the_letters_of_its_batch_that_take_effect_before_it() {
     assert_eq!(world.count(out_of_order).await, 0, "the ledger runs by its ids");
 }
 
-/// What cannot be read for one letter holds up that one alone.
+/// If the statement for one letter cannot be read, only this letter is delayed.
 #[tokio::test]
 async fn a_statement_that_cannot_be_read_waits_alone() {
     let world = World::new().await;
@@ -171,7 +172,7 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     .await;
     assert_eq!(parts(&world).await.len(), 1);
 
-    // A newer program knows of entries that this one does not.
+    // A newer program may write kinds of entries that this program does not know.
     world.sql("ALTER TABLE xm.entries DROP CONSTRAINT entries_kind_check").await;
     posted(&world, 5, "2021-11-02T08:00:00Z", "gift").await;
     let of_another = asking(&world, 2, all());
@@ -183,7 +184,8 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     assert_eq!(world.settle(batch).await, [Outcome::Deferred, Outcome::Accepted]);
 }
 
-/// What takes too long is of that letter as well, and so is how much work it is.
+/// A statement that takes too long delays only its own letter. The letter counts as work in proportion to the entries that the statement
+/// may list.
 #[tokio::test]
 async fn a_statement_that_times_out_waits_alone_and_weighs_what_it_may_tell() {
     let usual = StatementLimits { lock: Duration::from_secs(20), statement: Duration::from_millis(500) };
@@ -218,7 +220,7 @@ async fn a_statement_that_times_out_waits_alone_and_weighs_what_it_may_tell() {
     assert_eq!(parts(&world).await.len(), 2);
 }
 
-/// A tariff for a service without a price, written with other tools, charges nothing and refuses no letter.
+/// Another tool may write a tariff for a service that has no price. Such a tariff costs nothing and causes no refusal.
 #[tokio::test]
 async fn a_tariff_prices_only_a_service_that_has_a_price() {
     let world = World::new().await;
@@ -239,7 +241,7 @@ async fn a_tariff_prices_only_a_service_that_has_a_price() {
     assert_eq!((price.amount, price.credit), (0, Credit::Owe));
 }
 
-/// Notes are written with tools that know no normal form; an office reads nothing but NFC.
+/// Offices read only notes in NFC. A note that another tool wrote in another form of Unicode is in NFC in the statement, and is shortened.
 #[tokio::test]
 async fn every_note_is_told_in_the_form_that_an_office_reads() {
     let world = World::new().await;
@@ -256,7 +258,7 @@ async fn every_note_is_told_in_the_form_that_an_office_reads() {
     assert_eq!(told, format!("Mbom\u{e9}{}", "\u{e9}".repeat(195)));
 }
 
-/// Absent days never make a period that runs backwards.
+/// If a period has no first or no last day, the period that is used still does not end before it begins.
 #[tokio::test]
 async fn the_days_begin_no_later_than_they_end() {
     let world = World::new().await;
@@ -269,12 +271,12 @@ async fn the_days_begin_no_later_than_they_end() {
     assert_eq!((asked.from, asked.to), (day("2001-05-01").unwrap(), past.unwrap()));
 }
 
-/// An office that asks for everything, in containers as small as its agency's limit makes them, has the newest that they hold.
+/// An office requests all entries, and its agency's limit allows only small containers. The office gets the newest entries that fit.
 #[tokio::test]
 async fn a_statement_has_sixteen_parts_at_most() {
     let world = World::new().await;
     world.sql(&entries(500)).await;
-    // A limit that no answer fits: of its parts each has one entry.
+    // No answer fits into this limit, so each part has one entry.
     world.sql("ALTER TABLE xm.agencies DROP CONSTRAINT agencies_letter_bytes_max_check").await;
     for bytes_max in [1, 4096] {
         world.sql(&format!("UPDATE xm.agencies SET letter_bytes_max = {bytes_max} WHERE matricule = 42")).await;
@@ -299,7 +301,7 @@ async fn a_statement_has_sixteen_parts_at_most() {
     }
 }
 
-/// However many letters of its batch are charged before it.
+/// The statement has no more entries than allowed, however many letters of its batch are charged before it.
 #[tokio::test]
 async fn a_statement_never_has_more_entries_than_are_told() {
     let world = World::new().await;
@@ -320,7 +322,7 @@ async fn a_statement_never_has_more_entries_than_are_told() {
     assert_eq!(told, (3..=499).chain([-100; 3]).collect::<Vec<i64>>());
 }
 
-/// Writes so many entries of agency 42, which credit it with 1, 2, 3 and so on.
+/// Returns SQL that writes `count` entries of agency 42, which credit it with 1, 2, 3 and so on.
 fn entries(count: u32) -> String {
     format!(
         "INSERT INTO xm.entries (debit, credit, amount, kind, agency, balance_after, note, posted_at)

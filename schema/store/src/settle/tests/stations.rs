@@ -1,4 +1,4 @@
-//! Checks that look beyond their letter: at references, and at what the tables hold already, under the station's lock.
+//! Checks that look beyond their letter, at references and at stored rows, while the station is locked.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ const ROWS: &str = r#"SELECT (SELECT count(*) FROM lab."Result") + (SELECT count
 #[tokio::test]
 async fn a_station_is_measured_by_the_centres_list_and_not_by_what_it_says_of_itself() {
     let mut country = Country::new("by_agency", false).await;
-    // 100 registered: five more are allowed, which is more than one per cent. 1000: one per cent is more.
+    // S1 has 100 registered voters, so the fixed allowance of 5 is more than one per cent. S2 has 1000 voters, so one per cent is more than
+    // 5.
     for (code, signatures, verdict) in [("S1", 105, Verdict::Accepted), ("S2", 1010, Verdict::Accepted)] {
         let request = country.result(code, Some(signatures), &[("A", 60), ("B", 30)]);
         assert_eq!(country.send(42, request).await.verdict, verdict, "{code} {signatures}");
@@ -38,6 +39,22 @@ async fn a_station_is_measured_by_the_centres_list_and_not_by_what_it_says_of_it
     assert_eq!(country.count(ROWS).await, 0, "nothing of what is held is in a table");
 }
 
+/// A cancelled record counts in no sum, and yet it is stored. If it comes again as it was, it is no new row, so its letter is not held.
+#[tokio::test]
+async fn a_cancelled_record_that_comes_again_holds_no_letter() {
+    let mut country = Country::new("by_agency", false).await;
+    let whole = country.result("S1", Some(100), &[("A", 60), ("B", 30)]);
+    assert_eq!(country.send(42, whole.clone()).await.verdict, Verdict::Accepted);
+    let cancelled = r#"UPDATE lab."Result" SET "Status" = 0; UPDATE lab."Vote" SET "Status" = 0;
+                       UPDATE lab."Station" SET "Registered" = 10"#;
+    country.world().sql(cancelled).await;
+    let further = country.result("S2", Some(100), &[("A", 9)]);
+    assert_eq!(country.send(42, further).await.verdict, Verdict::Held, "the list of stations has changed");
+    let again = country.send(42, whole).await;
+    assert_eq!((again.verdict, again.hold), (Verdict::Accepted, None));
+    assert_eq!((again.rows[0].duplicate, again.rows[1].duplicate), (1, 2));
+}
+
 #[tokio::test]
 async fn a_late_vote_that_breaks_a_stations_sum_is_caught_and_one_sent_again_counts_once() {
     let mut country = Country::new("by_agency", false).await;
@@ -46,12 +63,12 @@ async fn a_late_vote_that_breaks_a_stations_sum_is_caught_and_one_sent_again_cou
     let whole = exported(vec![result, votes.clone()]);
     assert_eq!(country.send(42, whole.clone()).await.verdict, Verdict::Accepted);
     assert_eq!(country.count(ROWS).await, 3);
-    // The same again, as a new letter: each row is held already, and adds nothing to the sum.
+    // The same rows arrive in a new letter. Each row is stored already, so it adds nothing to the sum.
     let again = country.send(42, whole).await;
     assert_eq!((again.verdict, again.rows[1].duplicate), (Verdict::Accepted, 2));
     let again = country.send(42, exported(vec![votes])).await;
     assert_eq!((again.verdict, again.rows[0].duplicate), (Verdict::Accepted, 2));
-    // A row more is refused, whoever sends it; here of a candidate whom nobody knows, too.
+    // A further row is refused, whichever agency sends it. The row here also refers to an unknown candidate.
     let more = exported(vec![country.votes("S2", &[("Z", 8)])]);
     let refusal = country.send(43, more).await.refusal.unwrap();
     assert_eq!(refusal.code, RefusalCode::CheckFailed);
@@ -91,8 +108,8 @@ async fn letters_of_one_batch_see_what_those_before_them_bring_and_nothing_of_wh
     let result = country.result_alone("S1", Some(9), 9);
     let after = country.letter(43, exported(vec![result]));
     let outcomes = country.settle(&[&late, &after, &held, &before, &first]).await;
-    // Of agency 42: a sound result, another one of the same station, votes; then of 43 a vote that is held already with other provenance,
-    // and the result to the votes.
+    // The order of effect is as follows. Agency 42 sends its result of S2, a second and conflicting result of S2, and its votes of S1. Then
+    // agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes below are in the order of arrival.
     let expected = [
         Outcome::Accepted,
         Outcome::Accepted,
@@ -104,7 +121,7 @@ async fn letters_of_one_batch_see_what_those_before_them_bring_and_nothing_of_wh
     assert_eq!(country.count(ROWS).await, 6);
 }
 
-/// Two replicas settle for two agencies at once: the later letter is judged by what the earlier one has committed.
+/// Two replicas settle letters of two agencies at the same time. The later letter is judged by what the earlier letter committed.
 #[tokio::test]
 async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too() {
     let mut country = Country::new("by_agency", false).await;
@@ -117,7 +134,8 @@ async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too
     let (first, late) = (country.arrival(&first).await, country.arrival(&late).await);
     let written = country.world().settler.write(vec![first]).await.unwrap();
     let replica = Arc::new(Settler::new(country.world().database.clone(), SettlingSettings::default()));
-    // Another station is not waited for: it would have to wait for this test.
+    // A letter of another station is settled while the first transaction is still open. If it waited for that transaction, the test would
+    // never end.
     let other = replica.settle(vec![country.arrival(&elsewhere).await]).await.unwrap();
     assert_eq!(other.outcomes, [Outcome::Accepted]);
     let waiting = tokio::spawn({
@@ -130,7 +148,8 @@ async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too
     assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
 }
 
-/// More stations than are locked one by one: they are locked by one lock, which those with few respect.
+/// A batch has more stations than can be locked one by one, so it takes one lock for all stations. Batches with few stations wait for this
+/// lock too.
 #[tokio::test]
 async fn a_letter_of_a_thousand_stations_keeps_others_out_too() {
     let mut country = Country::new("by_agency", false).await;
@@ -154,7 +173,7 @@ async fn a_letter_of_a_thousand_stations_keeps_others_out_too() {
     assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
 }
 
-/// A reference that is altered makes the letters of its table wait, and no others.
+/// If a reference table is altered, only the letters wait whose checks look at it.
 #[tokio::test]
 async fn a_reference_that_cannot_be_read_makes_the_letters_wait_that_ask_for_it() {
     let mut country = Country::new("by_agency", false).await;

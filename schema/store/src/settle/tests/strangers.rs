@@ -1,4 +1,4 @@
-//! What is kept of those whom no key vouches for.
+//! Containers without a verified signer: what is stored of them, and how many bytes.
 
 use sdc::refusal::RefusalCode;
 

@@ -1,5 +1,5 @@
-//! What offices are told that nobody asked for: tables as they become, the centre's next certificate, statements, and that letters are
-//! lost.
+//! Notices that the centre sends by itself: changed definitions of tables, the centre's next certificate, statements, and requests to send
+//! lost letters again.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::letters::{outbox, resending, telling};
 use crate::people::Operator;
 use crate::settle::Outcome;
 
-/// Sends all that waits, and returns what was told.
+/// Returns the contents of the queued notices, and marks all queued answers and notices as sent.
 async fn told(world: &World) -> Vec<NoticeContent> {
     let mut connection = world.connection().await;
     let leased = outbox::lease(&mut connection, Uuid::now_v7(), "mail", 100, Duration::from_secs(60)).await.unwrap();
@@ -29,7 +29,7 @@ async fn told(world: &World) -> Vec<NoticeContent> {
     content.collect()
 }
 
-/// A world in which 42 has written, and 43 has not.
+/// Makes a world in which agency 42 has sent a letter and agency 43 has not.
 async fn world() -> World {
     let world = World::new().await;
     let births = world.births(42, 1, &[("CE-042", 1)]);
@@ -61,6 +61,21 @@ async fn a_table_is_told_to_who_has_a_right_to_it_once_and_when_it_changes() {
     world.sql(next).await;
     world.sql("DELETE FROM xm.rights").await;
     assert_eq!(definitions(&world).await, 0);
+}
+
+#[tokio::test]
+async fn who_watches_tells_definitions_at_the_next_look_and_only_where_something_has_changed() {
+    let world = world().await;
+    let mut watch = telling::Watch::default();
+    let mut look = async || watch.look(&mut *world.connection().await).await.unwrap();
+    assert_eq!(look().await, 0, "at the start letters that waited come first");
+    definitions(&world).await;
+    told(&world).await;
+    let next = "INSERT INTO xm.definitions (table_id, version, columns) SELECT id, version + 1, '[]' FROM xm.tables;
+                UPDATE xm.tables SET version = version + 1";
+    world.sql(next).await;
+    assert_eq!((look().await, look().await), (1, 0));
+    assert!(matches!(&told(&world).await[..], [NoticeContent::Definitions(births)] if births.version == 2));
 }
 
 #[tokio::test]

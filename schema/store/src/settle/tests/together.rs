@@ -1,4 +1,4 @@
-//! Statements sent without waiting for one another: what is held is found, and the fault told is the cause.
+//! Statements that are sent without waiting for each other. Stored records are still found, and the reported fault is the first one.
 
 use sdc::refusal::RefusalCode;
 use serde_json::json;
@@ -9,7 +9,8 @@ use super::world::World;
 use crate::database::fault::Fault;
 use crate::database::statement::STATEMENT_BYTES_MAX;
 
-/// Sixteen statements: more than are sent without waiting for one another.
+/// Each batch has sixteen letters with different sets of columns and so needs sixteen statements, more than are sent without waiting for
+/// each other. One of the letters contradicts a stored record. Whichever it is, only this letter is refused.
 #[tokio::test]
 async fn a_record_that_is_held_is_found_whichever_set_of_columns_it_comes_with() {
     const OPTIONAL: [&str; 4] = ["Tuteur", "Temoin", "Greffier", "Juge"];
@@ -25,7 +26,7 @@ async fn a_record_that_is_held_is_found_whichever_set_of_columns_it_comes_with()
         let mut batch = vec![];
         for set in 0..16_usize {
             sequence += 1;
-            // One letter has the legal key of a record that is held with other content.
+            // One letter has the legal key of a stored record with other content.
             let act = if set == round { 1 } else { sequence };
             let mut letter = world.births(42, sequence, &[("CE-042", act)]);
             world.set_numeros(&mut letter, &[sequence]);
@@ -60,7 +61,8 @@ async fn the_fault_told_is_that_of_the_statement_that_failed_first() {
         assert_eq!(fault, missing(table));
         world.sql(&format!("ALTER TABLE xm.{table}_away RENAME TO {table}")).await;
     }
-    // The originals of this batch take two statements.
+    // The originals of this batch need two statements. The second is sent after the statement for the outbox has failed, and the reported
+    // fault must still be that of the outbox.
     world.sql("ALTER TABLE xm.outbox RENAME TO outbox_away").await;
     let mut large = vec![world.arrival(&letter).await, world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await];
     large.iter_mut().for_each(|arrival| arrival.container = vec![b'x'; STATEMENT_BYTES_MAX]);

@@ -1,4 +1,4 @@
-//! An answer waits for the transport that its letter came by last, and for no other.
+//! An answer waits for the transport by which its letter arrived last, and for no other.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ async fn assert_is_answered_by_the_last_of(first: &'static str, last: &'static s
     let claimed = claim(&world, other, last).await;
     assert_eq!(claimed.len(), 1, "{first}, {last}");
 
-    // The same letter by the same transport changes nothing: the answer stays with the process that has leased it.
+    // The same letter arrives again by the same transport. The answer remains leased to its process.
     assert_eq!(comes_by(last).await, [Outcome::Duplicate]);
     assert_eq!(world.count(due).await, 0);
 

@@ -1,4 +1,5 @@
-//! Vouchers in letters: each gives its amount once, whoever sends it first; wrong codes are told alike, and lock.
+//! Vouchers in letters: each credits its amount once, to the agency whose letter is settled first. All wrong codes get the same refusal,
+//! and five wrong codes lock recharging.
 
 use chrono::Utc;
 use diesel_async::RunQueryDsl;
@@ -17,7 +18,7 @@ use crate::database::statement::{Bind, Statement};
 use crate::ledger::voucher_keys::VoucherKeys;
 use crate::settle::{Outcome, Retry, Ruling, Settler, SettlingSettings};
 
-/// Keys of a centre that nobody else has.
+/// Makes the voucher keys of a centre, from a new key pair.
 pub(crate) fn keys() -> VoucherKeys {
     let pair = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(vec![]).unwrap();
@@ -27,7 +28,7 @@ pub(crate) fn keys() -> VoucherKeys {
     VoucherKeys::of(&CentreKeys::new(vec![key])).unwrap()
 }
 
-/// A world with a batch of so many vouchers of 5000, and their codes.
+/// Makes a world with a batch of this many vouchers of 5000 minor units, and returns their codes.
 async fn with_vouchers(vouchers: i32) -> (World, VoucherKeys, Vec<VoucherCode>) {
     let (mut world, keys) = (World::new().await, keys());
     let settings = SettlingSettings { voucher_keys: keys.clone(), ..SettlingSettings::default() };
@@ -65,7 +66,7 @@ async fn a_voucher_credits_the_account_once_and_the_receipt_shows_it() {
     let (world, _, codes) = with_vouchers(1).await;
     world.tariff(100, 0, "refuse").await;
     let (recharge, births) = (bringing(&world, 42, 1, &codes[0]), world.births(42, 2, &[("CE-042", 2)]));
-    // The credit pays for the letter behind it, in one batch, whatever the order of the post.
+    // The births letter arrives before the recharge, but is paid from its credit, since it has the higher sequence number.
     let batch = vec![world.arrival(&births).await, world.arrival(&recharge).await];
     assert_eq!(world.settle(batch).await, [Outcome::Accepted, Outcome::Accepted]);
     let receipt = world.receipt(&recharge).await;
@@ -80,7 +81,7 @@ async fn a_voucher_credits_the_account_once_and_the_receipt_shows_it() {
                      WHERE v.redeemed_at IS NOT NULL AND l.sequence = 1 AND l.agency = 42";
     assert_eq!(world.count(redeemed).await, 1);
 
-    // The letter delivered again changes nothing; another one with the same code is refused.
+    // The recharge is delivered again and changes nothing. Another letter with the same code is refused.
     assert_eq!(world.settle(vec![world.arrival(&recharge).await]).await, [Outcome::Duplicate]);
     let late = bringing(&world, 43, 1, &codes[0]);
     assert_eq!(world.settle(vec![world.arrival(&late).await]).await, [REFUSED(RefusalCode::VoucherInvalid)]);
@@ -90,7 +91,8 @@ async fn a_voucher_credits_the_account_once_and_the_receipt_shows_it() {
     assert_eq!(world.count(CREDITED).await, 5000);
 }
 
-/// A statement of account has the credits of its batch, too.
+/// An agency redeems a voucher and, in the same batch, requests a statement of account. The statement must already list this credit, with
+/// the number of the voucher as its note.
 #[tokio::test]
 async fn the_entry_of_a_voucher_is_told_with_its_number() {
     let (world, _, codes) = with_vouchers(2).await;
@@ -112,7 +114,7 @@ async fn the_entry_of_a_voucher_is_told_with_its_number() {
 #[tokio::test]
 async fn of_two_letters_with_one_voucher_at_once_one_gets_it() {
     let (world, keys, codes) = with_vouchers(8).await;
-    // In one batch, and in batches of two programs at the same time, each with several vouchers in an order of its own.
+    // The code arrives twice in one batch. Then two programs settle batches with several codes at the same time, each in another order.
     let pair = [bringing(&world, 42, 1, &codes[0]), bringing(&world, 43, 1, &codes[0])];
     let outcomes = world.settle(vec![world.arrival(&pair[1]).await, world.arrival(&pair[0]).await]).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::VoucherInvalid), Outcome::Accepted]);
@@ -151,7 +153,7 @@ async fn whatever_is_wrong_with_a_code_the_refusal_is_the_same() {
         receipts.push(world.receipt(&letter).await.refusal);
     }
     assert!(receipts.windows(2).all(|pair| pair[0] == pair[1]), "{receipts:?}");
-    // A right one is taken, and begins the count anew.
+    // A right code is accepted, and the count of wrong codes starts again at zero.
     let right = bringing(&world, 42, 5, &codes[2]);
     assert_eq!(world.settle(vec![world.arrival(&right).await]).await, [Outcome::Accepted]);
     world.sql("UPDATE xm.voucher_batches SET expires_at = now()").await;
@@ -181,13 +183,14 @@ async fn a_thousand_wrong_codes_get_one_refusal_lock_and_give_nothing() {
     let receipt = world.receipt(&right).await;
     assert_eq!(receipt.remedy, Some(Remedy::Wait));
     assert!(receipt.refusal.unwrap().parameters.contains_key("until"));
-    // Whoever else brings it has it: a lock is one agency's.
+    // A lock applies to one agency only, so another agency that sends the code is not locked.
     let other = bringing(&world, 43, 1, &wrong(1));
     assert_eq!(world.settle(vec![world.arrival(&other).await]).await, [REFUSED(RefusalCode::VoucherInvalid)]);
     let locks = "SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now() + interval '23 hours'";
     assert_eq!(world.count(locks).await, 1);
 
-    // Once the day is over, or an operator has ended the lock, the same code is good; an operator's retry meets no lock.
+    // The same code is accepted once the day is over or an operator has ended the lock. An operator's retry is accepted in spite of the
+    // lock.
     let settings = SettlingSettings { voucher_keys: keys, ..SettlingSettings::default() };
     let settler = Settler::new(world.database.clone(), settings);
     let retry = Retry { decider: "mbome".to_owned(), decided_at: Utc::now(), ruling: Ruling::Anew, approval: None };

@@ -1,5 +1,5 @@
-//! A letter that meets a fault which its bytes do not cause waits: it does not become poison, no other letter waits with it, and once
-//! the fault is mended it is settled.
+//! A letter waits if it fails for a reason other than its bytes. It does not become poison, no other letter waits because of it, and it is
+//! settled once the cause is removed.
 
 use std::time::Duration;
 
@@ -27,15 +27,15 @@ fn bad(world: &World, sequence: u64) -> Letter {
     letter
 }
 
-/// Expects that the bad letter waits, over whose row a trigger fails by any kind of fault, and that no other letter does.
+/// Checks that one letter waits because a trigger fails for its row, whatever the kind of fault, and that no other letter waits.
 async fn assert_waits_alone(world: &World, what: &str, mend: &str) {
     let letter = bad(world, 1);
     let beside = [world.births(42, 2, &[("CE-042", 2)]), world.births(43, 1, &[("CE-043", 1)])];
     let expected = [Outcome::Deferred, Outcome::Accepted, Outcome::Accepted];
     assert_eq!(world.settle_or_apart(&[&letter, &beside[0], &beside[1]]).await, expected, "{what}");
-    // The table still takes rows of other letters, of the same agency too.
+    // The table still takes rows of other letters, even of the same agency.
     assert_eq!(world.settle_or_apart(&[&world.births(42, 3, &[("CE-042", 3)])]).await, [Outcome::Accepted], "{what}");
-    // Settled again at once, the letter waits untried.
+    // The letter arrives again immediately. It waits without being tried.
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [Outcome::Deferred], "{what}");
     assert_eq!(world.count("SELECT count(*) FROM xm.letters").await, 3, "{what}");
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0, "{what}");
@@ -57,7 +57,8 @@ async fn a_row_whose_trigger_meets_a_missing_table_holds_up_its_own_letter_only(
     }
 }
 
-/// A trigger hands on what a database far away said, or raises what it likes: this database answers all the same.
+/// A trigger may pass on an error of a remote database, or raise any SQLSTATE, while the centre's own database works. Only the letter for
+/// whose row the trigger fails waits; the letter beside it is accepted.
 #[tokio::test]
 async fn whatever_sqlstate_a_trigger_raises_over_a_row_holds_up_its_own_letter_only() {
     const SQLSTATES: &str = "08000 08001 08003 08006 08P01 53000 53100 53200 53300 57000 57014 57P01 57P02 57P03 57P05
@@ -80,11 +81,13 @@ async fn whatever_sqlstate_a_trigger_raises_over_a_row_holds_up_its_own_letter_o
     }
 }
 
-/// A database that has no room for a write is what its SQLSTATE says, and no letter is looked at one by one.
+/// A trigger raises SQLSTATE 53100, a full disk, and the database cannot write anything. Then no letter is the cause: the whole batch
+/// fails, and its letters are not tried one by one.
 #[tokio::test]
 async fn a_sqlstate_of_resources_is_the_database_s_where_nothing_can_be_written() {
     let world = World::new().await;
-    // This table takes the place of the one that the program tries to write.
+    // To find out whether the database can write, the program creates the table `xm.room_probe`. Here the table exists already, so this
+    // fails as it would on a full disk.
     world.sql("CREATE TABLE xm.room_probe ()").await;
     world.trigger_over_bad(BEFORE, "RAISE EXCEPTION 'disque plein' USING ERRCODE = '53100'").await;
     let batch = vec![world.arrival(&bad(&world, 1)).await, world.arrival(&world.births(43, 1, &[("CE-043", 1)])).await];
@@ -106,7 +109,8 @@ async fn a_letter_that_breaks_a_rule_is_refused_beside_one_that_waits() {
     assert_eq!(world.settle_or_apart(&[&zorro, &waits, &good]).await, expected);
 }
 
-/// PostgreSQL names one fault of many: records that are held are looked up before a letter is blamed.
+/// A trigger fails for a letter, and two letters beside it send records that are stored or sent already. PostgreSQL reports only one of
+/// these faults. The first letter must wait, and the other two must be accepted with duplicates.
 #[tokio::test]
 async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_waits() {
     let world = World::new().await;
@@ -132,7 +136,7 @@ async fn an_agency_without_an_account_waits_for_one_and_nobody_else_does() {
     let letters = [&without[0], &without[1], &beside, &without[2]];
     let expected = [Outcome::Deferred, Outcome::Deferred, Outcome::Accepted, Outcome::Deferred];
     assert_eq!(world.settle_or_apart(&letters).await, expected);
-    // Alone, and beside letters of its own agency only, such a letter is no more to blame.
+    // A letter of an agency without an account waits in any batch: alone, or only with letters of its own agency.
     assert_eq!(world.settle_or_apart(&[&world.births(42, 4, &[("CE-042", 4)])]).await, [Outcome::Deferred]);
     assert_eq!(world.settle_or_apart(&letters[..2]).await, [Outcome::Deferred; 2]);
     world.sql("INSERT INTO xm.accounts (kind, agency) VALUES ('agency', 42)").await;
@@ -140,7 +144,7 @@ async fn an_agency_without_an_account_waits_for_one_and_nobody_else_does() {
     assert_eq!(world.ledger_difference().await, 0);
 }
 
-/// Where a letter brings rows of several tables, no table is blamed for what a trigger of one finds missing in the end.
+/// A letter has rows of two tables, and a deferred trigger of one table fails. Neither table is withheld.
 #[tokio::test]
 async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
     let world = World::new().await;
@@ -159,13 +163,14 @@ async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
 #[tokio::test]
 async fn a_row_that_takes_all_the_time_there_is_holds_up_its_own_letter_only() {
     let world = World::new().await;
-    // The trigger cancels its own statement, which ends as one whose time is over. So this test depends on no times; the next one does.
+    // The trigger cancels its own statement, so the statement ends like one that ran out of time. In this way the test does not depend on
+    // real time limits. The next test does.
     world.trigger_over_bad(BEFORE, "PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(1000)").await;
     let (letter, beside) = (bad(&world, 1), world.births(42, 2, &[("CE-042", 2)]));
     assert_eq!(world.settle_or_apart(&[&letter, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
 }
 
-/// Rows are written with less patience than anything else, since all letters of a writer wait for them.
+/// Rows are written under shorter time limits than other statements, since all letters of a writer wait for them.
 #[tokio::test]
 async fn the_rows_of_letters_take_ten_seconds_at_most_and_wait_two_for_a_lock() {
     let (lock, statement) = (Duration::from_secs(20), Duration::from_secs(60));
@@ -189,7 +194,7 @@ async fn the_rows_of_letters_take_ten_seconds_at_most_and_wait_two_for_a_lock() 
     assert_eq!(world.count(expected).await, 3);
 }
 
-/// A trigger that fails over every row: if its letters were tried one by one each time, they would slow every batch.
+/// A trigger fails for every row. The table is withheld, because trying its letters one by one each time would slow every batch.
 #[tokio::test]
 async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_tried() {
     let world = World::new().await;
@@ -203,7 +208,7 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
              CREATE TRIGGER look AFTER INSERT ON registry.weg FOR EACH ROW EXECUTE FUNCTION registry.look()",
         )
         .await;
-    // A sequence keeps its number when a savepoint is rolled back.
+    // A rollback to a savepoint does not reset a sequence, so the sequence counts the tries.
     let tried = async || world.count("SELECT last_value FROM registry.tried").await;
     let of_43 = |sequence: u64| {
         let mut letter = world.births(43, sequence, &[("CE-043", sequence)]);
@@ -211,7 +216,7 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
         letter
     };
     let births = |sequence: u64| world.births(43, sequence, &[("CE-043", sequence)]);
-    // All letters for the table are of one agency: they may be all that is wrong.
+    // All letters for the table are from one agency. The cause may be in these letters, so the table is not withheld.
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 1), &births(1)]).await, [Outcome::Deferred, Outcome::Accepted]);
     let before = tried().await;
     let expected = [Outcome::Deferred, Outcome::Deferred, Outcome::Accepted];
@@ -221,12 +226,12 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 3), &of_43(4), &births(5)]).await, expected);
     assert_eq!(tried().await, withheld, "those of the second batch were not");
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
-    // An operator who adopts the table anew has mended it: all its letters are tried at once, and none waits by itself.
+    // When an operator adopts the table again, it counts as repaired: all its letters are tried immediately, and no letter waits by itself.
     world.sql("DROP TRIGGER look ON registry.weg; UPDATE xm.definitions SET adopted_at = now()").await;
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 3), &of_43(4)]).await, [Outcome::Accepted; 2]);
 }
 
-/// A locked table is tried again with less patience than usual, and the rest of the transaction has what is usual.
+/// After a lock, a table is tried again with shorter time limits. The rest of the transaction keeps the usual limits.
 #[tokio::test]
 async fn a_table_that_was_locked_is_tried_again_for_a_second_only() {
     let world =
@@ -256,7 +261,8 @@ async fn a_table_that_was_locked_is_tried_again_for_a_second_only() {
     assert_eq!(world.count("SELECT count(*) FROM registry.seen").await, 2);
 }
 
-/// A right that is taken away is the table's own fault, also where only what is held cannot be read any more.
+/// After a record was stored, a column of its table gets another type, so that stored records cannot be compared any more. The record sent
+/// again must wait and must not be refused, because the table is at fault.
 #[tokio::test]
 async fn a_record_sent_again_is_not_refused_where_what_is_held_cannot_be_read() {
     let world = World::new().await;
@@ -270,7 +276,8 @@ async fn a_record_sent_again_is_not_refused_where_what_is_held_cannot_be_read() 
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
 }
 
-/// Poison may be the only copy of an agency's records.
+/// A container that became poison may be the only copy of an agency's records. If it names a registered agency, its bytes are stored in
+/// quarantine, even where strangers' containers may use no bytes at all.
 #[tokio::test]
 async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill() {
     let world = World::with_stranger_bytes_max(0).await;
@@ -294,8 +301,9 @@ async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill(
     assert!(world.count(kept).await > 3000, "what is dropped gives its room back");
 }
 
-/// A mail that was not looked into as a whole may be an agency's only copy as well. A letter of an agency in it vouches for the mail. But
-/// it may be one letter that somebody has caught. Such mails then take that agency's part of the room for them, and no other agency's.
+/// A mail that could not be read as a whole may be the only copy of an agency's records. If a registered key signed another letter of the
+/// mail, quarantine stores the mail in bytes that are reserved for such mails (`vouched`). Somebody may have intercepted that letter and
+/// added it to rubbish, so each agency can use only an eighth of these bytes.
 #[tokio::test]
 async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and_all_are_within_the_total() {
     const ENTRY: i64 = 1000 + 512;
@@ -315,12 +323,14 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     let room_of = async |of: &str| {
         world.count(&format!("SELECT bytes_kept FROM xm.quarantine_usage WHERE reason = '{of}'")).await
     };
-    // Mails with one caught letter of 42 fill the part of 42 first, then the room that strangers have.
+    // Twenty mails contain one intercepted letter of agency 42. Two of them use up the reserved bytes of agency 42, and eight use up the
+    // bytes for the reason `mail_malformed`. The others are only counted.
     world.settle((0..20).map(|number| mail(number, Some(42))).collect()).await;
     assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (2 * ENTRY, 8 * ENTRY));
     world.settle(vec![mail(30, None), mail(31, Some(44)), mail(32, Some(42))]).await;
     assert_eq!((kept_of(42).await, kept_of(43).await, kept_of(44).await), (10, 0, 1), "strangers' share is taken");
-    // The parts of eight agencies fill the room.
+    // Twenty other agencies send one such mail each. The reserved bytes suffice for sixteen mails, and three are stored there already, so
+    // thirteen of the twenty are stored.
     world.settle((100..120).map(|agency| mail(agency, Some(agency))).collect()).await;
     assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (16 * ENTRY, 8 * ENTRY));
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 24);
@@ -333,7 +343,7 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() as u64;
     let all = settings.vouched_bytes_max() + reasons * settings.stranger_bytes_of_reason();
     assert!(all <= settings.stranger_bytes_max, "{all} bytes are more than the total");
-    // An entry that is dropped gives its agency's part back.
+    // An operator drops a mail of agency 42. Its bytes are free again, so one of two further mails of this agency is stored.
     let first = world.count("SELECT min(id) FROM xm.quarantine WHERE signer_beside = 42").await;
     let operator = Operator::pretended("mbarga", Privilege::Operateur);
     quarantine::drop(&mut *world.connection().await, &operator, first, "seen").await.unwrap();
@@ -342,7 +352,8 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     assert_eq!((kept_of(42).await, room_of("vouched").await), (10, 16 * ENTRY));
 }
 
-/// The mail of a letter that waits is fetched whole each time. Its other letters get no further line or answer: nobody sent them again.
+/// The mail of a waiting letter is fetched whole each time. The mail's other letters get no second journal line and no answer, because
+/// nobody sent them again.
 #[tokio::test]
 async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journal_and_no_count_twice() {
     let world = World::new().await;

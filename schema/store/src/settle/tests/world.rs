@@ -1,4 +1,4 @@
-//! A centre with one table, two agencies and no cryptography.
+//! A test centre with one table and two agencies, without cryptography.
 
 use std::sync::Arc;
 
@@ -19,10 +19,11 @@ use uuid::Uuid;
 use crate::certificates::signers::Signers;
 use crate::database::statement::{Bind, Statement};
 use crate::database::{Connection, Database, DatabaseSettings, StatementLimits};
-use crate::settle::{Arrival, Claimed, Content, Outcome, Settler, SettlingSettings, Source};
+use crate::settle::{Arrival, Content, Outcome, Settler, SettlingSettings};
 use crate::testing::TestCluster;
+use crate::testing::fixture::arrival;
 
-/// The table's name in letters.
+/// The name of the table, as letters write it.
 pub const BIRTHS: &str = "Births";
 
 const TABLE: &str = r#"
@@ -71,7 +72,7 @@ impl World {
         World::on(TestCluster::shared().await.database().await, settings).await
     }
 
-    /// Makes a world whose statements may take no longer than this.
+    /// Makes a world whose statements have these time limits.
     pub async fn with_limits(limits: StatementLimits) -> World {
         let url = TestCluster::shared().await.database_url().await;
         let StatementLimits { lock: lock_timeout, statement: statement_timeout } = limits;
@@ -88,7 +89,7 @@ impl World {
         world
     }
 
-    /// Works from here on with the rights of this role only.
+    /// Restricts the world's connections to the rights of this role, from here on.
     pub async fn take_role(&mut self, role: &str) {
         let rows: Vec<String> = Statement::<Text>::new("SELECT current_database()::text", &[])
             .load(&mut *self.connection().await)
@@ -107,7 +108,7 @@ impl World {
         self.connection().await.batch_execute(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
     }
 
-    /// Waits until a task has ended, or some session waits for a lock that another holds.
+    /// Waits until the task has ended, or until some session waits for another session's lock.
     pub async fn wait_for_a_lock<T>(&self, task: &tokio::task::JoinHandle<T>) {
         const WAITING: &str =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -173,7 +174,7 @@ impl World {
         .await;
     }
 
-    /// Makes a letter with one birth per (centre, act); the act's number is also the sender's Numero.
+    /// Makes a letter with one birth for each pair of centre and act. The number of the act is also the sender's Numero.
     pub fn births(&self, matricule: u32, sequence: u64, acts: &[(&str, u64)]) -> Letter {
         let column = |value: &dyn Fn(&(&str, u64)) -> Value| acts.iter().map(value).collect::<Vec<Value>>();
         let records = TableRecords {
@@ -208,7 +209,7 @@ impl World {
         }
     }
 
-    /// Adds a column that may be NULL to the table and to its definition.
+    /// Adds a nullable column to the table and to its definition.
     pub async fn add_column(&self, name: &str, kind: &str, definition: Value) {
         let mut column = json!({"name": name, "nullable": true, "has_default": false});
         column.as_object_mut().unwrap().extend(definition.as_object().unwrap().clone());
@@ -248,7 +249,7 @@ impl World {
         self.arrival_of(&SignerId::KeyId(vec![u8::try_from(matricule).unwrap(); 20]), letter).await
     }
 
-    /// Makes the arrival of a letter whose signature names this certificate.
+    /// Makes the arrival of a letter whose signature refers to this certificate.
     pub async fn arrival_of(&self, id: &SignerId, letter: &Letter) -> Arrival {
         let signer = match self.signers.cached(id) {
             Some(signer) => signer,
@@ -278,7 +279,7 @@ impl World {
         written.post().await.unwrap().outcomes
     }
 
-    /// Settles letters as the program does: together, else apart.
+    /// Settles letters as the program does: in one batch, and in smaller batches if that fails.
     pub async fn settle_or_apart(&self, letters: &[&Letter]) -> Vec<Outcome> {
         let mut batch = Vec::new();
         for letter in letters {
@@ -293,7 +294,7 @@ impl World {
         }
     }
 
-    /// Gives births a trigger that does something over each row of `bad`.
+    /// Adds a trigger to the births table. It runs `body` for each row named `bad`.
     pub async fn trigger_over_bad(&self, trigger: &str, body: &str) {
         self.sql(&format!(
             "CREATE FUNCTION registry.over_bad() RETURNS trigger LANGUAGE plpgsql AS
@@ -320,24 +321,5 @@ impl World {
             .unwrap();
         assert_eq!(rows.len(), 1, "one verdict");
         payload::read_answer(&rows[0], &payload::PayloadLimits::default()).unwrap().receipt
-    }
-}
-
-fn arrival(container: Vec<u8>, content: Content) -> Arrival {
-    Arrival {
-        received_at: Utc::now(),
-        source: Source {
-            transport: "mail",
-            mailbox: "main".into(),
-            sender_domain: "example.org".to_owned(),
-            claimed: Claimed::default(),
-            is_fetched_again: false,
-        },
-        container_bytes: container.len(),
-        rendered_bytes: container.len(),
-        container,
-        content,
-        enrolment: None,
-        read: None,
     }
 }

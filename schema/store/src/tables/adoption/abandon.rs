@@ -1,4 +1,4 @@
-//! Giving up a table that was dropped: its registration ends, and its history stays.
+//! Abandoning a table that was dropped: its registration ends, and its history is kept.
 
 use chrono::Utc;
 use diesel::prelude::*;
@@ -13,11 +13,11 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Ends the registration of a table that is gone from the database: letters for it are refused `table_unknown`, and `check` says
-/// no more of it. Adopting it again, in whatever schema, takes it up where it was.
+/// Ends the registration of a table that no longer exists in the database. Letters for it are refused with `table_unknown`, and `check` no
+/// longer reports it. If the table is adopted again, in whatever schema, its versions continue.
 ///
 /// # Errors
-/// No such table, or one that is there: records of a table that exists are not given up; a fault.
+/// The table is unknown, or it still exists: an existing table cannot be abandoned. A fault.
 pub async fn abandon(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -1,4 +1,4 @@
-//! Adopted tables as they are listed and found.
+//! Lists and finds adopted tables.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -16,43 +16,43 @@ pub struct Adopted {
     /// Key in `xm.tables`.
     #[diesel(column_name = id)]
     pub table_id: i32,
-    /// Family of tables.
+    /// Application that the table belongs to.
     pub application: String,
     /// Name in letters.
     pub name: String,
-    /// PostgreSQL schema.
+    /// PostgreSQL schema of the table.
     pub schema_name: String,
-    /// PostgreSQL table.
+    /// Name of the table in PostgreSQL.
     pub relation_name: String,
-    /// Scope column.
+    /// Column whose codes must be granted to the agency; `None` where the table has no scope.
     pub scope_column: Option<String>,
-    /// Legal key.
+    /// Columns of the legal key.
     pub legal_key: Vec<String>,
-    /// How corrections are decided.
+    /// Policy for corrections: `never`, `after_approval` or `by_agency`.
     pub corrections: String,
-    /// Whether it has results.
+    /// Whether the table is marked as containing results.
     pub results: bool,
-    /// Columns that name the areas a row lies in, from the largest to the smallest.
+    /// Columns with the names of the areas that a row belongs to, from the largest area to the smallest.
     pub areas: Vec<String>,
     /// Checks, as in the definition file.
     pub checks: Value,
-    /// Where the marginal notes of its records are, as in the definition file.
+    /// Table and columns of the marginal notes on its records, as in the definition file; `None` where the table has no notes.
     pub notes: Option<Value>,
-    /// Version of the columns.
+    /// Current version of the definition.
     pub version: i32,
-    /// Triggers that it had when it was adopted, each a [`Trigger`](super::Trigger).
+    /// Triggers that the table had when it was adopted: a JSON array of [`Trigger`](super::Trigger).
     #[serde(skip)]
     pub triggers_seen: Value,
 }
 
 impl Adopted {
-    /// Returns application and name, as commands take them.
+    /// Returns application and name in the form that commands accept, such as `ecr.ActeNaissance`.
     pub fn full_name(&self) -> String {
         format!("{}.{}", self.application, self.name)
     }
 }
 
-/// Lists the adopted tables, without those that were given up.
+/// Lists the adopted tables, without the abandoned ones, by application and name.
 ///
 /// # Errors
 /// A fault.
@@ -66,10 +66,10 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<Adopted>, Ad
     Ok(adopted)
 }
 
-/// Finds an adopted table by application and name, as `ecr.ActeNaissance`, the name without regard to case.
+/// Finds an adopted table by application and name, such as `ecr.ActeNaissance`. The case of the name does not matter.
 ///
 /// # Errors
-/// No such table; a fault.
+/// The table is unknown; a fault.
 pub async fn find(connection: &mut AsyncPgConnection, full_name: &str) -> Result<Adopted, AdministrationError> {
     let unknown = || AdministrationError::TableUnknown(full_name.to_owned());
     let (application, name) = full_name.split_once('.').ok_or_else(unknown)?;

@@ -1,54 +1,54 @@
-//! What adopting a table again changed, so that an operator sees what offices will meet: codes with parameters. The words are made
-//! where they are read.
+//! The changes that a further adoption of a table made, so that an operator sees what changes for offices. They are codes with parameters;
+//! the program that shows them adds the words.
 
 use serde::Serialize;
 
 use crate::tables::definition::Column;
 
-/// How a table stands after adoption.
+/// The state of a table after adoption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The table is new.
+    /// The table was not adopted before.
     Adopted,
-    /// Its columns changed: the definition has a further version.
+    /// The table's columns changed, so the definition has a new version.
     NewVersion,
-    /// Scope, key, checks, corrections or rights changed.
+    /// Scope, legal key, checks, corrections or rights changed, but not the columns.
     Changed,
     /// Nothing changed.
     Unchanged,
 }
 
-/// One difference between a table as it was adopted and as it is now.
+/// One difference between the table at its previous adoption and the table now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "change", rename_all = "snake_case")]
 pub enum Change {
-    /// Letters may name a further column.
+    /// The table has a new column, which letters may use.
     ColumnAdded {
-        /// As it is.
+        /// The new column.
         column: Column,
     },
-    /// Letters that name it are refused from now on.
+    /// The column no longer exists. Letters that use it are refused from now on.
     ColumnGone {
-        /// Its name.
+        /// Name of the missing column.
         name: String,
     },
-    /// Its type, nullability or default changed, or whether its text may have several lines.
+    /// The column changed in its type, nullability or default, or in whether its text may have several lines.
     ColumnChanged {
-        /// As it was.
+        /// The column at the previous adoption.
         was: Column,
-        /// As it is.
+        /// The column now.
         is: Column,
     },
-    /// What the definition file says: `scope`, `legal_key`, `corrections`, `checks`, `rights` or `name`.
+    /// A setting of the definition file changed: `scope`, `legal_key`, `corrections`, `checks`, `rights` or `name`.
     Setting {
-        /// Its key in the file.
+        /// Key of the setting in the file.
         key: &'static str,
     },
 }
 
 impl Change {
-    /// Returns its code: stable, for programs.
+    /// Returns the code of the change. Programs can rely on it, since it never changes.
     pub fn code(&self) -> &'static str {
         match self {
             Change::ColumnAdded { .. } => "column_added",

@@ -1,4 +1,4 @@
-//! How adopted tables differ from their definitions: what somebody changed with another tool since they were adopted.
+//! Differences between adopted tables and their definitions: what somebody changed with another tool since the adoption.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,16 +14,16 @@ use crate::database::schema::definitions;
 use crate::error::AdministrationError;
 use crate::tables::definition::Column;
 
-/// How an adopted table differs from its definition.
+/// The differences between an adopted table and its definition.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Drift {
     /// Application and name.
     pub table: String,
-    /// Each difference, and what mends it.
+    /// One problem for each difference.
     pub problems: Vec<Problem>,
 }
 
-/// Compares every adopted table with the database; empty when all agree.
+/// Compares every adopted table with the database. The list is empty where all tables equal their definitions.
 ///
 /// # Errors
 /// A fault.
@@ -38,7 +38,7 @@ pub async fn check(connection: &mut AsyncPgConnection) -> Result<Vec<Drift>, Adm
     Ok(drifts)
 }
 
-/// Names each difference of one table, and what mends it.
+/// Returns one problem for each difference between a table and its definition.
 pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<Vec<Problem>, AdministrationError> {
     let Some(relation) = Relation::find(connection, &table.schema_name, &table.relation_name).await? else {
         let relation = format!("{}.{}", table.schema_name, table.relation_name);
@@ -60,7 +60,7 @@ pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<V
         }
     }
     problems.extend(Guard::find(connection, &table.schema_name, &table.relation_name).await?.problems());
-    // Where the triggers that were seen at the adoption cannot be read any more, every trigger is reported.
+    // If the triggers recorded at the adoption cannot be read, every trigger of the table is reported.
     let seen: Vec<Trigger> = serde_json::from_value(table.triggers_seen.clone()).unwrap_or_default();
     let found = guard::triggers(connection, &table.schema_name, &table.relation_name).await?;
     problems.extend(guard::altered_triggers(&seen, &found));

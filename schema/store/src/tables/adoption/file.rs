@@ -1,4 +1,5 @@
-//! What operators say about a table that PostgreSQL cannot: scope, legal key, corrections, checks and rights.
+//! Definition files, in which operators describe what PostgreSQL does not know of a table: scope, legal key, corrections, checks and
+//! rights.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,9 @@ pub use crate::tables::rights::Rights;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TablesFile {
-    /// Family of tables, as named in letters.
+    /// Application of the tables, as it is called in letters.
     pub application: String,
-    /// PostgreSQL schema; that of the application's name when absent.
+    /// PostgreSQL schema; absent where its name is the application's name.
     #[serde(default)]
     pub schema: Option<String>,
     /// The tables.
@@ -26,36 +27,36 @@ pub struct TablesFile {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableFile {
-    /// Name in letters, and of the PostgreSQL table.
+    /// Name of the table in letters. The PostgreSQL table has the same name unless `relation` is given.
     pub name: String,
-    /// The PostgreSQL table where it is named otherwise.
+    /// Name of the PostgreSQL table; absent where it is the same as in letters.
     #[serde(default)]
     pub relation: Option<String>,
-    /// Column whose values must lie within the codes granted to the agency.
+    /// Column whose values must be among the codes granted to the agency.
     #[serde(default)]
     pub scope: Option<String>,
-    /// Columns that together name a record in law.
+    /// Columns that together identify a record in law.
     pub legal_key: Vec<String>,
-    /// How corrections are decided.
+    /// Policy for corrections.
     #[serde(default = "after_approval")]
     pub corrections: Corrections,
-    /// Whether it has results: what is held of it is released, and its records are corrected, by two people, one of them of the election
-    /// commission.
+    /// Whether the table contains results. For such a table, two people must agree to release held letters and to correct records, and one
+    /// of the two must belong to the election commission.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub results: bool,
-    /// Columns that name the areas a row lies in, from the largest to the smallest.
+    /// Columns with the names of the areas that a row belongs to, from the largest area to the smallest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub areas: Vec<String>,
     /// Text columns that may have several lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub multiline: Vec<String>,
-    /// Arithmetic that every row must satisfy.
+    /// Arithmetic rules that every row must satisfy.
     #[serde(default)]
     pub checks: Vec<Check>,
-    /// Where the marginal notes of its records are.
+    /// Table and columns of the marginal notes on the table's records; absent where it has no notes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Notes>,
-    /// Rights by plan.
+    /// Rights of agencies, by the name of their plan.
     #[serde(default = "standard_rights")]
     pub rights: BTreeMap<String, Rights>,
 }
@@ -69,10 +70,11 @@ fn standard_rights() -> BTreeMap<String, Rights> {
 }
 
 impl TablesFile {
-    /// Reads a definition file, TOML or (when it begins with a brace) JSON.
+    /// Reads a definition file in TOML, or in JSON where the text begins with a brace.
     ///
     /// # Errors
-    /// Text that is neither, unknown keys, missing ones; the sentence names line and key, what was expected and found.
+    /// The text is neither TOML nor JSON, or a key is unknown or missing. The error has the line, the key, what was expected and what was
+    /// found.
     pub fn parse(text: &str) -> Result<TablesFile, AdministrationError> {
         let file: TablesFile = if text.trim_start().starts_with('{') {
             serde_json::from_str(text).map_err(|error| Mistake::of_json(&error))?

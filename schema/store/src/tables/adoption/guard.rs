@@ -1,8 +1,8 @@
-//! What stands around a table and decides over its rows: what may keep one out, hide it or lose it, and which triggers may change it.
+//! What can interfere with the rows of a table: it may drop a row, hide it, lose it or change it.
 //!
-//! A letter is accepted when its rows are in the table, once, and stay there. Where PostgreSQL's catalogue shows that they would not, the
-//! table is not adopted. Of a trigger's code nothing can be known, so the trigger is named to the operator, and settling counts what was
-//! written.
+//! A letter is accepted when its rows are in the table, each once, and stay there. If PostgreSQL's catalogue shows that this is not
+//! certain, the table is not adopted. The effect of a trigger's code cannot be known beforehand, so triggers are reported to the operator,
+//! and settling counts the written rows.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
 
-/// A table's surroundings as PostgreSQL's catalogue has them.
+/// What PostgreSQL's catalogue says of a table that may drop, hide, lose or change its rows: logging, partition, row level security, child
+/// tables, rules, and triggers that run before each inserted row.
 #[derive(QueryableByName)]
 pub struct Guard {
     #[diesel(sql_type = Bool)]
@@ -35,34 +36,34 @@ pub struct Trigger {
     /// Its name.
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// As it was created.
+    /// The `CREATE TRIGGER` statement of the trigger.
     #[diesel(sql_type = Text)]
     pub definition: String,
-    /// MD5 of its function's code, hexadecimal: whoever replaces the code changes what the trigger does.
+    /// MD5 of the code of the trigger's function, in hexadecimal. It shows whether somebody has replaced the code.
     #[diesel(sql_type = Text)]
     pub function_md5: String,
 }
 
-/// What an operator should know of a table that was adopted: a code with parameters. The words are made where they are read.
+/// A fact about an adopted table that the operator should know: a code with parameters. The program that shows it adds the words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "warning", rename_all = "snake_case")]
 pub enum Warning {
-    /// A trigger runs before each row is written, and may change it or keep it out.
+    /// A trigger runs before each row is written. It may change the row or drop it.
     TriggerBeforeRow {
-        /// Its name.
+        /// Name of the trigger.
         trigger: String,
     },
 }
 
 impl Guard {
-    /// Reads what surrounds a table that exists.
+    /// Reads from PostgreSQL's catalogue what may drop, hide, lose or change the rows of an existing table.
     pub async fn find(
         connection: &mut AsyncPgConnection,
         schema_name: &str,
         relation_name: &str,
     ) -> Result<Guard, Fault> {
-        // Bits of a trigger's type: 1 is FOR EACH ROW, 2 is BEFORE, 4 is INSERT. A trigger or rule that is marked `D` is disabled, one
-        // marked `R` is for replicas only.
+        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule marked `D` is disabled. One
+        // marked `R` runs only on replicas.
         let guard = diesel::sql_query(
             "SELECT c.relpersistence = 'p' AS is_logged, c.relispartition AS is_partition,
                     row_security_active(c.oid) AS hides_rows,
@@ -86,7 +87,7 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Names what keeps the table from being adopted, or from being relied on.
+    /// Returns the problems for which the table cannot be adopted, or can no longer be relied on.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !self.children.is_empty() {
@@ -107,7 +108,7 @@ impl Guard {
         problems
     }
 
-    /// Tells what the operator should know and what does not keep the table from being adopted.
+    /// Returns the facts that the operator should know although they do not prevent the adoption.
     pub fn warnings(&self) -> Vec<Warning> {
         self.before_rows.iter().map(|trigger| Warning::TriggerBeforeRow { trigger: trigger.clone() }).collect()
     }
@@ -133,7 +134,8 @@ pub async fn triggers(
     Ok(triggers)
 }
 
-/// Names what has become of a table's triggers since it was adopted: nobody has looked at what they do now.
+/// Returns the differences between a table's triggers at its adoption and its triggers now. Nobody has reviewed the new or changed
+/// triggers.
 pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<Problem> {
     let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
     let problem = |code, trigger: &Trigger| Problem::new(code).with("trigger", &trigger.name);

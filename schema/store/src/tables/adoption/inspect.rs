@@ -1,4 +1,4 @@
-//! A table as PostgreSQL's own catalogue has it.
+//! A table as PostgreSQL's catalogue describes it.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Integer, Nullable, Text};
@@ -17,15 +17,15 @@ pub const PROVENANCE: &[(&str, &str)] = &[
     ("xm_letter", "uuid"),
 ];
 
-/// A column as found.
+/// A column as PostgreSQL's catalogue describes it.
 #[derive(QueryableByName)]
 pub struct Found {
     #[diesel(sql_type = Text)]
     pub name: String,
-    /// Without length, such as `character varying`.
+    /// Name of the type without length, such as `character varying`.
     #[diesel(sql_type = Text)]
     pub type_name: String,
-    /// Length, precision and scale as PostgreSQL packs them; -1 when unlimited.
+    /// Length, precision and scale as PostgreSQL packs them into one number; -1 where there is no limit.
     #[diesel(sql_type = Integer)]
     pub modifier: i32,
     #[diesel(sql_type = Bool)]
@@ -34,12 +34,12 @@ pub struct Found {
     pub has_default: bool,
     #[diesel(sql_type = Bool)]
     pub is_generated: bool,
-    /// Whether its collation tells any two different texts apart.
+    /// Whether the column's collation distinguishes any two different texts.
     #[diesel(sql_type = Bool)]
     pub is_exact: bool,
 }
 
-/// A table as found.
+/// A table as PostgreSQL's catalogue describes it.
 pub struct Relation {
     /// Every column, in PostgreSQL's order.
     pub columns: Vec<Found>,
@@ -52,7 +52,7 @@ struct Kind {
 }
 
 impl Relation {
-    /// Looks a table up; `None` when there is no ordinary table of this name.
+    /// Finds a table; `None` where there is no ordinary table of this name.
     pub async fn find(
         connection: &mut AsyncPgConnection,
         schema_name: &str,
@@ -67,7 +67,7 @@ impl Relation {
         .get_result(connection)
         .await
         .optional()?;
-        // Only an ordinary table will do: a view has no unique index, a partitioned table none without its partition key.
+        // Only an ordinary table can be adopted. A view has no unique index, and a partitioned table has none without its partition key.
         if found.is_none_or(|found| found.kind != "r") {
             return Ok(None);
         }
@@ -93,7 +93,7 @@ impl Relation {
         self.columns.iter().find(|column| column.name == name)
     }
 
-    /// Returns the columns that letters may name; those of unsupported type are left out. `multiline` names those whose text may
+    /// Returns the columns that letters may use. Columns of an unsupported type are left out. `multiline` lists the columns whose text may
     /// have several lines.
     pub fn definition_columns(&self, multiline: &[String]) -> Vec<Column> {
         self.columns
@@ -113,14 +113,14 @@ impl Relation {
 }
 
 impl Found {
-    /// Says whether the name is kept for provenance.
+    /// Says whether the column's name is reserved for provenance.
     pub fn is_provenance(&self) -> bool {
         is_provenance(&self.name)
     }
 
-    /// Returns the supported type, if it is one.
+    /// Returns the column's type; `None` where the type is not supported.
     pub fn kind(&self) -> Option<ColumnType> {
-        // Lengths and numeric's digits are kept with an offset of four (VARHDRSZ).
+        // PostgreSQL stores lengths, and the precision and scale of `numeric`, with an offset of four (VARHDRSZ).
         let limit = u32::try_from(self.modifier - 4).ok().filter(|_| self.modifier >= 4);
         Some(match self.type_name.as_str() {
             "smallint" => ColumnType::Smallint,
@@ -136,7 +136,7 @@ impl Found {
             "character" => ColumnType::Text { length_chars_max: limit, padded: true },
             "date" => ColumnType::Date,
             "time without time zone" => ColumnType::Time,
-            // For times the modifier is the number of fraction digits itself.
+            // For times, the modifier is the number of fraction digits, without the offset.
             "timestamp with time zone" => ColumnType::Timestamptz { fraction_digits: u8::try_from(self.modifier).ok() },
             "uuid" => ColumnType::Uuid,
             "bytea" => ColumnType::Bytea,
@@ -144,7 +144,7 @@ impl Found {
         })
     }
 
-    /// Names the problem of a column whose collation takes different texts for the same.
+    /// Returns a problem if the column's collation treats different texts as equal.
     pub fn inexact(&self) -> Option<Problem> {
         (!self.is_exact && !self.is_provenance())
             .then(|| Problem::new(ProblemCode::CollationInexact).with("column", &self.name))
@@ -156,7 +156,7 @@ impl Found {
     }
 }
 
-/// Reads the scale of `numeric`: since PostgreSQL 15 the low eleven bits of its modifier are a number with a sign.
+/// Reads the scale of a `numeric` type. Since PostgreSQL 15, the low eleven bits of the modifier are a signed number.
 fn numeric_scale(limit: u32) -> Option<i16> {
     const SIGN: u32 = 0x400;
     let bits = i32::try_from(limit & 0x7ff).ok()?;

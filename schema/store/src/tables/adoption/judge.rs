@@ -1,4 +1,4 @@
-//! Whether a table is fit to be adopted: every problem is named at once, so that one ALTER TABLE mends them all.
+//! Judges whether a table is fit for adoption. All problems are reported together, so that one ALTER TABLE can repair them all.
 
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -11,7 +11,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
 use crate::database::identifier::{is_plain, quoted};
 use crate::database::schema::tables;
-use crate::tables::definition::{ColumnType, Counted, Term};
+use crate::tables::definition::{ColumnType, Counted, Notes, Term};
 
 #[derive(QueryableByName)]
 struct Count {
@@ -19,7 +19,7 @@ struct Count {
     count: i64,
 }
 
-/// Names what keeps the table from being adopted; empty when nothing does.
+/// Returns the problems for which the table cannot be adopted; empty where there are none.
 pub async fn problems(
     connection: &mut AsyncPgConnection,
     file: &TablesFile,
@@ -41,6 +41,9 @@ pub async fn problems(
         for term in check.terms() {
             judge_term(connection, file, &check.code, term, relation, &mut problems).await?;
         }
+    }
+    if let Some(notes) = &table.notes {
+        judge_notes(connection, file, notes, relation, &mut problems).await?;
     }
     let mut codes: Vec<&str> = table.checks.iter().map(|check| check.code.as_str()).collect();
     codes.sort_unstable();
@@ -205,18 +208,50 @@ async fn judge_term(
     Ok(())
 }
 
-/// Returns the type by which values of two tables are compared; none where they are not.
+/// Checks that the table of marginal notes exists and can be joined by the named columns, because a certification reads the notes of a
+/// record through them.
+async fn judge_notes(
+    connection: &mut AsyncPgConnection,
+    file: &TablesFile,
+    notes: &Notes,
+    relation: &Relation,
+    problems: &mut Vec<Problem>,
+) -> Result<(), Fault> {
+    let Notes { table, on } = notes;
+    let Some(other) = find_named(connection, file, table).await? else {
+        let missing = Problem::new(ProblemCode::NotesTableMissing).with("table", table);
+        problems.push(missing.with("application", &file.application));
+        return Ok(());
+    };
+    if on.is_empty() {
+        problems.push(Problem::new(ProblemCode::NotesJoinEmpty).with("table", table));
+    }
+    for name in on {
+        match (relation.column(name), other.relation.column(name)) {
+            (Some(own), Some(others)) if joined_as(own) != joined_as(others) || joined_as(own).is_none() => {
+                let unlike = Problem::new(ProblemCode::NotesJoinUnlike).with("column", name);
+                problems.push(unlike.with("type", &own.type_name).with("other", &others.type_name));
+            }
+            (Some(_), Some(_)) => {}
+            _ => problems.push(Problem::new(ProblemCode::NotesJoinMissing).with("column", name)),
+        }
+    }
+    Ok(())
+}
+
+/// Returns the SQL type to which a column's values are cast for comparison with another table; `None` where they cannot be compared.
 fn joined_as(found: &Found) -> Option<&'static str> {
     found.kind().and_then(ColumnType::joined_as)
 }
 
-/// Says why what a table holds is not found by these columns. Its legal key has the index, and names one row.
+/// Returns a problem where the index of the legal key cannot be used to find rows by the columns of a term; `None` where it can.
 fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<ProblemCode> {
     let leads = |columns: &[String]| on.len() == columns.len() && columns.iter().all(|column| on.contains(column));
     match term {
         Term::Reference { .. } => (!leads(legal_key)).then_some(ProblemCode::CheckReferenceKey),
         Term::Sum { held: true, .. } | Term::Count { count: Counted::Held, .. } => {
-            // The first columns of the key find the rows by its index; all of them find one, which more may be asked of.
+            // The index of the legal key finds rows by its first columns. By all its columns it finds one row, and further columns may then
+            // narrow the search.
             let leading = legal_key.get(..on.len()).unwrap_or_default();
             let is_whole = legal_key.iter().all(|column| on.contains(column));
             (!is_whole && (leading.is_empty() || !leads(leading))).then_some(ProblemCode::CheckHeldKey)
@@ -225,13 +260,13 @@ fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<Problem
     }
 }
 
-/// Another table that a check names.
+/// Another table that a check refers to: its relation and its legal key.
 struct Named {
     relation: Relation,
     legal_key: Vec<String>,
 }
 
-/// Finds a table by its name in letters: of the same file, or adopted before.
+/// Finds a table by its name in letters, in the same file or among the adopted tables.
 async fn find_named(connection: &mut AsyncPgConnection, file: &TablesFile, name: &str) -> Result<Option<Named>, Fault> {
     let of_file = file.tables.iter().find(|table| same(&table.name, name));
     let (schema_name, relation_name, legal_key) = match of_file {
@@ -252,7 +287,7 @@ async fn find_named(connection: &mut AsyncPgConnection, file: &TablesFile, name:
     Ok(relation.map(|relation| Named { relation, legal_key }))
 }
 
-/// Looks whether rows that are there already would break the legal key's index.
+/// Adds a problem where rows that are in the table already would violate the unique index of the legal key.
 async fn judge_rows(
     connection: &mut AsyncPgConnection,
     schema_name: &str,

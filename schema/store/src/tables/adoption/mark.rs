@@ -1,4 +1,4 @@
-//! What adoption adds to the operators' own table: the columns of provenance, two unique indexes, and one of what was cancelled.
+//! The columns and indexes that adoption adds to the operators' table: provenance, two unique indexes, and an index of cancelled records.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::inspect::{PROVENANCE, UniqueIndex, unique_index};
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 
-/// Adds the columns of provenance and the indexes, as far as they are not there.
+/// Adds those columns of provenance and those indexes that the table does not have yet.
 pub async fn mark(
     connection: &mut AsyncPgConnection,
     schema_name: &str,
@@ -33,7 +33,7 @@ pub async fn mark(
             ))
             .await?;
     }
-    // Those cancelled are few, and found by their legal key when somebody holds their paper in hand.
+    // Cancelled records are few. The index finds them by legal key when somebody asks to certify a paper whose record is cancelled.
     let keys = legal_key.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(", ");
     let name = quoted(&index_name(relation_name, "_xm_cancelled"));
     connection
@@ -44,15 +44,15 @@ pub async fn mark(
 
 /// A unique index that an adopted table must have.
 pub struct WantedIndex {
-    /// Its name, in the table's schema.
+    /// Name of the index, in the table's schema.
     pub name: String,
     keys: Vec<String>,
     condition: Option<&'static str>,
 }
 
-/// Names the indexes of a table: one record per (agency, installation, number), one live record per legal key.
+/// Returns the unique indexes of a table: one record per (agency, installation, number), one live record per legal key.
 pub fn wanted_indexes(relation_name: &str, legal_key: &[String]) -> [WantedIndex; 2] {
-    // The installation last: comparing numbers is quick, and they differ before it comes to the text.
+    // The installation is the last column, because numbers are compared faster than texts and mostly differ already.
     let identity = ["xm_agency", "xm_numero", "xm_installation"].map(str::to_owned).to_vec();
     let name = |suffix| index_name(relation_name, suffix);
     [
@@ -62,21 +62,22 @@ pub fn wanted_indexes(relation_name: &str, legal_key: &[String]) -> [WantedIndex
 }
 
 impl WantedIndex {
-    /// Says whether the database has it.
+    /// Says whether the database has such an index of this name.
     pub async fn is_there(&self, connection: &mut AsyncPgConnection, schema_name: &str) -> Result<bool, Fault> {
         let found = unique_index(connection, schema_name, &self.name).await?;
         Ok(found.is_some_and(|found| self.fits(&found)))
     }
 
     fn fits(&self, found: &UniqueIndex) -> bool {
-        // In whatever order: it guards the same, and making it anew would keep a large table locked.
+        // The order of the columns is ignored. An index with another order ensures the same, and creating a new one would lock a large
+        // table for long.
         let found_keys: BTreeSet<&str> = found.columns.iter().map(|key| key.trim_matches('"')).collect();
         let found_condition = found.condition.as_deref().map(|text| text.trim_matches(['(', ')']));
         found_keys == self.keys.iter().map(String::as_str).collect() && found_condition == self.condition
     }
 }
 
-/// Names an index after its table, within PostgreSQL's 63 bytes.
+/// Returns an index's name, made from the table's name and a suffix. It is shortened to PostgreSQL's limit of 63 bytes.
 fn index_name(relation_name: &str, suffix: &str) -> String {
     let mut stem = relation_name;
     while stem.len() + suffix.len() > 63 {

@@ -1,5 +1,5 @@
-//! A mistake in a definition file: line, key and a code with what was expected and what was found. The words are made where they are
-//! read.
+//! A mistake in a definition file: line, key, and a code with what was expected and what was found. The program that shows it adds the
+//! words.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,64 +8,64 @@ use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// Where a definition file is wrong, and how.
+/// The place and the kind of a mistake in a definition file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// The file's name, for whoever knows it to fill in.
+    /// Name of the file; `None` until a caller that knows it fills it in.
     pub file: Option<String>,
-    /// Counted from 1.
+    /// Number of the line, counted from 1.
     pub line: usize,
-    /// The key, such as `tables 2: checks 1: severity`: in the second `[[tables]]` the first `[[tables.checks]]`.
+    /// The wrong key. For example, `tables 2: checks 1: severity` is in the first `[[tables.checks]]` of the second `[[tables]]`.
     pub key: Option<String>,
-    /// What is wrong there.
+    /// The kind of the mistake.
     #[serde(flatten)]
     pub problem: MistakeProblem,
 }
 
-/// What is wrong at a place of a definition file. Values stand as in the file, names of kinds as the readers have them.
+/// The kind of a mistake in a definition file. Values are as written in the file. Names of kinds are as the TOML or JSON parser calls them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum MistakeProblem {
-    /// No such key.
+    /// The key does not exist.
     KeyUnknown {
-        /// As it is written.
+        /// The key as written in the file.
         name: String,
-        /// The keys that there are.
+        /// The keys that exist.
         expected: String,
     },
-    /// A key that must be there.
+    /// A required key is missing.
     KeyMissing {
-        /// Its name.
+        /// Name of the missing key.
         name: String,
     },
-    /// A value that is none of those that there are.
+    /// The value is not one of the allowed values.
     ValueUnknown {
-        /// The values that there are.
+        /// The allowed values.
         expected: String,
-        /// As it is written.
+        /// The value as written in the file.
         found: String,
     },
-    /// A value of another kind, or out of range.
+    /// The value is of another kind, or out of range.
     KindUnexpected {
-        /// Which kind is read, such as `a string`, or `struct Check`.
+        /// The expected kind, such as `a string` or `struct Check`.
         expected: String,
-        /// Kind and value found, such as `integer `5``.
+        /// The kind and value in the file, such as `integer `5``.
         found: String,
     },
-    /// Something stands there that may not.
+    /// The file has something that is not allowed at this place.
     FormUnknown {
-        /// What may stand there.
+        /// What is allowed at this place.
         expected: String,
     },
-    /// What the reader of the file says: it is no TOML, or no JSON.
+    /// The file is neither valid TOML nor valid JSON.
     Unreadable {
-        /// In the reader's own words.
+        /// The message of the parser.
         reader: String,
     },
 }
 
 impl Mistake {
-    /// Reads what the TOML reader says.
+    /// Makes the mistake from an error of the TOML parser.
     pub fn of_toml(text: &str, error: &toml::de::Error) -> Mistake {
         let span = error.span().unwrap_or(0..0);
         let key = DeTable::parse(text).ok().and_then(|table| key_at(table.get_ref(), &span));
@@ -73,7 +73,7 @@ impl Mistake {
         Mistake { file: None, line, key, problem: MistakeProblem::told(error.message()) }
     }
 
-    /// Reads what the JSON reader says.
+    /// Makes the mistake from an error of the JSON parser.
     pub fn of_json(error: &serde_json::Error) -> Mistake {
         let text = error.to_string();
         let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
@@ -81,7 +81,7 @@ impl Mistake {
     }
 }
 
-/// For logs and tests.
+/// The form for logs and tests.
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.file.iter().try_for_each(|file| write!(f, "{file}: "))?;
@@ -93,7 +93,7 @@ impl fmt::Display for Mistake {
 }
 
 impl MistakeProblem {
-    /// Reads serde's sentence.
+    /// Makes the kind of mistake from the text of serde's error.
     fn told(message: &str) -> MistakeProblem {
         let message = message.trim().replace('\n', ", ");
         let of = |start: &str| message.strip_prefix(start);
@@ -115,7 +115,7 @@ impl MistakeProblem {
         }
     }
 
-    /// Returns its code: stable, for programs.
+    /// Returns the code of the mistake. Programs can rely on it, since it never changes.
     pub fn code(&self) -> &'static str {
         match self {
             MistakeProblem::KeyUnknown { .. } => "key_unknown",
@@ -127,7 +127,7 @@ impl MistakeProblem {
         }
     }
 
-    /// Returns the parameters that the words need beside the code.
+    /// Returns the parameters that are shown with the code.
     fn parameters(&self) -> Vec<(&'static str, &str)> {
         match self {
             MistakeProblem::KeyUnknown { name, expected } => vec![("name", name), ("expected", expected)],
@@ -141,14 +141,14 @@ impl MistakeProblem {
     }
 }
 
-/// Finds the key whose value, or whose own name, stands at a place.
+/// Finds the key at a place of the file: the place is in the key's value or in the key's name.
 fn key_at(table: &DeTable<'_>, place: &Range<usize>) -> Option<String> {
     let mut found: Option<(usize, String)> = None;
     look(table, "", place, &mut found);
     found.map(|(_, key)| key)
 }
 
-/// Keeps the narrowest key that holds the place.
+/// Searches for the key with the shortest span that contains the place.
 fn look(table: &DeTable<'_>, above: &str, place: &Range<usize>, found: &mut Option<(usize, String)>) {
     for (name, value) in table.iter() {
         let key = joined(above, name.get_ref());

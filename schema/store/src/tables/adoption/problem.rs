@@ -1,5 +1,5 @@
-//! What keeps a table from being adopted, or has changed in an adopted one: a stable code with parameters. The words are made where
-//! they are read.
+//! Problems for which a table cannot be adopted, and problems that an adopted table got later. They are stable codes with parameters; the
+//! program that shows them adds the words.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use serde::{Serialize, Serializer};
 
 macro_rules! problem_codes {
     ($($(#[doc = $meaning:literal])* $variant:ident = $code:literal;)*) => {
-        /// The closed list of problems. A comment names the parameters.
+        /// The closed list of problems. The comment on each problem has its parameters in backticks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ProblemCode {
             $($(#[doc = $meaning])* $variant,)*
         }
 
         impl ProblemCode {
-            /// Every code.
+            /// Every code, in the order of the list.
             pub const ALL: &'static [ProblemCode] = &[$(ProblemCode::$variant,)*];
 
-            /// Returns the code for programs.
+            /// Returns the code as programs read it.
             pub fn as_str(self) -> &'static str {
                 match self { $(ProblemCode::$variant => $code,)* }
             }
@@ -29,48 +29,56 @@ macro_rules! problem_codes {
 problem_codes! {
     /// `name` has characters that no letter can have.
     NameNotPlain = "name_not_plain";
-    /// `schema` is the server's.
+    /// `schema` is one of the server's own schemas.
     SchemaReserved = "schema_reserved";
-    /// No ordinary table `relation` in `schema`.
+    /// `schema` has no ordinary table `relation`.
     RelationMissing = "relation_missing";
-    /// Another table goes by the name.
+    /// Another adopted table of the application has the name.
     NameTaken = "name_taken";
     /// The application's name is not valid.
     ApplicationInvalid = "application_invalid";
-    /// The name of `column` cannot stand in a letter: too long, or with characters other than letters, digits and `_`.
+    /// The name of `column` is not possible in a letter: too long, or with characters other than letters, digits and `_`.
     ColumnNotPlain = "column_not_plain";
     /// Another column differs from `column` in case only.
     ColumnTwin = "column_twin";
-    /// `column` of provenance must be of `type`.
+    /// `column` of provenance exists, but not with `type`.
     ProvenanceUnfit = "provenance_unfit";
-    /// `column` has a name that is kept for provenance.
+    /// `column` has a name that is reserved for provenance.
     ColumnReserved = "column_reserved";
     /// `column` is of `type`, which is not supported.
     TypeUnsupported = "type_unsupported";
-    /// The collation of `column` takes different texts for the same.
+    /// The collation of `column` treats different texts as equal.
     CollationInexact = "collation_inexact";
-    /// PostgreSQL always generates `column`.
+    /// PostgreSQL always generates `column`, so letters cannot give its value.
     ColumnGenerated = "column_generated";
-    /// There is no number.
+    /// The column `Numero` is missing.
     NumeroMissing = "numero_missing";
-    /// The number is not PostgreSQL's.
+    /// PostgreSQL does not number the column `Numero` itself.
     NumeroUnfit = "numero_unfit";
-    /// There is no status.
+    /// The column `Status` is missing.
     StatusMissing = "status_missing";
-    /// The status is of another type.
+    /// The column `Status` has an unfit type.
     StatusUnfit = "status_unfit";
-    /// No column names a record in law.
+    /// The legal key has no column.
     LegalKeyEmpty = "legal_key_empty";
-    /// `column` of the legal key may be unknown.
+    /// `column` of the legal key may be NULL.
     LegalKeyNullable = "legal_key_nullable";
     /// `column` is in the legal key twice, or is the server's own.
     LegalKeyTwice = "legal_key_twice";
-    /// `count` keys of the columns `key` are held twice.
+    /// `count` keys of the columns `key` occur more than once in the table.
     LegalKeyHeldTwice = "legal_key_held_twice";
-    /// `column` of the scope may be unknown.
+    /// `column` of the scope may be NULL.
     ScopeNullable = "scope_nullable";
-    /// `column` that is to have several lines is of `type`.
+    /// `column` marked `multiline` is of `type`, which is no text.
     MultilineNotText = "multiline_not_text";
+    /// `notes` names `table`, which `application` does not have.
+    NotesTableMissing = "notes_table_missing";
+    /// `notes` joins `table` by nothing.
+    NotesJoinEmpty = "notes_join_empty";
+    /// `notes` joins by `column`, which one of the tables does not have.
+    NotesJoinMissing = "notes_join_missing";
+    /// `notes` joins by `column`, which is of `type` in one table and of `other` in the other one.
+    NotesJoinUnlike = "notes_join_unlike";
     /// `column` of `role` does not exist.
     ColumnMissing = "column_missing";
     /// `column` of `role` does not exist; `near` does.
@@ -79,53 +87,53 @@ problem_codes! {
     CheckSideEmpty = "check_side_empty";
     /// `check` refers to a row of `table` by other columns than its legal key `key`.
     CheckReferenceKey = "check_reference_key";
-    /// `check` looks at what `table` holds by columns that do not begin its legal key `key`.
+    /// `check` looks at the stored rows of `table` by columns that are not the first ones of its legal key `key`.
     CheckHeldKey = "check_held_key";
-    /// `check` joins by `column`, which is of `type` in one table and of `other` in the other one.
+    /// `check` joins by `column`, which is of `type` in one table and of `other` in the second table.
     CheckJoinUnlike = "check_join_unlike";
-    /// The allowance of `check` has a percentage of nothing, or a term without a percentage.
+    /// The allowance of `check` has a percentage without a term, or a term without a percentage.
     CheckAllowance = "check_allowance";
     /// Two checks have one code.
     ChecksSameCode = "checks_same_code";
-    /// `check` names `column`, which does not exist.
+    /// `check` uses `column`, which does not exist.
     CheckColumnMissing = "check_column_missing";
-    /// `check` names `column`, which is of `type`.
+    /// `check` uses `column`, whose type `type` is not an integer.
     CheckColumnNotInteger = "check_column_not_integer";
-    /// `check` names `table`, which `application` does not have.
+    /// `check` uses `table`, which `application` does not have.
     CheckTableMissing = "check_table_missing";
-    /// `check` joins `table` by nothing.
+    /// `check` joins `table` by no column.
     CheckJoinEmpty = "check_join_empty";
     /// `check` joins by `column`, which one of the tables does not have.
     CheckJoinMissing = "check_join_missing";
-    /// The tables `children` inherit from it.
+    /// The tables `children` inherit from the table.
     Inherited = "inherited";
-    /// It is a part of another table.
+    /// The table is a partition of another table.
     Partition = "partition";
-    /// It has `rules`.
+    /// The table has `rules`.
     Rules = "rules";
-    /// Rows are hidden from the server.
+    /// Row level security hides rows from the server.
     RowsHidden = "rows_hidden";
-    /// A crash empties it.
+    /// The table is unlogged, so that a crash empties it.
     Unlogged = "unlogged";
-    /// `relation` of `table` is gone.
+    /// `relation` of `table` no longer exists.
     RelationGone = "relation_gone";
-    /// The kept definition cannot be read.
+    /// The stored definition cannot be read.
     DefinitionUnreadable = "definition_unreadable";
-    /// `index` is gone or changed.
+    /// `index` was dropped or changed.
     IndexGone = "index_gone";
-    /// `column` is gone, or of a type that is not supported.
+    /// `column` was dropped, or its type is no longer supported.
     ColumnGone = "column_gone";
     /// `column` has changed.
     ColumnChanged = "column_changed";
     /// `column` is new.
     ColumnNew = "column_new";
-    /// `column` of provenance is gone or changed.
+    /// `column` of provenance was dropped or changed.
     ProvenanceGone = "provenance_gone";
-    /// `trigger` was made since.
+    /// `trigger` was created after the adoption.
     TriggerNew = "trigger_new";
-    /// `trigger` does something else since.
+    /// `trigger` has another definition or other code than at the adoption.
     TriggerChanged = "trigger_changed";
-    /// `trigger` is gone or disabled since.
+    /// `trigger` was dropped or disabled since the adoption.
     TriggerGone = "trigger_gone";
 }
 
@@ -137,7 +145,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// Names a problem.
+    /// Makes a problem without parameters.
     pub fn new(code: ProblemCode) -> Problem {
         Problem { code, parameters: Vec::new() }
     }
@@ -149,18 +157,18 @@ impl Problem {
         self
     }
 
-    /// Returns its code.
+    /// Returns the problem's code.
     pub fn code(&self) -> ProblemCode {
         self.code
     }
 
-    /// Returns a parameter; empty where it has none of this name.
+    /// Returns a parameter's value; empty where the problem has no parameter of this name.
     pub fn parameter(&self, name: &str) -> &str {
         self.parameters.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value)
     }
 }
 
-/// For logs and tests.
+/// The form for logs and tests: the code, then the parameters.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code.as_str())?;

@@ -1,4 +1,4 @@
-//! Writing down what a table was adopted as: its settings, the version of its columns and the rights to it.
+//! Records the adoption of a table: its settings, the version of its definition, and the rights to it.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,19 +14,19 @@ use crate::database::schema::{definitions, plans, rights, tables};
 use crate::error::AdministrationError;
 use crate::tables::definition::{Column, Corrections};
 
-/// A table as it was written down.
+/// The result of recording an adopted table.
 pub struct Recorded {
     /// Key in `xm.tables`.
     pub table_id: i32,
-    /// Version of the columns.
+    /// Current version of the definition.
     pub version: i32,
-    /// What became of it.
+    /// Whether the table is new, changed or unchanged.
     pub outcome: Outcome,
-    /// What differs from before.
+    /// Differences from the previous adoption; empty for a new table.
     pub changes: Vec<Change>,
 }
 
-/// Writes table, definition and rights; the version rises when the columns differ from the last one's.
+/// Records table, definition and rights. The version is raised where the columns differ from those of the latest version.
 pub async fn record(
     connection: &mut AsyncPgConnection,
     file: &TablesFile,
@@ -49,9 +49,10 @@ pub async fn record(
     Ok(recorded)
 }
 
-/// Finds the table as it was adopted before; one that was given up may come back as another relation.
+/// Finds the previous adoption of a table. An abandoned table may be adopted again as another relation.
 ///
-/// Names are compared here and not by an index, whose `lower()` depends on the database's locale; `xm.tables` is locked.
+/// Names are compared here and not by an index with `lower()`, because that function depends on the database's locale. The caller has
+/// locked `xm.tables`.
 async fn former(
     connection: &mut AsyncPgConnection,
     file: &TablesFile,
@@ -119,7 +120,7 @@ async fn update(
     let columns_json = json!(columns);
     let mut changes = of_settings(existing, file, table, triggers);
     let (version, outcome) = if held != columns_json {
-        // What cannot be read any more is followed by what can, and nothing is told of the difference.
+        // If the stored definition cannot be read, it counts as one without columns, so each present column is listed as new.
         let held: Vec<Column> = serde_json::from_value(held).unwrap_or_default();
         changes.extend(change::of_columns(&held, columns));
         write_definition(connection, table_id, existing.version + 1, &columns_json).await?;
@@ -196,10 +197,11 @@ async fn write_definition(
     Ok(())
 }
 
-/// Plan, whether it may send, whose records it may read and certify, and what certifying gives.
+/// A right: the plan, whether its agencies may send records, whose records they may import, whose they may have certified, and what the
+/// answer to a certify contains.
 type Right = (String, bool, String, String, String);
 
-/// Makes the rights those of the file. Says whether they were others.
+/// Replaces the rights to the table by those of the file. Says whether the rights changed.
 async fn grant(
     connection: &mut AsyncPgConnection,
     table_id: i32,

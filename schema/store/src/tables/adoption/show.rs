@@ -1,4 +1,4 @@
-//! One adopted table in full: what an office's developer asks on the telephone.
+//! Shows one adopted table in full, for operators who explain it to an office's developer.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,70 +14,70 @@ use crate::database::schema::{definitions, rights};
 use crate::error::AdministrationError;
 use crate::tables::definition::{Check, Column};
 
-/// An adopted table with everything that letters are judged by.
+/// An adopted table, with everything by which letters are judged.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
-    /// Its settings.
+    /// Settings of the table.
     #[serde(flatten)]
     pub table: Adopted,
-    /// Its columns.
+    /// Columns of the table.
     pub columns: Vec<ColumnShown>,
-    /// Its checks, each with its arithmetic.
+    /// Checks of the table, each with its arithmetic.
     pub checks_in_words: Vec<CheckShown>,
-    /// Who may do what.
+    /// Rights to the table, by plan.
     pub rights: Vec<RightShown>,
-    /// Triggers that operators made.
+    /// Triggers of the table that operators made.
     pub triggers: Vec<Trigger>,
-    /// How the table differs from its definition; empty when it does not.
+    /// Differences between the table and its definition; empty where there are none.
     pub drift: Vec<Problem>,
 }
 
-/// A column that letters may name.
+/// A column that letters may use.
 #[derive(Clone, Debug, Serialize)]
 pub struct ColumnShown {
-    /// As in the definition.
+    /// The column as in the definition.
     #[serde(flatten)]
     pub column: Column,
-    /// The type as PostgreSQL names it, such as `varchar(80)`.
+    /// The type in PostgreSQL's notation, such as `varchar(80)`.
     pub sql_type: String,
-    /// Whether a letter must bring it.
+    /// Whether a letter must give a value for the column.
     pub is_needed: bool,
-    /// Whether its codes must be granted to the agency.
+    /// Whether the column is the scope column, whose codes must be granted to the agency.
     pub is_scope: bool,
-    /// Whether it belongs to the legal key.
+    /// Whether the column belongs to the legal key.
     pub is_legal_key: bool,
 }
 
-/// A check and what it reckons.
+/// A check with its arithmetic.
 #[derive(Clone, Debug, Serialize)]
 pub struct CheckShown {
-    /// Its code.
+    /// Code of the check.
     pub code: String,
-    /// `refuse` or `flag`.
+    /// Severity of the check: `refuse`, `hold` or `flag`.
     pub severity: &'static str,
-    /// Such as `Exprimes + Nuls + Blancs = BulletinsTrouves`.
+    /// Arithmetic, such as `Exprimes + Nuls + Blancs = BulletinsTrouves`.
     pub arithmetic: String,
 }
 
-/// What agencies of a plan may do.
+/// The rights of a plan's agencies to the table.
 #[derive(Clone, Debug, Queryable, Serialize)]
 pub struct RightShown {
-    /// The plan.
+    /// Name of the plan.
     pub plan: String,
-    /// Whether they may send records.
+    /// Whether the agencies may send records.
     pub may_export: bool,
-    /// `none`, `own` or `all`.
+    /// Owners whose records the agencies may import: `none`, `own` or `all`.
     pub may_read: String,
-    /// `none`, `own` or `all`.
+    /// Owners whose records the agencies may have certified: `none`, `own` or `all`.
     pub may_certify: String,
-    /// `verdict` or `record`.
+    /// Content of the answer to a certify: only the `verdict`, or also the `record`.
     pub certify_gives: String,
 }
 
-/// Shows a table by application and name, as `ecr.ActeNaissance`.
+/// Shows a table by application and name, such as `ecr.ActeNaissance`.
 ///
 /// # Errors
-/// No such table, or one whose definition cannot be read; a fault.
+/// The table is unknown, or its definition cannot be read; a fault.
 pub async fn show(connection: &mut AsyncPgConnection, full_name: &str) -> Result<Shown, AdministrationError> {
     let table = find(connection, full_name).await?;
     let held: Value = definitions::table

@@ -1,7 +1,7 @@
-//! One value of a letter, read by its column's type: what PostgreSQL would round, cut or turn into something else is refused.
+//! Reads one value of a letter by its column's type. A value that PostgreSQL would round, cut or change is refused.
 //!
-//! A record that comes again must be found to be the same, and what an officer signed must be what stands in the table. So a value
-//! is taken only if the column keeps it as it was sent, or in the one form that this file gives it.
+//! A record that is sent again must be recognised as the same, and the table must contain exactly what an officer signed. So a value is
+//! accepted only if the column stores it unchanged, or in the one form that this file gives it.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
 use sdc::expected::Expected;
@@ -9,27 +9,27 @@ use sdc::moment;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What a value breaks: the rule's code and what was expected.
+/// The rule that a value breaks, and what would be right.
 pub struct Broken {
-    /// `type`, `range`, `precision`, `length` or `characters`.
+    /// Code of the rule: `type`, `range`, `precision`, `length` or `characters`.
     pub rule: &'static str,
-    /// What would be right; never the value.
+    /// Description of a right value. It never contains the wrong value.
     pub expected: String,
 }
 
-/// The rule that a value breaks.
+/// Code of the rule that a value breaks.
 pub struct Rule(&'static str);
 
-/// Another JSON type or form.
+/// The value has another JSON type or another form.
 pub const TYPE: Rule = Rule("type");
 const LENGTH: Rule = Rule("length");
 const RANGE: Rule = Rule("range");
-/// Finer than the column keeps: PostgreSQL would round it.
+/// The value is more precise than the column stores: PostgreSQL would round it.
 const PRECISION: Rule = Rule("precision");
 const CHARACTERS: Rule = Rule("characters");
 
 impl Rule {
-    /// Joins the rule with what was expected.
+    /// Combines the rule with the description of a right value.
     pub fn with(&self, expected: impl Into<String>) -> Broken {
         Broken { rule: self.0, expected: expected.into() }
     }
@@ -41,9 +41,9 @@ pub fn integer<T: TryFrom<i64> + Bounds>(value: &Value) -> Result<T, Broken> {
     T::try_from(number).map_err(|_out_of_range| RANGE.with(T::BOUNDS))
 }
 
-/// The numbers of a type, in words.
+/// The range of a number type, in words.
 pub trait Bounds {
-    /// From least to most.
+    /// The smallest and the largest number of the type.
     const BOUNDS: &'static str;
 }
 impl Bounds for i16 {
@@ -56,10 +56,10 @@ impl Bounds for i64 {
     const BOUNDS: &'static str = "-9223372036854775808 to 9223372036854775807";
 }
 
-/// Reads decimal text `-?digits(.digits)?`: no exponent, no NaN. The number of digits is bounded, since PostgreSQL takes 131 072.
+/// Reads decimal text `-?digits(.digits)?`: no exponent, no NaN. The number of digits is limited, because PostgreSQL accepts 131 072.
 ///
-/// The result is the one text of the number: 1.50, 01.5 and 1.5 are the same. PostgreSQL rounds to the scale and then wants
-/// fewer than `precision - scale` digits before the point; either may be below zero or above the other.
+/// Equal numbers give equal texts: 1.50, 01.5 and 1.5 become the same. PostgreSQL first rounds to the scale. Before the point it then
+/// allows at most `precision - scale` digits. The scale may be negative or larger than the precision.
 pub fn numeric(value: &Value, precision: Option<u16>, scale: Option<i16>) -> Result<String, Broken> {
     const DIGITS_MAX: usize = 100;
     let text = match value {
@@ -85,10 +85,11 @@ pub fn numeric(value: &Value, precision: Option<u16>, scale: Option<i16>) -> Res
     Ok(if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") })
 }
 
-/// Judges the digits before and after the point, without the zeros around them, by what `numeric(precision, scale)` keeps.
+/// Checks whether `numeric(precision, scale)` stores a number unchanged. `whole` and `fraction` are the digits before and after the point,
+/// without leading zeros of the first and trailing zeros of the second.
 fn within(whole: &str, fraction: &str, precision: i32, scale: i32) -> Result<(), Broken> {
     let count = |digits: &str| i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    // Where the first and the last digit stand that are not zero: 1 for the ones, 0 for the tenths, 3 for the hundreds.
+    // Positions of the first and the last digit that is not zero: 1 for the ones, 0 for the tenths, 3 for the hundreds.
     let first =
         if whole.is_empty() { -count(fraction) + count(fraction.trim_start_matches('0')) } else { count(whole) };
     let last =
@@ -110,14 +111,14 @@ fn within(whole: &str, fraction: &str, precision: i32, scale: i32) -> Result<(),
     Ok(())
 }
 
-/// What a text column takes.
+/// The texts that a column accepts.
 #[derive(Clone, Copy)]
 pub struct TextRules {
-    /// Most characters; absent when unlimited.
+    /// Largest number of characters; absent where unlimited.
     pub length_chars_max: Option<u32>,
-    /// Whether blanks at the end are nothing: `char(n)`.
+    /// Whether blanks at the end are ignored, as in `char(n)`.
     pub padded: bool,
-    /// Whether it may have several lines.
+    /// Whether the text may have several lines.
     pub multiline: bool,
 }
 
@@ -127,24 +128,25 @@ pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
     if let Some(expected) = forbidden(text, rules.multiline) {
         return Err(CHARACTERS.with(expected));
     }
-    // PostgreSQL compares char(n) without the blanks at its end, and gives them back in any number: only one form can be compared as text.
+    // PostgreSQL ignores blanks at the end when it compares `char(n)` values, and returns them padded with any number of blanks. Without
+    // the blanks, equal values are equal texts.
     let text = if rules.padded { text.trim_end_matches(' ') } else { text };
     let chars_max = rules.length_chars_max.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-    // No text has more characters than bytes.
+    // A text has no more characters than bytes, so the bytes are compared first.
     if text.len() > chars_max && text.chars().count() > chars_max {
         return Err(LENGTH.with(format!("at most {chars_max} characters")));
     }
     Ok(text.to_owned())
 }
 
-/// Says what was expected where a text has characters that a record must not have.
+/// Returns what was expected, where a text has characters that a record must not have.
 ///
-/// Controls (C0 and C1) move the cursor of whoever looks at the record, or end a line of a list. The overrides U+202D and U+202E show
-/// letters and digits in another order than they were signed in: a name or an amount that two readers read differently.
-/// The other marks of direction stay: embeddings, isolates, U+200E, U+200F and U+061C only arrange runs of text that keep their own
-/// order, and Arabic records, or telephone numbers copied from an address book, have them honestly.
+/// Control characters (C0 and C1) move the cursor of a person who looks at the record, or end a line of a list. The overrides U+202D and
+/// U+202E show letters and digits in another order than they were signed in, so that two readers could read a name or an amount
+/// differently. Other marks of direction are allowed: embeddings, isolates, U+200E, U+200F and U+061C only arrange runs of text and keep
+/// the order within each run. Arabic records, and telephone numbers copied from an address book, contain them for good reasons.
 fn forbidden(text: &str, multiline: bool) -> Option<&'static str> {
-    // Nearly every text has only these characters.
+    // Nearly every text has only printable ASCII characters, so this is checked first.
     if text.bytes().all(|byte| matches!(byte, 0x20..0x7f)) {
         return None;
     }
@@ -168,8 +170,8 @@ pub fn date(value: &Value) -> Result<NaiveDate, Broken> {
     value.as_str().and_then(date_of).ok_or_else(|| TYPE.with("a date YYYY-MM-DD"))
 }
 
-/// Reads `YYYY-MM-DD` and nothing else. chrono's own reading admits signs and blanks, and interprets its format at every call: a
-/// letter of a thousand acts has four thousand dates.
+/// Reads `YYYY-MM-DD` and nothing else. The parser of chrono is not used, because it allows signs and blanks and interprets its format
+/// string at every call, and a letter of a thousand acts has four thousand dates.
 fn date_of(text: &str) -> Option<NaiveDate> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text.as_bytes() else { return None };
     // PostgreSQL has no year 0.
@@ -177,12 +179,12 @@ fn date_of(text: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(i32::try_from(year).ok()?, number([m1, m2])?, number([d1, d2])?)
 }
 
-/// Reads a time of day. It has whole seconds, which `time(n)` keeps whatever n is.
+/// Reads a time of day with whole seconds. `time(n)` stores whole seconds for every n.
 pub fn time(value: &Value) -> Result<NaiveTime, Broken> {
     value.as_str().and_then(time_of).ok_or_else(|| TYPE.with("a time HH:MM or HH:MM:SS"))
 }
 
-/// Reads `HH:MM` or `HH:MM:SS` and nothing else. No leap second: PostgreSQL would turn it into the next minute.
+/// Reads `HH:MM` or `HH:MM:SS` and nothing else. A leap second is refused, because PostgreSQL would turn it into the next minute.
 fn time_of(text: &str) -> Option<NaiveTime> {
     let (hour, minute, second) = match *text.as_bytes() {
         [h1, h2, b':', m1, m2] => ([h1, h2], [m1, m2], [b'0'; 2]),
@@ -192,12 +194,12 @@ fn time_of(text: &str) -> Option<NaiveTime> {
     NaiveTime::from_hms_opt(number(hour)?, number(minute)?, number(second)?)
 }
 
-/// Reads digits as a whole number, or nothing where one of them is none.
+/// Reads digits as a whole number; `None` where a character is not a digit.
 fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
-/// Reads a moment no finer than the column keeps it: microseconds, or fewer digits where `fraction_digits` says so.
+/// Reads a moment that is no more precise than the column stores: microseconds, or the number of fraction digits in `fraction_digits`.
 pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
     const MICROSECONDS: u8 = 6;
     let expected = || TYPE.with(Expected::Moment.to_string());

@@ -1,8 +1,8 @@
-//! The arithmetic that rows of a table must satisfy, reckoned with its figures (SPEC 4, Checks).
+//! Computes the checks that the rows of a table must satisfy, with their figures (SPEC 4, Checks).
 //!
-//! What a letter alone decides is reckoned when the letter is examined; what the tables decide too is reckoned under their locks, for
-//! the rows that are new. What cannot be judged is told, and refuses nobody: a sum over no rows is 0, but a figure that is NULL, that
-//! the letter leaves to the table's default, or of a referenced row that is missing, is unknown.
+//! Checks that depend only on the letter are computed when the letter is examined. Checks that also depend on stored rows are computed for
+//! the new rows, while the groups are locked. A check that cannot be judged gives the finding `unjudged` and refuses no letter. A sum over
+//! no rows is 0. A figure is unknown if it is NULL, if the letter leaves it to the table's default, or if its referenced row is missing.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use super::rows::{TableRows, row_number};
 use super::values::ColumnValues;
 use crate::tables::definition::{Check, Comparison, Counted, Severity, Term};
 
-/// Adds a fault for every row that breaks a refusing check which its letter alone decides, and returns what else was found of each
-/// table.
+/// Computes the checks that depend only on the letter. Adds a fault for every row that breaks a check with severity `refuse`. Returns the
+/// other findings of each table.
 pub fn reckon(tables: &[TableRows], faults: &mut RowFaults) -> Vec<Flags> {
     let mut found = Vec::with_capacity(tables.len());
     for rows in tables {
@@ -38,19 +38,19 @@ pub fn reckon(tables: &[TableRows], faults: &mut RowFaults) -> Vec<Flags> {
     found
 }
 
-/// What a check found of the rows of one table.
+/// The finding of a check on the rows of one table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Key of the table.
+    /// Id of the table.
     pub table_id: i32,
-    /// What the check does.
+    /// Severity of the check.
     pub severity: Severity,
-    /// What is told of it.
+    /// The flag, as receipt and operators get it.
     pub flag: Flag,
 }
 
-/// Reckons the checks that look at what the tables hold, for the new rows of a letter. Adds a fault for every row that breaks a refusing
-/// one, and returns what else was found.
+/// Computes the checks that depend on stored rows, for the new rows of a letter. Adds a fault for every row that breaks a check with
+/// severity `refuse`. Returns the other findings.
 pub fn reckon_of_tables(
     tables: &[TableRows],
     is_new: &[Vec<bool>],
@@ -81,8 +81,9 @@ pub fn reckon_of_tables(
     found
 }
 
-/// Reckons the checks of a record that is corrected, as it will be, or of one that is cancelled what they say of its group without it.
-/// `number` is the correction's place in its letter. Adds a fault where it breaks a refusing check, and returns what else was found.
+/// Computes the checks of a corrected record with its new values. For a cancelled record, computes the checks of its group without the
+/// record. `number` is the correction's place in its letter. Adds a fault where a check with severity `refuse` is broken. Returns the other
+/// findings.
 pub fn reckon_corrected(
     rows: &TableRows,
     number: u32,
@@ -92,7 +93,7 @@ pub fn reckon_corrected(
 ) -> Vec<Found> {
     let mut found = Vec::new();
     for check in &rows.definition.checks {
-        // What is cancelled has no figures of its own any more.
+        // A cancelled record has no figures any more, so checks on its columns do not apply.
         if is_cancelled && check.terms().any(|term| matches!(term, Term::Column(_))) {
             continue;
         }
@@ -122,7 +123,7 @@ fn fault(rows: &TableRows, check: &Check, row: usize, sides: &Sides<'_>) -> RowF
     }
 }
 
-/// Both sides of a check for the rows of one table, and the term that its allowance is a part of.
+/// Both sides of a check for the rows of one table, and the term of its allowance.
 pub struct Sides<'a> {
     left: Side<'a>,
     right: Side<'a>,
@@ -130,8 +131,8 @@ pub struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    /// Reckons the sums of a check of `rows` over the tables of their letter, and takes what the tables hold from `beside`: without it,
-    /// that is unknown.
+    /// Computes the sums of a check over the tables of the letter, and takes the totals of stored rows from `beside`. Without `beside`,
+    /// figures that depend on stored rows are unknown.
     pub fn of(check: &Check, rows: &'a TableRows, tables: &'a [TableRows], beside: Option<Beside<'_>>) -> Sides<'a> {
         let source = |term: &Term| Source::of(term, rows, tables, beside);
         Sides {
@@ -147,7 +148,7 @@ impl<'a> Sides<'a> {
         Figures { left: self.left.figures(row), right: self.right.figures(row), allowed }
     }
 
-    /// Says what is wrong with a row; nothing where the check holds.
+    /// Returns the finding of a row; `None` where the row satisfies the check.
     fn finding(&self, check: &Check, row: usize) -> Option<Finding> {
         let allowance = match &check.allowance {
             None => Some(0),
@@ -179,12 +180,12 @@ impl Side<'_> {
     }
 }
 
-/// What a term takes of a group's totals.
+/// Which of a group's totals is the figure of a term.
 #[derive(Clone, Copy)]
 enum Taken {
     Sum,
     Rows,
-    /// The value of its one row.
+    /// The value of the one row in the group.
     Value,
 }
 
@@ -198,19 +199,20 @@ impl Taken {
     }
 }
 
-/// Where the figures of a term come from.
+/// The source of a term's figures.
 enum Source<'a> {
     Number(i128),
-    /// A column of the table itself, if the letter brings it.
+    /// A column of the row itself; `None` where the letter leaves the column out.
     Column(Option<&'a ColumnValues>),
-    /// Groups of another table's rows, reckoned once for all rows of this one. A group that is not there is `none`.
+    /// Totals of groups of rows in another table, computed once for all rows of this table. If the group of a row is not in `by_key`, the
+    /// row gets the totals `none`.
     Groups {
         by_key: HashMap<GroupKey, Totals>,
         none: Option<Totals>,
         keys: Vec<Option<&'a ColumnValues>>,
         taken: Taken,
     },
-    /// What nobody can look up.
+    /// The figure is unknown for every row.
     Unknown,
 }
 
@@ -265,7 +267,7 @@ impl<'a> Source<'a> {
         match self {
             Source::Number(number) => Some(*number),
             Source::Column(column) => integer(*column, row),
-            // A row whose own key is unknown belongs to a group that nobody knows.
+            // If a row has NULL in one of the columns, it belongs to no group, so its figure is unknown.
             Source::Groups { by_key, none, keys, taken } => {
                 taken.figure(by_key.get(&key(keys, row)?).copied().or(*none)?)
             }

@@ -1,18 +1,18 @@
-//! What the operators are told of a letter that is accepted all the same (SPEC 4, Checks).
+//! The flags of a letter that is accepted although it breaks checks or checks cannot be judged (SPEC 4, Checks).
 //!
-//! A flag says which rows, not what of them: whoever shows it reckons again those few that are shown. So no letter has more
-//! flags than are kept, and what is held already takes nobody's place: a row is four bytes, beside the cells it stands for.
+//! A flag stores the numbers of all its rows, at four bytes each, but not their figures, which are computed again for the few rows that are
+//! shown. So new rows are found and shown even if thousands of rows that are stored already come before them.
 
 use std::fmt;
 
 use crate::tables::definition::{Check, Comparison, Term};
 
-/// Why a row is flagged.
+/// The reason why a row is flagged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// Its figures do not agree.
+    /// The figures of the row break the check.
     Broken,
-    /// One of its figures is missing, so that nobody can say whether they agree.
+    /// A figure of the row is missing, so the check cannot be judged.
     Unjudged,
 }
 
@@ -26,22 +26,22 @@ impl Finding {
     }
 }
 
-/// The figures of one row for the terms of a check, in their order; `None` for what the row does not say.
+/// The figures of one row for the terms of a check, in the order of the terms; `None` for a missing figure.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Figures {
-    /// Of the left terms.
+    /// Figures of the left terms.
     pub left: Vec<Option<i128>>,
-    /// Of the right terms.
+    /// Figures of the right terms.
     pub right: Vec<Option<i128>>,
-    /// Of the term that the allowance is a part of.
+    /// Figure of the allowance's term.
     pub allowed: Option<i128>,
 }
 
 impl Figures {
-    /// Shows the arithmetic, such as `Exprimes 430 + Nuls 23 (453) = BulletinsTrouves 454 (454)`; a figure that is missing is `?`. An
-    /// allowance is the last summand of the right side, or of an equality what stands behind it.
+    /// Returns the arithmetic, such as `Exprimes 430 + Nuls 23 (453) = BulletinsTrouves 454 (454)`, with `?` for a missing figure. An
+    /// allowance is the last summand of the right side, or comes after an equality.
     ///
-    /// `check` must be the one that was reckoned.
+    /// `check` must be the check that the figures belong to.
     pub fn arithmetic(&self, check: &Check) -> String {
         let side = |terms: &[Term], figures: &[Option<i128>]| {
             let told = |(term, value): (&Term, &Option<i128>)| match term {
@@ -74,28 +74,28 @@ fn figure(value: Option<i128>) -> String {
     value.map_or_else(|| "?".to_owned(), |value| value.to_string())
 }
 
-/// Adds figures up; a sum with a figure that is missing is missing. An i128 holds the sum of as many i64 as a letter can bring.
+/// Returns the sum of figures; `None` where one figure is missing. An i128 cannot overflow, however many i64 values a letter has.
 pub fn total(figures: &[Option<i128>]) -> Option<i128> {
     figures.iter().copied().sum()
 }
 
-/// The rows of one table for which one check does not hold, or cannot be judged.
+/// The rows of one table that have the same finding of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flagged {
-    /// The check, by its place in the definition's `checks`.
+    /// Place of the check in the definition's `checks`.
     pub check: usize,
-    /// What was found.
+    /// The finding.
     pub finding: Finding,
-    /// The rows within their table of the letter, from 0, ascending.
+    /// Places of the rows within their table of the letter, from 0, ascending.
     pub rows: Vec<u32>,
 }
 
-/// The flags of one table's rows, in the order of checks.
+/// The flags of the rows of one table, in the order of checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags(Vec<Flagged>);
 
 impl Flags {
-    /// Adds a row; those of one check are added before those of the next.
+    /// Adds a row. The rows of one check must be added before those of the next check.
     pub fn add(&mut self, check: usize, finding: Finding, row: usize) {
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         match self.0.iter_mut().rev().take(2).find(|known| (known.check, known.finding) == (check, finding)) {
@@ -104,13 +104,13 @@ impl Flags {
         }
     }
 
-    /// Goes through them.
+    /// Returns the flags in the order of checks.
     pub fn iter(&self) -> impl Iterator<Item = &Flagged> {
         self.0.iter()
     }
 }
 
-// Figures stand in records: they never reach a log.
+// The figures are parts of records and must never be logged, so only their number is shown.
 impl fmt::Debug for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} figures", self.left.len() + self.right.len())

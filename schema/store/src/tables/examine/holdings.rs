@@ -1,7 +1,7 @@
-//! What the tables hold of the groups that the rows of a batch belong to: for checks that look beyond their letter.
+//! The totals of the stored rows in each group of a batch's rows, for checks that look at more than one letter.
 //!
-//! A group is what rows agree on by some columns, such as a polling station. What is held of it is read once, under its lock, and
-//! goes on from letter to letter of the batch as each is accepted.
+//! A group is the set of rows with equal values in some columns, such as the rows of one polling station. Its totals are read once, while
+//! the group is locked. They change with each letter of the batch that is accepted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,27 +13,27 @@ use super::values::ColumnValues;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Counted, Definition, Term};
 
-/// The values that rows agree on, in the order of the columns named.
+/// The values that the rows of a group have in common, in the order of the columns.
 pub type GroupKey = Vec<String>;
 
-/// What rows of one group come to.
+/// The totals of a group's rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// How many there are.
+    /// Number of rows.
     pub rows: i64,
-    /// The sum of the values that are known.
+    /// Sum of the known values.
     pub sum: i128,
-    /// How many have no value.
+    /// Number of rows whose value is NULL.
     pub unknown: i64,
 }
 
 impl Totals {
-    /// Adds a row with its value.
+    /// Adds a row with this value; `None` stands for NULL.
     pub fn add(&mut self, value: Option<i128>) {
         self.change(value, 1);
     }
 
-    /// Takes a row away.
+    /// Subtracts a row with this value; `None` stands for NULL.
     pub fn take(&mut self, value: Option<i128>) {
         self.change(value, -1);
     }
@@ -47,20 +47,20 @@ impl Totals {
     }
 }
 
-/// What a term asks of a table: for each group of its rows on some columns the totals of a column, or their number alone.
+/// What must be computed from a table for a term: for each group, the sum of a column, or only the number of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Measure {
-    /// The table.
+    /// Id of the table.
     pub table_id: i32,
-    /// Its column; absent where rows are only counted.
+    /// The column that is summed; absent where rows are only counted.
     pub column: Option<String>,
-    /// The columns that rows agree on.
+    /// The columns whose values determine the group of a row.
     pub on: Vec<String>,
 }
 
 impl Measure {
-    /// Finds what a term of a check of `definition` asks, and of which table; nothing where it asks nothing of tables, or of one that
-    /// the centre does not have. Where what is held `stands_for_letter`, a sum over the letter is one over the table.
+    /// Returns the measure that a term of a check of `definition` needs, and the measured table. Returns `None` where the term needs no
+    /// stored rows, or the centre has no such table. If `stands_for_letter`, sums and counts over the letter are also taken over the table.
     pub fn of(
         term: &Term,
         definition: &Definition,
@@ -77,24 +77,24 @@ impl Measure {
         Some((Measure { table_id: other.table_id, column: column.cloned(), on: on.clone() }, other))
     }
 
-    /// Goes through the rows of a letter that it counts: their groups and values.
+    /// Returns place, group and value of each row of a letter. A row that belongs to no group is left out.
     pub fn rows<'a>(&'a self, rows: &'a TableRows) -> impl Iterator<Item = (usize, GroupKey, Option<i128>)> + 'a {
         let keys = columns(rows, &self.on);
         let values = self.column.as_ref().map(|column| rows.column(column));
         (0..rows.row_count()).filter_map(move |row| {
-            // Rows that are only counted have all the same value, so that none is unknown.
+            // Where rows are only counted, each has the value 0, so that none counts as unknown.
             let value = values.map_or(Some(0), |values| integer(values, row));
             Some((row, key(&keys, row)?, value))
         })
     }
 }
 
-/// What the tables hold, by measure and group. A group that is not in it was not asked for.
+/// The totals of stored rows, by measure and group. It has only the groups that were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Holdings(BTreeMap<Measure, HashMap<GroupKey, Totals>>);
 
 impl Holdings {
-    /// Asks for a group: it is empty until something is added.
+    /// Adds a group whose totals are needed. The totals are zero until they are read or rows are added.
     pub fn ask(&mut self, measure: &Measure, key: GroupKey) {
         match self.0.get_mut(measure) {
             Some(groups) => {
@@ -106,32 +106,44 @@ impl Holdings {
         }
     }
 
-    /// Says whether nothing was asked for.
+    /// Says whether no group was asked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Says whether something was asked of a table.
+    /// Says whether a group of this table was asked for.
     pub fn are_of(&self, table_id: i32) -> bool {
         self.0.keys().any(|measure| measure.table_id == table_id)
     }
 
-    /// Goes through the measures with their groups.
+    /// Says whether each row of a letter's table belongs to a group of that table of which nothing is stored. Says no for a table without
+    /// such groups.
+    pub fn have_none_of(&self, rows: &TableRows) -> bool {
+        let mut is_new = vec![false; rows.row_count()];
+        for (measure, groups) in self.0.iter().filter(|(measure, _)| measure.table_id == rows.definition.table_id) {
+            for (row, key, _) in measure.rows(rows) {
+                is_new[row] |= groups.get(&key).is_some_and(|totals| totals.rows == 0);
+            }
+        }
+        is_new.iter().all(|is_new| *is_new)
+    }
+
+    /// Returns the measures with their groups, for the caller to fill in the totals.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Measure, &mut HashMap<GroupKey, Totals>)> {
         self.0.iter_mut()
     }
 
-    /// Forgets a measure: what asks for it cannot be judged.
+    /// Removes a measure that cannot be read, so that checks on it cannot be judged.
     pub fn forget(&mut self, measure: &Measure) {
         self.0.remove(measure);
     }
 
-    /// Returns what is held of a group, where it was asked for.
+    /// Returns the totals of a group; `None` where the group was not asked for.
     pub fn totals(&self, measure: &Measure, key: &[String]) -> Option<Totals> {
         self.0.get(measure)?.get(key).copied()
     }
 
-    /// Adds the rows of a letter that are new, or takes them away again.
+    /// Adds the new rows of a letter to the totals, or subtracts them again.
     pub fn change(&mut self, tables: &[TableRows], is_new: &[Vec<bool>], change: fn(&mut Totals, Option<i128>)) {
         for (measure, groups) in &mut self.0 {
             for (table, rows) in tables.iter().enumerate() {
@@ -148,33 +160,34 @@ impl Holdings {
     }
 }
 
-/// What judging looks at beside the letter.
+/// What judging uses besides the letter.
 #[derive(Clone, Copy)]
 pub struct Beside<'a> {
-    /// The tables by name.
+    /// The catalogue, by which tables are found by name.
     pub catalogue: &'a Catalogue,
-    /// What they hold, the letter's new rows included.
+    /// The totals of the stored rows, with the letter's new rows added.
     pub holdings: &'a Holdings,
-    /// Whether sums over the letter are sums over the tables: of a letter that corrects, whose rows are few of many.
+    /// Whether sums over the letter are taken over the stored rows instead. This is so for corrections, because their letter has only some
+    /// rows of a group.
     pub stands_for_letter: bool,
 }
 
-/// Returns columns of a letter's rows by name; none where the letter leaves one out.
+/// Returns the columns with these names of a letter's rows; `None` for each column that the letter leaves out.
 pub fn columns<'a>(rows: &'a TableRows, names: &[String]) -> Vec<Option<&'a ColumnValues>> {
     names.iter().map(|name| rows.column(name)).collect()
 }
 
-/// Returns the values by which rows of two tables agree; nothing where one of them is NULL, which agrees with nothing.
+/// Returns the group of a row. Returns `None` where one of the values is NULL, because NULL equals no other value.
 pub fn key(columns: &[Option<&ColumnValues>], row: usize) -> Option<GroupKey> {
     columns.iter().map(|column| column.filter(|values| !values.is_null(row)).map(|values| values.text(row))).collect()
 }
 
-/// Returns the whole number of a row.
+/// Returns the whole number in a row; `None` where it is NULL or the column is absent.
 pub fn integer(column: Option<&ColumnValues>, row: usize) -> Option<i128> {
     column.and_then(|values| values.integer(row)).map(i128::from)
 }
 
-/// Adds up the rows of a letter by group: of all its tables of this name.
+/// Returns the totals of the letter's rows by group, over all tables with this name in the letter.
 pub fn of_letter(
     tables: &[TableRows],
     table: &str,

@@ -12,15 +12,16 @@ use crate::tables::definition::Definition;
 /// The rows of one table of one letter, typed and complete.
 #[derive(Clone, Debug)]
 pub struct TableRows {
-    /// Their table.
+    /// Definition of the table.
     pub definition: Arc<Definition>,
-    /// Indices into `definition.columns`, ascending; without `Numero`, which the centre gives itself.
+    /// Indices into `definition.columns`, ascending. `Numero` is not among them, because the centre assigns it.
     pub columns: Vec<usize>,
-    /// One entry per index, each as long as `numeros`.
+    /// Values of the columns: one entry for each index, each as long as `numeros`.
     pub values: Vec<ColumnValues>,
-    /// The sender's numbers.
+    /// The sender's Numero of each row.
     pub numeros: Vec<i64>,
-    /// What the operators are told of these rows, once they are accepted; of a row that is held already they were told before.
+    /// Flags of the rows, for receipt and operators. Flags of rows that are stored already are ignored, because they were raised when the
+    /// rows were stored.
     pub flags: Flags,
 }
 
@@ -30,28 +31,28 @@ impl TableRows {
         self.numeros.len()
     }
 
-    /// Returns the values of a column by name, if the letter brings it.
+    /// Returns the values of a column by its name; `None` where the letter leaves the column out.
     pub fn column(&self, name: &str) -> Option<&ColumnValues> {
         let at = self.columns.iter().position(|&index| same(&self.definition.columns[index].name, name))?;
         self.values.get(at)
     }
 
-    /// Returns a row as it is shown to operators: its columns by name.
+    /// Returns a row as operators see it: a JSON object of its columns.
     pub fn json(&self, row: usize) -> Value {
         let columns = self.columns.iter().zip(&self.values);
         let members = columns.map(|(&index, values)| (self.definition.columns[index].name.clone(), values.json(row)));
         Value::Object(members.collect())
     }
 
-    /// Returns the legal key of a row as comparable text, one element per key column; nothing where the letter leaves a part
-    /// of it to the table.
+    /// Returns the legal key of a row as comparable texts, one for each column of the key; `None` where the letter leaves out one of these
+    /// columns.
     pub fn legal_key(&self, row: usize) -> Option<Vec<String>> {
         let text = |name: &String| Some(self.column(name)?.text(row));
         self.definition.legal_key.iter().map(text).collect()
     }
 }
 
-/// Rows are counted from 1 where people read them.
+/// Returns a row's number as people count, from 1.
 pub(crate) fn row_number(row: usize) -> u32 {
     u32::try_from(row + 1).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Whether rows lie within the codes granted to their agency: no agency writes in another's name.
+//! Checks that rows only have codes granted to their agency, so that no agency sends records in another agency's name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -7,10 +7,10 @@ use sdc::refusal::{Refusal, RefusalCode, RowFault, RowFaults};
 
 use super::rows::{TableRows, row_number};
 
-/// Most codes that a refusal names. More would cost the office's link more than they help.
+/// Largest number of codes that a refusal lists. A longer list would take too much of the office's slow link.
 const CODES_TOLD_MAX: usize = 20;
 
-/// Refuses rows outside the codes granted, naming each row's place and, where they are few, the codes.
+/// Refuses rows with codes that are not granted. The refusal lists the place of each such row and, if they are few, the codes.
 ///
 /// `scopes` maps a scope column's name, [`folded`], to its codes.
 ///

@@ -1,4 +1,4 @@
-//! What examination takes, refuses and flags.
+//! Examination of letters: what it accepts, refuses and flags.
 
 mod adopted;
 mod checks;
@@ -10,7 +10,7 @@ mod values;
 
 use crate::tables::definition::{Column, ColumnType};
 
-/// A column that must have a value.
+/// Makes a column that may not be NULL and has no default.
 fn column(name: &str, kind: ColumnType) -> Column {
     Column { name: name.to_owned(), kind, nullable: false, has_default: false, multiline: false }
 }

@@ -1,4 +1,4 @@
-//! The values of one column, read from JSON by the column's type and kept in arrays that PostgreSQL takes whole.
+//! The values of one column, read from JSON by the column's type and stored in arrays that can be bound to a statement.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,7 +10,7 @@ use super::cells::{self, Broken, TYPE, TextRules};
 use crate::database::statement::Bind;
 use crate::tables::definition::{Column, ColumnType};
 
-/// One column's values, `None` for NULL.
+/// The values of one column, by row; `None` for NULL.
 #[derive(Clone, PartialEq)]
 pub enum ColumnValues {
     /// `smallint`
@@ -23,7 +23,7 @@ pub enum ColumnValues {
     Numeric(Vec<Option<String>>),
     /// `boolean`
     Boolean(Vec<Option<bool>>),
-    /// `text` and its kin
+    /// `text`, `varchar(n)` and `char(n)`
     Text(Vec<Option<String>>),
     /// `date`
     Date(Vec<Option<NaiveDate>>),
@@ -58,12 +58,12 @@ macro_rules! each {
 
 #[cfg(test)]
 thread_local! {
-    /// How many texts this thread has made of values: what a check costs, counted instead of timed.
+    /// Number of texts that this thread has made from values. Tests use this count in place of a measured time.
     pub static TEXTS_MADE: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
 impl ColumnValues {
-    /// Reads a column, calling `fault` with row, rule and what was expected for every value that breaks a rule.
+    /// Reads a column's values. For every value that breaks a rule it calls `fault` with the row, the rule and what was expected.
     pub fn read(column: &Column, values: &[Value], fault: &mut impl FnMut(usize, &str, String)) -> ColumnValues {
         let mut reader = Reader { column, fault };
         match column.kind {
@@ -98,12 +98,12 @@ impl ColumnValues {
         each!(self, vector => vector.len())
     }
 
-    /// Says whether there is no value.
+    /// Says whether the column has no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns a row's value if it is a whole number.
+    /// Returns the value of a row; `None` where it is NULL or not a whole number.
     pub fn integer(&self, row: usize) -> Option<i64> {
         match self {
             ColumnValues::Smallint(values) => values.get(row).copied().flatten().map(i64::from),
@@ -113,7 +113,7 @@ impl ColumnValues {
         }
     }
 
-    /// Returns a row's value as text, equal for equal values; NULL is empty.
+    /// Returns a row's value as text; equal values give equal texts, and NULL gives an empty text.
     pub fn text(&self, row: usize) -> String {
         #[cfg(test)]
         TEXTS_MADE.set(TEXTS_MADE.get() + 1);
@@ -133,7 +133,7 @@ impl ColumnValues {
         }
     }
 
-    /// Returns a row's value as JSON: numbers and truth values as they are, octets in base64, all else as text.
+    /// Returns a row's value as JSON: numbers and booleans as such, octets in base64, all else as text.
     pub fn json(&self, row: usize) -> Value {
         if self.is_null(row) {
             return Value::Null;
@@ -150,7 +150,7 @@ impl ColumnValues {
         }
     }
 
-    /// Says whether two rows of two columns of the same type hold the same value.
+    /// Says whether two rows, of two columns of the same type, have the same value.
     pub fn same(&self, row: usize, other: &ColumnValues, other_row: usize) -> bool {
         match (self, other) {
             (ColumnValues::Smallint(a), ColumnValues::Smallint(b)) => a.get(row) == b.get(other_row),
@@ -160,12 +160,12 @@ impl ColumnValues {
         }
     }
 
-    /// Says whether a row has no value.
+    /// Says whether a row's value is NULL.
     pub fn is_null(&self, row: usize) -> bool {
         each!(self, vector => vector.get(row).is_none_or(Option::is_none))
     }
 
-    /// Returns an empty bind of the column's type, to gather rows of many letters.
+    /// Returns an empty bind of the column's type, for collecting rows of many letters.
     pub fn empty_bind<'a>(&self) -> Bind<'a> {
         match self {
             ColumnValues::Smallint(_) => Bind::Smallints(vec![]),
@@ -181,7 +181,7 @@ impl ColumnValues {
         }
     }
 
-    /// Appends rows to a bind of the column's type.
+    /// Appends the values of these rows to a bind of the column's type.
     pub fn push_onto<'a>(&'a self, rows: &[usize], bind: &mut Bind<'a>) {
         let rows = rows.iter().copied();
         match (bind, self) {
@@ -197,13 +197,13 @@ impl ColumnValues {
             (Bind::Timestamptzs(to), ColumnValues::Timestamptz(from)) => to.extend(rows.map(|row| from[row])),
             (Bind::Uuids(to), ColumnValues::Uuid(from)) => to.extend(rows.map(|row| from[row])),
             (Bind::Byteas(to), ColumnValues::Bytea(from)) => to.extend(rows.map(|row| from[row].as_deref())),
-            // Columns are gathered by table, as one catalogue defines it for the whole batch, so their types agree.
+            // The rows in one bind have the same table and the same catalogue, so the types of bind and column are equal.
             (_, from) => debug_assert!(false, "{} values do not fit the bind of their column", from.len()),
         }
     }
 }
 
-// Values are people's lives: they never reach a log.
+// Values are personal data and must never be logged, so only their number is shown.
 impl std::fmt::Debug for ColumnValues {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} values", self.len())

@@ -1,4 +1,4 @@
-//! Reference data: loaded by two people, the same file once, and a whole country's stations in seconds.
+//! Loading reference data: two people agree to it, the same file changes nothing, and the stations of a whole country take seconds.
 
 use std::time::Instant;
 
@@ -93,7 +93,7 @@ async fn a_file_that_does_not_fit_is_refused_by_line_and_column_and_nothing_is_l
     assert!(matches!(error, AdministrationError::TableUnknown(_)), "{error}");
 }
 
-/// SPEC 7: 100 000 stations in 10 s.
+/// SPEC 7 demands that 100 000 stations are loaded in 10 s.
 #[tokio::test]
 async fn a_hundred_thousand_stations_are_loaded_in_ten_seconds() {
     let (_database, mut connection) = centre().await;

@@ -1,4 +1,4 @@
-//! What stands in a table is what was sent, and the same record sent again is the same, whatever the columns are.
+//! Whatever the columns are, a table contains exactly what was sent, and a record that is sent again is recognised as the same.
 
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
@@ -12,7 +12,8 @@ async fn names_beyond_ascii_are_found_whatever_their_case() {
     let (sql, definitions, body) = case!("column-names-with-accents");
     Lab::adopting(sql, definitions).await.send_twice(body, 1).await;
 
-    // Greek with a final sigma as the scope, Cyrillic as the key; the letter, the file and the grant each spell it otherwise.
+    // The scope column has a Greek name with a final sigma, and the key has a Cyrillic name. The letter, the definition file and the grant
+    // each spell them with other case.
     let sql = table(r#""Νομός" text NOT NULL, "Номер" text NOT NULL, "Größe" integer"#);
     let mut lab = Lab::adopting(&sql, &keyed("Номер", "scope = \"Νομός\"")).await;
     let (number, codes) = (AGENCY.try_into().unwrap(), ["01".to_owned()]);
@@ -81,7 +82,7 @@ async fn a_record_that_its_columns_keep_otherwise_than_sent_is_never_a_conflict_
         ("Name", json!("ab  ")),
     ]);
     lab.send_twice(&kept, 1).await;
-    // In one letter too: the key is the same, so are the blanks.
+    // The two records may also be in one letter. Their keys are equal, because blanks at the end are ignored.
     let mut both: Value = serde_json::from_str(&with(&[("Name", json!("x"))])).unwrap();
     for (column, value) in both["tables"][0]["values"].as_array_mut().unwrap().iter_mut().zip([
         json!(2),
@@ -123,7 +124,7 @@ async fn a_text_has_several_lines_only_where_its_table_says_so() {
         let refusal = lab.refusal(&row("T", &values)).await;
         assert_eq!(refusal.faults[0].rule, "characters", "{column}: {refusal:?}");
     }
-    // Whoever adopts the table without `multiline` makes a version that offices must know of.
+    // Adopting the table without `multiline` creates a new version of its definition, because offices must know of the change.
     let again = lab.adopt("", &keyed("Code", "")).await.unwrap().remove(0);
     assert_eq!((again.version, again.changes.len()), (2, 1), "{again:?}");
     let Change::ColumnChanged { was, is } = &again.changes[0] else { panic!("{again:?}") };

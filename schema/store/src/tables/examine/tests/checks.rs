@@ -1,4 +1,4 @@
-//! Checks: what is refused, what is flagged, and what cannot be judged.
+//! Checks of examination: rows refused, rows flagged, and rows that cannot be judged.
 
 use sdc::refusal::{Refusal, RefusalCode, RowFaults};
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use crate::tables::definition::{
     Allowance, Check, Column, ColumnType, Comparison, Corrections, Counted, Definition, Severity, Term,
 };
 use crate::tables::examine::values::TEXTS_MADE;
-use crate::tables::examine::{ColumnValues, Finding, Flags, Sides, TableRows, checks};
+use crate::tables::examine::{ColumnValues, Finding, Flags, Holdings, Measure, Sides, TableRows, checks};
 
-/// A table of whole numbers, as a letter brings it.
+/// Makes a letter's rows for a table with columns of whole numbers.
 fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<Check>) -> TableRows {
     let definition = Definition {
         table_id: 1,
@@ -44,6 +44,36 @@ fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<C
     }
 }
 
+/// Rows are surely new where nothing is stored of a group of theirs. A row with NULL in the group's column belongs to no group.
+#[test]
+fn rows_are_surely_new_only_where_nothing_is_stored_of_their_groups() {
+    let measure = |table_id| Measure { table_id, column: Some("Voix".to_owned()), on: vec!["Bureau".to_owned()] };
+    let rows = |offices: &[Option<i64>]| {
+        whole_numbers(
+            "VoixCandidat",
+            &[("Bureau", offices.to_vec()), ("Voix", vec![Some(3); offices.len()])],
+            Vec::new(),
+        )
+    };
+    let mut holdings = Holdings::default();
+    for office in ["1", "2"] {
+        holdings.ask(&measure(1), vec![office.to_owned()]);
+    }
+    let groups = holdings.iter_mut().next().unwrap().1;
+    groups.get_mut(&["2".to_owned()][..]).unwrap().add(Some(5));
+    for (offices, are_new) in [
+        (&[Some(1), Some(1)][..], true),
+        (&[Some(1), Some(2)], false),
+        (&[Some(1), None], false),
+        (&[Some(1), Some(3)], false),
+    ] {
+        assert_eq!(holdings.have_none_of(&rows(offices)), are_new, "{offices:?}");
+    }
+    let mut of_other = Holdings::default();
+    of_other.ask(&measure(2), vec!["1".to_owned()]);
+    assert!(!of_other.have_none_of(&rows(&[Some(1)])), "nothing is known of a table that has no groups");
+}
+
 #[test]
 fn sums_over_another_table_go_by_the_columns_agreed_on_and_take_no_longer_for_being_many() {
     const OFFICES: i64 = 10_000;
@@ -60,7 +90,8 @@ fn sums_over_another_table_go_by_the_columns_agreed_on_and_take_no_longer_for_be
         severity: Severity::Refuse,
         allowance: None,
     };
-    // Two candidates have 3 and 4 voices everywhere; in one office somebody counted eight, and one has no voices at all.
+    // There are two candidates, and each has 3 or 4 votes in every office. The result of office 5000 states eight votes in all, and office
+    // 9999 has no votes.
     let offices: Vec<i64> = (1..=OFFICES).collect();
     let counted = offices.iter().map(|office| Some(if *office == 5000 { 8 } else { 7 })).collect();
     let both: Vec<i64> = offices.iter().chain(&offices).copied().filter(|office| *office != 9999).collect();
@@ -81,7 +112,8 @@ fn sums_over_another_table_go_by_the_columns_agreed_on_and_take_no_longer_for_be
         (9999, "Exprimes 7 (7) = sum of VoixCandidat.Voix 0 (0)"),
     ];
     assert_eq!(found, expected);
-    // Office by office against voice by voice there would be 200 million. The rows that are told of are reckoned once more.
+    // If every result were compared with every vote, 200 million texts would be made. Instead each row makes one text, and each row in the
+    // refusal one more.
     assert_eq!(TEXTS_MADE.get() - made_before, rows + expected.len());
 }
 
@@ -89,7 +121,7 @@ fn some(values: &[i64]) -> Vec<Option<i64>> {
     values.iter().copied().map(Some).collect()
 }
 
-/// `left <= right` of two columns.
+/// Makes the check `left <= right` of two columns.
 fn at_most(code: &str, severity: Severity, left: &str, right: &str) -> Check {
     let term = |name: &str| vec![Term::Column(name.to_owned())];
     Check {
@@ -102,7 +134,7 @@ fn at_most(code: &str, severity: Severity, left: &str, right: &str) -> Check {
     }
 }
 
-/// Reckons one table: the rows refused, and the flags as row, finding and arithmetic.
+/// Computes the checks of one table. Returns the refused rows, and the flags as row, finding and arithmetic.
 fn reckoned(columns: &[(&str, Vec<Option<i64>>)], check: Check) -> (Vec<u32>, Vec<(usize, Finding, String)>) {
     let tables = [whole_numbers("ResultatBureau", columns, vec![check])];
     let mut faults = RowFaults::default();
@@ -111,7 +143,7 @@ fn reckoned(columns: &[(&str, Vec<Option<i64>>)], check: Check) -> (Vec<u32>, Ve
     (refused, told(&tables, &flags))
 }
 
-/// The flags of the first table as row, finding and arithmetic.
+/// Returns the flags of the first table as row, finding and arithmetic.
 fn told(tables: &[TableRows], flags: &Flags) -> Vec<(usize, Finding, String)> {
     let mut told = Vec::new();
     for flagged in flags.iter() {
@@ -145,7 +177,7 @@ fn what_has_a_figure_missing_is_told_as_unjudged_whatever_the_severity() {
             (1, Finding::Unjudged, "Bulletins 9 (9) <= Emargements ? (?)".to_owned()),
         ];
         assert_eq!(flagged, expected, "{severity:?}");
-        // A column that the letter leaves out may have a default that nobody here knows.
+        // The letter leaves the column out. The column may have a default, which examination does not know.
         let (refused, flagged) = reckoned(&columns, at_most("c", severity, "Bulletins", "Absent"));
         assert_eq!((refused.len(), flagged.len()), (0, 3), "{severity:?}");
     }

@@ -1,4 +1,4 @@
-//! Checks of tables that were adopted: what the operators are told of a letter that is accepted.
+//! Flags of adopted tables, in the receipts of accepted letters and for the operators.
 
 use sdc::answer::receipt::{FlaggedRow, Verdict};
 use sdc::refusal::RefusalCode;
@@ -9,7 +9,7 @@ use crate::agencies::scopes;
 use crate::samples;
 use crate::tables::examine::{Finding, Sides};
 
-/// A centre with the sample `election`, whose office writes of stations B02 and B03.
+/// Makes a centre with the sample `election`. Its office may send rows about stations B02 and B03.
 async fn election() -> Lab {
     let lab = Lab::empty().await;
     let mut connection = lab.world.connection().await;
@@ -28,7 +28,7 @@ async fn election() -> Lab {
     lab
 }
 
-/// Makes the results of stations: code, signatures, ballots, all of them for one candidate.
+/// Makes the results of stations. Each station has a code, signatures and ballots; all ballots are for one candidate.
 fn results(stations: &[(&str, u32, u32)]) -> String {
     let all = |value: Value| vec![value; stations.len()];
     let each = |value: &dyn Fn(&(&str, u32, u32)) -> Value| stations.iter().map(value).collect::<Vec<Value>>();
@@ -56,7 +56,8 @@ fn results(stations: &[(&str, u32, u32)]) -> String {
     json!({"application": "election", "tables": tables}).to_string()
 }
 
-/// More ballots than signatures: accepted, told to the office, and kept for the operators until somebody explains it.
+/// A result with more ballots than signatures is accepted. The flag is in its receipt, and is stored for the operators until somebody
+/// explains it.
 #[tokio::test]
 async fn more_ballots_than_signatures_are_told_in_the_receipt_and_kept_for_the_operators() {
     let told = |row, arithmetic: &str| FlaggedRow { row, arithmetic: arithmetic.to_owned() };
@@ -76,7 +77,7 @@ async fn more_ballots_than_signatures_are_told_in_the_receipt_and_kept_for_the_o
         assert_eq!(lab.world.count("SELECT flag_count FROM xm.journal").await, 1);
         let kept = "SELECT count(*) FROM xm.flags WHERE agency = 42 AND explained_at IS NULL";
         assert_eq!(lab.world.count(kept).await, 1);
-        // The same results in a new letter were told of when they came first.
+        // The same results in a new letter raise no flag, because they were flagged at their first arrival.
         assert_eq!(lab.send(body).await.flags, []);
         assert_eq!(lab.world.count(kept).await, 1);
     }
@@ -102,7 +103,7 @@ async fn a_flagging_check_is_reckoned_for_each_row_and_refuses_nobody() {
     assert_eq!(flag.rows, [0]);
     let figures = Sides::of(check, result, &examined, None).figures(0);
     assert_eq!(figures.arithmetic(check), "BulletinsTrouves 7 (7) <= Emargements 6 (6)");
-    // As many ballots as signatures: nothing to tell. Checks that refuse still do.
+    // With as many ballots as signatures there is no flag. Checks with severity `refuse` still apply.
     let calm = body.replace("6\n", "7\n");
     assert_ne!(calm, body);
     assert_eq!(lab.examine(&calm).await.unwrap()[0].flags.iter().count(), 0);
@@ -140,7 +141,7 @@ async fn checks_that_cannot_be_judged_are_flagged_whatever_their_severity() {
         [("equal".to_owned(), Finding::Broken)]
     );
     assert_eq!(told(&[("A", json!(null)), ("B", json!(1)), ("C", json!(2))]).await, ["within", "equal"].map(unjudged));
-    // What the table fills in is not known here.
+    // Examination does not know a value that the table fills in by its default.
     assert_eq!(told(&[("A", json!(2)), ("C", json!(2))]).await, ["within"].map(unjudged));
     assert_eq!(told(&[]).await, ["within", "equal"].map(unjudged));
 }

@@ -1,4 +1,4 @@
-//! What is not adopted, or with a warning.
+//! Tables that cannot be adopted, and changes after adoption that `check` reports.
 
 use sdc::answer::receipt::Verdict;
 use sdc::refusal::RefusalCode;
@@ -21,7 +21,7 @@ async fn columns_and_tables_whose_names_differ_in_case_only_are_not_adopted_toge
     };
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems.iter().all(|problem| problem.code() == ProblemCode::ColumnTwin), "{problems:?}");
-    // A database made with the locale C does not know that these two tables have one name.
+    // With the locale C, PostgreSQL does not recognise that the names of these two tables differ only in case.
     let two = |name: &str, relation: &str| {
         format!(
             "application = \"lab\"\n[[tables]]\nname = \"{name}\"\nrelation = \"{relation}\"\nlegal_key = [\"Code\"]"
@@ -64,7 +64,7 @@ async fn tables_that_keep_hide_or_lose_rows_are_not_adopted() {
         let error = Lab::empty().await.adopt(&sql, &definitions).await.unwrap_err().to_string();
         assert!(error.contains(expected), "{expected:?} is not in {error}");
     }
-    // What comes later is found by `check`.
+    // `check` reports a change after the adoption.
     let lab = Lab::adopting(&code, &keyed("Code", "")).await;
     lab.world.sql("CREATE TABLE lab.child () INHERITS (lab.\"T\")").await;
     let drifts = tables::check(&mut *lab.world.connection().await).await.unwrap();
@@ -138,13 +138,14 @@ async fn a_check_that_looks_beyond_its_letter_is_refused_at_adoption_where_it_co
     ] {
         lab.adopt("", &check(right, "allowance = { fixed = 1, percent = 2, of = \"B\" }")).await.unwrap();
     }
-    // What another tool wrote there, and no program can read, stops the centre rather than be looked over.
+    // Another tool wrote a check that this program cannot read. The centre stops; it does not skip the check.
     lab.world.sql("UPDATE xm.tables SET checks = jsonb_set(checks, '{0,severity}', '\"wish\"') WHERE name = 'T'").await;
     let error = Catalogue::load(&mut *lab.world.connection().await).await.unwrap_err().to_string();
     assert!(error.contains("a check of table lab.T cannot be read"), "{error}");
 }
 
-/// Different texts that a collation takes for the same: one record could pass for another, and be told as held already.
+/// A collation treats different texts as equal, so that one record could be taken for a duplicate of another. A table with such a column is
+/// not adopted. If a column gets the collation later, a different record is refused and not counted as a duplicate.
 #[tokio::test]
 async fn a_collation_that_takes_different_texts_for_the_same_is_not_adopted_and_later_loses_nothing() {
     const FOLDING: &str =
@@ -169,7 +170,7 @@ async fn a_collation_that_takes_different_texts_for_the_same_is_not_adopted_and_
         ))
         .await;
     assert_eq!(lab.drift().await.len(), 2, "{:?}", lab.drift().await);
-    // The same record is one still; one whose name or code differs in its case is another, and is not told as held.
+    // The same record is still a duplicate. A record whose name or code differs in case is another record, so it is no duplicate.
     let again = lab.send(&birth("ed-1", "Édéa")).await;
     assert_eq!((again.rows[0].new, again.rows[0].duplicate), (0, 1));
     assert_eq!(lab.refusal(&birth("ed-1", "ÉDÉA")).await.code, RefusalCode::Conflict);
@@ -177,7 +178,8 @@ async fn a_collation_that_takes_different_texts_for_the_same_is_not_adopted_and_
     assert_eq!(lab.world.count("SELECT count(*) FROM lab.\"T\"").await, 1);
 }
 
-/// Row level security hides records from whoever does not own the table.
+/// Row level security hides records from roles that do not own the table. A table with row level security must not be adopted. If it is
+/// enabled later, no letter may be accepted whose record is not stored.
 #[tokio::test]
 async fn row_security_keeps_a_table_from_being_adopted_and_later_lets_no_letter_pass_that_is_not_kept() {
     let secured = "ALTER TABLE lab.\"T\" ENABLE ROW LEVEL SECURITY";
@@ -197,11 +199,12 @@ async fn row_security_keeps_a_table_from_being_adopted_and_later_lets_no_letter_
     assert_eq!(lab.drift().await, Vec::<String>::new());
     let as_owner = |statement: &str| format!("SET ROLE xmserver; {statement}; RESET ROLE");
 
-    // Without a policy PostgreSQL takes no row: letters wait, as for any table that is not as it was adopted.
+    // Without a policy, PostgreSQL takes no row. So the letters wait, as for any table that was altered since its adoption.
     lab.world.sql(&as_owner(secured)).await;
     assert!(lab.drift().await[0].contains("rows_hidden"), "{:?}", lab.drift().await);
     assert_eq!(lab.outcome(&birth(2, "b")).await, Outcome::Deferred);
-    // With one that hides a record held, the table's own index still knows it: refused, and nothing is told as held or written.
+    // A policy hides a stored record, but the table's unique index still contains it. So the letter is refused: the record counts neither
+    // as a duplicate nor as new.
     let policies = "CREATE POLICY takes ON lab.\"T\" FOR INSERT WITH CHECK (true);
                     CREATE POLICY hides ON lab.\"T\" FOR SELECT USING (\"Code\" <> 'a')";
     lab.world.sql(&as_owner(policies)).await;
@@ -214,7 +217,8 @@ async fn row_security_keeps_a_table_from_being_adopted_and_later_lets_no_letter_
     assert_eq!(lab.send(&birth(5, "a")).await.rows[0].duplicate, 1);
 }
 
-/// Nobody has looked at what a trigger does that was made after adoption.
+/// Triggers are created, changed, disabled or dropped after the adoption, without a review by an operator. `check` must report each of
+/// these changes until the table is adopted again.
 #[tokio::test]
 async fn triggers_made_altered_or_dropped_after_adoption_are_told_until_the_table_is_adopted_again() {
     let function = |body: &str| {
@@ -247,7 +251,7 @@ async fn triggers_made_altered_or_dropped_after_adoption_are_told_until_the_tabl
         assert_eq!((adopted.changes, adopted.version), (vec![Change::Setting { key: "triggers" }], 1), "{change}");
         assert_eq!(lab.drift().await, Vec::<String>::new(), "{change}");
     }
-    // What a table has when a database is brought up to date counts as seen.
+    // The triggers that a table has during the migration count as reviewed.
     lab.world.sql(&trigger("third", "BEFORE")).await;
     assert_eq!(lab.drift().await.len(), 1);
     let migration = include_str!("../../../../migrations/00000000000007_triggers/up.sql");

@@ -1,4 +1,5 @@
-//! Tables that harm others as they were handed in: altered since their adoption, or with a trigger whose words sound like another cause.
+//! Tables that could delay the letters of other tables: altered since their adoption, or with a trigger whose error looks like another
+//! fault.
 
 use sdc::refusal::RefusalCode;
 
@@ -9,7 +10,7 @@ use crate::settle::Outcome;
 async fn a_table_that_lost_a_column_holds_up_its_own_letter_and_none_of_eight_others() {
     let (sql, definitions, body) = case!("drifted-table-holds-up-others");
     let mut lab = Lab::adopting(sql, definitions).await;
-    // PostgreSQL drops no column that a view shows.
+    // PostgreSQL does not drop a column that a view uses, so the readers' views are dropped first.
     lab.world.sql("DROP SCHEMA xm_read CASCADE; ALTER TABLE lab.\"Weg\" DROP COLUMN \"W\"").await;
     let mut batch = vec![lab.arrival(body).await];
     for act in 1..=8 {
@@ -29,7 +30,7 @@ async fn a_trigger_that_speaks_like_a_database_that_is_away_or_altered_refuses_i
         let batch = vec![lab.arrival(body).await, beside];
         let expected = [Outcome::Refused(RefusalCode::RowsInvalid), Outcome::Accepted];
         assert_eq!(lab.world.settle(batch).await, expected, "{sql}");
-        // The table still takes letters.
+        // The table still takes letters without the bad value.
         lab.send_twice(&body.replace("\"bad\"", "\"good\""), 1).await;
     }
 }

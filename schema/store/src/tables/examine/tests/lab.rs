@@ -1,5 +1,5 @@
-//! A centre with tables that operators made, adopted from a real PostgreSQL, and letters for them. `tests/faults` has the tables and
-//! letters that once went wrong.
+//! A test centre with tables that operators made, adopted in a real PostgreSQL, and letters for these tables. `tests/faults` has tables and
+//! letters that were handled wrongly in the past.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ use crate::tables::catalogue::Catalogue;
 use crate::tables::examine::{self, TableRows};
 use crate::tables::{self, Adoption, TablesFile};
 
-/// A person of every privilege.
+/// An operator with every privilege.
 pub static OPERATOR: LazyLock<Operator> = LazyLock::new(Operator::superviseur);
 pub const AGENCY: u32 = 42;
 
@@ -36,7 +36,7 @@ macro_rules! case {
     };
 }
 
-/// A centre with tables of its operators' own.
+/// A test centre with tables that operators made.
 pub struct Lab {
     pub world: World,
     sequence: u64,
@@ -47,7 +47,7 @@ impl Lab {
         Lab { world: World::new().await, sequence: 0 }
     }
 
-    /// Makes tables and adopts them.
+    /// Makes a centre, creates these tables in it and adopts them.
     pub async fn adopting(sql: &str, definitions: &str) -> Lab {
         let lab = Lab::empty().await;
         lab.adopt(sql, definitions).await.unwrap();
@@ -78,7 +78,7 @@ impl Lab {
         }
     }
 
-    /// Makes the arrival of records in a new letter.
+    /// Makes the arrival of a new letter with these records.
     pub async fn arrival(&mut self, body: &str) -> Arrival {
         self.sequence += 1;
         self.world.arrival(&self.letter(body)).await
@@ -97,13 +97,13 @@ impl Lab {
         self.world.receipt(&letter).await
     }
 
-    /// Sends records in a new letter and returns what was decided; a letter that waits has no receipt.
+    /// Sends records in a new letter and returns the outcome; a letter that waits has no receipt.
     pub async fn outcome(&mut self, body: &str) -> Outcome {
         self.sequence += 1;
         self.world.settle(vec![self.world.arrival(&self.letter(body)).await]).await.remove(0)
     }
 
-    /// Sends records and then again, and demands that they are new once and the same the second time.
+    /// Sends records twice, in two letters, and checks that they are new the first time and duplicates the second time.
     pub async fn send_twice(&mut self, body: &str, rows: u32) {
         let first = self.send(body).await;
         assert_eq!(first.refusal, None, "{body}");
@@ -113,13 +113,13 @@ impl Lab {
         assert_eq!((again.rows[0].new, again.rows[0].duplicate), (0, rows), "{body}");
     }
 
-    /// Sends records that are refused, and returns why.
+    /// Sends records that are refused, and returns the refusal.
     pub async fn refusal(&mut self, body: &str) -> Refusal {
         self.send(body).await.refusal.unwrap_or_else(|| panic!("accepted: {body}"))
     }
 
-    /// Takes for all that comes the rights of a role that is neither superuser nor owner of the operators' tables. Roles belong to
-    /// all databases of the cluster, so each test names its own.
+    /// Makes the centre work with the rights of a new role from here on. The role is neither superuser nor owner of the operators' tables.
+    /// Roles belong to all databases of the cluster, so each test gives another name.
     pub async fn work_as(&mut self, role: &str) {
         self.world
             .sql(&format!(
@@ -131,7 +131,7 @@ impl Lab {
         self.world.take_role(role).await;
     }
 
-    /// Names the differences of `lab.T` that `check` tells of.
+    /// Returns the problems of `lab.T` that `check` reports.
     pub async fn drift(&self) -> Vec<String> {
         let drifts = tables::check(&mut *self.world.connection().await).await.unwrap();
         drifts
@@ -142,7 +142,7 @@ impl Lab {
             .collect()
     }
 
-    /// Examines records as the centre would judge them.
+    /// Examines records as settling does.
     pub async fn examine(&self, body: &str) -> Result<Vec<TableRows>, Refusal> {
         let letter = self.letter(body);
         let arrival = self.world.arrival(&letter).await;
@@ -152,7 +152,7 @@ impl Lab {
     }
 }
 
-/// Makes records of one table with one row: `Numero` 1, `Status` 2 and these.
+/// Makes a body with one row of one table: `Numero` 1, `Status` 2 and these values.
 pub fn row(table: &str, values: &[(&str, Value)]) -> String {
     let mut columns = vec!["Numero".to_owned(), "Status".to_owned()];
     columns.extend(values.iter().map(|(name, _)| (*name).to_owned()));
@@ -162,7 +162,7 @@ pub fn row(table: &str, values: &[(&str, Value)]) -> String {
     serde_json::to_string(&Records { application: "lab".to_owned(), tables: vec![table] }).unwrap()
 }
 
-/// Makes a table `lab."T"` with these columns beside the obligatory ones.
+/// Returns SQL that creates a table `lab."T"` with these columns besides the obligatory ones.
 pub fn table(columns: &str) -> String {
     format!(
         "CREATE SCHEMA lab; CREATE TABLE lab.\"T\" (\"Numero\" bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
@@ -170,7 +170,7 @@ pub fn table(columns: &str) -> String {
     )
 }
 
-/// Adopts `lab."T"` under a legal key.
+/// Returns a definition file of `lab."T"` with this legal key.
 pub fn keyed(legal_key: &str, more: &str) -> String {
     format!("application = \"lab\"\n[[tables]]\nname = \"T\"\nlegal_key = [\"{legal_key}\"]\n{more}")
 }

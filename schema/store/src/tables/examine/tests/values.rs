@@ -1,4 +1,4 @@
-//! Values by type: what is taken, in which form, and what is refused by which rule.
+//! Values by type: which are accepted, in which form they are stored, and by which rule others are refused.
 
 use serde_json::{Value, json};
 
@@ -121,7 +121,8 @@ fn same_values_are_the_same_and_null_is_not_empty_text() {
 #[test]
 fn a_number_that_its_column_would_round_or_not_hold_is_refused() {
     let of = |precision, scale| ColumnType::Numeric { precision: Some(precision), scale: Some(scale) };
-    // The column, what it is sent, and what is kept or which rule is broken: as PostgreSQL 15 stores it, but for the rounding.
+    // Each case has the column type, the value sent, and the value stored or the broken rule. The results are those of PostgreSQL 15,
+    // except that it rounds where a value is refused here.
     let cases = [
         (of(5, -2), "12300", Ok("12300")),
         (of(5, -2), "-12300.00", Ok("-12300")),
@@ -182,7 +183,7 @@ fn a_moment_finer_than_its_column_is_refused() {
     ] {
         assert_eq!(read(kind, &at(fraction)).unwrap_err().0, "precision", "{kind:?} {fraction}");
     }
-    // More than nine digits have no form in a letter, whatever the digits are.
+    // A fraction of more than nine digits is not allowed in a letter, whatever the digits are.
     for fraction in [".0000000000", ".1234560000", ".1234560000001"] {
         assert_eq!(read(of(0), &at(fraction)).unwrap_err().0, "type", "{fraction}");
         assert_eq!(read(MICROSECONDS, &at(fraction)).unwrap_err().0, "type", "{fraction}");
@@ -195,7 +196,7 @@ fn blanks_that_a_padded_column_does_not_keep_make_no_other_text() {
     for (sent, kept) in [("AB ", "AB"), ("AB", "AB"), ("ABC   ", "ABC"), (" AB", " AB"), ("   ", ""), ("", "")] {
         assert_eq!(read(padded, &json!(sent)).as_deref(), Ok(kept), "{sent:?}");
     }
-    // Only U+0020 is a blank to PostgreSQL.
+    // PostgreSQL treats only U+0020 as a blank.
     assert_eq!(read(padded, &json!("AB\u{a0}")).as_deref(), Ok("AB\u{a0}"));
     assert_eq!(read(padded, &json!("ABCD ")).unwrap_err().0, "length");
     let kept = ColumnType::Text { length_chars_max: Some(3), padded: false };
@@ -219,7 +220,8 @@ fn a_text_has_no_controls_no_overrides_and_one_line_unless_its_table_says_otherw
         assert_eq!(read_lines(PLAIN, true, &json!(text)).as_deref(), Ok(text), "{text:?}");
         assert_eq!(read(PLAIN, &json!(text)).unwrap_err(), ("characters".to_owned(), "text of one line".to_owned()));
     }
-    // Arabic and Persian with marks and joiners, Hebrew, a telephone number from an address book, an isolate, an emoji of several.
+    // Each of these texts is accepted unchanged: Arabic and Persian with marks and joiners, Hebrew, a telephone number from an address
+    // book, an isolate, an emoji of several characters, and accented letters.
     for text in [
         "محمد\u{200f} (1985)\u{200e}",
         "می\u{200c}خواهم",

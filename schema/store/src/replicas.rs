@@ -1,0 +1,194 @@
+//! Replicas: the processes that serve the centre together. Each tells the others every [`SEEN_EVERY`] that it lives.
+//!
+//! All times are the database's, so the clocks of the replicas' hosts need not agree. A replica that is silent for [`DEAD_AFTER`] is dead
+//! to the others: they free what it had leased, and share its mailboxes among themselves ([`assigned()`]). If it was only frozen, it finds
+//! its leases taken when it goes on, and the letters in its hands are settled twice at the same moment, which settling recognises. So
+//! nothing here is needed for correctness; it only decides who works.
+
+use std::time::Duration;
+
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use crate::database::fault::Fault;
+use crate::database::statement::{Bind, Statement};
+use crate::letters::outbox;
+
+mod assigned;
+mod list;
+#[cfg(test)]
+mod tests;
+
+pub use assigned::{Assignment, LiveReplica, assigned};
+pub use list::{ListedReplica, list};
+
+/// Time between two signs of life.
+pub const SEEN_EVERY: Duration = Duration::from_secs(5);
+/// Silence after which a replica is dead to the others.
+pub const DEAD_AFTER: Duration = Duration::from_secs(15);
+/// How long a replica that is gone stays in the list.
+const LISTED_AFTER_ITS_END: &str = "1 day";
+
+/// A replica, as it tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Identity of the process, which stays the same across restarts.
+    pub process: Uuid,
+    /// One run of the process, from its start to its end.
+    pub life: Uuid,
+    /// Name that the operator gave the process, or its host's name.
+    pub name: String,
+    /// Name of its host.
+    pub host: String,
+    /// Boot id of the host's kernel.
+    pub boot: String,
+    /// Path of its data folder.
+    pub data_folder: String,
+    /// Version of the program.
+    pub version: String,
+    /// Leases that the process may take.
+    pub leases: Vec<String>,
+    /// Digest of what all replicas should have configured alike.
+    pub configuration: String,
+}
+
+/// Whether a replica may work under its identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// It may.
+    Entered,
+    /// Another program lives under the same identity: its data folder was copied, or two processes were given one name.
+    Twin(Twin),
+}
+
+/// The other program that lives under the same identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Twin {
+    /// Name of its host.
+    pub host: String,
+    /// Path of its data folder.
+    pub data_folder: String,
+}
+
+/// Enters a replica that starts. A former life of the same process does not stand in its way once it is gone or dead, nor when it had the
+/// same data folder on the same running host: the lock of the folder shows that it has ended.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn enter(connection: &mut AsyncPgConnection, replica: &Replica) -> Result<Entry, Fault> {
+    tell(connection, replica, false, true).await
+}
+
+/// Tells the others that a replica lives, and whether it drains. A replica that was taken for dead is alive again.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn beat(connection: &mut AsyncPgConnection, replica: &Replica, drains: bool) -> Result<Entry, Fault> {
+    tell(connection, replica, drains, false).await
+}
+
+async fn tell(
+    connection: &mut AsyncPgConnection,
+    replica: &Replica,
+    drains: bool,
+    is_start: bool,
+) -> Result<Entry, Fault> {
+    let text = "INSERT INTO xm.replicas AS r (process, life, name, host, boot, data_folder, version, configuration, leases, drains)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (process) DO UPDATE
+            SET life = excluded.life, name = excluded.name, host = excluded.host, boot = excluded.boot,
+                data_folder = excluded.data_folder, version = excluded.version, configuration = excluded.configuration,
+                leases = excluded.leases, drains = excluded.drains, seen_at = now(), gone_at = NULL,
+                started_at = CASE WHEN r.life = excluded.life THEN r.started_at ELSE now() END
+          WHERE r.life = excluded.life OR r.gone_at IS NOT NULL OR r.seen_at < now() - make_interval(secs => ?::double precision)
+             OR (?::boolean AND (r.host, r.boot, r.data_folder) = (excluded.host, excluded.boot, excluded.data_folder))
+         RETURNING process";
+    let binds = [
+        Bind::Uuid(replica.process),
+        Bind::Uuid(replica.life),
+        Bind::Text(&replica.name),
+        Bind::Text(&replica.host),
+        Bind::Text(&replica.boot),
+        Bind::Text(&replica.data_folder),
+        Bind::Text(&replica.version),
+        Bind::Text(&replica.configuration),
+        Bind::Texts(replica.leases.iter().map(|lease| Some(lease.as_str())).collect()),
+        Bind::Boolean(drains),
+        Bind::seconds(DEAD_AFTER),
+        Bind::Boolean(is_start),
+    ];
+    let told: Vec<Uuid> = Statement::<SqlUuid>::new(text, &binds).load(connection).await?;
+    if !told.is_empty() {
+        return Ok(Entry::Entered);
+    }
+    let other = "SELECT host, data_folder FROM xm.replicas WHERE process = ?";
+    let rows: Vec<(String, String)> =
+        Statement::<(Text, Text)>::new(other, &[Bind::Uuid(replica.process)]).load(connection).await?;
+    // The row can only be missing if it was deleted between the two statements; the next attempt then finds no other life.
+    let (host, data_folder) = rows.into_iter().next().unwrap_or_default();
+    Ok(Entry::Twin(Twin { host, data_folder }))
+}
+
+/// Ends a replica, and the leases that it still has.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn leave(connection: &mut AsyncPgConnection, replica: &Replica) -> Result<(), Fault> {
+    let text = "UPDATE xm.replicas SET gone_at = now() WHERE process = ? AND life = ?";
+    let binds = [Bind::Uuid(replica.process), Bind::Uuid(replica.life)];
+    if Statement::<()>::new(text, &binds).execute(connection).await? > 0 {
+        free(connection, replica.process).await?;
+    }
+    Ok(())
+}
+
+/// Ends the leases of a replica.
+async fn free(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), Fault> {
+    let text = "UPDATE xm.leases SET held_until = now() WHERE holder = ? AND held_until > now()";
+    Statement::<()>::new(text, &[Bind::Uuid(process)]).execute(connection).await?;
+    Ok(())
+}
+
+/// Frees what dead replicas had leased, mailboxes and answers, and returns those replicas. Also forgets replicas that are gone for a day.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn bury(connection: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Fault> {
+    connection
+        .transaction(async |connection| {
+            // A row that another replica buries now is skipped; that other replica frees the leases.
+            let text = format!(
+                "WITH forgotten AS (DELETE FROM xm.replicas WHERE gone_at < now() - interval '{LISTED_AFTER_ITS_END}'),
+                      dead AS (SELECT process FROM xm.replicas
+                                WHERE gone_at IS NULL AND seen_at < now() - make_interval(secs => ?::double precision)
+                                  FOR UPDATE SKIP LOCKED)
+                 UPDATE xm.replicas r SET gone_at = now() FROM dead WHERE r.process = dead.process RETURNING r.process"
+            );
+            let dead: Vec<Uuid> =
+                Statement::<SqlUuid>::new(&text, &[Bind::seconds(DEAD_AFTER)]).load(connection).await?;
+            for process in &dead {
+                free(connection, *process).await?;
+                outbox::release(connection, *process).await?;
+            }
+            Ok(dead)
+        })
+        .await
+}
+
+/// Lists the replicas that share the leases now. A program of the former version has no row: it counts as alive while it holds a lease,
+/// with the leases that it holds.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn live(connection: &mut AsyncPgConnection) -> Result<Vec<LiveReplica>, Fault> {
+    let text = "SELECT process, leases FROM xm.replicas
+                 WHERE gone_at IS NULL AND NOT drains AND seen_at > now() - make_interval(secs => ?::double precision)
+                UNION ALL
+                SELECT l.holder, array_agg(l.name ORDER BY l.name) FROM xm.leases l
+                 WHERE l.held_until > now() AND NOT EXISTS (SELECT FROM xm.replicas r WHERE r.process = l.holder)
+                 GROUP BY l.holder";
+    let rows: Vec<(Uuid, Vec<String>)> =
+        Statement::<(SqlUuid, Array<Text>)>::new(text, &[Bind::seconds(DEAD_AFTER)]).load(connection).await?;
+    Ok(rows.into_iter().map(|(process, leases)| LiveReplica { process, leases }).collect())
+}
