@@ -1,13 +1,13 @@
 #!/bin/sh
 # Installs what building, testing and demonstrating xmserver needs on Debian 12 or later, and nothing that is there.
-# Starts no system service: tests run their own PostgreSQL, Dovecot, Postfix and Prometheus on loopback. Needs root or
+# Starts no system service: tests run their own PostgreSQL, Dovecot, Postfix, HAProxy and Prometheus on loopback. Needs root or
 # sudo only when something is missing. Rust itself is expected (https://rustup.rs).
 set -eu
 
 # Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender,
-# Prometheus with its promtool; the locale of a PostgreSQL that speaks French, as a ministry's does. swaks only recommends
+# a balancer, Prometheus with its promtool; the locale of a PostgreSQL that speaks French, as a ministry's does. swaks only recommends
 # libnet-ssleay-perl, and without it speaks no TLS.
-packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl prometheus openssl curl"
+packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl haproxy prometheus openssl curl"
 locale=fr_FR.UTF-8
 # The first release with the fixes that the program insists on at its start.
 openssl_floor=3.0.22

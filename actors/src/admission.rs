@@ -21,6 +21,7 @@ pub(crate) mod breakers;
 pub(crate) mod lending;
 pub(crate) mod memory;
 pub(crate) mod polled;
+mod recorder;
 pub(crate) mod reports;
 mod suspects;
 mod windows;

@@ -6,6 +6,7 @@
 mod actor;
 mod families;
 mod in_hand;
+mod intake;
 mod reads;
 
 use prometheus::core::Collector;
@@ -20,6 +21,8 @@ use actor::ActorFamilies;
 pub use actor::{ActorMetrics, Handled, Stay};
 use families::{counters, gauges, registered};
 use in_hand::InHand;
+use intake::IntakeFamilies;
+pub use intake::{HeldSender, IntakeMetrics};
 pub use reads::{ReadMetrics, Waiting};
 
 /// Names of the actors, as on metrics, in logs and of their files.
@@ -38,6 +41,7 @@ pub const ACTORS: [&str; 7] = [
 pub struct Metrics {
     actors: ActorFamilies,
     in_hand: InHand,
+    intake: IntakeFamilies,
     /// Containers committed, by outcome (`accepted`, `duplicate`, or the code of the refusal).
     pub letters: IntCounterVec,
     /// Containers that name a registered key and are not signed with it, by the refusal's code: `signature_invalid`, `signature_forbidden`.
@@ -94,6 +98,7 @@ impl Metrics {
         let metrics = Metrics {
             actors: ActorFamilies::new(registry)?,
             in_hand: registered(registry, InHand::new()?)?,
+            intake: IntakeFamilies::new(registry)?,
             letters: vec("xm_letters_total", "Containers committed, by outcome", &["outcome"])?,
             signatures_refused: vec(
                 "xm_signatures_refused_total",
@@ -144,6 +149,11 @@ impl Metrics {
             metrics.charged.with_label_values(&[service.name()]);
         }
         Ok(metrics)
+    }
+
+    /// Returns the metrics of a source to which mail is pushed.
+    pub fn intake(&self, source: &str) -> IntakeMetrics {
+        self.intake.of(source)
     }
 
     /// Adds the totals of a committed batch to the counters, by service.

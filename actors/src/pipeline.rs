@@ -117,6 +117,11 @@ impl Pipeline {
         self.gate.is_open()
     }
 
+    /// Says whether there is room for one more mail.
+    pub fn has_room(&self) -> bool {
+        self.hands.has_room()
+    }
+
     /// Drains the pipeline: no more mail is fetched, lent mail is settled and deleted, then the actors end. Returns whether all lent mail
     /// was reported before the deadline. Mail that was not reported is still in its source.
     pub async fn drain(self, deadline: Duration) -> bool {

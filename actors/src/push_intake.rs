@@ -29,6 +29,8 @@ pub struct PushIntakeParts {
     pub source: Admission,
     /// Transport by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
+    /// Longest time that a mail is kept while the database cannot be reached.
+    pub hold_max: Duration,
     /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this.
     pub polling: Arc<RwLock<()>>,
 }
@@ -53,7 +55,7 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
             () = source.gate.open() => {}
             () = source.drain.told() => return,
         }
-        match Lender::begin(source.clone(), guard.metrics.clone()).await {
+        match Lender::begin(source.clone(), parts.hold_max, guard.metrics.clone()).await {
             Ok(lender) => {
                 source.metrics.reached(&source.name, true);
                 let began = Instant::now();

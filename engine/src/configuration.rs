@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use actors::pipeline::Limits;
 use actors::transport::NoContainer;
-use mail::{MailboxSettings, RelaySettings};
+use mail::{IntakeSettings, MailboxSettings, RelaySettings};
 use serde::{Deserialize, Serialize};
 
 mod load;
@@ -43,6 +43,9 @@ pub struct Configuration {
     /// Transfer folder, which letters come from and answers go to as files, for letters on memory sticks or through a gateway. It is none
     /// where all letters come by e-mail.
     pub folder: Option<FolderConfiguration>,
+    /// Addresses at which other mail servers push letters.
+    #[serde(rename = "intake")]
+    pub intakes: Vec<IntakeConfiguration>,
     /// Relay that answers are sent to; none where the centre uses only the transfer folder.
     pub relay: Option<RelayConfiguration>,
     /// Limits on memory, disk and load.
@@ -73,6 +76,9 @@ pub struct ServerConfiguration {
     pub log_format: LogFormat,
     /// What is logged: a level, or directives such as `info,actors=debug`.
     pub log_level: String,
+    /// Time, in seconds, for which a stopping program still takes pushed mail, while `/accept/smtp` tells balancers to send it elsewhere.
+    /// Without an intake there is no such time.
+    pub drain_notice_seconds: u64,
     /// Longest time, in seconds, that a shutdown waits for letters being processed.
     pub shutdown_seconds_max: u64,
     /// Longest time, in seconds, that metrics read from the database are kept; metrics that cost little are read more often.
@@ -161,6 +167,26 @@ fn file_size_max_bytes() -> u64 {
     5 << 20
 }
 
+/// `[[intake]]`: one address at which other mail servers push letters.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeConfiguration {
+    /// Name of the intake in logs, metrics and the journal; no mailbox, folder or other intake has the same name.
+    pub name: String,
+    /// What happens to mail that holds no container. It cannot be left, because there is no mailbox to leave it in.
+    #[serde(default)]
+    pub no_container: NoContainer,
+    /// Longest time, in seconds, for which a sender waits while the database cannot be reached, before it is asked to send the mail again.
+    #[serde(default = "hold_seconds_max")]
+    pub hold_seconds_max: u64,
+    /// Protocol, address and limits.
+    pub smtp: IntakeSettings,
+}
+
+fn hold_seconds_max() -> u64 {
+    90
+}
+
 /// `[relay]`: the mail server that answers are handed to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -180,6 +206,7 @@ impl Default for ServerConfiguration {
             http_address: SocketAddr::from(([127, 0, 0, 1], 9464)),
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
+            drain_notice_seconds: 5,
             shutdown_seconds_max: 30,
             metrics_kept_seconds_max: 300,
         }
@@ -208,10 +235,23 @@ impl fmt::Debug for DatabaseConfiguration {
 }
 
 impl Configuration {
-    /// Returns the e-mail addresses of the centre: those of its mailboxes, and the sender's address of its answers.
+    /// Returns the e-mail addresses of the centre: those of its mailboxes and intakes, and the sender's address of its answers.
     pub fn own_addresses(&self) -> Vec<String> {
+        let intakes = self.intakes.iter().flat_map(|intake| intake.smtp.addresses.iter().cloned());
+        self.mailbox_addresses().chain(intakes).collect()
+    }
+
+    /// Returns the addresses whose mail an intake takes: those that it names, or else those of the mailboxes and of the relay.
+    pub fn addresses_of(&self, intake: &IntakeConfiguration) -> Vec<String> {
+        match intake.smtp.addresses.is_empty() {
+            true => self.mailbox_addresses().collect(),
+            false => intake.smtp.addresses.clone(),
+        }
+    }
+
+    fn mailbox_addresses(&self) -> impl Iterator<Item = String> {
         let mailboxes = self.mailboxes.iter().map(|mailbox| mailbox.pop3.username.clone());
-        mailboxes.chain(self.relay.iter().map(|relay| relay.address.clone())).collect()
+        mailboxes.chain(self.relay.iter().map(|relay| relay.address.clone()))
     }
 
     /// Returns the folder of the private PostgreSQL, within the data folder.

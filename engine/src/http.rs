@@ -1,11 +1,12 @@
-//! Serves the process's state: `GET /live`, `GET /ready` and `GET /metrics`, without a sign-in and without personal data.
+//! Serves the process's state: `GET /live`, `GET /ready`, `GET /accept/smtp` and `GET /metrics`, without a sign-in and without personal
+//! data.
 //!
 //! Connections, headers and times are bounded. A request costs the database one short query at most.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actors::metrics::Metrics;
 use http_body_util::Full;
@@ -24,6 +25,7 @@ use tokio::sync::Semaphore;
 use crate::disk;
 use crate::gauges::DatabaseGauges;
 use crate::ready::Readiness;
+use crate::ready::acceptance::{Acceptance, Depth};
 use crate::ready::key_watch::KeyWatch;
 
 /// The commit that the program is built from, if the build sets the variable. The build does not ask git, because the result would depend
@@ -41,6 +43,7 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
 pub struct Observed {
     registry: Registry,
     readiness: Readiness,
+    acceptance: Acceptance,
     database: Database,
     gauges: DatabaseGauges,
     connections: IntGaugeVec,
@@ -59,6 +62,8 @@ pub struct ObservedParts {
     pub database: Database,
     /// The metrics that are read from the database.
     pub gauges: DatabaseGauges,
+    /// Whether mail is pushed to the program.
+    pub has_intake: bool,
     /// The keys that the program runs with.
     pub keys: KeyWatch,
     /// The data folder.
@@ -75,8 +80,17 @@ impl Observed {
     /// # Errors
     /// Two metrics have the same name.
     pub fn new(parts: ObservedParts) -> prometheus::Result<Observed> {
-        let ObservedParts { registry, metrics, database, gauges, keys, data_folder, is_embedded, quarantine_bytes_max } =
-            parts;
+        let ObservedParts {
+            registry,
+            metrics,
+            database,
+            gauges,
+            has_intake,
+            keys,
+            data_folder,
+            is_embedded,
+            quarantine_bytes_max,
+        } = parts;
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
             let gauge = IntGauge::new(name, help)?;
@@ -98,6 +112,7 @@ impl Observed {
             disk_free_bytes: gauge("xm_data_folder_free_bytes", "Room left on the disk of the data folder")?,
             disk_size_bytes: gauge("xm_data_folder_size_bytes", "Size of the disk of the data folder")?,
             readiness: Readiness::new(metrics, database.clone(), keys, is_embedded.then(|| data_folder.clone())),
+            acceptance: Acceptance::new(has_intake),
             registry,
             database,
             gauges,
@@ -105,9 +120,15 @@ impl Observed {
         })
     }
 
-    /// Sets whether mail is being taken; `/ready` shows it.
-    pub fn set_taking_mail(&self, is_taking_mail: bool) {
+    /// Sets whether mail is being taken, and whether there is room for more; `/ready` and `/accept/smtp` show it.
+    pub fn set_taking_mail(&self, is_taking_mail: bool, has_room: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
+        self.acceptance.note(is_taking_mail, has_room, Instant::now());
+    }
+
+    /// Sets that the program is about to stop: balancers should send mail elsewhere from now on.
+    pub fn set_leaving(&self) {
+        self.acceptance.leave();
     }
 
     /// Sets that the program is stopping, so that it takes no more mail.
@@ -125,8 +146,17 @@ impl Observed {
                 Ok(()) => text(StatusCode::OK, "ready\n"),
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
             },
+            "/accept/smtp" => {
+                let depth = if request.uri().query() == Some("deep=1") { Depth::Deep } else { Depth::Shallow };
+                match self.acceptance.look(depth, Instant::now()) {
+                    Ok(()) => text(StatusCode::OK, "accepting\n"),
+                    // Not 503: HAProxy (disable-on-404) leaves the connections of a server that answers 404 alone, and sends new ones
+                    // elsewhere. It closes the connections of a server that does not answer.
+                    Err(elsewhere) => text(StatusCode::NOT_FOUND, &format!("not accepting: {elsewhere}\n")),
+                }
+            }
             "/metrics" => self.metrics().await,
-            _ => text(StatusCode::NOT_FOUND, "there are /live, /ready and /metrics\n"),
+            _ => text(StatusCode::NOT_FOUND, "there are /live, /ready, /accept/smtp and /metrics\n"),
         }
     }
 
@@ -219,6 +249,7 @@ mod tests {
             registry,
             gauges: DatabaseGauges::new((&database, None), None, Duration::MAX).unwrap(),
             database,
+            has_intake: true,
             keys,
             data_folder: std::env::temp_dir(),
             is_embedded: false,
@@ -249,12 +280,12 @@ mod tests {
         let (address, observed) = served(TestCluster::shared().await.database().await).await;
         assert!(get(address, "/live").await.starts_with("HTTP/1.1 200"));
         assert!(get(address, "/ready").await.ends_with("not ready: no mail is taken: the program is starting\n"));
-        observed.set_taking_mail(true);
+        observed.set_taking_mail(true, true);
         assert!(get(address, "/ready").await.ends_with("\r\n\r\nready\n"));
 
         let nowhere = store::database::DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x");
         let (address, observed) = served(Database::new(nowhere).unwrap()).await;
-        observed.set_taking_mail(true);
+        observed.set_taking_mail(true, true);
         let answer = get(address, "/ready").await;
         assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("the database does not answer"), "{answer}");
         let metrics = get(address, "/metrics").await;

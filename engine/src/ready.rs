@@ -1,5 +1,6 @@
 //! Whether the program can take letters now, and if not, the reason in one sentence.
 
+pub mod acceptance;
 pub mod key_watch;
 pub mod unready;
 

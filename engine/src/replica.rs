@@ -65,7 +65,7 @@ fn named(server_name: &str, process_name: &str) -> Uuid {
     Uuid::new_v8(first)
 }
 
-/// Returns a digest of what all replicas should have configured alike: mailboxes, folder, relay and limits, without secrets.
+/// Returns a digest of what all replicas should have configured alike: mailboxes, intakes, folder, relay and limits, without secrets.
 fn digest(configuration: &Configuration) -> String {
     let mailboxes: Vec<_> = configuration
         .mailboxes
@@ -74,6 +74,7 @@ fn digest(configuration: &Configuration) -> String {
         .collect();
     let alike = json!({
         "mailboxes": mailboxes,
+        "intakes": configuration.intakes.iter().map(|intake| (&intake.name, &intake.smtp.addresses)).collect::<Vec<_>>(),
         "folder": configuration.folder.as_ref().map(|folder| (&folder.name, &folder.path)),
         "relay": configuration.relay.as_ref().map(|relay| (&relay.address, &relay.smtp.host)),
         "limits": configuration.limits,

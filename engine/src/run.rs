@@ -14,13 +14,11 @@ use actors::courier::Courier;
 use actors::courier::smtp::SmtpCourier;
 use actors::database_tasks::DatabaseTasks;
 use actors::metrics::Metrics;
-use actors::pipeline::{Pipeline, PipelineParts, PolledSource};
+use actors::pipeline::{Pipeline, PipelineParts, PolledSource, PushedSource};
 use actors::supervision::Policy;
 use actors::transfer_folder::TransferFolder;
-use actors::transport::NoContainer;
 use anyhow::{Context, bail};
 use mail::extract::MailLimits;
-use mail::pop3::Mailbox;
 use mail::smtp::Relay;
 use prometheus::Registry;
 use store::centre;
@@ -32,9 +30,8 @@ use store::error::AdministrationError;
 use store::people::SystemAccount;
 use store::replicas::Replica;
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::configuration::{Configuration, FolderConfiguration, MailboxConfiguration, RelayConfiguration};
+use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguration};
 use crate::database::{self, OpenDatabase, Purpose};
 use crate::failure::Exit;
 use crate::folder::{DataFolder, FolderLock};
@@ -45,6 +42,12 @@ use crate::issuer::Authority;
 use crate::keys::{self, LoadedKeys};
 use crate::ready::key_watch::KeyWatch;
 use crate::{acts, housekeeping, notices, operator, replica, summary};
+
+mod sources;
+mod stops;
+
+use sources::{polled, pushed, taken};
+use stops::Stops;
 
 /// First pause between two attempts to reach the database at the start; the pause grows up to [`START_PAUSE_MAX`].
 const START_PAUSE: Duration = Duration::from_secs(1);
@@ -100,12 +103,15 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Refuses a configuration without a mailbox or folder, or without a relay: only `run` needs them.
+/// Refuses a configuration without a source of letters, or without a relay: only `run` needs them.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
-    if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
-        bail!("no mailbox is configured: add a [[mailbox]] or a [folder] to the configuration, or no letter can come");
+    let has_mail = !configuration.mailboxes.is_empty() || !configuration.intakes.is_empty();
+    if !has_mail && configuration.folder.is_none() {
+        bail!(
+            "no mailbox is configured: add a [[mailbox]], an [[intake]] or a [folder] to the configuration, or no letter can come"
+        );
     }
-    if !configuration.mailboxes.is_empty() && configuration.relay.is_none() {
+    if has_mail && configuration.relay.is_none() {
         bail!("no relay is configured: add [relay] to the configuration, or no answer can leave");
     }
     Ok(())
@@ -182,6 +188,7 @@ impl Centre<'_> {
             server = server.name,
             mode = server.mode.as_str(),
             mailboxes = self.configuration.mailboxes.len(),
+            intakes = self.configuration.intakes.len(),
             folder = self.configuration.folder.as_ref().map(|folder| folder.path.display().to_string()),
             http = %self.configuration.server.http_address,
             "the centre runs"
@@ -189,7 +196,7 @@ impl Centre<'_> {
         let mut looks = tokio::time::interval(READINESS_INTERVAL);
         loop {
             tokio::select! {
-                _ = looks.tick() => observed.set_taking_mail(pipeline.is_taking_mail()),
+                _ = looks.tick() => observed.set_taking_mail(pipeline.is_taking_mail(), pipeline.has_room()),
                 escalation = pipeline.escalation() => {
                     let reason = escalation.map_or_else(|| "its supervisors are gone".to_owned(), |it| it.to_string());
                     tracing::error!("the centre stops, to be started again: {reason}");
@@ -197,6 +204,10 @@ impl Centre<'_> {
                 }
                 () = stops.told() => break,
             }
+        }
+        observed.set_leaving();
+        if !self.configuration.intakes.is_empty() {
+            self.give_notice(&mut stops).await;
         }
         observed.set_draining();
         self.drain(pipeline, &mut stops).await;
@@ -218,6 +229,7 @@ impl Centre<'_> {
             gauges: DatabaseGauges::new((&self.database, self.reading.clone()), first_end, kept_max)?,
             keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
+            has_intake: !self.configuration.intakes.is_empty(),
             is_embedded: self.configuration.is_embedded(),
             quarantine_bytes_max: self.configuration.limits.of_settling().stranger_bytes_of_reason(),
         })?);
@@ -269,7 +281,9 @@ impl Centre<'_> {
             couriers.push(Arc::new(self.smtp(relay, server)?));
         }
         couriers.extend(folder.map(|(_, folder)| -> Arc<dyn Courier> { Arc::new(folder) }));
-        let largest = sources.iter().map(|source| source.mail_bytes_max).max().unwrap_or(0);
+        let pushed = self.pushed()?;
+        let polled_max = sources.iter().map(|source| source.mail_bytes_max);
+        let largest = polled_max.chain(pushed.iter().map(|source| source.mail_bytes_max)).max().unwrap_or(0);
         let mail_bytes_max = usize::try_from(largest)?;
         Ok(PipelineParts {
             tasks: DatabaseTasks { database: self.database.clone(), runtime: self.runtime.clone() },
@@ -279,7 +293,7 @@ impl Centre<'_> {
             signing_key: Arc::clone(&self.keys.signing),
             issuer: self.issuer()?,
             sources,
-            pushed: Vec::new(),
+            pushed,
             couriers,
             replica,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
@@ -287,6 +301,11 @@ impl Centre<'_> {
             policy: Policy::default(),
             metrics,
         })
+    }
+
+    fn pushed(&self) -> anyhow::Result<Vec<PushedSource>> {
+        let configuration = self.configuration;
+        configuration.intakes.iter().map(|intake| pushed(configuration, intake, &self.runtime)).collect()
     }
 
     /// Loads the centre's authority, where its key is in the folder of keys.
@@ -310,6 +329,17 @@ impl Centre<'_> {
     fn transfer_folder(&self, folder: &FolderConfiguration) -> TransferFolder {
         let quiet = Duration::from_secs(folder.quiet_seconds);
         TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
+    }
+
+    /// Goes on for a little while balancers see that they should send mail elsewhere. A program that stopped at once would still be sent
+    /// mail, which its senders would have to send again.
+    async fn give_notice(&self, stops: &mut Stops) {
+        let seconds = self.configuration.server.drain_notice_seconds;
+        tracing::info!(seconds, "stopping soon: balancers that ask /accept/smtp send mail elsewhere");
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            () = stops.told() => {}
+        }
     }
 
     async fn drain(&self, pipeline: Pipeline, stops: &mut Stops) {
@@ -368,60 +398,4 @@ impl From<Fault> for Unprepared {
             Unprepared::Wrong(fault.into())
         }
     }
-}
-
-fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
-    let open = Mailbox::new(mailbox.pop3.clone()).with_context(|| format!("mailbox {}", mailbox.name))?;
-    Ok(PolledSource {
-        name: mailbox.name.clone(),
-        transport: Arc::new(open),
-        mail_bytes_max: mailbox.pop3.mail_size_max_bytes,
-        no_container: mailbox.no_container,
-        interval: Duration::from_secs(mailbox.poll_interval_seconds),
-    })
-}
-
-/// Makes the folder `in` of the transfer folder a source of letters. A file `*.sdc` is a document, whatever it holds, so the rule for mail
-/// without a container is never used.
-fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
-    PolledSource {
-        name: configured.name.clone(),
-        transport: Arc::new(folder.clone()),
-        mail_bytes_max: configured.file_size_max_bytes,
-        no_container: NoContainer::Quarantine,
-        interval: Duration::from_secs(configured.poll_interval_seconds),
-    }
-}
-
-/// The signals that stop the centre.
-struct Stops {
-    terminate: Signal,
-    interrupt: Signal,
-    /// SIGHUP, which a closed terminal or a reloading service manager sends; none where the program was started with SIGHUP ignored
-    /// (`nohup`).
-    hangup: Option<Signal>,
-}
-
-impl Stops {
-    fn new() -> anyhow::Result<Stops> {
-        let listen = |kind| signal(kind).context("signals cannot be received");
-        let hangup = if ignores_hangup() { None } else { Some(listen(SignalKind::hangup())?) };
-        Ok(Stops { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())?, hangup })
-    }
-
-    /// Waits for the next signal that stops the centre.
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            Some(_) = async { self.hangup.as_mut()?.recv().await } => {}
-        }
-    }
-}
-
-/// Says whether the program was started with SIGHUP ignored: bit 0 of the mask `SigIgn` in /proc/self/status, proc(5).
-fn ignores_hangup() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }

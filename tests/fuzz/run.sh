@@ -9,7 +9,7 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(mime armour der payload pop3)
+[ ${#targets[@]} -gt 0 ] || targets=(mime armour der payload pop3 intake)
 
 # Sanitizers need the nightly compiler; nothing else here does.
 if ! rustc +nightly --version >/dev/null 2>&1; then

@@ -108,6 +108,17 @@ impl Engine {
         Ok(twin)
     }
 
+    /// Replaces a text in the configuration file. It takes effect at the next start.
+    ///
+    /// # Errors
+    /// The file does not have the text, or cannot be written.
+    pub fn reconfigure(&self, from: &str, to: &str) -> Result<()> {
+        let file = self.data().join("xmserver.toml");
+        let text = fs::read_to_string(&file)?;
+        ensure!(text.contains(from), "the configuration has no {from}");
+        Ok(fs::write(file, text.replace(from, to))?)
+    }
+
     /// Sets an environment variable for `xmserver run`. It takes effect at the next start.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.variables.push((variable.to_owned(), value.to_owned()));

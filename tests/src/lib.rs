@@ -6,6 +6,7 @@ pub mod instruments;
 pub mod nemesis;
 pub mod program;
 pub mod proxy;
+pub mod sender;
 pub mod servers;
 pub mod site;
 pub mod size;

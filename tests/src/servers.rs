@@ -1,4 +1,4 @@
-//! Real mail servers and a Prometheus, started for one test on free loopback ports in a new folder.
+//! Real mail servers, a balancer and a Prometheus, started for one test on free loopback ports in a new folder.
 //!
 //! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. It is removed together with its
 //! folder when it is dropped; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops
@@ -9,6 +9,7 @@ mod certificate;
 mod daemon;
 mod dovecot;
 mod folder;
+mod haproxy;
 mod port;
 mod postfix;
 mod prometheus;
@@ -19,6 +20,8 @@ use anyhow::{Result, bail};
 
 pub use certificate::Certificate;
 pub use dovecot::{Account, Dovecot, DovecotSettings};
+pub use haproxy::{Backend, Haproxy};
+pub use port::Port;
 pub use postfix::Postfix;
 pub use prometheus::{Prometheus, promtool};
 

@@ -4,32 +4,36 @@
 //! The sender's copy is the only one that counts until the sender has the answer that its mail is settled. In all other cases (another
 //! fate, a crash of this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use sdc::digest::Digest;
 use sdc::document;
 use sdc::letter::Matricule;
 use store::database::fault::Fault;
-use store::letters::in_hand::{ATTEMPTS_MAX, Suspect};
+use store::letters::in_hand::ATTEMPTS_MAX;
 use store::planted::point;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::alone::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
+use super::recorder::{Recorder, Suspects};
 use super::source::{Admission, MailState};
 use crate::claims::{BeingTried, Lane};
 use crate::custody::Fate;
-use crate::metrics::ActorMetrics;
+use crate::metrics::{ActorMetrics, Metrics};
 use crate::room::{Claimant, Permits};
 
-/// Longest time that a sender waits while the database cannot be reached. After this time the sender gets the answer to send the mail again
-/// later.
-const HOLD_MAX: Duration = Duration::from_secs(120);
+/// Largest mail that is kept while it is lent, so that it can be lent again when the database answers again. A larger mail is returned to
+/// its sender after the first fault.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// First pause before a mail that a fault returned is lent again. Each further pause is twice as long.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// Longest pause before a mail that a fault returned is lent again.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Longest time that a mail waits for a permit of the slow lane, or, if its agency already uses as many permits as it may, until mail of
 /// that agency is settled and gives permits back.
 const ROOM_WAIT_MAX: Duration = Duration::from_millis(500);
@@ -52,12 +56,13 @@ pub struct Lender(Arc<LenderParts>);
 struct LenderParts {
     admission: Admission,
     metrics: ActorMetrics,
-    /// Identifier of this life of the actor. Each row of `xm.in_hand` contains the identifier of the life that wrote it. So mail which an
-    /// earlier life did not finish can be distinguished from mail that this life is processing.
-    life: Uuid,
-    next_line: AtomicI64,
-    /// Tokens of suspects, with the number of times that each failed alone.
-    suspects: Mutex<HashMap<String, i16>>,
+    /// Longest time that a mail is kept while the database cannot be reached. After this time the sender is asked to send the mail again
+    /// later.
+    hold_max: Duration,
+    recorder: Recorder,
+    suspects: Suspects,
+    /// Number of the next mail. It spreads the mails over the decoders.
+    next: AtomicU32,
     /// Number of senders that wait for the fate of their mail.
     lent: watch::Sender<usize>,
 }
@@ -82,17 +87,33 @@ impl Lender {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn begin(mut admission: Admission, metrics: ActorMetrics) -> Result<Lender, Fault> {
+    pub async fn begin(mut admission: Admission, hold_max: Duration, metrics: ActorMetrics) -> Result<Lender, Fault> {
         // Each process has its own lease and its own lines in `xm.in_hand`, because several processes take pushed mail for the same source
         // name.
         admission.key = format!("{}@{}", admission.name, admission.process).into();
+        // Each row of `xm.in_hand` contains the identifier of the life that wrote it. So mail which an earlier life did not finish can be
+        // distinguished from mail that this life is processing.
         let life = Uuid::now_v7();
         admission.take_lease().await?;
-        let suspects = admission.suspects(life).await?;
-        let suspects = suspects.into_iter().map(|Suspect { token, attempts }| (token, attempts)).collect();
-        let next_line = AtomicI64::new(0);
-        let lent = watch::Sender::new(0);
-        Ok(Lender(Arc::new(LenderParts { admission, metrics, life, next_line, suspects: Mutex::new(suspects), lent })))
+        let suspects = Suspects::begin(admission.suspects(life).await?);
+        let recorder = Recorder::start(admission.clone(), life, suspects.clone());
+        let (next, lent) = (AtomicU32::new(0), watch::Sender::new(0));
+        Ok(Lender(Arc::new(LenderParts { admission, metrics, hold_max, recorder, suspects, next, lent })))
+    }
+
+    /// Says whether the process drains. Mail is then returned to its senders.
+    pub fn is_draining(&self) -> bool {
+        self.0.admission.drain.is_told()
+    }
+
+    /// Waits until the process drains.
+    pub async fn draining(&self) {
+        self.0.admission.drain.told().await;
+    }
+
+    /// Returns the metrics that count the mail.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.admission.metrics
     }
 
     /// Lends a mail to the actors and waits for its fate. The sender may discard its mail only after `Settled` and `Left`; after every
@@ -117,48 +138,78 @@ impl Lender {
 
 impl LenderParts {
     async fn lend(&self, pushed: PushedMail) -> Fate {
+        let until = Instant::now() + self.hold_max;
+        if !self.opened(until).await {
+            return Fate::Returned;
+        }
+        let token = Digest::of(&pushed.mail).to_string();
+        let attempts = self.suspects.attempts(&token);
+        let claim = document::claim(&pushed.mail);
+        match attempts {
+            Some(attempts) => self.lend_alone(&token, pushed, claim, attempts).await.unwrap_or_else(|fault| {
+                self.metrics.fault();
+                tracing::debug!(mailbox = &*self.admission.name, %fault, "a pushed mail is left with its sender");
+                Fate::Returned
+            }),
+            None => self.lend_beside_others(&token, pushed, claim, until).await,
+        }
+    }
+
+    /// Waits until mail may be lent, for example until the database can be reached again. Returns `false` if that takes too long, or the
+    /// process drains.
+    async fn opened(&self, until: Instant) -> bool {
         let admission = &self.admission;
         let open = async {
             admission.claims.known().await;
             admission.gate.open().await;
         };
-        if timeout(HOLD_MAX, open).await.is_err() || !admission.may_fetch() {
-            return Fate::Returned;
+        tokio::select! {
+            opened = timeout_at(until.into(), open) => opened.is_ok() && admission.may_fetch(),
+            () = admission.drain.told() => false,
         }
-        let token = Digest::of(&pushed.mail).to_string();
-        let attempts = self.suspects().get(&token).copied();
-        let claim = document::claim(&pushed.mail);
-        let lent = match attempts {
-            Some(attempts) => self.lend_alone(&token, pushed, claim, attempts).await,
-            None => self.lend_beside_others(&token, pushed, claim).await,
-        };
-        lent.unwrap_or_else(|fault| {
-            self.metrics.fault();
-            tracing::debug!(mailbox = &*admission.name, %fault, "a pushed mail is left with its sender");
-            Fate::Returned
-        })
     }
 
+    /// Lends a mail. While a fault returns it, for example because the database fails over, it is kept and lent again: a mail server that
+    /// is asked to send a mail again does so only after minutes.
     async fn lend_beside_others(
         &self,
         token: &str,
         pushed: PushedMail,
         claim: Option<Matricule>,
-    ) -> Result<Fate, Fault> {
-        let Some(admitted) = self.admit(&pushed, claim).await else { return Ok(Fate::Deferred) };
-        let line = self.next_line.fetch_add(1, Ordering::Relaxed);
-        self.admission.record(self.life, line, vec![token.to_owned()]).await?;
+        until: Instant,
+    ) -> Fate {
+        let mut next = Some(pushed);
+        let mut pause = PAUSE_MIN;
+        while let Some(pushed) = next.take() {
+            let kept = (pushed.mail.len() <= KEPT_BYTES_MAX).then(|| pushed.clone());
+            let fate = self.lend_once(token, pushed, claim).await;
+            if fate != Fate::Returned || kept.is_none() || Instant::now() + pause >= until {
+                return fate;
+            }
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.admission.drain.told() => return Fate::Returned,
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+            if self.opened(until).await {
+                next = kept;
+            }
+        }
+        Fate::Returned
+    }
+
+    async fn lend_once(&self, token: &str, pushed: PushedMail, claim: Option<Matricule>) -> Fate {
+        let Some(admitted) = self.admit(&pushed, claim).await else { return Fate::Deferred };
+        let Some(recorded) = self.recorder.lent(token.to_owned()).await else {
+            self.metrics.fault();
+            return Fate::Returned;
+        };
         let fate = self.hand_on(token, pushed, (claim, admitted), MailState::Listed).await;
-        let suspects = if fate == Fate::Suspect { vec![token.to_owned()] } else { Vec::new() };
-        if fate == Fate::Suspect {
-            self.suspects().insert(token.to_owned(), 0);
+        match fate {
+            Fate::Suspect => self.recorder.suspect(recorded, token.to_owned()).await,
+            _ => self.recorder.back(recorded),
         }
-        // The fate is returned even if the mail's row cannot be deleted from `xm.in_hand`. The row is then left over, so that the next life
-        // of the actor treats the mail as a suspect; that is careful, and loses nothing.
-        if let Err(fault) = self.admission.strike_out(self.life, vec![line], suspects).await {
-            tracing::debug!(mailbox = &*self.admission.name, %fault, "a mail that came back stays written down");
-        }
-        Ok(fate)
+        fate
     }
 
     /// Tries a suspect while the whole process works on no other mail. The attempt is committed to the database first.
@@ -174,19 +225,19 @@ impl LenderParts {
         let Ok(permits) = timeout(ALONE_WAIT_MAX, admission.hands.take_all()).await else { return Ok(Fate::Deferred) };
         if !is_poison {
             admission.attempt(token.to_owned(), Vec::new()).await?;
-            self.suspects().insert(token.to_owned(), attempts + 1);
+            self.suspects.change(token, Some(attempts + 1));
         }
         // The mail gets the last lane: the decoder returns a mail whose lane has become worse since its admission, and no lane is worse.
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {
             AfterAlone::Absolved => {
-                self.suspects().remove(token);
                 admission.clear(vec![token.to_owned()]).await?;
+                self.suspects.change(token, None);
             }
             AfterAlone::TakenBack => {
-                self.suspects().insert(token.to_owned(), attempts);
                 admission.take_attempts_back(vec![token.to_owned()]).await?;
+                self.suspects.change(token, Some(attempts));
             }
             AfterAlone::Failed | AfterAlone::Unknown => {}
         }
@@ -206,8 +257,7 @@ impl LenderParts {
         let share = self.admission.hands.lend(0, admitted.permits, reports, &self.metrics);
         let content = (pushed.mail, pushed.over_size_bytes);
         let fetched = self.admission.fetched(token, content, (claim, admitted.lane), state, share);
-        let spread = u32::try_from(self.next_line.load(Ordering::Relaxed) & 0xFFFF).unwrap_or_default();
-        self.admission.decoders.hand_on(fetched, spread);
+        self.admission.decoders.hand_on(fetched, self.next.fetch_add(1, Ordering::Relaxed));
         // A report always arrives: every message with a part of the mail holds a `Share`, and the last share that is dropped sends the
         // report.
         let fate = fates.recv().await.map_or(Fate::Returned, |report| report.fate);
@@ -238,7 +288,7 @@ impl LenderParts {
             if began.elapsed() >= ROOM_WAIT_MAX || !admission.may_fetch() {
                 return None;
             }
-            tokio::time::sleep(ROOM_WAIT_STEP).await;
+            sleep(ROOM_WAIT_STEP).await;
         }
     }
 
@@ -251,10 +301,5 @@ impl LenderParts {
         }
         let place = timeout(ROOM_WAIT_MAX, self.admission.hands.take_slow(1)).await.ok()?;
         Some((place, claimant.map(|matricule| claims.trying(matricule))))
-    }
-
-    fn suspects(&self) -> std::sync::MutexGuard<'_, HashMap<String, i16>> {
-        // The map is valid after every single operation, so a panic elsewhere does not spoil it.
-        self.suspects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -58,12 +58,24 @@ impl Admission {
 
     /// Makes suspects of the mail that earlier lives did not finish, and lists all suspects.
     pub async fn suspects(&self, life: Uuid) -> Result<Vec<Suspect>, Fault> {
-        let key = self.key.clone();
+        let (key, name) = (self.key.clone(), self.name.clone());
         self.call(async move |mut c| {
-            in_hand::adopt_leftovers(&mut c, &key, life).await?;
-            in_hand::suspects(&mut c, &key).await
+            in_hand::adopt_leftovers(&mut c, (&key, &name), life).await?;
+            in_hand::suspects(&mut c, &name).await
         })
         .await
+    }
+
+    /// Lists the suspects of a pushed source that all replicas know.
+    pub async fn shared_suspects(&self) -> Result<Vec<Suspect>, Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::suspects(&mut c, &name).await).await
+    }
+
+    /// Forgets the suspects of a pushed source that have not come again for long.
+    pub async fn forget_suspects(&self) -> Result<(), Fault> {
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::forget_pushed(&mut c, &name).await).await
     }
 
     /// Writes the tokens of mails that are about to be lent into one row of `xm.in_hand`.
@@ -74,10 +86,10 @@ impl Admission {
 
     /// Records the suspects, then deletes the rows of these batches from `xm.in_hand`, since all mails of these rows have been reported.
     pub async fn strike_out(&self, life: Uuid, batches: Vec<i64>, suspects: Vec<String>) -> Result<(), Fault> {
-        let key = self.key.clone();
+        let (key, name) = (self.key.clone(), self.name.clone());
         self.call(async move |mut c| {
             if !suspects.is_empty() {
-                in_hand::suspect(&mut c, &key, &suspects).await?;
+                in_hand::suspect(&mut c, &name, &suspects).await?;
             }
             in_hand::strike_out(&mut c, &key, life, &batches).await
         })
@@ -86,19 +98,19 @@ impl Admission {
 
     /// Commits that a suspect is about to be tried alone, and clears the suspects that were settled.
     pub async fn attempt(&self, token: String, settled: Vec<String>) -> Result<(), Fault> {
-        let key = self.key.clone();
-        self.call(async move |mut c| in_hand::attempt(&mut c, &key, &token, &settled).await).await
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::attempt(&mut c, &name, &token, &settled).await).await
     }
 
     /// Takes back the attempts of suspects that a fault or a stop of the process ended, so that these attempts do not count.
     pub async fn take_attempts_back(&self, tokens: Vec<String>) -> Result<(), Fault> {
-        let key = self.key.clone();
-        self.call(async move |mut c| in_hand::take_attempts_back(&mut c, &key, &tokens).await).await
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::take_attempts_back(&mut c, &name, &tokens).await).await
     }
 
     /// Clears suspects that were settled or are no longer in their mailbox.
     pub async fn clear(&self, tokens: Vec<String>) -> Result<(), Fault> {
-        let key = self.key.clone();
-        self.call(async move |mut c| in_hand::clear(&mut c, &key, &tokens).await).await
+        let name = self.name.clone();
+        self.call(async move |mut c| in_hand::clear(&mut c, &name, &tokens).await).await
     }
 }

@@ -41,8 +41,8 @@ pub enum MailState {
 pub struct Admission {
     /// Configured name of the source. Names of mailboxes and of folders are unique together.
     pub name: Arc<str>,
-    /// Name of the source in leases, in `xm.in_hand` and in the table of suspects. It is `name`, with the process appended where each
-    /// process has its own mail.
+    /// Name of the source in leases and in `xm.in_hand`. It is `name`, with the process appended where each process has its own mail.
+    /// Suspects have the source's name alone: a mail that made one replica panic is a suspect of all.
     pub key: Arc<str>,
     /// Facts about the source's transport.
     pub facts: TransportFacts,
@@ -121,7 +121,7 @@ impl Admission {
             over_size_bytes,
             form: self.facts.form,
             provenance: Provenance {
-                name: MailName { mailbox: self.key.clone(), uidl: token.into() },
+                name: MailName { mailbox: self.name.clone(), uidl: token.into() },
                 source: Source {
                     transport: self.facts.answers_by,
                     mailbox: self.name.clone(),

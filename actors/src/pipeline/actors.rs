@@ -223,13 +223,15 @@ pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &D
     }
     for pushed in &parts.pushed {
         let facts = pushed.transport.facts();
-        let gate = PushIntakeParts {
-            source: shared.admission(parts, decoders, (&pushed.name, pushed.no_container), facts),
+        let admission = shared.admission(parts, decoders, (&pushed.name, pushed.no_container), facts);
+        let intake = PushIntakeParts {
+            source: Admission { mail_bytes_max: pushed.mail_bytes_max, ..admission },
             transport: Arc::clone(&pushed.transport),
+            hold_max: pushed.hold_max,
             polling: Arc::clone(&shared.polling),
         };
         let link = Link::new(parts.metrics.actor("push_intake"));
-        let make = move |guard| PushIntake::new(gate.clone(), guard);
+        let make = move |guard| PushIntake::new(intake.clone(), guard);
         shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
     }
     arbiters.push(arbiter);

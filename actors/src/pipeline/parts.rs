@@ -40,6 +40,10 @@ pub struct PushedSource {
     pub name: String,
     /// Protocol by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
+    /// Size in bytes of the largest mail that is taken whole.
+    pub mail_bytes_max: u64,
+    /// Longest time that a mail is kept while the database cannot be reached. Its sender waits meanwhile.
+    pub hold_max: Duration,
     /// What to do with mail that holds no container. `leave` is impossible: a pushed mail has no mailbox in which it could stay.
     pub no_container: NoContainer,
 }

@@ -5,6 +5,7 @@
 
 mod bad;
 mod couriers;
+mod lmtp;
 mod stands;
 mod transports;
 
@@ -15,6 +16,7 @@ use actors::custody::Fate;
 
 use bad::{BadFolder, Careless, Vice};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
+use lmtp::LmtpStand;
 use stands::{FolderStand, Pop3Stand, PushedStand};
 use transports::{Breach, Stand, World, listed};
 
@@ -42,6 +44,21 @@ fn the_transfer_folder_keeps_the_contract_of_transports() {
 #[test]
 fn a_pushed_source_keeps_the_contract_of_transports() {
     kept(transports::hold(&World::new(), &|| Box::new(PushedStand::new(|fate| fate == Fate::Settled))));
+}
+
+#[test]
+fn mail_pushed_by_lmtp_keeps_the_contract_of_transports() {
+    let world = World::new();
+    kept(transports::hold(&world, &|| Box::new(LmtpStand::new(&world))));
+}
+
+#[test]
+fn one_that_answers_before_the_fate_is_known_breaks_it() {
+    let world = World::new();
+    let stand = || -> Box<dyn Stand> { Box::new(LmtpStand::hasty(&world)) };
+    kept(transports::hold_to("lends", &world, &stand));
+    broken(transports::hold_to("settles", &world, &stand));
+    broken(transports::hold_to("returns", &world, &stand));
 }
 
 #[test]

@@ -432,13 +432,13 @@ fn positive(key: &str, value: u64, problems: &mut Vec<String>) {
     within(key, value, 1, 86_400, problems);
 }
 
-fn within(key: &str, value: u64, least: u64, most: u64, problems: &mut Vec<String>) {
+pub(crate) fn within(key: &str, value: u64, least: u64, most: u64, problems: &mut Vec<String>) {
     if value < least || value > most {
         problems.push(format!("{key}: expected {least} to {most}, found {value}"));
     }
 }
 
-fn finish(problems: Vec<String>) -> Result<(), SettingsError> {
+pub(crate) fn finish(problems: Vec<String>) -> Result<(), SettingsError> {
     if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use actors::transfer_folder::{self, LOOK_PATIENCE, Trouble};
 use chrono::{Days, Utc};
+use mail::intake::Listener;
 
 use super::findings::{Findings, Verdict};
 use crate::clock::Clock;
@@ -36,8 +37,8 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         );
         findings.add(Verdict::Warn, "environment", text);
     }
-    if configuration.mailboxes.is_empty() && configuration.folder.is_none() {
-        let text = "none is configured: add a [[mailbox]], or a [folder], to the configuration file";
+    if configuration.mailboxes.is_empty() && configuration.folder.is_none() && configuration.intakes.is_empty() {
+        let text = "none is configured: add a [[mailbox]], an [[intake]] or a [folder] to the configuration file";
         findings.add(Verdict::Fail, "mailboxes", text);
     }
     for mailbox in &configuration.mailboxes {
@@ -53,8 +54,17 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
             folder.path.display().to_string(),
         );
     }
+    for intake in &configuration.intakes {
+        let problems = Listener::new(intake.smtp.clone())
+            .map_err(|error| error.problems)
+            .and_then(|listener| listener.check_files().map_err(|problem| vec![problem]));
+        let well = format!("{} for {}", intake.smtp.listen, configuration.addresses_of(intake).join(", "));
+        findings.judge(&format!("intake {}", intake.name), Verdict::Fail, problems.err().unwrap_or_default(), well);
+    }
     match &configuration.relay {
-        None if configuration.mailboxes.is_empty() && configuration.folder.is_some() => {}
+        None if configuration.mailboxes.is_empty()
+            && configuration.intakes.is_empty()
+            && configuration.folder.is_some() => {}
         None => findings.add(Verdict::Fail, "relay", "none is configured: add [relay], or no answer can leave"),
         Some(relay) => {
             let problems = relay.smtp.credential().err().map(|error| error.problems).unwrap_or_default();

@@ -23,9 +23,9 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[server]\nhttp_adress = \"x\"",
         "FILE: unknown key server.http_adress: expected one of data_folder, keys_folder, process_name, http_address, \
-         log_format, log_level, shutdown_seconds_max, metrics_kept_seconds_max",
+         log_format, log_level, drain_notice_seconds, shutdown_seconds_max, metrics_kept_seconds_max",
     ),
-    ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, folder, relay, limits"),
+    ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, relay, limits"),
     (
         "[server]\nhttp_address = \"here\"",
         "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464",
@@ -63,6 +63,29 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[database]\nconnections_max = -1",
         "FILE: database.connections_max: expected a whole number of 0 or more, found -1",
+    ),
+    (
+        "[[intake]]\nname = \"lmtp\"\nno_container = \"leave\"\n[intake.smtp]\nlisten = \"127.0.0.1:24\"\nsecurity = \"none\"\n\
+         addresses = [\"a@b.org\"]",
+        "FILE: intake 1: no_container: expected quarantine or drop, found leave: an intake has no mailbox to leave mail in",
+    ),
+    (
+        "[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"127.0.0.1:24\"\nsecurity = \"none\"",
+        "FILE: intake 1: smtp.addresses: expected the centre's addresses, found none, and no [relay] names one",
+    ),
+    (
+        "[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"0.0.0.0:24\"\nsecurity = \"none\"\naddresses = [\"a@b.org\"]",
+        "FILE: intake 1: smtp.security: `none` is for servers on this machine; 0.0.0.0:24 is reached from elsewhere, so expected `tls` \
+         or `starttls`",
+    ),
+    (
+        "[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"127.0.0.1:24\"\naddresses = [\"a@b.org\"]",
+        "FILE: intake 1: smtp.certificate_file: expected the server's certificate, found none",
+    ),
+    (
+        "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 0\n[intake.smtp]\nlisten = \"127.0.0.1:24\"\nsecurity = \"none\"\n\
+         addresses = [\"a@b.org\"]",
+        "FILE: intake 1: hold_seconds_max: expected 1 to 600, found 0",
     ),
     (
         "MAILBOX\npassword_env = \"P\"\nport = 99999",
@@ -198,6 +221,17 @@ fn the_samples_folder_is_valid_and_shows_the_defaults() {
     let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
     let [shown, short] = [&shown, "[folder]\npath = \"/srv/transfer\""].map(|text| load(text).unwrap().folder.unwrap());
     assert_eq!(serde_json::to_value(&shown).unwrap(), serde_json::to_value(&short).unwrap());
+}
+
+#[test]
+fn the_samples_intake_is_valid_and_shows_the_defaults() {
+    let lines = SAMPLE.lines().skip_while(|line| *line != "# [[intake]]").take_while(|line| !line.is_empty());
+    let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
+    let relay = "[relay]\naddress = \"centre@example.org\"\n[relay.smtp]\nhost = \"mail.example.org\"\n";
+    let short = "[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"127.0.0.1:2424\"\nsecurity = \"none\"\n";
+    let [shown, short] = [&shown, short].map(|text| load(&format!("{text}{relay}")).unwrap());
+    assert_eq!(serde_json::to_value(&shown.intakes).unwrap(), serde_json::to_value(&short.intakes).unwrap());
+    assert_eq!(short.addresses_of(&short.intakes[0]), ["centre@example.org"]);
 }
 
 #[test]

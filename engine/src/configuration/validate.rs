@@ -1,6 +1,7 @@
 //! Checks the values of a configuration beyond their types. The check looks at neither disk nor network; `xmserver check` does.
 
 use actors::pipeline::Limits;
+use actors::transport::NoContainer;
 use figment::Figment;
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +14,7 @@ pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<
     database(configuration, &mut problems);
     mailboxes(configuration, &mut problems);
     folder(configuration, &mut problems);
+    intakes(configuration, &mut problems);
     if let Some(relay) = &configuration.relay {
         if let Err(error) = relay.smtp.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded("relay.smtp.", problem));
@@ -85,6 +87,7 @@ fn server(configuration: &Configuration, problems: &mut Problems<'_>) {
     if EnvFilter::try_new(&server.log_level).is_err() || server.log_level.is_empty() {
         problems.add("server.log_level", "error, warn, info, debug or trace", &server.log_level);
     }
+    between("server.drain_notice_seconds", server.drain_notice_seconds, 0, 300, problems);
     between("server.shutdown_seconds_max", server.shutdown_seconds_max, 1, 3600, problems);
     between("server.metrics_kept_seconds_max", server.metrics_kept_seconds_max, 1, 3600, problems);
 }
@@ -156,6 +159,42 @@ fn folder(configuration: &Configuration, problems: &mut Problems<'_>) {
     between("folder.poll_interval_seconds", folder.poll_interval_seconds, 1, 86_400, problems);
     between("folder.quiet_seconds", folder.quiet_seconds, 0, 3600, problems);
     between("folder.file_size_max_bytes", folder.file_size_max_bytes, 16 << 10, 64 << 20, problems);
+}
+
+/// Checks the addresses at which mail is pushed. Leases, the journal and metrics know mailboxes, folder and intakes only by name.
+fn intakes(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let folder = configuration.folder.iter().map(|folder| &folder.name);
+    let polled: Vec<&String> = configuration.mailboxes.iter().map(|mailbox| &mailbox.name).chain(folder).collect();
+    for (index, intake) in configuration.intakes.iter().enumerate() {
+        let prefix = format!("intake.{index}.");
+        name(&prefix, &intake.name, problems);
+        let others = configuration.intakes[..index].iter().map(|other| &other.name);
+        if polled.iter().copied().chain(others).any(|other| *other == intake.name) {
+            let problem = format!("name: expected a name of its own, found {:?} twice", intake.name);
+            problems.add_worded(&prefix, &problem);
+        }
+        if intake.no_container == NoContainer::Leave {
+            let problem =
+                "no_container: expected quarantine or drop, found leave: an intake has no mailbox to leave mail in";
+            problems.add_worded(&prefix, problem);
+        }
+        if !(1..=600).contains(&intake.hold_seconds_max) {
+            let found = intake.hold_seconds_max;
+            problems.add_worded(&prefix, &format!("hold_seconds_max: expected 1 to 600, found {found}"));
+        }
+        if let Err(error) = intake.smtp.validate() {
+            error.problems.iter().for_each(|problem| problems.add_worded(&format!("{prefix}smtp."), problem));
+        }
+        let addresses = configuration.addresses_of(intake);
+        if addresses.is_empty() {
+            let problem = "addresses: expected the centre's addresses, found none, and no [relay] names one";
+            problems.add_worded(&format!("{prefix}smtp."), problem);
+        }
+        for address in intake.smtp.addresses.iter().filter(|address| !is_address(address)) {
+            let problem = format!("addresses: expected addresses, local@domain, found {address:?}");
+            problems.add_worded(&format!("{prefix}smtp."), &problem);
+        }
+    }
 }
 
 fn name(prefix: &str, name: &str, problems: &mut Problems<'_>) {

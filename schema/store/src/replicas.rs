@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
-use crate::letters::outbox;
+use crate::letters::{in_hand, outbox};
 
 mod assigned;
 mod list;
@@ -139,6 +139,7 @@ pub async fn leave(connection: &mut AsyncPgConnection, replica: &Replica) -> Res
     let binds = [Bind::Uuid(replica.process), Bind::Uuid(replica.life)];
     if Statement::<()>::new(text, &binds).execute(connection).await? > 0 {
         free(connection, replica.process).await?;
+        in_hand::adopt_pushed(connection, replica.process).await?;
     }
     Ok(())
 }
@@ -170,6 +171,7 @@ pub async fn bury(connection: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Fault
             for process in &dead {
                 free(connection, *process).await?;
                 outbox::release(connection, *process).await?;
+                in_hand::adopt_pushed(connection, *process).await?;
             }
             Ok(dead)
         })

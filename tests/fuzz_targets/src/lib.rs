@@ -7,12 +7,14 @@
 
 mod armour;
 mod der;
+mod intake;
 mod mime;
 mod payload;
 mod pop3;
 
 pub use armour::armour;
 pub use der::der;
+pub use intake::intake;
 pub use mime::mime;
 pub use payload::payload;
 pub use pop3::pop3;
@@ -21,5 +23,5 @@ pub use pop3::pop3;
 pub type Surface = fn(&[u8]);
 
 /// Every surface by its name, which is also the name of its fuzz target and of its folder of seeds.
-pub const SURFACES: [(&str, Surface); 5] =
-    [("mime", mime), ("armour", armour), ("der", der), ("payload", payload), ("pop3", pop3)];
+pub const SURFACES: [(&str, Surface); 6] =
+    [("mime", mime), ("armour", armour), ("der", der), ("payload", payload), ("pop3", pop3), ("intake", intake)];

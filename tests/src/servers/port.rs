@@ -13,21 +13,22 @@ use tokio::net::TcpSocket;
 
 /// A port of 127.0.0.1 that is reserved for a server.
 #[derive(Debug)]
-pub(super) struct Port {
+pub struct Port {
     address: SocketAddr,
     _holder: TcpSocket,
 }
 
 impl Port {
     /// Reserves a free port.
-    pub(super) fn hold() -> Result<Port> {
+    pub fn hold() -> Result<Port> {
         let holder = TcpSocket::new_v4()?;
         holder.set_reuseaddr(true)?;
         holder.bind((Ipv4Addr::LOCALHOST, 0).into()).context("no free port on 127.0.0.1")?;
         Ok(Port { address: holder.local_addr()?, _holder: holder })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    /// Returns the address.
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 }

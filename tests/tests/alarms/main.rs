@@ -14,6 +14,7 @@ mod world;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use scenarios::sender::Pushed;
 use scenarios::town::CENTRE_ADDRESS;
 
 use letters::{AGENCIES, rubbish};
@@ -90,10 +91,12 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.hear(&["LettersStuck", "MailHeld", "MetricsMissing"]);
     world.run("ROLLBACK");
     world.wait_until_answered();
-    world.expect(&["DatabaseAway"]);
+    world.expect(&["DatabaseAway", "IntakeHolding"]);
     world.lose_the_database();
-    world.hear(&["DatabaseAway"]);
+    let pushed = world.push();
+    world.hear(&["DatabaseAway", "IntakeHolding"]);
     world.find_the_database();
+    assert_eq!(pushed.join().unwrap(), Pushed::Answered(250), "the sender has waited until its letter was settled");
     world.write();
     world.wait_until_answered();
 
@@ -122,6 +125,7 @@ fn pass_a_quiet_hour(world: &mut World) {
     for _ in 0..5 {
         world.write();
     }
+    assert_eq!(world.push().join().unwrap(), Pushed::Answered(250));
     world.wait_until_answered();
     world.read_back();
     world.wait_until_answered();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
@@ -11,7 +12,8 @@ use scenarios::database::OwnDatabase;
 use scenarios::engine::Engine;
 use scenarios::instruments::{Moves, lies_of_an_idle_program};
 use scenarios::program::xmserver_nemesis;
-use scenarios::servers::{Account, Dovecot, Postfix, Prometheus, wait_within};
+use scenarios::sender::{Pushed, Sender};
+use scenarios::servers::{Account, Dovecot, Port, Postfix, Prometheus, wait_within};
 use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found, let_read};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls};
@@ -36,6 +38,8 @@ pub struct World {
     pub prometheus: Prometheus,
     /// Both programs. The second takes over the leases when the first does not run.
     pub engines: [Engine; 2],
+    /// Ports at which the programs take pushed mail.
+    ports: [Port; 2],
     pub resident: Resident,
     pub homeless: Resident,
     pub moves: Moves,
@@ -57,7 +61,12 @@ fn rules() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/prometheus").canonicalize().unwrap()
 }
 
-fn configuration(database: &str, dovecot: &Dovecot, postfix: &Postfix, http: SocketAddr) -> String {
+fn configuration(
+    database: &str,
+    (dovecot, postfix): (&Dovecot, &Postfix),
+    intake: SocketAddr,
+    http: SocketAddr,
+) -> String {
     let mut text = format!(
         "[server]\nhttp_address = \"{http}\"\nmetrics_kept_seconds_max = 1\n{database}\
          [limits]\nquarantine_bytes_max = {}\n[relay]\naddress = \"{CENTRE_ADDRESS}\"\n\
@@ -65,6 +74,10 @@ fn configuration(database: &str, dovecot: &Dovecot, postfix: &Postfix, http: Soc
         quarantine_bytes_max(),
         postfix.smtp_address().port(),
     );
+    // Its senders wait until the database is back, however long that takes.
+    text.push_str(&format!(
+        "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 600\n[intake.smtp]\nlisten = \"{intake}\"\nsecurity = \"none\"\n"
+    ));
     for (name, rule, address) in [("main", "quarantine", CENTRE_ADDRESS), ("left", "leave", LEFT_ADDRESS)] {
         text.push_str(&format!(
             "[[mailbox]]\nname = \"{name}\"\npoll_interval_seconds = 1\nno_container = \"{rule}\"\n[mailbox.pop3]\n\
@@ -82,7 +95,9 @@ impl World {
         let accounts = [CENTRE_ADDRESS, LEFT_ADDRESS, &address(OFFICE)];
         let dovecot = Dovecot::start(&accounts.map(|address| Account::new(address, PASSWORD))).unwrap();
         let postfix = Postfix::start(&dovecot).unwrap();
-        let configured = |http| configuration(&database.configured(), &dovecot, &postfix, http);
+        let ports = [Port::hold().unwrap(), Port::hold().unwrap()];
+        let intake = ports[0].address();
+        let configured = |http| configuration(&database.configured(), (&dovecot, &postfix), intake, http);
         let mut first = Engine::of(xmserver_nemesis().unwrap(), PASSWORD, configured).unwrap();
         found(&first).unwrap();
         first.operate(&["sample", "restore", "election"]).unwrap();
@@ -92,6 +107,7 @@ impl World {
         first.operate(&["agency", "recharge", &OFFICE.to_string(), CREDIT]).unwrap();
         start_first(&mut first);
         let mut second = first.twin().unwrap();
+        second.reconfigure(&intake.to_string(), &ports[1].address().to_string()).unwrap();
         start_on_a_healthy_disk(&mut second).unwrap();
         second.wait_until_ready().unwrap();
         let engines = [first, second];
@@ -101,6 +117,7 @@ impl World {
         let mut world = World {
             prometheus,
             engines,
+            ports,
             resident,
             homeless,
             moves: Moves::default(),
@@ -206,6 +223,14 @@ impl World {
 
     pub fn run(&self, sql: &str) {
         self.runtime.block_on(self.sql.batch_execute(sql)).unwrap();
+    }
+
+    /// Begins to push a letter to the first program. The thread ends when the sender is answered.
+    pub fn push(&mut self) -> JoinHandle<Pushed> {
+        let (_, mail) = self.resident.write().unwrap();
+        let mail = mail.render().unwrap();
+        let mut sender = Sender::new(self.ports[0].address(), CENTRE_ADDRESS);
+        std::thread::spawn(move || sender.push(&mail))
     }
 
     pub fn lose_the_database(&mut self) {

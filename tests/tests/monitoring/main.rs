@@ -15,7 +15,7 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use engine::command::CommandLine;
 use scenarios::database::OwnDatabase;
-use scenarios::servers::{Prometheus, promtool, wait_within};
+use scenarios::servers::{Port, Prometheus, promtool, wait_within};
 use scenarios::site::Site;
 use scenarios::town::{CENTRE_ADDRESS, Resident, address, let_read};
 use sdc::refusal::RefusalCode;
@@ -253,6 +253,7 @@ struct Watched {
     prometheus: Prometheus,
     site: Site,
     resident: Resident,
+    _intake: Port,
     _database: OwnDatabase,
     _runtime: Runtime,
 }
@@ -261,7 +262,12 @@ impl Watched {
     fn new() -> Watched {
         let runtime = Runtime::new().unwrap();
         let database = OwnDatabase::start(&runtime).unwrap();
-        let further = database.configured();
+        let intake = Port::hold().unwrap();
+        let further = format!(
+            "{}[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"{}\"\nsecurity = \"none\"\n",
+            database.configured(),
+            intake.address()
+        );
         let mut site = Site::found(&[address(OFFICE)], &further).unwrap();
         site.engine.operate(&["sample", "restore", "election"]).unwrap();
         database.run(&runtime, STATION).unwrap();
@@ -273,7 +279,7 @@ impl Watched {
         let prometheus = Prometheus::start(&root().join("deploy/prometheus"), site.engine.http_address()).unwrap();
         wait_within(PATIENCE, "Prometheus has seen the centre", || Ok(prometheus.query("xm:up:count")? == [1.0]))
             .unwrap();
-        Watched { prometheus, site, resident, _database: database, _runtime: runtime }
+        Watched { prometheus, site, resident, _intake: intake, _database: database, _runtime: runtime }
     }
 
     /// Lets the office send an import, a certification and an invalid voucher code twice: first without a quota, so that records are read,

@@ -58,6 +58,8 @@ pub struct Case<'w> {
     registry: Registry,
     pub metrics: Arc<Metrics>,
     pub gate: Gate,
+    /// Longest time that a pushed mail is kept while the database cannot be reached.
+    pub hold_max: Duration,
     pub running: Vec<Running>,
 }
 
@@ -90,6 +92,7 @@ impl<'w> Case<'w> {
             registry,
             metrics,
             gate: Gate::default(),
+            hold_max: Duration::ZERO,
             running: Vec::new(),
         }
     }
@@ -133,6 +136,7 @@ impl<'w> Case<'w> {
                 let parts = PushIntakeParts {
                     source: self.admission(transport.facts(), draining),
                     transport,
+                    hold_max: self.hold_max,
                     polling: Arc::clone(&polling),
                 };
                 let link = Link::new(self.metrics.actor("push_intake"));

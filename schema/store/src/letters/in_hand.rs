@@ -68,17 +68,46 @@ pub async fn strike_out(
     Ok(())
 }
 
-/// Turns mails of this source that other instances recorded into suspects. The caller has the source's lease, so those instances have
-/// ended.
+/// Turns mails that other instances recorded under `key` into suspects of `source`. The caller has the lease of `key`, so those instances
+/// have ended.
 ///
 /// # Errors
 /// A fault of the database.
-pub async fn adopt_leftovers(connection: &mut AsyncPgConnection, source: &str, instance: Uuid) -> Result<(), Fault> {
-    let text = "WITH gone AS (DELETE FROM xm.in_hand WHERE mailbox = ? AND instance <> ? RETURNING mailbox, uidls)
+pub async fn adopt_leftovers(
+    connection: &mut AsyncPgConnection,
+    (key, source): (&str, &str),
+    instance: Uuid,
+) -> Result<(), Fault> {
+    let text = "WITH gone AS (DELETE FROM xm.in_hand WHERE mailbox = ? AND instance <> ? RETURNING uidls)
                 INSERT INTO xm.suspects (mailbox, uidl)
-                SELECT DISTINCT mailbox, unnest(uidls) FROM gone ON CONFLICT (mailbox, uidl) DO NOTHING";
-    let binds = [Bind::Text(source), Bind::Uuid(instance)];
+                SELECT DISTINCT ?, unnest(uidls) FROM gone ON CONFLICT (mailbox, uidl) DO NOTHING";
+    let binds = [Bind::Text(key), Bind::Uuid(instance), Bind::Text(source)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
+    Ok(())
+}
+
+/// Turns pushed mails that a replica which is gone had recorded into suspects of their source, so that they are tried alone whichever
+/// replica their senders push them to next. A pushed source's records have its name, `@` and the process's identity.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn adopt_pushed(connection: &mut AsyncPgConnection, gone: Uuid) -> Result<(), Fault> {
+    let text = "WITH gone AS (DELETE FROM xm.in_hand WHERE right(mailbox, 37) = '@' || ?
+                              RETURNING left(mailbox, -37) AS source, uidls)
+                INSERT INTO xm.suspects (mailbox, uidl)
+                SELECT DISTINCT source, unnest(uidls) FROM gone ON CONFLICT (mailbox, uidl) DO NOTHING";
+    Statement::<()>::new(text, &[Bind::Text(&gone.to_string())]).execute(connection).await?;
+    Ok(())
+}
+
+/// Forgets the suspects of a pushed source that have not come again for a week. Nothing lists such a source, so nothing else tells that a
+/// suspect is gone; mail servers give a mail up after five days.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn forget_pushed(connection: &mut AsyncPgConnection, source: &str) -> Result<(), Fault> {
+    let text = "DELETE FROM xm.suspects WHERE mailbox = ? AND seen_at < now() - interval '7 days'";
+    Statement::<()>::new(text, &[Bind::Text(source)]).execute(connection).await?;
     Ok(())
 }
 

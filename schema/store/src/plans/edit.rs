@@ -10,10 +10,11 @@ pub struct PlanEdit {
     /// Purpose of a new plan, in a person's words; absent where an existing plan is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<String>,
-    /// New limit of records and keys in a day; absent where it does not change, `Some(None)` for no limit.
+    /// New limit of the acts that each agency of the plan may read in a day. Each record that an import answers is one act, and so is each
+    /// legal key that a certify asks about. Absent where the limit does not change, `Some(None)` for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_acts_per_day: Option<Option<i64>>,
-    /// New limit of octets in a day; absent where it does not change, `Some(None)` for no limit.
+    /// New limit of the octets that each agency of the plan may read in a day; absent where it does not change, `Some(None)` for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_bytes_per_day: Option<Option<i64>>,
     /// The change of the rights to one table.

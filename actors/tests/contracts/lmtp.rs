@@ -1,0 +1,187 @@
+//! The stand of mail that is pushed by LMTP: senders with real connections, each with one mail, which they send again until they are told
+//! that it is settled.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actors::admission::lender::{Lender, PushedMail};
+use actors::transport::intake::MailIntake;
+use actors::transport::pushed::Pushed;
+use actors::transport::{Form, TransportFacts, TransportFault};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use mail::intake::{Content, IntakeSettings, Listener, Outcome, Protocol, Recipient};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::transports::{Stand, Way, World};
+
+const ADDRESS: &str = "centre@example.org";
+/// How long a sender waits before it sends its mail again.
+const SENDER_PAUSE: Duration = Duration::from_millis(10);
+
+/// Senders of pushed mail, and the intakes of all processes that they may push to.
+pub struct LmtpStand {
+    runtime: Handle,
+    senders: Mutex<JoinSet<()>>,
+    shared: Arc<Shared>,
+    /// Makes the transport of a process.
+    make: fn(Listener, &Handle) -> Arc<dyn Pushed>,
+}
+
+#[derive(Default)]
+struct Shared {
+    ports: Mutex<Vec<u16>>,
+    turns: AtomicUsize,
+    held: AtomicUsize,
+    is_cut: watch::Sender<bool>,
+}
+
+impl LmtpStand {
+    pub fn new(world: &World) -> LmtpStand {
+        LmtpStand::of(world, |listener, runtime| {
+            Arc::new(MailIntake { name: "source".to_owned(), listener, runtime: runtime.clone() })
+        })
+    }
+
+    /// A stand whose intake answers each mail before its fate is known.
+    pub fn hasty(world: &World) -> LmtpStand {
+        LmtpStand::of(world, |listener, runtime| Arc::new(Hasty { listener, runtime: runtime.clone() }))
+    }
+
+    fn of(world: &World, make: fn(Listener, &Handle) -> Arc<dyn Pushed>) -> LmtpStand {
+        LmtpStand { runtime: world.runtime.handle().clone(), senders: Mutex::default(), shared: Arc::default(), make }
+    }
+}
+
+impl Stand for LmtpStand {
+    fn put(&self, mail: &[u8]) {
+        self.shared.held.fetch_add(1, Ordering::SeqCst);
+        let sending = Arc::clone(&self.shared).send(mail.to_vec());
+        self.senders.lock().unwrap().spawn_on(sending, &self.runtime);
+    }
+
+    fn held(&self) -> usize {
+        self.shared.held.load(Ordering::SeqCst)
+    }
+
+    fn cut(&self) {
+        self.shared.is_cut.send_replace(true);
+    }
+
+    fn mend(&self) {
+        self.shared.is_cut.send_replace(false);
+    }
+
+    fn way(&self) -> Way {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        self.shared.ports.lock().unwrap().push(port);
+        let mut settings = IntakeSettings::new(Protocol::Lmtp, ([127, 0, 0, 1], port).into());
+        settings.addresses = vec![ADDRESS.to_owned()];
+        Way::Pushed((self.make)(Listener::new(settings).unwrap(), &self.runtime))
+    }
+}
+
+impl Shared {
+    /// Sends a mail until it is settled.
+    async fn send(self: Arc<Self>, mail: Vec<u8>) {
+        let mut cut = self.is_cut.subscribe();
+        loop {
+            drop(cut.wait_for(|is_cut| !is_cut).await);
+            let port = {
+                let ports = self.ports.lock().unwrap();
+                let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+                ports.get(turn % ports.len().max(1)).copied()
+            };
+            let is_settled = match port {
+                Some(port) => tokio::select! {
+                    code = deliver(port, &mail) => code.unwrap_or(0) == 250,
+                    _ = cut.wait_for(|is_cut| *is_cut) => false,
+                },
+                None => false,
+            };
+            if is_settled {
+                self.held.fetch_sub(1, Ordering::SeqCst);
+                return;
+            }
+            tokio::time::sleep(SENDER_PAUSE).await;
+        }
+    }
+}
+
+/// Sends a mail over a connection of its own. Returns the code of the last reply.
+async fn deliver(port: u16, mail: &[u8]) -> std::io::Result<u16> {
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
+    let mut code = reply(&mut stream).await?;
+    let stuffed = String::from_utf8_lossy(mail).replace("\r\n.", "\r\n..");
+    for said in [
+        "LHLO sender.example.org\r\n".to_owned(),
+        "MAIL FROM:<>\r\n".to_owned(),
+        format!("RCPT TO:<{ADDRESS}>\r\n"),
+        "DATA\r\n".to_owned(),
+        format!("{stuffed}.\r\n"),
+    ] {
+        if code >= 400 {
+            return Ok(code);
+        }
+        stream.write_all(said.as_bytes()).await?;
+        code = reply(&mut stream).await?;
+    }
+    Ok(code)
+}
+
+async fn reply(stream: &mut BufReader<TcpStream>) -> std::io::Result<u16> {
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        match line.as_bytes().get(3) {
+            Some(b'-') => {}
+            Some(_) => return Ok(line[..3].parse().unwrap_or(0)),
+            None => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// Breaks the contract: it answers "taken" as soon as it has a mail.
+struct Hasty {
+    listener: Listener,
+    runtime: Handle,
+}
+
+#[derive(Clone)]
+struct HastyLending(Lender);
+
+impl Recipient for HastyLending {
+    async fn take(&self, content: Content) -> Outcome {
+        let lender = self.0.clone();
+        let pushed = PushedMail { mail: content.mail, over_size_bytes: content.over_size_bytes };
+        tokio::spawn(async move { lender.lend(pushed).await });
+        Outcome::Taken
+    }
+
+    async fn leaving(&self) {
+        self.0.draining().await;
+    }
+}
+
+impl Pushed for Hasty {
+    fn facts(&self) -> TransportFacts {
+        TransportFacts { answers_by: "mail", noun: "hasty intake", form: Form::Mail }
+    }
+
+    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault> {
+        async move {
+            let listener = self.listener.clone();
+            let mut listening = JoinSet::new();
+            listening.spawn_on(async move { listener.run(HastyLending(lender), |_| {}).await }, &self.runtime);
+            let words = listening.join_next().await.unwrap().unwrap();
+            TransportFault { step: "tcp", words }
+        }
+        .boxed()
+    }
+}

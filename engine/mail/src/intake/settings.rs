@@ -1,0 +1,160 @@
+//! Settings of an intake, as an operator writes them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::{Security, SettingsError, finish, within};
+
+/// Protocol by which mail is pushed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// LMTP (RFC 2033), by which a mail server hands on mail that it has queued.
+    #[default]
+    Lmtp,
+    /// SMTP (RFC 5321), for a mail server that asks before it queues, as Postfix' `smtpd_proxy_filter` does.
+    Smtp,
+}
+
+impl Protocol {
+    /// Returns the protocol's name in the greeting.
+    pub(super) fn as_word(self) -> &'static str {
+        match self {
+            Protocol::Lmtp => "LMTP",
+            Protocol::Smtp => "ESMTP",
+        }
+    }
+}
+
+/// One address at which mail is pushed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeSettings {
+    /// Protocol of the senders.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Address and port to listen at.
+    pub listen: SocketAddr,
+    /// Protection of the connections. `none` is allowed only at an address of this machine.
+    #[serde(default)]
+    pub security: Security,
+    /// PEM file of the server's certificate, followed by those of its signers; needed unless `security` is `none`.
+    #[serde(default)]
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of the private key of `certificate_file`.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// E-mail addresses whose mail is taken. Mail for others is refused.
+    #[serde(default)]
+    pub addresses: Vec<String>,
+    /// Host name in the greeting.
+    #[serde(default = "hello_name")]
+    pub hello_name: String,
+    /// Most connections at once. Where they are all taken, the one that has gone longest without a mail gives its place up.
+    #[serde(default = "connections_max")]
+    pub connections_max: usize,
+    /// Largest mail that is kept whole, in bytes; of a larger mail only the first 16 KB are kept.
+    #[serde(default = "mail_size_max_bytes")]
+    pub mail_size_max_bytes: u64,
+}
+
+fn hello_name() -> String {
+    "localhost".to_owned()
+}
+
+fn connections_max() -> usize {
+    400
+}
+
+fn mail_size_max_bytes() -> u64 {
+    5 * 1024 * 1024
+}
+
+impl IntakeSettings {
+    /// Makes settings with every default, without protection.
+    pub fn new(protocol: Protocol, listen: SocketAddr) -> IntakeSettings {
+        IntakeSettings {
+            protocol,
+            listen,
+            security: Security::None,
+            certificate_file: None,
+            key_file: None,
+            addresses: Vec::new(),
+            hello_name: hello_name(),
+            connections_max: connections_max(),
+            mail_size_max_bytes: mail_size_max_bytes(),
+        }
+    }
+
+    /// Checks what can be checked without disk and network.
+    ///
+    /// # Errors
+    /// One sentence for each wrong key.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        let mut problems = Vec::new();
+        let has_files = (self.certificate_file.is_some(), self.key_file.is_some());
+        match (self.security, has_files) {
+            (Security::None, (false, false)) | (Security::Tls | Security::Starttls, (true, true)) => {}
+            (Security::None, _) => {
+                problems.push(
+                    "security: expected `tls` or `starttls` beside certificate_file and key_file, found `none`".into(),
+                );
+            }
+            (_, (false, _)) => problems.push("certificate_file: expected the server's certificate, found none".into()),
+            (_, (true, false)) => problems.push("key_file: expected the key of certificate_file, found none".into()),
+        }
+        if self.security == Security::None && !self.listen.ip().is_loopback() {
+            let listen = self.listen;
+            problems.push(format!(
+                "security: `none` is for servers on this machine; {listen} is reached from elsewhere, so expected `tls` or `starttls`"
+            ));
+        }
+        if self.listen.port() == 0 {
+            problems.push("listen: expected an address and a port from 1 to 65535, found port 0".into());
+        }
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        if !(1..=253).contains(&self.hello_name.len()) || !self.hello_name.bytes().all(is_name) {
+            problems.push(format!("hello_name: expected a host name, found {:?}", self.hello_name));
+        }
+        within("connections_max", self.connections_max as u64, 1, 10_000, &mut problems);
+        within("mail_size_max_bytes", self.mail_size_max_bytes, 16 * 1024, 64 * 1024 * 1024, &mut problems);
+        finish(problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mistake_names_its_key() {
+        let here = SocketAddr::from(([127, 0, 0, 1], 24));
+        let good = IntakeSettings::new(Protocol::Lmtp, here);
+        good.validate().unwrap();
+        let with_files = |security, certificate: bool, key: bool| IntakeSettings {
+            security,
+            certificate_file: certificate.then(|| "/c.pem".into()),
+            key_file: key.then(|| "/k.pem".into()),
+            ..good.clone()
+        };
+        with_files(Security::Tls, true, true).validate().unwrap();
+        with_files(Security::Starttls, true, true).validate().unwrap();
+        for (wrong, key) in [
+            (IntakeSettings { listen: SocketAddr::from(([0, 0, 0, 0], 24)), ..good.clone() }, "security: "),
+            (IntakeSettings { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..good.clone() }, "listen: "),
+            (with_files(Security::None, true, true), "security: "),
+            (with_files(Security::Tls, false, true), "certificate_file: "),
+            (with_files(Security::Starttls, true, false), "key_file: "),
+            (IntakeSettings { hello_name: "a b".into(), ..good.clone() }, "hello_name: "),
+            (IntakeSettings { hello_name: String::new(), ..good.clone() }, "hello_name: "),
+            (IntakeSettings { connections_max: 0, ..good.clone() }, "connections_max: "),
+            (IntakeSettings { mail_size_max_bytes: 100, ..good.clone() }, "mail_size_max_bytes: "),
+        ] {
+            let problems = wrong.validate().unwrap_err().problems;
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with(key), "{problems:?}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The sources of letters, made from the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actors::pipeline::{PolledSource, PushedSource};
+use actors::transfer_folder::TransferFolder;
+use actors::transport::NoContainer;
+use actors::transport::intake::MailIntake;
+use anyhow::Context;
+use mail::intake::{IntakeSettings, Listener};
+use mail::pop3::Mailbox;
+use tokio::runtime::Handle;
+
+use crate::configuration::{Configuration, FolderConfiguration, IntakeConfiguration, MailboxConfiguration};
+
+/// Makes a mailbox a source of letters.
+pub(super) fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
+    let open = Mailbox::new(mailbox.pop3.clone()).with_context(|| format!("mailbox {}", mailbox.name))?;
+    Ok(PolledSource {
+        name: mailbox.name.clone(),
+        transport: Arc::new(open),
+        mail_bytes_max: mailbox.pop3.mail_size_max_bytes,
+        no_container: mailbox.no_container,
+        interval: Duration::from_secs(mailbox.poll_interval_seconds),
+    })
+}
+
+/// Makes the folder `in` of the transfer folder a source of letters. A file `*.sdc` is a document, whatever it holds, so the rule for mail
+/// without a container is never used.
+pub(super) fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
+    PolledSource {
+        name: configured.name.clone(),
+        transport: Arc::new(folder.clone()),
+        mail_bytes_max: configured.file_size_max_bytes,
+        no_container: NoContainer::Quarantine,
+        interval: Duration::from_secs(configured.poll_interval_seconds),
+    }
+}
+
+/// Makes an address at which mail is pushed a source of letters. Its connections run on `runtime`.
+pub(super) fn pushed(
+    configuration: &Configuration,
+    intake: &IntakeConfiguration,
+    runtime: &Handle,
+) -> anyhow::Result<PushedSource> {
+    let settings = IntakeSettings { addresses: configuration.addresses_of(intake), ..intake.smtp.clone() };
+    let mail_bytes_max = settings.mail_size_max_bytes;
+    let listener = Listener::new(settings).with_context(|| format!("intake {}", intake.name))?;
+    listener.check_files().map_err(anyhow::Error::msg).with_context(|| format!("intake {}", intake.name))?;
+    Ok(PushedSource {
+        name: intake.name.clone(),
+        transport: Arc::new(MailIntake { name: intake.name.clone(), listener, runtime: runtime.clone() }),
+        mail_bytes_max,
+        hold_max: Duration::from_secs(intake.hold_seconds_max),
+        no_container: intake.no_container,
+    })
+}

@@ -1,0 +1,96 @@
+//! What a sender says by LMTP or SMTP: answered the same in whatever pieces it comes, and ended only where RFC 5321 ends it.
+//!
+//! The first byte says how the session is: `L` LMTP, `S` SMTP, `T` SMTP that asks for TLS; small letters for a program that takes no mail
+//! now.
+
+use std::sync::Arc;
+
+use mail::intake::session::{Event, Rules, Session};
+use mail::intake::{Content, Outcome, Protocol};
+
+const MAIL_BYTES_MAX: usize = 64 << 10;
+const HEAD_BYTES_MAX: usize = 16 << 10;
+
+/// What a sender sees, and what it brings.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Seen {
+    replies: Vec<u8>,
+    mails: Vec<Content>,
+    is_closed: bool,
+}
+
+/// Checks what is promised of sessions.
+pub fn intake(bytes: &[u8]) {
+    let Some((kind, said)) = bytes.split_first() else { return };
+    let whole = talk(*kind, said, said.len().max(1));
+    for pieces in [1, 2, 7, 4096] {
+        assert_eq!(talk(*kind, said, pieces), whole, "in pieces of {pieces}");
+    }
+    let mut from = 0;
+    for mail in whole.mails.iter().filter(|mail| mail.over_size_bytes.is_none()) {
+        // The mail stands in what was said, with its dots, and then comes the one end that there is.
+        let stuffed = stuffed(&mail.mail);
+        let at = memchr::memmem::find(&said[from..], &stuffed).expect("a mail that was said");
+        from += at + stuffed.len();
+    }
+}
+
+fn talk(kind: u8, said: &[u8], piece_bytes: usize) -> Seen {
+    let protocol = if kind.eq_ignore_ascii_case(&b'L') { Protocol::Lmtp } else { Protocol::Smtp };
+    let rules = Rules {
+        protocol,
+        hello_name: "centre.example.org".to_owned(),
+        addresses: vec!["centre@example.org".to_owned()],
+        mail_bytes_max: MAIL_BYTES_MAX,
+        must_start_tls: kind.eq_ignore_ascii_case(&b'T'),
+    };
+    let outcome = if kind.is_ascii_lowercase() { Outcome::Later } else { Outcome::Taken };
+    let mut session = Session::new(Arc::new(rules), false);
+    let mut seen = Seen::default();
+    for piece in said.chunks(piece_bytes) {
+        let mut input = piece.iter();
+        loop {
+            let event = session.advance(&mut input);
+            seen.replies.extend(session.replies());
+            assert!(session.kept_bytes() <= MAIL_BYTES_MAX + piece.len());
+            match event {
+                Event::Read => break,
+                Event::Mail(content) => {
+                    let is_whole = content.over_size_bytes.is_none();
+                    assert!(content.mail.len() <= if is_whole { MAIL_BYTES_MAX } else { HEAD_BYTES_MAX });
+                    seen.mails.push(content);
+                    session.tell(outcome);
+                }
+                // What the sender says next is the handshake, which is not spoken here.
+                Event::StartTls => {
+                    assert_eq!(input.len(), 0, "nothing that came before the handshake is read after it");
+                    seen.is_closed = true;
+                    return seen;
+                }
+                Event::Close => {
+                    seen.is_closed = true;
+                    return seen;
+                }
+            }
+        }
+    }
+    seen
+}
+
+/// A mail as RFC 5321, 4.5.2 has it on the wire: a dot more before each line that begins with one, and the end.
+fn stuffed(mail: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    let mut is_line_begin = true;
+    for (at, byte) in mail.iter().enumerate() {
+        if is_line_begin && *byte == b'.' {
+            wire.push(b'.');
+        }
+        wire.push(*byte);
+        is_line_begin = *byte == b'\n' && at > 0 && mail[at - 1] == b'\r';
+    }
+    if !is_line_begin {
+        wire.extend_from_slice(b"\r\n");
+    }
+    wire.extend_from_slice(b".\r\n");
+    wire
+}

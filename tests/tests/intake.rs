@@ -1,0 +1,219 @@
+//! Letters that are pushed by LMTP through a real HAProxy to several replicas. Replicas are stopped, killed and frozen, and the database
+//! goes away: every mail whose sender was told that it is settled is settled once, and senders see no more of it than was promised.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use scenarios::database::OwnDatabase;
+use scenarios::engine::Engine;
+use scenarios::sender::{Pushed, Sender};
+use scenarios::servers::{Backend, Dovecot, Haproxy, Port, Postfix, pass_time, wait_within};
+use scenarios::site::Site;
+use scenarios::town::{CENTRE_ADDRESS, Resident, address};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const OFFICE: u32 = 1;
+/// Senders that push at the same time, each over a connection of its own.
+const SENDERS: usize = 8;
+/// Pause of a sender after each mail.
+const SENDER_PAUSE: Duration = Duration::from_millis(100);
+/// Letters that are made before the test begins. Each sender takes the next one.
+const LETTERS: usize = 6000;
+
+/// An attempt to push a letter.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    letter: usize,
+    ended: Instant,
+    pushed: Pushed,
+}
+
+/// What all senders share.
+#[derive(Default)]
+struct Traffic {
+    letters: Mutex<VecDeque<(usize, Vec<u8>)>>,
+    attempts: Mutex<Vec<Attempt>>,
+    is_over: AtomicBool,
+}
+
+impl Traffic {
+    /// Pushes letters until the traffic is over. A letter whose sender is not told that it is settled is pushed again.
+    fn push(&self, to: SocketAddr) {
+        let mut sender = Sender::new(to, CENTRE_ADDRESS);
+        while !self.is_over.load(Ordering::SeqCst) {
+            let Some((letter, mail)) = self.letters.lock().unwrap().pop_front() else { return };
+            let pushed = sender.push(&mail);
+            self.attempts.lock().unwrap().push(Attempt { letter, ended: Instant::now(), pushed });
+            if pushed != Pushed::Answered(250) {
+                self.letters.lock().unwrap().push_front((letter, mail));
+            }
+            pass_time(SENDER_PAUSE);
+        }
+    }
+
+    fn attempts_since(&self, since: Instant) -> Vec<Attempt> {
+        self.attempts.lock().unwrap().iter().filter(|attempt| attempt.ended >= since).copied().collect()
+    }
+}
+
+struct World {
+    replicas: Vec<Engine>,
+    traffic: Arc<Traffic>,
+    senders: Vec<JoinHandle<()>>,
+    haproxy: Haproxy,
+    database: OwnDatabase,
+    _ports: Vec<Port>,
+    _postfix: Postfix,
+    _dovecot: Dovecot,
+    runtime: Runtime,
+}
+
+impl World {
+    /// Starts a centre of three replicas behind HAProxy, and the senders.
+    fn new() -> World {
+        let runtime = Runtime::new().unwrap();
+        let database = OwnDatabase::start(&runtime).unwrap();
+        let ports: Vec<Port> = (0..3).map(|_| Port::hold().unwrap()).collect();
+        let intakes: Vec<SocketAddr> = ports.iter().map(Port::address).collect();
+        let further = format!(
+            "{}[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"{}\"\nsecurity = \"none\"\n",
+            database.configured(),
+            intakes[0]
+        );
+        let Site { engine: first, postfix, dovecot } = Site::found(&[address(OFFICE)], &further).unwrap();
+        let mut resident = Resident::settle(&first, OFFICE).unwrap();
+        let letters = (0..LETTERS).map(|number| (number, resident.write().unwrap().1.render().unwrap())).collect();
+        let mut replicas = vec![first];
+        for (intake, number) in intakes[1..].iter().zip(2..) {
+            let mut replica = replicas[0].twin().unwrap();
+            replica.set("XMSERVER_SERVER__PROCESS_NAME", &format!("replica-{number}"));
+            replica.reconfigure(&intakes[0].to_string(), &intake.to_string()).unwrap();
+            replicas.push(replica);
+        }
+        for replica in &mut replicas {
+            replica.start().unwrap();
+            replica.wait_until_ready().unwrap();
+        }
+        let backends: Vec<Backend> = replicas
+            .iter()
+            .zip(&intakes)
+            .map(|(replica, intake)| Backend { intake: *intake, health: replica.http_address() })
+            .collect();
+        let haproxy = Haproxy::start(Port::hold().unwrap(), &backends).unwrap();
+        let traffic = Arc::new(Traffic { letters: Mutex::new(letters), ..Traffic::default() });
+        let senders = (0..SENDERS).map(|_| {
+            let (traffic, to) = (Arc::clone(&traffic), haproxy.address());
+            std::thread::spawn(move || traffic.push(to))
+        });
+        let senders = senders.collect();
+        World {
+            replicas,
+            traffic,
+            senders,
+            haproxy,
+            database,
+            _ports: ports,
+            _postfix: postfix,
+            _dovecot: dovecot,
+            runtime,
+        }
+    }
+
+    /// Waits until `count` letters were settled since a moment, and returns all attempts since then.
+    fn settled_since(&self, since: Instant, count: usize, what: &str) -> Vec<Attempt> {
+        let is_settled = |attempt: &Attempt| attempt.pushed == Pushed::Answered(250);
+        let waited = wait_within(PATIENCE, what, || {
+            Ok(self.traffic.attempts_since(since).iter().filter(|attempt| is_settled(attempt)).count() >= count)
+        });
+        assert!(waited.is_ok(), "{what}: {}\n{}", self.haproxy.tail_of_log(), self.replicas[0].log_tail());
+        self.traffic.attempts_since(since)
+    }
+
+    /// Checks what the senders saw since a moment, and prints the longest pause between two settled letters.
+    fn judge(&self, since: Instant, what: &str, may_see: &dyn Fn(Pushed) -> bool, cut_max: usize) {
+        let attempts = self.settled_since(since, 50, what);
+        let odd: Vec<_> = attempts.iter().filter(|attempt| !may_see(attempt.pushed)).collect();
+        let cut = odd.iter().filter(|attempt| matches!(attempt.pushed, Pushed::CutBefore | Pushed::CutAfter)).count();
+        assert!(odd.len() == cut && cut <= cut_max, "{what}: {odd:?}");
+        let mut settled: Vec<_> =
+            attempts.iter().filter(|attempt| attempt.pushed == Pushed::Answered(250)).map(|one| one.ended).collect();
+        settled.insert(0, since);
+        let pause = settled.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+        println!("{what}: {} settled, {cut} cut, longest pause {:.1} s", settled.len() - 1, pause.as_secs_f64());
+    }
+
+    /// Ends the traffic, and compares what the senders were told with the journal.
+    fn reckon(mut self) {
+        self.traffic.is_over.store(true, Ordering::SeqCst);
+        self.senders.drain(..).for_each(|sender| sender.join().unwrap());
+        let attempts = self.traffic.attempts_since(Instant::now() - PATIENCE * 10);
+        let mut told: Vec<usize> =
+            attempts.iter().filter(|one| one.pushed == Pushed::Answered(250)).map(|one| one.letter).collect();
+        let answers = told.len();
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), answers, "no sender pushes a letter that it was told is settled");
+        let mut unknown: Vec<usize> =
+            attempts.iter().filter(|one| one.pushed != Pushed::Answered(250)).map(|one| one.letter).collect();
+        unknown.retain(|letter| told.binary_search(letter).is_err());
+        unknown.sort_unstable();
+        unknown.dedup();
+        let journal = self.replicas[0].operate(&["journal", "list", "--limit", "100000", "--json"]).unwrap();
+        let journal: Vec<Value> = serde_json::from_str(&journal).unwrap();
+        let accepted = journal.iter().filter(|line| line["outcome"] == "accepted").count();
+        println!("{answers} letters settled, {} of unknown fate, {accepted} accepted", unknown.len());
+        assert!((told.len()..=told.len() + unknown.len()).contains(&accepted), "{accepted} accepted");
+        let quarantine = self.replicas[0].operate(&["quarantine", "list", "--json"]).unwrap();
+        assert_eq!(quarantine.trim(), "[]");
+    }
+}
+
+#[test]
+fn pushed_letters_are_settled_once_whatever_becomes_of_replicas_and_database() {
+    let mut world = World::new();
+    let only_settled = |pushed| pushed == Pushed::Answered(250);
+    let or_leaving = |pushed| matches!(pushed, Pushed::Answered(250 | 421));
+    let began = Instant::now();
+    world.judge(began, "all is well", &only_settled, 0);
+
+    let began = Instant::now();
+    for number in 0..world.replicas.len() {
+        world.replicas[number].stop().unwrap();
+        world.replicas[number].start().unwrap();
+        world.replicas[number].wait_until_ready().unwrap();
+        let again = Instant::now();
+        world.settled_since(again, 20, "a replica was started again");
+    }
+    world.judge(began, "a rolling restart", &or_leaving, 0);
+
+    let began = Instant::now();
+    world.replicas[1].kill().unwrap();
+    world.judge(began, "the death of a replica", &only_settled, 2 * SENDERS);
+    world.replicas[1].start().unwrap();
+    world.replicas[1].wait_until_ready().unwrap();
+
+    let began = Instant::now();
+    world.replicas[2].signal(Signal::SIGSTOP).unwrap();
+    world.settled_since(began, 200, "a replica is frozen");
+    world.judge(began, "a frozen replica", &only_settled, 2 * SENDERS);
+    world.replicas[2].signal(Signal::SIGCONT).unwrap();
+
+    // Longer than the deep health check bears.
+    let began = Instant::now();
+    world.runtime.block_on(world.database.cluster.stop());
+    pass_time(Duration::from_secs(13));
+    world.runtime.block_on(world.database.cluster.restart()).unwrap();
+    let again = Instant::now();
+    world.settled_since(again, 50, "the database is back");
+    world.judge(began, "the database was away for 13 s", &only_settled, 0);
+    world.reckon();
+}
