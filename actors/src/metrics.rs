@@ -71,6 +71,8 @@ pub struct Metrics {
     pub unfetchable: IntGaugeVec,
     /// 1 where the last poll reached the mailbox, 0 where it did not, by mailbox.
     mailbox_up: IntGaugeVec,
+    /// 1 while this process has the source's lease, by mailbox.
+    pub leases_held: IntGaugeVec,
     /// Polls, by mailbox and outcome (`ok`, `elsewhere`, or the step that failed).
     pub polls: IntCounterVec,
     /// Answers by outcome: `sent`, `put_back`, `given_up`.
@@ -128,6 +130,12 @@ impl Metrics {
                 registry,
                 "xm_mailbox_up",
                 "1 while the last poll has reached the mailbox",
+                &["mailbox"],
+            )?,
+            leases_held: gauges(
+                registry,
+                "xm_leases_held",
+                "1 while this program has the lease of the mailbox",
                 &["mailbox"],
             )?,
             polls: vec("xm_polls_total", "Polls, by outcome or the step that failed", &["mailbox", "outcome"])?,

@@ -4,7 +4,7 @@
 //! A scrape reads them and keeps the values for a while, so that many scrapers cause no more queries than one. While the database does not
 //! answer, the metrics are left out, because an old value would look like a current one.
 //!
-//! There are six groups, by cost and by subject. Each group is read separately, so that a slow group does not delay the others. A reading
+//! There are seven groups, by cost and by subject. Each group is read separately, so that a slow group does not delay the others. A reading
 //! that has begun always runs to its end, so that no connection returns to the pool while it still has a query.
 
 use std::time::Duration;
@@ -18,10 +18,13 @@ use store::database::Database;
 use store::database::fault::Fault;
 use store::elections::STATES;
 
+mod cluster;
 mod group;
+pub mod program;
 mod queries;
 mod reader;
 mod waiting;
+use cluster::ClusterGauges;
 use group::Group;
 use queries::{
     BY_REASON, BY_STATE, BY_STATUS, ByReason, ByState, ByStatus, CHEAP, Cheap, DEAR, Dear, VOUCHERS, Vouchers,
@@ -41,10 +44,11 @@ const KEPT_DEAR: Duration = Duration::from_secs(300);
 /// Longest time that a scrape waits for one group.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The gauges, in six groups by cost and subject. The group `reader` exists only where the centre has a login that reads.
+/// The gauges, in seven groups by cost and subject. The group `reader` exists only where the centre has a login that reads.
 pub struct DatabaseGauges {
     cheap: Group<CheapGauges>,
     waiting: Group<WaitingGauges>,
+    cluster: Group<ClusterGauges>,
     agencies: Group<AgencyGauges>,
     stations: Group<StationGauges>,
     dear: Group<DearGauges>,
@@ -66,6 +70,7 @@ impl DatabaseGauges {
         Ok(DatabaseGauges {
             cheap: Group::new(kept(KEPT), |registry| CheapGauges::new(database.clone(), centre_expiry, registry))?,
             waiting: Group::new(kept(KEPT), |registry| WaitingGauges::new(database.clone(), registry))?,
+            cluster: Group::new(kept(KEPT), |registry| ClusterGauges::new(database.clone(), registry))?,
             agencies: Group::new(kept(KEPT_AGENCIES), |registry| AgencyGauges::new(database.clone(), registry))?,
             stations: Group::new(kept(KEPT_AGENCIES), |registry| StationGauges::new(database.clone(), registry))?,
             dear: Group::new(kept(KEPT_DEAR), |registry| DearGauges::new(database.clone(), registry))?,
@@ -86,9 +91,10 @@ impl DatabaseGauges {
                 None => Vec::new(),
             }
         };
-        let groups: [Vec<_>; 6] = tokio::join!(
+        let groups: [Vec<_>; 7] = tokio::join!(
             self.cheap.gather(PATIENCE),
             self.waiting.gather(PATIENCE),
+            self.cluster.gather(PATIENCE),
             self.agencies.gather(PATIENCE),
             self.stations.gather(PATIENCE),
             self.dear.gather(PATIENCE),

@@ -16,21 +16,16 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use prometheus::process_collector::ProcessCollector;
-use prometheus::{Encoder, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{Encoder, Registry, TextEncoder};
 use store::database::Database;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::disk;
 use crate::gauges::DatabaseGauges;
+use crate::gauges::program::ProgramGauges;
 use crate::ready::Readiness;
 use crate::ready::acceptance::{Acceptance, Depth};
 use crate::ready::key_watch::KeyWatch;
-
-/// The commit that the program is built from, if the build sets the variable. The build does not ask git, because the result would depend
-/// on the build's folder.
-const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
 /// Most connections that are served at the same time; further connections wait.
 const CONNECTIONS_MAX: usize = 32;
@@ -44,12 +39,8 @@ pub struct Observed {
     registry: Registry,
     readiness: Readiness,
     acceptance: Acceptance,
-    database: Database,
+    program: ProgramGauges,
     gauges: DatabaseGauges,
-    connections: IntGaugeVec,
-    data_folder: PathBuf,
-    disk_free_bytes: IntGauge,
-    disk_size_bytes: IntGauge,
 }
 
 /// Parts of which [`Observed`] is made.
@@ -91,32 +82,12 @@ impl Observed {
             is_embedded,
             quarantine_bytes_max,
         } = parts;
-        registry.register(Box::new(ProcessCollector::for_self()))?;
-        let gauge = |name: &str, help: &str| -> prometheus::Result<IntGauge> {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone()))?;
-            Ok(gauge)
-        };
-        let labelled = |name: &str, help: &str, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(gauges.clone()))?;
-            Ok(gauges)
-        };
-        labelled("xm_build_info", "1; version and commit are labels", &["version", "commit"])?
-            .with_label_values(&[env!("CARGO_PKG_VERSION"), COMMIT.unwrap_or("unknown")])
-            .set(1);
-        gauge("xm_quarantine_bytes_max", "Bytes that quarantine keeps of strangers, for each reason")?
-            .set(i64::try_from(quarantine_bytes_max).unwrap_or(i64::MAX));
         Ok(Observed {
-            connections: labelled("xm_database_connections", "Connections to the database, by state", &["state"])?,
-            disk_free_bytes: gauge("xm_data_folder_free_bytes", "Room left on the disk of the data folder")?,
-            disk_size_bytes: gauge("xm_data_folder_size_bytes", "Size of the disk of the data folder")?,
-            readiness: Readiness::new(metrics, database.clone(), keys, is_embedded.then(|| data_folder.clone())),
+            program: ProgramGauges::new(&registry, database.clone(), data_folder.clone(), quarantine_bytes_max)?,
+            readiness: Readiness::new(metrics, database, keys, is_embedded.then_some(data_folder)),
             acceptance: Acceptance::new(has_intake),
             registry,
-            database,
             gauges,
-            data_folder,
         })
     }
 
@@ -161,15 +132,7 @@ impl Observed {
     }
 
     async fn metrics(&self) -> Response<Full<Bytes>> {
-        let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let (connections, idle) = self.database.connections();
-        for (state, connections) in [("idle", idle), ("used", connections.saturating_sub(idle))] {
-            self.connections.with_label_values(&[state]).set(whole(connections as u64));
-        }
-        if let Some(room) = disk::room(&self.data_folder) {
-            self.disk_free_bytes.set(whole(room.free_bytes));
-            self.disk_size_bytes.set(whole(room.size_bytes));
-        }
+        self.program.read();
         let mut families = self.registry.gather();
         families.extend(self.gauges.gather().await);
         let mut body = Vec::new();

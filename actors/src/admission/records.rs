@@ -40,6 +40,7 @@ impl Admission {
         let (name, process, falls_here) = (lease_of(&self.key), self.process, self.falls_here());
         let lease =
             self.call(async move |mut c| leases::take(&mut c, &name, process, LEASE_HOLD, falls_here).await).await?;
+        self.metrics.leases_held.with_label_values(&[&*self.name]).set(i64::from(lease != Lease::Elsewhere));
         let is_wanted = matches!(lease, Lease::Held { is_wanted: true, .. });
         self.gives_up.store(is_wanted && !falls_here, Ordering::Relaxed);
         Ok(lease)
@@ -53,7 +54,9 @@ impl Admission {
     /// Gives the lease up.
     pub async fn release_lease(&self) -> Result<(), Fault> {
         let (lease, process) = (lease_of(&self.key), self.process);
-        self.call(async move |mut c| leases::release(&mut c, &lease, process).await).await
+        self.call(async move |mut c| leases::release(&mut c, &lease, process).await).await?;
+        self.metrics.leases_held.with_label_values(&[&*self.name]).set(0);
+        Ok(())
     }
 
     /// Makes suspects of the mail that earlier lives did not finish, and lists all suspects.

@@ -1,6 +1,8 @@
 //! Faults of a program and of its machine.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -84,10 +86,29 @@ fn shorten_certificate(engine: &Engine) -> anyhow::Result<()> {
 impl World {
     /// Starts the second program again with another configuration, on a full disk, with a certificate that ends soon.
     pub fn give_the_second_a_bad_machine(&mut self) {
+        let url = self.url_of_two_hosts().unwrap();
         let second = &mut self.engines[1];
         shorten_certificate(second).unwrap();
+        second.set("XMSERVER_DATABASE__URL", &url);
         second.set("XMSERVER_LIMITS__QUARANTINE_BYTES_MAX", &(quarantine_bytes_max() + 1000).to_string());
         start_on_a_full_disk(second).unwrap();
+    }
+
+    /// Returns a URL with two names of the database's one host. A database with several hosts should have a standby, and this one has none.
+    /// The first name is a link, [`World::database_link`].
+    fn url_of_two_hosts(&self) -> anyhow::Result<String> {
+        let url = self.database.cluster.url();
+        let (login, host) = url.split_once('@').context("the URL names a user")?;
+        let (host, database) = host.split_once('/').context("the URL names a database")?;
+        let link = self.database_link();
+        symlink(host.replace("%2F", "/"), &link)?;
+        let link = link.to_str().context("the temporary folder's name is no text")?.replace('/', "%2F");
+        Ok(format!("{login}@{link},{host}/{database}"))
+    }
+
+    /// Returns the path of a link to the database's socket. Once it is removed, the second program must find the database by its other name.
+    pub fn database_link(&self) -> PathBuf {
+        self.engines[1].place().join("host")
     }
 
     /// Kills the second program and starts it again, until the alarm for restarts fires.

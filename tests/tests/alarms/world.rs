@@ -1,6 +1,7 @@
 //! Two programs of one centre with real servers, and a Prometheus with shortened times that watches them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
@@ -53,7 +54,7 @@ pub struct World {
     sql: Client,
     pub postfix: Postfix,
     pub dovecot: Dovecot,
-    database: OwnDatabase,
+    pub database: OwnDatabase,
     runtime: Runtime,
 }
 
@@ -233,13 +234,26 @@ impl World {
         std::thread::spawn(move || sender.push(&mail))
     }
 
-    pub fn lose_the_database(&mut self) {
+    /// Makes commits wait for a standby that does not exist, pushes a letter, and stops the database while the letter's COMMIT waits. Returns
+    /// the thread of the sender, which waits for its answer.
+    pub fn lose_the_database(&mut self) -> JoinHandle<Pushed> {
+        self.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+        self.run("SELECT pg_reload_conf()");
+        let pushed = self.push();
+        self.wait("a COMMIT waits", |world| {
+            let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+            Ok(!world.runtime.block_on(world.sql.query(waiting, &[]))?.is_empty())
+        });
         self.runtime.block_on(self.database.cluster.stop());
+        fs::remove_file(self.database_link()).unwrap();
+        pushed
     }
 
     pub fn find_the_database(&mut self) {
         self.runtime.block_on(self.database.cluster.restart()).unwrap();
         self.sql = connect(&self.runtime, &self.database.cluster);
+        self.run("ALTER SYSTEM RESET synchronous_standby_names");
+        self.run("SELECT pg_reload_conf()");
     }
 
     pub fn wait_until_idle(&mut self) {

@@ -1,0 +1,70 @@
+//! Gauges of the replicas and of the database's standbys.
+
+use diesel::QueryableByName;
+use diesel::sql_query;
+use diesel::sql_types::BigInt;
+use diesel_async::RunQueryDsl;
+use prometheus::{IntGauge, IntGaugeVec, Registry};
+use store::database::fault::Fault;
+use store::database::{Database, Standbys};
+
+use super::{group, labelled, whole};
+
+/// Replicas by state, where a silent one counts as dead already.
+const REPLICAS: &str = "
+    SELECT count(*) FILTER (WHERE seen_at > now() - interval '15 seconds' AND NOT drains) AS working,
+           count(*) FILTER (WHERE seen_at > now() - interval '15 seconds' AND drains) AS draining,
+           count(*) FILTER (WHERE seen_at <= now() - interval '15 seconds') AS silent
+      FROM xm.replicas WHERE gone_at IS NULL";
+
+#[derive(QueryableByName)]
+struct Replicas {
+    #[diesel(sql_type = BigInt)]
+    working: i64,
+    #[diesel(sql_type = BigInt)]
+    draining: i64,
+    #[diesel(sql_type = BigInt)]
+    silent: i64,
+}
+
+/// The gauges, with the database that they are read from.
+pub struct ClusterGauges {
+    database: Database,
+    replicas: IntGaugeVec,
+    synchronous_standbys: IntGauge,
+}
+
+impl ClusterGauges {
+    /// Makes the gauges and registers them.
+    ///
+    /// # Errors
+    /// Two gauges have the same name.
+    pub fn new(database: Database, registry: &Registry) -> prometheus::Result<ClusterGauges> {
+        Ok(ClusterGauges {
+            database,
+            replicas: labelled(registry, "xm_replicas", "Replicas of the centre, by state", "state")?,
+            synchronous_standbys: whole(
+                registry,
+                "xm_database_synchronous_standbys",
+                "Connected standbys of which a commit waits for at least one; -1 where the login may not see them",
+            )?,
+        })
+    }
+}
+
+impl group::Read for ClusterGauges {
+    async fn read(&self) -> Result<(), Fault> {
+        let replicas: Replicas = {
+            let mut connection = self.database.get().await?;
+            sql_query(REPLICAS).get_result(&mut connection).await?
+        };
+        let synchronous = match self.database.standbys().await? {
+            Standbys::Synchronous(count) => count,
+            Standbys::Hidden => -1,
+        };
+        let states = [("working", replicas.working), ("draining", replicas.draining), ("silent", replicas.silent)];
+        states.into_iter().for_each(|(state, count)| self.replicas.with_label_values(&[state]).set(count));
+        self.synchronous_standbys.set(synchronous);
+        Ok(())
+    }
+}
