@@ -57,8 +57,9 @@ pub struct Answered {
     pub letter: Digest,
     /// The answer, with the receipt and perhaps a part of the records.
     pub answer: Answer,
-    /// Whether the answer tells the office something new: it is the first answer, has a higher epoch or attempt than those before, or
-    /// brings a part that had not arrived.
+    /// Whether the answer tells the office something new: it is the first answer to the letter; or it has a higher epoch than those before
+    /// (a restore of the centre's database from a backup begins a new one), or a higher attempt in the same epoch; or it brings a part of
+    /// the highest attempt that had not arrived.
     pub is_news: bool,
 }
 

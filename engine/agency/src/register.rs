@@ -72,10 +72,10 @@ pub struct Sent {
     pub digest: Digest,
     /// Id of the letter, a UUIDv7.
     pub letter_id: Uuid,
-    /// Epoch of the centre's database and attempt of the highest answer that has arrived; `None` before the first answer. A higher epoch or
-    /// attempt replaces the lower one.
+    /// Sequence number of the letter within the installation.
     pub sequence: u64,
-    /// What has been answered, by epoch of the centre and attempt, of which the highest holds.
+    /// Epoch of the centre's database and attempt of the highest answer that has arrived; `None` before the first answer. A higher epoch
+    /// replaces a lower one, and within an epoch a higher attempt replaces a lower one.
     pub answered: Option<(u32, u16)>,
     /// Verdict of the receipt with the highest attempt number. While the verdict is `held`, the centre has not decided the letter yet and
     /// will send a further receipt; until then the office does not change the state of the letter's records.
