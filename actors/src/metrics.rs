@@ -204,16 +204,25 @@ impl Metrics {
         !mailboxes.is_empty() && mailboxes.iter().all(|mailbox| mailbox.get_gauge().get_value() < 1.0)
     }
 
-    /// Begins the counters of one mailbox at 0.
+    /// Begins the counters of one source at 0.
     pub fn begin_mailbox(&self, name: &str, rule: NoContainer) {
         self.mails_fetched.with_label_values(&[name]);
+        for automatic in ["no", "yes"] {
+            self.without_container.with_label_values(&[name, rule.as_str(), automatic]);
+        }
+    }
+
+    /// Begins the counters of one source that is polled at 0.
+    pub fn begin_polled(&self, name: &str) {
         self.unfetchable.with_label_values(&[name]).set(0);
         for outcome in ["ok", "elsewhere"] {
             self.polls.with_label_values(&[name, outcome]);
         }
-        for automatic in ["no", "yes"] {
-            self.without_container.with_label_values(&[name, rule.as_str(), automatic]);
-        }
+    }
+
+    /// Says whether a source was reached last, or listens.
+    pub fn is_reached(&self, source: &str) -> bool {
+        self.mailbox_up.get_metric_with_label_values(&[source]).is_ok_and(|up| up.get() > 0)
     }
 
     /// Returns the metrics of one actor.

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
-use crate::admission::lender::Lender;
+use crate::admission::lender::{Lender, Patience};
 use crate::admission::source::Admission;
 use crate::lifelong::{LifeWork, Lifelong};
 use crate::outage::Outage;
 use crate::supervision::Guard;
+use crate::transport::TransportFault;
 use crate::transport::pushed::Pushed;
 
 /// First pause before another try when the source cannot listen or the database fails. Each pause is twice as long as the one before.
@@ -29,8 +30,8 @@ pub struct PushIntakeParts {
     pub source: Admission,
     /// Transport by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
-    /// Longest time that a mail is kept while the database cannot be reached.
-    pub hold_max: Duration,
+    /// How long the sender of a mail waits.
+    pub patience: Patience,
     /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this.
     pub polling: Arc<RwLock<()>>,
 }
@@ -55,12 +56,15 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
             () = source.gate.open() => {}
             () = source.drain.told() => return,
         }
-        match Lender::begin(source.clone(), parts.hold_max, guard.metrics.clone()).await {
+        match Lender::begin(source.clone(), parts.patience, guard.metrics.clone()).await {
             Ok(lender) => {
-                source.metrics.reached(&source.name, true);
                 let began = Instant::now();
                 let fault = tokio::select! {
                     fault = transport.listen(lender.clone()) => fault,
+                    () = lender.is_broken() => TransportFault {
+                        step: "settings",
+                        words: "the task that records pushed mail has ended".to_owned(),
+                    },
                     () = drained(source, &lender) => return,
                 };
                 source.metrics.reached(&source.name, false);

@@ -39,6 +39,8 @@ pub struct Observed {
     registry: Registry,
     readiness: Readiness,
     acceptance: Acceptance,
+    intakes: Vec<String>,
+    metrics: Metrics,
     program: ProgramGauges,
     gauges: DatabaseGauges,
 }
@@ -53,8 +55,8 @@ pub struct ObservedParts {
     pub database: Database,
     /// The metrics that are read from the database.
     pub gauges: DatabaseGauges,
-    /// Whether mail is pushed to the program.
-    pub has_intake: bool,
+    /// Names of the intakes, to which mail is pushed.
+    pub intakes: Vec<String>,
     /// The keys that the program runs with.
     pub keys: KeyWatch,
     /// The data folder.
@@ -76,7 +78,7 @@ impl Observed {
             metrics,
             database,
             gauges,
-            has_intake,
+            intakes,
             keys,
             data_folder,
             is_embedded,
@@ -84,8 +86,10 @@ impl Observed {
         } = parts;
         Ok(Observed {
             program: ProgramGauges::new(&registry, database.clone(), data_folder.clone(), quarantine_bytes_max)?,
-            readiness: Readiness::new(metrics, database, keys, is_embedded.then_some(data_folder)),
-            acceptance: Acceptance::new(has_intake),
+            readiness: Readiness::new(metrics.clone(), database, keys, is_embedded.then_some(data_folder)),
+            acceptance: Acceptance::new(!intakes.is_empty()),
+            intakes,
+            metrics,
             registry,
             gauges,
         })
@@ -94,7 +98,8 @@ impl Observed {
     /// Sets whether mail is being taken, and whether there is room for more; `/ready` and `/accept/smtp` show it.
     pub fn set_taking_mail(&self, is_taking_mail: bool, has_room: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
-        self.acceptance.note(is_taking_mail, has_room, Instant::now());
+        let listens = self.intakes.iter().all(|intake| self.metrics.is_reached(intake));
+        self.acceptance.note(listens, is_taking_mail, has_room, Instant::now());
     }
 
     /// Sets that the program is about to stop: balancers should send mail elsewhere from now on.
@@ -212,7 +217,7 @@ mod tests {
             registry,
             gauges: DatabaseGauges::new((&database, None), None, Duration::MAX).unwrap(),
             database,
-            has_intake: true,
+            intakes: vec!["lmtp".to_owned()],
             keys,
             data_folder: std::env::temp_dir(),
             is_embedded: false,

@@ -207,7 +207,7 @@ impl Centre<'_> {
         }
         observed.set_leaving();
         if !self.configuration.intakes.is_empty() {
-            self.give_notice(&mut stops).await;
+            self.give_notice(&mut pipeline, &mut stops).await;
         }
         observed.set_draining();
         self.drain(pipeline, &mut stops).await;
@@ -229,7 +229,7 @@ impl Centre<'_> {
             gauges: DatabaseGauges::new((&self.database, self.reading.clone()), first_end, kept_max)?,
             keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
-            has_intake: !self.configuration.intakes.is_empty(),
+            intakes: self.configuration.intakes.iter().map(|intake| intake.name.clone()).collect(),
             is_embedded: self.configuration.is_embedded(),
             quarantine_bytes_max: self.configuration.limits.of_settling().stranger_bytes_of_reason(),
         })?);
@@ -333,11 +333,13 @@ impl Centre<'_> {
 
     /// Goes on for a little while balancers see that they should send mail elsewhere. A program that stopped at once would still be sent
     /// mail, which its senders would have to send again.
-    async fn give_notice(&self, stops: &mut Stops) {
+    async fn give_notice(&self, pipeline: &mut Pipeline, stops: &mut Stops) {
         let seconds = self.configuration.server.drain_notice_seconds;
         tracing::info!(seconds, "stopping soon: balancers that ask /accept/smtp send mail elsewhere");
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            // The program stops anyway. Its exit code is that of a stop: no service manager needs to start it again.
+            _ = pipeline.escalation() => {}
             () = stops.told() => {}
         }
     }

@@ -4,10 +4,13 @@
 //! The sender's copy is the only one that counts until the sender has the answer that its mail is settled. In all other cases (another
 //! fate, a crash of this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lru::LruCache;
+use memchr::memmem;
 use sdc::digest::Digest;
 use sdc::document;
 use sdc::letter::Matricule;
@@ -28,8 +31,8 @@ use crate::metrics::{ActorMetrics, Metrics};
 use crate::room::{Claimant, Permits};
 
 /// Largest mail that is kept while it is lent, so that it can be lent again when the database answers again. A larger mail is returned to
-/// its sender after the first fault.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// its sender after the first fault. Mails beyond 64 KB are few at a time, see `mail::intake`.
+const KEPT_BYTES_MAX: usize = 8 << 20;
 /// First pause before a mail that a fault returned is lent again. Each further pause is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 /// Longest pause before a mail that a fault returned is lent again.
@@ -37,6 +40,12 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Longest time that a mail waits for a permit of the slow lane, or, if its agency already uses as many permits as it may, until mail of
 /// that agency is settled and gives permits back.
 const ROOM_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Longest time that a mail of the slow lane waits for another mail with the same claim.
+const CLAIM_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Time after a suspect waited in vain to be alone in which no other suspect is tried, so that suspects do not keep all other mail waiting.
+const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
+/// Most mails that are remembered because one of their letters was withheld.
+const WITHHELD_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// Pause between two tries to book a mail's permits to the agency that it claims.
 const ROOM_WAIT_STEP: Duration = Duration::from_millis(10);
 
@@ -49,6 +58,15 @@ pub struct PushedMail {
     pub over_size_bytes: Option<u64>,
 }
 
+/// How long the sender of a mail waits.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Longest time for which a mail is kept while the database cannot be reached.
+    pub hold: Duration,
+    /// Time after which the sender is asked to send the mail again, whatever becomes of it.
+    pub answer: Duration,
+}
+
 /// Lends pushed mail to the actors. Cheap to clone.
 #[derive(Clone)]
 pub struct Lender(Arc<LenderParts>);
@@ -56,21 +74,30 @@ pub struct Lender(Arc<LenderParts>);
 struct LenderParts {
     admission: Admission,
     metrics: ActorMetrics,
-    /// Longest time that a mail is kept while the database cannot be reached. After this time the sender is asked to send the mail again
-    /// later.
-    hold_max: Duration,
+    patience: Patience,
     recorder: Recorder,
     suspects: Suspects,
+    /// No suspect is tried before this moment.
+    suspects_wait_until: Mutex<Option<Instant>>,
+    /// Tokens of mails of which a letter was withheld: their other letters are settled.
+    withheld: Mutex<LruCache<String, ()>>,
     /// Number of the next mail. It spreads the mails over the decoders.
     next: AtomicU32,
-    /// Number of senders that wait for the fate of their mail.
+    /// Number of mails that are being received, and of senders that wait for the fate of their mail.
     lent: watch::Sender<usize>,
 }
 
-/// Counts a waiting sender in `lent`, until this value is dropped.
-struct Counted(Arc<LenderParts>);
+/// A mail that is being received, or a sender that waits, counted in `lent` until this value is dropped.
+pub struct Expected(Arc<LenderParts>);
 
-impl Drop for Counted {
+impl Expected {
+    fn of(lending: Arc<LenderParts>) -> Expected {
+        lending.lent.send_modify(|lent| *lent += 1);
+        Expected(lending)
+    }
+}
+
+impl Drop for Expected {
     fn drop(&mut self) {
         self.0.lent.send_modify(|lent| *lent -= 1);
     }
@@ -87,7 +114,7 @@ impl Lender {
     ///
     /// # Errors
     /// A fault of the database.
-    pub async fn begin(mut admission: Admission, hold_max: Duration, metrics: ActorMetrics) -> Result<Lender, Fault> {
+    pub async fn begin(mut admission: Admission, patience: Patience, metrics: ActorMetrics) -> Result<Lender, Fault> {
         // Each process has its own lease and its own lines in `xm.in_hand`, because several processes take pushed mail for the same source
         // name.
         admission.key = format!("{}@{}", admission.name, admission.process).into();
@@ -98,7 +125,26 @@ impl Lender {
         let suspects = Suspects::begin(admission.suspects(life).await?);
         let recorder = Recorder::start(admission.clone(), life, suspects.clone());
         let (next, lent) = (AtomicU32::new(0), watch::Sender::new(0));
-        Ok(Lender(Arc::new(LenderParts { admission, metrics, hold_max, recorder, suspects, next, lent })))
+        let withheld = Mutex::new(LruCache::new(WITHHELD_MAX));
+        let suspects_wait_until = Mutex::default();
+        let parts =
+            LenderParts { admission, metrics, patience, recorder, suspects, suspects_wait_until, withheld, next, lent };
+        Ok(Lender(Arc::new(parts)))
+    }
+
+    /// Notes that a mail is being received, until the returned value is dropped: the source goes on until then although the process drains.
+    pub fn expect(&self) -> Expected {
+        Expected::of(Arc::clone(&self.0))
+    }
+
+    /// Notes that the source listens: from now on senders can reach it.
+    pub fn listens(&self) {
+        self.0.admission.metrics.reached(&self.0.admission.name, true);
+    }
+
+    /// Waits until mail cannot be lent any more, because the task that records it has ended.
+    pub(crate) async fn is_broken(&self) {
+        self.0.recorder.is_gone().await;
     }
 
     /// Says whether the process drains. Mail is then returned to its senders.
@@ -121,15 +167,15 @@ impl Lender {
     pub async fn lend(&self, pushed: PushedMail) -> Fate {
         point("push_intake::lend");
         let lending = Arc::clone(&self.0);
-        lending.lent.send_modify(|lent| *lent += 1);
-        let _counted = Counted(Arc::clone(&lending));
+        let _counted = Expected::of(Arc::clone(&lending));
         let runtime = lending.admission.tasks.runtime.clone();
+        let answer = lending.patience.answer;
         let task = runtime.spawn(async move { lending.lend(pushed).await });
-        // If the task panicked, the sender gets `Returned` and keeps the mail.
-        task.await.unwrap_or(Fate::Returned)
+        // If the task takes too long or has panicked, the sender gets `Returned` and keeps the mail.
+        timeout(answer, task).await.map_or(Fate::Returned, |ended| ended.unwrap_or(Fate::Returned))
     }
 
-    /// Waits until no sender waits for a fate.
+    /// Waits until no mail is being received and no sender waits for a fate.
     pub(crate) async fn idle(&self) {
         // `wait_for` fails only if the channel's `watch::Sender` is gone. It cannot be gone, since `self` owns it.
         drop(self.0.lent.subscribe().wait_for(|lent| *lent == 0).await);
@@ -138,11 +184,11 @@ impl Lender {
 
 impl LenderParts {
     async fn lend(&self, pushed: PushedMail) -> Fate {
-        let until = Instant::now() + self.hold_max;
+        let until = Instant::now() + self.patience.hold;
         if !self.opened(until).await {
             return Fate::Returned;
         }
-        let token = Digest::of(&pushed.mail).to_string();
+        let token = token_of(&pushed.mail);
         let attempts = self.suspects.attempts(&token);
         let claim = document::claim(&pushed.mail);
         match attempts {
@@ -178,11 +224,15 @@ impl LenderParts {
         claim: Option<Matricule>,
         until: Instant,
     ) -> Fate {
+        let mut state = self.state_of(token);
         let mut next = Some(pushed);
         let mut pause = PAUSE_MIN;
         while let Some(pushed) = next.take() {
             let kept = (pushed.mail.len() <= KEPT_BYTES_MAX).then(|| pushed.clone());
-            let fate = self.lend_once(token, pushed, claim).await;
+            let fate = self.lend_once(token, pushed, claim, state).await;
+            if fate == Fate::Withheld {
+                locked(&self.withheld).put(token.to_owned(), ());
+            }
             if fate != Fate::Returned || kept.is_none() || Instant::now() + pause >= until {
                 return fate;
             }
@@ -191,6 +241,8 @@ impl LenderParts {
                 () = self.admission.drain.told() => return Fate::Returned,
             }
             pause = (pause * 2).min(PAUSE_MAX);
+            // Its letters may have been settled by a COMMIT whose answer did not come. They are then no duplicates that an office sent.
+            state = MailState::Withheld;
             if self.opened(until).await {
                 next = kept;
             }
@@ -198,16 +250,26 @@ impl LenderParts {
         Fate::Returned
     }
 
-    async fn lend_once(&self, token: &str, pushed: PushedMail, claim: Option<Matricule>) -> Fate {
-        let Some(admitted) = self.admit(&pushed, claim).await else { return Fate::Deferred };
-        let Some(recorded) = self.recorder.lent(token.to_owned()).await else {
+    /// Returns what is known of a mail that is no suspect.
+    fn state_of(&self, token: &str) -> MailState {
+        match locked(&self.withheld).contains(token) {
+            true => MailState::Withheld,
+            false => MailState::Listed,
+        }
+    }
+
+    async fn lend_once(&self, token: &str, pushed: PushedMail, claim: Option<Matricule>, state: MailState) -> Fate {
+        let Some(admitted) = self.admit(&pushed, claim).await else {
+            // While the database is away, lent mail keeps its permits. That is no fault of this mail.
+            return if self.admission.may_fetch() { Fate::Deferred } else { Fate::Returned };
+        };
+        let Some(_recorded) = self.recorder.lent(token.to_owned()).await else {
             self.metrics.fault();
             return Fate::Returned;
         };
-        let fate = self.hand_on(token, pushed, (claim, admitted), MailState::Listed).await;
-        match fate {
-            Fate::Suspect => self.recorder.suspect(recorded, token.to_owned()).await,
-            _ => self.recorder.back(recorded),
+        let fate = self.hand_on(token, pushed, (claim, admitted), state).await;
+        if fate == Fate::Suspect {
+            self.recorder.suspect(token.to_owned()).await;
         }
         fate
     }
@@ -221,8 +283,15 @@ impl LenderParts {
         attempts: i16,
     ) -> Result<Fate, Fault> {
         let (admission, is_poison) = (&self.admission, attempts >= ATTEMPTS_MAX);
+        let waits = *locked(&self.suspects_wait_until);
+        if waits.is_some_and(|until| Instant::now() < until) {
+            return Ok(Fate::Deferred);
+        }
         let Ok(_turn) = timeout(TURN_WAIT_MAX, admission.hands.take_suspect()).await else { return Ok(Fate::Deferred) };
-        let Ok(permits) = timeout(ALONE_WAIT_MAX, admission.hands.take_all()).await else { return Ok(Fate::Deferred) };
+        let Ok(permits) = timeout(ALONE_WAIT_MAX, admission.hands.take_all()).await else {
+            *locked(&self.suspects_wait_until) = Some(Instant::now() + SUSPECTS_PAUSE);
+            return Ok(Fate::Deferred);
+        };
         if !is_poison {
             admission.attempt(token.to_owned(), Vec::new()).await?;
             self.suspects.change(token, Some(attempts + 1));
@@ -236,7 +305,7 @@ impl LenderParts {
                 self.suspects.change(token, None);
             }
             AfterAlone::TakenBack => {
-                admission.take_attempts_back(vec![token.to_owned()]).await?;
+                self.recorder.take_back(token.to_owned());
                 self.suspects.change(token, Some(attempts));
             }
             AfterAlone::Failed | AfterAlone::Unknown => {}
@@ -294,12 +363,50 @@ impl LenderParts {
 
     async fn slow_place(&self, claimant: Claimant) -> Option<(Permits, Option<BeingTried>)> {
         let claims = &self.admission.claims;
-        // In the slow lane, only one mail that claims a given agency is processed at a time. If there is one already, this mail is not
-        // admitted, and its sender is asked to send it again later.
-        if claimant.is_some_and(|matricule| claims.is_tried(matricule)) {
-            return None;
+        // In the slow lane, only one mail that claims a given agency is processed at a time. If there is one already, this mail waits a
+        // little, and then its sender is asked to send it again later: the other mail may be a forgery, and this one the agency's own.
+        let began = Instant::now();
+        while claimant.is_some_and(|matricule| claims.is_tried(matricule)) {
+            if began.elapsed() >= CLAIM_WAIT_MAX || !self.admission.may_fetch() {
+                return None;
+            }
+            sleep(ROOM_WAIT_STEP).await;
         }
         let place = timeout(ROOM_WAIT_MAX, self.admission.hands.take_slow(1)).await.ok()?;
         Some((place, claimant.map(|matricule| claims.trying(matricule))))
+    }
+}
+
+/// Returns the token of a mail: the digest of its body, since a mail server may put another header field before a mail each time it sends
+/// it. Without a body, the whole mail counts.
+fn token_of(mail: &[u8]) -> String {
+    let crlf = memmem::find(mail, b"\r\n\r\n").map(|at| at + 4);
+    let lf = memmem::find(mail, b"\n\n").map(|at| at + 2);
+    let body = match (crlf, lf) {
+        (Some(crlf), Some(lf)) => &mail[crlf.min(lf)..],
+        (Some(at), None) | (None, Some(at)) => &mail[at..],
+        (None, None) => &[],
+    };
+    Digest::of(if body.is_empty() { mail } else { body }).to_string()
+}
+
+fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The values are valid after every single operation, so a panic elsewhere does not spoil them.
+    value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_that_is_sent_again_with_other_header_fields_has_the_same_token() {
+        let mail = b"Subject: SDC 1\r\n\r\nletter\r\n\r\n";
+        let again = [b"Received: by mx; today\r\n".as_slice(), mail].concat();
+        assert_eq!(token_of(mail), token_of(&again));
+        assert_eq!(token_of(mail), token_of(b"A: b\n\nletter\r\n\r\n"));
+        assert_ne!(token_of(mail), token_of(b"Subject: SDC 1\r\n\r\nletter 2\r\n"));
+        assert_ne!(token_of(b"Subject: 1\r\n\r\n"), token_of(b"Subject: 2\r\n\r\n"));
+        assert_ne!(token_of(b"a"), token_of(b"b"));
     }
 }

@@ -73,50 +73,73 @@ impl Suspects {
 enum Note {
     /// A mail is about to be lent. The sender of the channel gets the batch in which it was recorded, or is dropped after a fault.
     Lent(String, oneshot::Sender<i64>),
-    /// A mail came back from its batch; where it is a suspect now, its token, and a channel whose sender is dropped once that is known.
-    Back(i64, Option<(String, oneshot::Sender<()>)>),
+    /// A mail came back from its batch.
+    Back(i64),
+    /// A mail is a suspect now. The channel's sender is dropped once the database knows that.
+    Suspect(String, oneshot::Sender<()>),
+    /// An attempt at a suspect does not count, since a fault or a stop ended it.
+    TakeBack(String),
 }
 
 /// Hands notes to the recorder of one life of a lender. The recorder ends with the last handle.
 #[derive(Clone)]
 pub(super) struct Recorder(UnboundedSender<Note>);
 
-/// A mail that is recorded. It must be given back to [`Recorder::back`]; otherwise the next life of the lender takes it for a suspect.
-#[derive(Clone, Copy)]
-pub(super) struct Recorded(i64);
+/// A mail that is recorded, until this value is dropped. The record is then deleted together with those of other mails. Until it is, a
+/// crash makes the mail a suspect, which is careful, and loses nothing.
+pub(super) struct Recorded {
+    batch: i64,
+    recorder: Recorder,
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.recorder.note(Note::Back(self.batch));
+    }
+}
 
 impl Recorder {
     /// Starts the recorder of one life.
     pub(super) fn start(admission: Admission, life: Uuid, suspects: Suspects) -> Recorder {
         let (notes, received) = unbounded_channel();
         let runtime = admission.tasks.runtime.clone();
-        let recording = Recording { admission, life, suspects, next_batch: 0, open: HashMap::new() };
-        runtime.spawn(recording.work(received));
+        runtime.spawn(Recording::new(admission, life, suspects).work(received));
         Recorder(notes)
     }
 
     /// Records a mail that is about to be lent. `None` after a fault of the database; the mail may then not be lent.
     pub(super) async fn lent(&self, token: String) -> Option<Recorded> {
         let (recorded, batch) = oneshot::channel();
-        self.0.send(Note::Lent(token, recorded)).ok()?;
-        batch.await.ok().map(Recorded)
+        self.note(Note::Lent(token, recorded));
+        let batch = batch.await.ok()?;
+        Some(Recorded { batch, recorder: self.clone() })
     }
 
-    /// Notes that a mail came back. Its record is deleted together with those of other mails. Until then, a crash makes it a suspect, which
-    /// is careful, and loses nothing.
-    pub(super) fn back(&self, Recorded(batch): Recorded) {
-        // The recorder ends before its handles only where the process ends.
-        drop(self.0.send(Note::Back(batch, None)));
-    }
-
-    /// Notes that a mail came back as a suspect, and waits until it is known as one.
-    pub(super) async fn suspect(&self, Recorded(batch): Recorded, token: String) {
+    /// Notes that a mail is a suspect, and waits until it is known as one.
+    pub(super) async fn suspect(&self, token: String) {
         let (sender, known) = oneshot::channel();
-        drop(self.0.send(Note::Back(batch, Some((token, sender)))));
+        self.note(Note::Suspect(token, sender));
+        // An error means that the sender was dropped, which is the sign.
         drop(known.await);
+    }
+
+    /// Notes that an attempt at a suspect does not count.
+    pub(super) fn take_back(&self, token: String) {
+        self.note(Note::TakeBack(token));
+    }
+
+    fn note(&self, note: Note) {
+        // The recorder ends before its handles only after a panic. Each `lent` then returns `None`, and [`Recorder::is_gone`] tells it.
+        drop(self.0.send(note));
+    }
+
+    /// Waits until the recorder has ended, which only a panic does while there are handles.
+    pub(super) async fn is_gone(&self) {
+        self.0.closed().await;
     }
 }
 
+/// The work of one recorder. What a fault of the database keeps from being written is kept here, and written with the next round.
 struct Recording {
     admission: Admission,
     life: Uuid,
@@ -124,9 +147,28 @@ struct Recording {
     next_batch: i64,
     /// Number of mails that have not come back, by batch.
     open: HashMap<i64, usize>,
+    /// Batches whose mails have all come back, and whose records are still in the database.
+    ended: Vec<i64>,
+    /// Suspects that the database does not know yet, with those who wait until it does.
+    found: Vec<(String, oneshot::Sender<()>)>,
+    /// Suspects whose last attempt the database still counts, and should not.
+    returned: Vec<String>,
 }
 
 impl Recording {
+    fn new(admission: Admission, life: Uuid, suspects: Suspects) -> Recording {
+        Recording {
+            admission,
+            life,
+            suspects,
+            next_batch: 0,
+            open: HashMap::new(),
+            ended: Vec::new(),
+            found: Vec::new(),
+            returned: Vec::new(),
+        }
+    }
+
     async fn work(mut self, mut received: UnboundedReceiver<Note>) {
         let mut looks = interval(SUSPECTS_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -135,9 +177,10 @@ impl Recording {
             tokio::select! {
                 count = received.recv_many(&mut notes, ROUND_MAX) => match count {
                     0 => return,
-                    _ => self.note(&mut notes).await,
+                    _ => self.round(&mut notes).await,
                 },
                 _ = looks.tick(), if self.admission.gate.is_open() => {
+                    self.settle_up().await;
                     self.look(looked).await;
                     looked = (looked + 1) % LOOKS_TO_CLEARING;
                 }
@@ -145,57 +188,74 @@ impl Recording {
         }
     }
 
-    /// Records the mails of one round in one row, and deletes the rows of which all mails have come back.
-    async fn note(&mut self, notes: &mut Vec<Note>) {
-        let (mut tokens, mut waiting, mut ended, mut suspects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    /// Records the mails of one round in one row, and writes what else the notes say.
+    async fn round(&mut self, notes: &mut Vec<Note>) {
+        let (mut tokens, mut waiting) = (Vec::new(), Vec::new());
         for note in notes.drain(..) {
             match note {
                 Note::Lent(token, recorded) => {
                     tokens.push(token);
                     waiting.push(recorded);
                 }
-                Note::Back(batch, suspect) => {
-                    suspects.extend(suspect);
-                    if self.came_back(batch) {
-                        ended.push(batch);
-                    }
-                }
+                Note::Back(batch) => self.came_back(batch),
+                Note::Suspect(token, known) => self.found.push((token, known)),
+                Note::TakeBack(token) => self.returned.push(token),
             }
         }
-        let admission = &self.admission;
         if !tokens.is_empty() {
-            let batch = self.next_batch;
-            self.next_batch += 1;
-            // After a fault the senders that wait are dropped with `waiting`.
-            if let Err(fault) = admission.record(self.life, batch, tokens).await {
-                tracing::debug!(mailbox = &*admission.name, %fault, "pushed mail could not be recorded");
-            } else {
-                let recorded = waiting.into_iter().filter_map(|recorded| recorded.send(batch).ok()).count();
-                match recorded {
-                    0 => ended.push(batch),
-                    _ => drop(self.open.insert(batch, recorded)),
-                }
-            }
+            self.record(tokens, waiting).await;
         }
-        if !ended.is_empty() || !suspects.is_empty() {
-            // Rows that cannot be deleted are left over: the next life takes their mails for suspects.
-            let tokens = suspects.iter().map(|(token, _)| token.clone()).collect();
-            if let Err(fault) = self.admission.strike_out(self.life, ended, tokens).await {
-                tracing::debug!(mailbox = &*self.admission.name, %fault, "mail that came back stays recorded");
+        self.settle_up().await;
+    }
+
+    async fn record(&mut self, tokens: Vec<String>, waiting: Vec<oneshot::Sender<i64>>) {
+        let batch = self.next_batch;
+        self.next_batch += 1;
+        let recorded = match self.admission.record(self.life, batch, tokens).await {
+            Ok(()) => waiting.into_iter().filter_map(|recorded| recorded.send(batch).ok()).count(),
+            // The senders that wait are dropped with `waiting`. The row may be in the database all the same.
+            Err(fault) => {
+                tracing::debug!(mailbox = &*self.admission.name, %fault, "pushed mail could not be recorded");
+                0
             }
-            suspects.iter().for_each(|(token, _)| self.suspects.change(token, Some(0)));
+        };
+        match recorded {
+            0 => self.ended.push(batch),
+            _ => drop(self.open.insert(batch, recorded)),
         }
     }
 
-    /// Notes that one mail of a batch came back. Says whether it was the last.
-    fn came_back(&mut self, batch: i64) -> bool {
-        let Some(left) = self.open.get_mut(&batch) else { return false };
+    fn came_back(&mut self, batch: i64) {
+        let Some(left) = self.open.get_mut(&batch) else { return };
         *left -= 1;
-        let is_last = *left == 0;
-        if is_last {
+        if *left == 0 {
             self.open.remove(&batch);
+            self.ended.push(batch);
         }
-        is_last
+    }
+
+    /// Writes what has come back: suspects first, so that a crash in between finds their records or knows them.
+    async fn settle_up(&mut self) {
+        if !self.ended.is_empty() || !self.found.is_empty() {
+            let tokens = self.found.iter().map(|(token, _)| token.clone()).collect();
+            match self.admission.strike_out(self.life, self.ended.clone(), tokens).await {
+                Ok(()) => {
+                    self.ended.clear();
+                    self.found.drain(..).for_each(|(token, _known)| self.suspects.change(&token, Some(0)));
+                }
+                Err(fault) => {
+                    tracing::debug!(mailbox = &*self.admission.name, %fault, "mail that came back stays recorded for now");
+                }
+            }
+        }
+        if !self.returned.is_empty() {
+            match self.admission.take_attempts_back(self.returned.clone()).await {
+                Ok(()) => self.returned.clear(),
+                Err(fault) => {
+                    tracing::debug!(mailbox = &*self.admission.name, %fault, "attempts that do not count stay counted for now");
+                }
+            }
+        }
     }
 
     async fn look(&self, looked: u32) {

@@ -40,7 +40,10 @@ impl Admission {
         let (name, process, falls_here) = (lease_of(&self.key), self.process, self.falls_here());
         let lease =
             self.call(async move |mut c| leases::take(&mut c, &name, process, LEASE_HOLD, falls_here).await).await?;
-        self.metrics.leases_held.with_label_values(&[&*self.name]).set(i64::from(lease != Lease::Elsewhere));
+        // The lease of a pushed source is this process's own, and shared with nobody.
+        if self.key == self.name {
+            self.metrics.leases_held.with_label_values(&[&*self.name]).set(i64::from(lease != Lease::Elsewhere));
+        }
         let is_wanted = matches!(lease, Lease::Held { is_wanted: true, .. });
         self.gives_up.store(is_wanted && !falls_here, Ordering::Relaxed);
         Ok(lease)

@@ -211,6 +211,7 @@ pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &D
     for (at, polled) in (1..).zip(&parts.sources) {
         let admission =
             shared.admission(parts, decoders, (&polled.name, polled.no_container), polled.transport.facts());
+        parts.metrics.begin_polled(&polled.name);
         let poller = MailboxPollerParts {
             source: Admission { mail_bytes_max: polled.mail_bytes_max, ..admission },
             transport: Arc::clone(&polled.transport),
@@ -227,7 +228,7 @@ pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &D
         let intake = PushIntakeParts {
             source: Admission { mail_bytes_max: pushed.mail_bytes_max, ..admission },
             transport: Arc::clone(&pushed.transport),
-            hold_max: pushed.hold_max,
+            patience: pushed.patience,
             polling: Arc::clone(&shared.polling),
         };
         let link = Link::new(parts.metrics.actor("push_intake"));

@@ -11,6 +11,7 @@ use store::replicas::Replica;
 use tokio::runtime::Handle;
 
 use super::limits::Limits;
+use crate::admission::lender::Patience;
 use crate::courier::Courier;
 use crate::database_tasks::DatabaseTasks;
 use crate::metrics::Metrics;
@@ -42,8 +43,8 @@ pub struct PushedSource {
     pub transport: Arc<dyn Pushed>,
     /// Size in bytes of the largest mail that is taken whole.
     pub mail_bytes_max: u64,
-    /// Longest time that a mail is kept while the database cannot be reached. Its sender waits meanwhile.
-    pub hold_max: Duration,
+    /// How long the sender of a mail waits.
+    pub patience: Patience,
     /// What to do with mail that holds no container. `leave` is impossible: a pushed mail has no mailbox in which it could stay.
     pub no_container: NoContainer,
 }

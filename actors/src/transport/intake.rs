@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::pushed::Pushed;
 use super::{Form, TransportFacts, TransportFault};
-use crate::admission::lender::{Lender, PushedMail};
+use crate::admission::lender::{Expected, Lender, PushedMail};
 use crate::custody::Fate;
 use crate::metrics::IntakeMetrics;
 
@@ -33,11 +33,15 @@ impl Pushed for MailIntake {
             let (listener, counts) = (self.listener.clone(), metrics.clone());
             // A set, since it ends the connections when this future is dropped.
             let mut listening = JoinSet::new();
-            let lending = Lending { lender, metrics };
-            listening.spawn_on(
-                async move { listener.run(lending, |connections| counts.connections(connections)).await },
-                &self.runtime,
-            );
+            let lending = Lending { lender: lender.clone(), metrics };
+            let work = async move {
+                let count = |connections| {
+                    lender.listens();
+                    counts.connections(connections);
+                };
+                listener.run(lending, count).await
+            };
+            listening.spawn_on(work, &self.runtime);
             let words = match listening.join_next().await {
                 Some(Ok(words)) => words,
                 _ => "the listener has panicked".to_owned(),
@@ -56,13 +60,19 @@ struct Lending {
 }
 
 impl Recipient for Lending {
+    type Expected = Expected;
+
+    fn expect(&self) -> Expected {
+        self.lender.expect()
+    }
+
     async fn take(&self, content: Content) -> Outcome {
         let _held = self.metrics.hold();
         let Content { mail, over_size_bytes } = content;
         let fate = self.lender.lend(PushedMail { mail, over_size_bytes }).await;
         let outcome = match fate {
             Fate::Settled | Fate::Left => Outcome::Taken,
-            Fate::Returned if self.lender.is_draining() => Outcome::Leaving,
+            _ if self.lender.is_draining() => Outcome::Leaving,
             Fate::Deferred | Fate::Withheld | Fate::Returned | Fate::Suspect => Outcome::Later,
         };
         self.metrics.answered(outcome);

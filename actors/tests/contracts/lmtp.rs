@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actors::admission::lender::{Lender, PushedMail};
+use actors::admission::lender::{Expected, Lender, PushedMail};
 use actors::transport::intake::MailIntake;
 use actors::transport::pushed::Pushed;
 use actors::transport::{Form, TransportFacts, TransportFault};
@@ -157,6 +157,12 @@ struct Hasty {
 struct HastyLending(Lender);
 
 impl Recipient for HastyLending {
+    type Expected = Expected;
+
+    fn expect(&self) -> Expected {
+        self.0.expect()
+    }
+
     async fn take(&self, content: Content) -> Outcome {
         let lender = self.0.clone();
         let pushed = PushedMail { mail: content.mail, over_size_bytes: content.over_size_bytes };

@@ -33,6 +33,12 @@ pub enum Outcome {
 
 /// Takes the mails that a [`Listener`] receives.
 pub trait Recipient: Clone + Send + Sync + 'static {
+    /// Keeps the program from ending until it is dropped, and the mail that is being received has been answered.
+    type Expected: Send;
+
+    /// Notes that a mail is being received.
+    fn expect(&self) -> Self::Expected;
+
     /// Waits until the mail's outcome is known. The wait must be shorter than the sender's: Postfix gives up after 600 s, and after 100 s
     /// where it waits before its own queue.
     fn take(&self, content: Content) -> impl Future<Output = Outcome> + Send;

@@ -85,7 +85,7 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 0\n[intake.smtp]\nlisten = \"127.0.0.1:24\"\nsecurity = \"none\"\n\
          addresses = [\"a@b.org\"]",
-        "FILE: intake 1: hold_seconds_max: expected 1 to 600, found 0",
+        "FILE: intake 1: hold_seconds_max: expected 1 to 300, found 0",
     ),
     (
         "MAILBOX\npassword_env = \"P\"\nport = 99999",

@@ -178,9 +178,13 @@ fn intakes(configuration: &Configuration, problems: &mut Problems<'_>) {
                 "no_container: expected quarantine or drop, found leave: an intake has no mailbox to leave mail in";
             problems.add_worded(&prefix, problem);
         }
-        if !(1..=600).contains(&intake.hold_seconds_max) {
+        if !(1..=300).contains(&intake.hold_seconds_max) {
             let found = intake.hold_seconds_max;
-            problems.add_worded(&prefix, &format!("hold_seconds_max: expected 1 to 600, found {found}"));
+            problems.add_worded(&prefix, &format!("hold_seconds_max: expected 1 to 300, found {found}"));
+        }
+        if configuration.intakes[..index].iter().any(|other| other.smtp.listen == intake.smtp.listen) {
+            let problem = format!("listen: expected an address of its own, found {} twice", intake.smtp.listen);
+            problems.add_worded(&format!("{prefix}smtp."), &problem);
         }
         if let Err(error) = intake.smtp.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded(&format!("{prefix}smtp."), problem));

@@ -10,12 +10,12 @@ use store::database::{Database, Standbys};
 
 use super::{group, labelled, whole};
 
-/// Replicas by state, where a silent one counts as dead already.
+/// Replicas by state. Those that ended or died are counted for an hour.
 const REPLICAS: &str = "
-    SELECT count(*) FILTER (WHERE seen_at > now() - interval '15 seconds' AND NOT drains) AS working,
-           count(*) FILTER (WHERE seen_at > now() - interval '15 seconds' AND drains) AS draining,
-           count(*) FILTER (WHERE seen_at <= now() - interval '15 seconds') AS silent
-      FROM xm.replicas WHERE gone_at IS NULL";
+    SELECT count(*) FILTER (WHERE gone_at IS NULL AND NOT drains) AS working,
+           count(*) FILTER (WHERE gone_at IS NULL AND drains) AS draining,
+           count(*) FILTER (WHERE gone_at > now() - interval '1 hour') AS gone
+      FROM xm.replicas";
 
 #[derive(QueryableByName)]
 struct Replicas {
@@ -24,7 +24,7 @@ struct Replicas {
     #[diesel(sql_type = BigInt)]
     draining: i64,
     #[diesel(sql_type = BigInt)]
-    silent: i64,
+    gone: i64,
 }
 
 /// The gauges, with the database that they are read from.
@@ -62,7 +62,7 @@ impl group::Read for ClusterGauges {
             Standbys::Synchronous(count) => count,
             Standbys::Hidden => -1,
         };
-        let states = [("working", replicas.working), ("draining", replicas.draining), ("silent", replicas.silent)];
+        let states = [("working", replicas.working), ("draining", replicas.draining), ("gone", replicas.gone)];
         states.into_iter().for_each(|(state, count)| self.replicas.with_label_values(&[state]).set(count));
         self.synchronous_standbys.set(synchronous);
         Ok(())

@@ -28,7 +28,7 @@ pub enum Depth {
 pub enum Elsewhere {
     /// No intake is configured.
     NoIntake,
-    /// It is starting.
+    /// It is starting, or cannot listen at the address of an intake.
     Starting,
     /// It is stopping, or about to.
     Stopping,
@@ -42,7 +42,7 @@ impl fmt::Display for Elsewhere {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Elsewhere::NoIntake => "no [[intake]] is configured",
-            Elsewhere::Starting => "the program is starting",
+            Elsewhere::Starting => "the program does not listen yet: its log says why",
             Elsewhere::Stopping => "the program is stopping",
             Elsewhere::Full => "the program has as much mail in hand as it may",
             Elsewhere::DatabaseAway => "the database does not answer",
@@ -53,7 +53,7 @@ impl fmt::Display for Elsewhere {
 /// What is known of the program.
 #[derive(Debug, Default)]
 struct Seen {
-    has_begun: bool,
+    listens: bool,
     is_leaving: bool,
     full_since: Option<Instant>,
     away_since: Option<Instant>,
@@ -72,10 +72,10 @@ impl Acceptance {
         Acceptance { has_intake, seen: Mutex::default() }
     }
 
-    /// Notes whether the database answers and whether there is room for one more mail. The program has begun once the database answered.
-    pub fn note(&self, database_answers: bool, has_room: bool, now: Instant) {
+    /// Notes whether the program listens at every intake, whether the database answers, and whether there is room for one more mail.
+    pub fn note(&self, listens: bool, database_answers: bool, has_room: bool, now: Instant) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.has_begun |= database_answers;
+        seen.listens = listens;
         let since = |is_so: bool, since: Option<Instant>| is_so.then(|| since.unwrap_or(now));
         seen.full_since = since(!has_room, seen.full_since);
         seen.away_since = since(!database_answers, seen.away_since);
@@ -97,7 +97,7 @@ impl Acceptance {
         match () {
             () if !self.has_intake => Err(Elsewhere::NoIntake),
             () if seen.is_leaving => Err(Elsewhere::Stopping),
-            () if !seen.has_begun => Err(Elsewhere::Starting),
+            () if !seen.listens => Err(Elsewhere::Starting),
             () if lasts(seen.full_since, FULL_MAX) => Err(Elsewhere::Full),
             () if depth == Depth::Deep && lasts(seen.away_since, AWAY_MAX) => Err(Elsewhere::DatabaseAway),
             () => Ok(()),
@@ -116,21 +116,21 @@ mod tests {
         let acceptance = Acceptance::new(true);
         let look = |seconds| [Depth::Shallow, Depth::Deep].map(|depth| acceptance.look(depth, at(seconds)));
         assert_eq!(look(0), [Err(Elsewhere::Starting); 2]);
-        acceptance.note(false, true, at(1));
+        acceptance.note(false, true, true, at(1));
         assert_eq!(look(1), [Err(Elsewhere::Starting); 2]);
-        acceptance.note(true, true, at(2));
+        acceptance.note(true, true, true, at(2));
         assert_eq!(look(2), [Ok(()); 2]);
 
-        (3..=12).for_each(|second| acceptance.note(false, true, at(second)));
+        (3..=12).for_each(|second| acceptance.note(true, false, true, at(second)));
         assert_eq!(look(12), [Ok(()); 2]);
         assert_eq!(look(13), [Ok(()), Err(Elsewhere::DatabaseAway)]);
-        acceptance.note(true, true, at(14));
+        acceptance.note(true, true, true, at(14));
         assert_eq!(look(14), [Ok(()); 2]);
 
-        (15..=19).for_each(|second| acceptance.note(true, false, at(second)));
+        (15..=19).for_each(|second| acceptance.note(true, true, false, at(second)));
         assert_eq!(look(19), [Ok(()); 2]);
         assert_eq!(look(20), [Err(Elsewhere::Full); 2]);
-        acceptance.note(true, true, at(21));
+        acceptance.note(true, true, true, at(21));
         assert_eq!(look(21), [Ok(()); 2]);
 
         acceptance.leave();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::admission::lender::Patience;
 use actors::pipeline::{PolledSource, PushedSource};
 use actors::transfer_folder::TransferFolder;
 use actors::transport::NoContainer;
@@ -13,6 +14,9 @@ use mail::pop3::Mailbox;
 use tokio::runtime::Handle;
 
 use crate::configuration::{Configuration, FolderConfiguration, IntakeConfiguration, MailboxConfiguration};
+
+/// Time after the longest hold at which a sender is answered at last. A try at its mail may just have begun.
+const ANSWER_AFTER_HOLD: Duration = Duration::from_secs(5);
 
 /// Makes a mailbox a source of letters.
 pub(super) fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
@@ -48,11 +52,12 @@ pub(super) fn pushed(
     let mail_bytes_max = settings.mail_size_max_bytes;
     let listener = Listener::new(settings).with_context(|| format!("intake {}", intake.name))?;
     listener.check_files().map_err(anyhow::Error::msg).with_context(|| format!("intake {}", intake.name))?;
+    let hold = Duration::from_secs(intake.hold_seconds_max);
     Ok(PushedSource {
         name: intake.name.clone(),
         transport: Arc::new(MailIntake { name: intake.name.clone(), listener, runtime: runtime.clone() }),
         mail_bytes_max,
-        hold_max: Duration::from_secs(intake.hold_seconds_max),
+        patience: Patience { hold, answer: hold + ANSWER_AFTER_HOLD },
         no_container: intake.no_container,
     })
 }

@@ -12,7 +12,7 @@ mod programs;
 mod world;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scenarios::sender::Pushed;
 use scenarios::town::CENTRE_ADDRESS;
@@ -63,8 +63,15 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.fill_the_second();
     world.run(&format!("UPDATE xm.accounts SET balance = balance + 1 WHERE agency = {OFFICE}; {AGENCIES}"));
     world.run("ALTER ROLE xm_reader NOLOGIN");
-    // The mailbox grows only if Prometheus has seen it empty. After a kill its lease runs out first, and nobody shows it until then.
-    world.wait("Prometheus sees the empty mailbox", |world| Ok(world.prometheus.query(LEFT_MAILS)? == [0.0]));
+    // The mailbox grows only if Prometheus has seen it empty at the program that shows it full. So each program must have its own mailbox
+    // before the mails come, and no lease may move.
+    world.wait_until_each_has_a_mailbox();
+    let since = Instant::now();
+    world.wait("Prometheus sees the empty mailbox", |world| {
+        let query = format!("count_over_time({LEFT_MAILS}[{}ms])", since.elapsed().as_millis().max(1));
+        Ok(world.prometheus.query(LEFT_MAILS)? == [0.0]
+            && world.prometheus.query(&query)?.iter().any(|seen| *seen >= 2.0))
+    });
     world.dovecot.deliver_copies(LEFT_ADDRESS, &rubbish(0), LEFT).unwrap();
     world.dovecot.deliver_unreadable(CENTRE_ADDRESS, &rubbish(0)).unwrap();
     world.hear(&["MailboxGrowing", "MailUnfetchable", "ReaderAway", "RechargingLocked"]);

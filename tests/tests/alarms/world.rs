@@ -77,7 +77,7 @@ fn configuration(
     );
     // Its senders wait until the database is back, however long that takes.
     text.push_str(&format!(
-        "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 600\n[intake.smtp]\nlisten = \"{intake}\"\nsecurity = \"none\"\n"
+        "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 300\n[intake.smtp]\nlisten = \"{intake}\"\nsecurity = \"none\"\n"
     ));
     for (name, rule, address) in [("main", "quarantine", CENTRE_ADDRESS), ("left", "leave", LEFT_ADDRESS)] {
         text.push_str(&format!(
@@ -106,8 +106,11 @@ impl World {
         database.run(&runtime, &station(1)).unwrap();
         let [resident, homeless] = [OFFICE, HOMELESS].map(|number| Resident::settle(&first, number).unwrap());
         first.operate(&["agency", "recharge", &OFFICE.to_string(), CREDIT]).unwrap();
+        // Each start has another disk, and with it another identity, unless the program has a name.
+        first.set("XMSERVER_SERVER__PROCESS_NAME", "first");
         start_first(&mut first);
         let mut second = first.twin().unwrap();
+        second.set("XMSERVER_SERVER__PROCESS_NAME", "second");
         second.reconfigure(&intake.to_string(), &ports[1].address().to_string()).unwrap();
         start_on_a_healthy_disk(&mut second).unwrap();
         second.wait_until_ready().unwrap();
@@ -226,6 +229,15 @@ impl World {
         self.runtime.block_on(self.sql.batch_execute(sql)).unwrap();
     }
 
+    /// Waits until each program has the lease of one mailbox, which is its fair share, and polls it.
+    pub fn wait_until_each_has_a_mailbox(&mut self) {
+        self.wait("each program polls a mailbox", |world| {
+            let polls =
+                |engine: &Engine| engine.metric("xm_leases_held") == 1.0 && engine.metric("xm_mailbox_mails") == 0.0;
+            Ok(world.engines.iter().all(polls))
+        });
+    }
+
     /// Begins to push a letter to the first program. The thread ends when the sender is answered.
     pub fn push(&mut self) -> JoinHandle<Pushed> {
         let (_, mail) = self.resident.write().unwrap();
@@ -269,8 +281,8 @@ impl World {
 /// Starts a program and waits until it has the leases, so that the other program cannot take them first.
 pub fn start_first(engine: &mut Engine) {
     start_on_a_healthy_disk(engine).unwrap();
-    let polls = |engine: &Engine| Ok(engine.metric("xm_mailbox_up") >= 2.0);
-    engine.wait_until("both mailboxes are polled", polls).unwrap();
+    let polls = |engine: &Engine| Ok(engine.metric("xm_mailbox_up") >= 3.0);
+    engine.wait_until("both mailboxes are polled, and the intake listens", polls).unwrap();
 }
 
 /// Returns a statement that inserts a polling station.

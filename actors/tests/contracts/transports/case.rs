@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::Actor;
 use actors::admission::decoders::{Decoder, Decoders};
+use actors::admission::lender::Patience;
 use actors::admission::source::{Admission, Turns};
 use actors::at_work::AtWork;
 use actors::claims::Claims;
@@ -136,7 +137,7 @@ impl<'w> Case<'w> {
                 let parts = PushIntakeParts {
                     source: self.admission(transport.facts(), draining),
                     transport,
-                    hold_max: self.hold_max,
+                    patience: Patience { hold: self.hold_max, answer: PATIENCE },
                     polling: Arc::clone(&polling),
                 };
                 let link = Link::new(self.metrics.actor("push_intake"));

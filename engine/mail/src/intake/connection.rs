@@ -1,6 +1,5 @@
 //! Runs one session over a connection, with deadlines and within its place.
 
-use std::future::Future;
 use std::io;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use super::Recipient;
-use super::places::{Place, SMALL_BYTES};
+use super::places::{Holding, Place, SMALL_BYTES};
 use super::session::{Event, Session};
 
 /// Octets that are read at once.
@@ -24,6 +23,8 @@ const MAIL_TIME_MAX: Duration = Duration::from_secs(600);
 const MAIL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Longest wait for a place of a large mail.
 const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Longest time for which a mail that is being received keeps a place of a large mail. Senders are mail servers, with lines of their own.
+const LARGE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How a session over one stream ended.
 pub(super) enum Ended<S> {
@@ -49,7 +50,7 @@ where
 {
     let mut buffer = vec![0; READ_BYTES];
     let mut unread = 0..0;
-    let mut under_way = UnderWay::default();
+    let mut under_way: Option<UnderWay<R>> = None;
     loop {
         let mut input = buffer[unread.clone()].iter();
         let event = session.advance(&mut input);
@@ -57,12 +58,19 @@ where
         send(&mut stream, session).await?;
         match event {
             Event::Read => {
-                if !under_way.goes_on(session, place).await {
-                    session.evict();
-                    continue;
+                if session.is_idle() {
+                    under_way = None;
+                    place.holds(Holding::Idle);
+                } else {
+                    place.holds(Holding::Receives);
+                    if !under_way.get_or_insert_with(|| UnderWay::begin(recipient)).goes_on(session, place).await {
+                        session.evict();
+                        continue;
+                    }
                 }
+                let patience = under_way.as_ref().map_or(SILENCE_MAX, UnderWay::patience);
                 tokio::select! {
-                    read = timeout(under_way.patience(), stream.read(&mut buffer)) => match read {
+                    read = timeout(patience, stream.read(&mut buffer)) => match read {
                         Ok(Ok(0)) => return Ok(Ended::Closed),
                         Ok(Ok(count)) => unread = 0..count,
                         Ok(Err(error)) => return Err(error),
@@ -73,12 +81,12 @@ where
                 }
             }
             Event::Mail(content) => {
-                place.waits(true);
+                place.holds(Holding::Waits);
                 let outcome = recipient.take(content).await;
-                place.waits(false);
                 session.tell(outcome);
+                send(&mut stream, session).await?;
                 // A large mail keeps its place until here, because it is in memory until here.
-                under_way = UnderWay::default();
+                under_way = None;
             }
             Event::StartTls => return Ok(Ended::StartTls(stream)),
             Event::Close => {
@@ -104,36 +112,38 @@ async fn send<S: AsyncWrite + Unpin>(stream: &mut S, session: &mut Session) -> i
 }
 
 /// The mail that is being received.
-#[derive(Default)]
-struct UnderWay {
-    began: Option<Instant>,
-    large: Option<OwnedSemaphorePermit>,
+struct UnderWay<R: Recipient> {
+    began: Instant,
+    /// When the mail got its place of a large mail, and the place.
+    large: Option<(Instant, OwnedSemaphorePermit)>,
+    /// Keeps the program from ending before the mail is answered.
+    _expected: R::Expected,
 }
 
-impl UnderWay {
+impl<R: Recipient> UnderWay<R> {
+    fn begin(recipient: &R) -> UnderWay<R> {
+        UnderWay { began: Instant::now(), large: None, _expected: recipient.expect() }
+    }
+
     /// Says whether the mail may go on, and takes a place of a large mail where it needs one.
     async fn goes_on(&mut self, session: &Session, place: &Place) -> bool {
-        if session.is_idle() {
-            *self = UnderWay::default();
-            return true;
-        }
-        let began = *self.began.get_or_insert_with(Instant::now);
-        if began.elapsed() > MAIL_TIME_MAX || session.received_bytes() > MAIL_BYTES_MAX {
+        if self.patience().is_zero() || session.received_bytes() > MAIL_BYTES_MAX {
             return false;
         }
         if session.kept_bytes() > SMALL_BYTES && self.large.is_none() {
-            self.large = within(LARGE_WAIT_MAX, place.large()).await;
+            self.large = tokio::select! {
+                taken = timeout(LARGE_WAIT_MAX, place.large()) => taken.ok().flatten().map(|large| (Instant::now(), large)),
+                () = place.told() => None,
+            };
             return self.large.is_some();
         }
         true
     }
 
+    /// Longest wait for further octets.
     fn patience(&self) -> Duration {
-        let left = self.began.map_or(SILENCE_MAX, |began| MAIL_TIME_MAX.saturating_sub(began.elapsed()));
-        left.min(SILENCE_MAX)
+        let whole = MAIL_TIME_MAX.saturating_sub(self.began.elapsed());
+        let large = self.large.as_ref().map_or(whole, |(since, _)| LARGE_TIME_MAX.saturating_sub(since.elapsed()));
+        whole.min(large).min(SILENCE_MAX)
     }
-}
-
-async fn within<T>(patience: Duration, waiting: impl Future<Output = Option<T>>) -> Option<T> {
-    timeout(patience, waiting).await.unwrap_or(None)
 }

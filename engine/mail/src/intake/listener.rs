@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -19,6 +20,8 @@ use crate::settings::{Security, SettingsError};
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Pause after a connection could not be accepted, since the system had no room for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest time to tell a connection that there is no place for it.
+const REFUSE_MAX: Duration = Duration::from_secs(1);
 /// Said to a connection for which there is no place.
 const NO_PLACE: &[u8] = b"421 4.3.2 all connections are busy: try again later\r\n";
 
@@ -63,8 +66,8 @@ impl Listener {
         tls::acceptor(&self.settings).map(drop)
     }
 
-    /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is told the number of connections whenever it
-    /// changes. Returns only after a fault, with a sentence that describes it.
+    /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is told the number of connections once the address
+    /// is bound, and whenever it changes. Returns only after a fault, with a sentence that describes it.
     pub async fn run<R: Recipient>(&self, recipient: R, count: impl Fn(usize) + Send) -> String {
         let tls = match tls::acceptor(&self.settings) {
             Ok(tls) => tls,
@@ -78,6 +81,7 @@ impl Listener {
         let shared = Shared { rules: Arc::clone(&self.rules), security: self.settings.security, tls, recipient };
         let places = Places::new(self.settings.connections_max);
         let mut connections = JoinSet::new();
+        count(0);
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
@@ -85,7 +89,9 @@ impl Listener {
                         Some(place) => {
                             connections.spawn(attend(shared.clone(), stream, place));
                         }
-                        None => refuse(&stream),
+                        None => {
+                            tokio::spawn(refuse(stream));
+                        }
                     },
                     Err(error) => {
                         tracing::debug!(%listen, %error, "a connection could not be accepted");
@@ -100,8 +106,8 @@ impl Listener {
 }
 
 /// Tells a connection that there is no place for it. Whether it reads that changes nothing.
-fn refuse(stream: &TcpStream) {
-    drop(stream.try_write(NO_PLACE));
+async fn refuse(mut stream: TcpStream) {
+    drop(timeout(REFUSE_MAX, stream.write_all(NO_PLACE)).await);
 }
 
 /// Serves one connection to its end.

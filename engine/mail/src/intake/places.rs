@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Time that a connection has for each of its mails before it may have to give up its place.
+/// Time after its begin, and after the begin and the end of each of its mails, in which a connection need not give up its place.
 pub(super) const SAFE_TIME: Duration = Duration::from_secs(10);
 /// Most mails of more than [`SMALL_BYTES`] that are received at once, over all connections.
 const LARGE_MAILS_MAX: usize = 8;
@@ -30,13 +30,23 @@ struct Taken {
 }
 
 struct Holder {
-    /// When the connection was opened, or brought its last mail.
+    /// When the connection was opened, or its last mail was begun or answered.
     since: Instant,
-    /// Whether a mail of the connection is with its recipient. The connection then keeps its place.
-    waits: bool,
+    state: Holding,
     /// Whether the connection has been told to end.
     is_told: bool,
     told: Arc<Notify>,
+}
+
+/// What a connection does with its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Holding {
+    /// No mail is under way. Such a connection gives way first.
+    Idle,
+    /// A mail is being received.
+    Receives,
+    /// A mail is with its recipient. The connection keeps its place.
+    Waits,
 }
 
 /// One connection's place. It becomes free when this value is dropped.
@@ -52,25 +62,28 @@ impl Places {
         Places(Arc::new(Inner { most, large, taken: Mutex::default() }))
     }
 
-    /// Takes a place for a new connection. Where none is free, the connection that has gone longest without a mail is told to end, if that
-    /// is longer than [`SAFE_TIME`]; the new one gets its place at once, since an ended connection costs nothing more. Returns `None` where
-    /// all connections are busy.
+    /// Takes a place for a new connection. Where none is free, a connection is told to end that has been beyond its [`SAFE_TIME`] for
+    /// longest, and rather an idle one. The new one gets its place at once, since an ended connection costs nothing more. Returns `None`
+    /// where no connection may be told to end.
     pub(super) fn take(&self, now: Instant) -> Option<Place> {
         let mut taken = self.0.taken();
         let kept = taken.connections.values().filter(|holder| !holder.is_told).count();
         if kept >= self.0.most {
-            let idle = taken.connections.values_mut().filter(|holder| !holder.waits && !holder.is_told);
-            let longest = idle.min_by_key(|holder| holder.since)?;
-            if now.saturating_duration_since(longest.since) < SAFE_TIME {
-                return None;
-            }
-            longest.is_told = true;
-            longest.told.notify_one();
+            let may_end = |holder: &&mut Holder| {
+                let is_safe = now.saturating_duration_since(holder.since) < SAFE_TIME;
+                holder.state != Holding::Waits && !holder.is_told && !is_safe
+            };
+            let ends =
+                taken.connections.values_mut().filter(may_end).min_by_key(|holder| (holder.state, holder.since))?;
+            ends.is_told = true;
+            ends.told.notify_one();
         }
         let number = taken.next;
         taken.next += 1;
         let told = Arc::new(Notify::new());
-        taken.connections.insert(number, Holder { since: now, waits: false, is_told: false, told: Arc::clone(&told) });
+        taken
+            .connections
+            .insert(number, Holder { since: now, state: Holding::Idle, is_told: false, told: Arc::clone(&told) });
         Some(Place { inner: Arc::clone(&self.0), number, told })
     }
 
@@ -93,10 +106,12 @@ impl Place {
         self.told.notified().await;
     }
 
-    /// Keeps the place for as long as a mail of the connection is with its recipient.
-    pub(super) fn waits(&self, waits: bool) {
-        if let Some(holder) = self.inner.taken().connections.get_mut(&self.number) {
-            holder.waits = waits;
+    /// Notes what the connection does with its place.
+    pub(super) fn holds(&self, state: Holding) {
+        if let Some(holder) = self.inner.taken().connections.get_mut(&self.number)
+            && holder.state != state
+        {
+            holder.state = state;
             holder.since = Instant::now();
         }
     }
@@ -131,7 +146,7 @@ mod tests {
         let (first, second, third) =
             (places.take(began).unwrap(), places.take(at(1)).unwrap(), places.take(at(2)).unwrap());
         assert!(places.take(at(9)).is_none(), "all may still bring a mail");
-        first.waits(true);
+        first.holds(Holding::Waits);
         let fourth = places.take(at(11)).unwrap();
         assert_eq!([&first, &second, &third, &fourth].map(is_told), [false, true, false, false]);
         assert!(places.take(at(11)).is_none(), "one place was given away, and only once");
@@ -139,6 +154,19 @@ mod tests {
         assert_eq!(places.taken(), 3);
         let _fifth = places.take(at(12)).unwrap();
         assert_eq!([&first, &third, &fourth].map(is_told), [false, true, false]);
+    }
+
+    #[test]
+    fn a_connection_that_receives_a_mail_gives_way_after_idle_ones() {
+        let places = Places::new(2);
+        let began = Instant::now();
+        let later = began + Duration::from_secs(60);
+        let (receives, idle) = (places.take(began).unwrap(), places.take(began).unwrap());
+        receives.holds(Holding::Receives);
+        let _third = places.take(later).unwrap();
+        assert_eq!([&receives, &idle].map(is_told), [false, true]);
+        let _fourth = places.take(later).unwrap();
+        assert!(is_told(&receives));
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::mem;
 use std::slice::Iter;
 use std::sync::Arc;
 
-use smtp_proto::request::receiver::RequestReceiver;
 use smtp_proto::{Error, Request};
 
 use super::content::{Content, Incoming};
 use super::{Outcome, Protocol};
 
+/// Most octets of a command line, its end included. RFC 5321, 4.5.3.1.4 demands 512, and parameters add to that.
+const LINE_BYTES_MAX: usize = 4096;
 /// Most recipients of one mail. RFC 5321, 4.5.3.1.8 demands that a server takes a hundred.
 const RECIPIENTS_MAX: usize = 100;
 /// Most commands from one mail to the next that are errors. A client with more is cut off.
@@ -69,7 +70,8 @@ enum State {
 /// One session.
 pub struct Session {
     rules: Arc<Rules>,
-    commands: RequestReceiver,
+    /// The beginning of a command line whose end has not arrived.
+    line: Vec<u8>,
     state: State,
     replies: Vec<u8>,
     is_secure: bool,
@@ -83,7 +85,7 @@ impl Session {
         let greeting = format!("220 {} {} ready\r\n", rules.hello_name, rules.protocol.as_word());
         Session {
             rules,
-            commands: RequestReceiver::default(),
+            line: Vec::new(),
             state: State::default(),
             replies: greeting.into_bytes(),
             is_secure,
@@ -199,14 +201,17 @@ impl Session {
 
     /// Reads one command and replies to it. Returns an event where the caller has something to do.
     fn command(&mut self, input: &mut Iter<'_, u8>) -> Option<Event> {
-        let request = match self.commands.ingest(input) {
-            Ok(request) => request.into_owned(),
-            Err(Error::NeedsMoreData { .. }) => return Some(Event::Read),
-            // The rest of the line would be taken for further commands.
-            Err(Error::ResponseTooLong) => {
-                self.end("500 5.5.2 a command has 4096 octets at most");
-                return None;
+        let Some(line) = self.line(input) else {
+            if self.line.len() < LINE_BYTES_MAX {
+                return Some(Event::Read);
             }
+            // The rest of the line would be taken for further commands.
+            self.end("500 5.5.2 a command has 4096 octets at most");
+            return None;
+        };
+        // The parser gets one line at a time: some of its errors would otherwise take the next line away.
+        let request = match Request::parse(&mut line.iter()) {
+            Ok(request) => request.into_owned(),
             Err(error) => {
                 self.refuse(refusal_of(&error));
                 return None;
@@ -244,6 +249,17 @@ impl Session {
             }
         }
         None
+    }
+
+    /// Takes the next line from the input, with its end. `None` where its end has not arrived, or where it is too long; what has arrived is
+    /// then in `self.line`.
+    fn line(&mut self, input: &mut Iter<'_, u8>) -> Option<Vec<u8>> {
+        let rest = input.as_slice();
+        let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+        let taken = end.min(LINE_BYTES_MAX - self.line.len());
+        self.line.extend_from_slice(&rest[..taken]);
+        *input = rest[taken..].iter();
+        self.line.ends_with(b"\n").then(|| mem::take(&mut self.line))
     }
 
     fn hello(&mut self, request: &Request<String>) {
@@ -291,11 +307,11 @@ impl Session {
             return self.refuse("503 5.5.1 begin with MAIL");
         };
         if *recipients >= RECIPIENTS_MAX {
-            return self.refuse("452 4.5.3 a mail has 100 recipients at most");
+            return self.say("452 4.5.3 a mail has 100 recipients at most");
         }
         let address = address.to_lowercase();
         if !self.rules.addresses.contains(&address) {
-            return self.refuse("550 5.1.1 nobody has this address here");
+            return self.say("550 5.1.1 nobody has this address here");
         }
         *recipients += 1;
         self.say("250 2.1.5 go on");
@@ -333,7 +349,7 @@ fn refusal_of(error: &Error) -> &'static str {
     match error {
         Error::InvalidSenderAddress => "501 5.1.7 this is no address of a sender",
         Error::InvalidRecipientAddress => "501 5.1.3 this is no address of a recipient",
-        Error::SyntaxError { .. } => "501 5.5.2 the command's syntax is wrong",
+        Error::SyntaxError { .. } | Error::NeedsMoreData { .. } => "501 5.5.2 the command's syntax is wrong",
         Error::InvalidParameter { .. } => "501 5.5.4 a parameter is wrong",
         Error::UnsupportedParameter { .. } => "555 5.5.4 a parameter is not offered",
         _ => "500 5.5.1 this command is unknown",

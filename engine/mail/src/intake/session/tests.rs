@@ -135,6 +135,7 @@ fn each_command_has_its_place() {
             &[250, 502, 502, 252, 502, 214, 250],
         ),
         ("LHLO\r\nFOO\r\n\r\n", &[501, 500, 500]),
+        ("LHLO x\r\nMAIL FROM\r\nRCPT TO\r\nMAIL FROM:<a@b>\r\nRCPT TO:\r\nNOOP\r\n", &[250, 501, 501, 250, 501, 250]),
         ("LHLO x\r\nBDAT 10\r\nMAIL FROM:", &[250, 503]),
     ] {
         let mut talk = Talk::lmtp();
