@@ -174,8 +174,7 @@ fn intakes(configuration: &Configuration, problems: &mut Problems<'_>) {
             problems.add_worded(&prefix, &problem);
         }
         if intake.no_container == NoContainer::Leave {
-            let problem =
-                "no_container: expected quarantine or drop, found leave: an intake has no mailbox to leave mail in";
+            let problem = "no_container: expected quarantine or drop, found \"leave\"";
             problems.add_worded(&prefix, problem);
         }
         if !(1..=300).contains(&intake.hold_seconds_max) {
@@ -191,7 +190,7 @@ fn intakes(configuration: &Configuration, problems: &mut Problems<'_>) {
         }
         let addresses = configuration.addresses_of(intake);
         if addresses.is_empty() {
-            let problem = "addresses: expected the centre's addresses, found none, and no [relay] names one";
+            let problem = "addresses: expected the centre's addresses, found none";
             problems.add_worded(&format!("{prefix}smtp."), problem);
         }
         for address in intake.smtp.addresses.iter().filter(|address| !is_address(address)) {

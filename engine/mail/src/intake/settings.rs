@@ -98,9 +98,7 @@ impl IntakeSettings {
         match (self.security, has_files) {
             (Security::None, (false, false)) | (Security::Tls | Security::Starttls, (true, true)) => {}
             (Security::None, _) => {
-                problems.push(
-                    "security: expected `tls` or `starttls` beside certificate_file and key_file, found `none`".into(),
-                );
+                problems.push("security: expected `tls` or `starttls`, found `none`".into());
             }
             (_, (false, _)) => problems.push("certificate_file: expected the server's certificate, found none".into()),
             (_, (true, false)) => problems.push("key_file: expected the key of certificate_file, found none".into()),
@@ -108,11 +106,11 @@ impl IntakeSettings {
         if self.security == Security::None && !self.listen.ip().is_loopback() {
             let listen = self.listen;
             problems.push(format!(
-                "security: `none` is for servers on this machine; {listen} is reached from elsewhere, so expected `tls` or `starttls`"
+                "security: `none` is for a server on this machine; {listen} is elsewhere, so expected `tls` or `starttls`"
             ));
         }
         if self.listen.port() == 0 {
-            problems.push("listen: expected an address and a port from 1 to 65535, found port 0".into());
+            problems.push("listen: expected a port from 1 to 65535, found 0".into());
         }
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
         if !(1..=253).contains(&self.hello_name.len()) || !self.hello_name.bytes().all(is_name) {
