@@ -27,6 +27,9 @@ const SERVER_PATIENCE: Duration = Duration::from_secs(120);
 /// Time after which a finished command tells the user why it keeps running: other commands still use the PostgreSQL that it has started.
 const SHARING_TOLD: Duration = Duration::from_secs(5);
 
+/// Longest time for which a transaction of the login that reads for agencies may be idle.
+const READER_IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// A database, with its private PostgreSQL where this process runs one.
 pub struct OpenDatabase {
     /// The database, with its pool of connections.
@@ -116,6 +119,8 @@ pub fn connect_reader(configuration: &Configuration, home: Option<Handle>) -> Re
     // Each reader needs one connection; one further connection is spare.
     settings.connections_max = configuration.limits.readers + 1;
     settings.application_name = "xmserver-reader".to_owned();
+    // Between two records a reader packs and seals, on threads that give way to others. It holds no lock that anybody waits for.
+    settings.idle_in_transaction_timeout = READER_IDLE_MAX;
     settings.runtime = home;
     Ok(Some(Database::new(settings)?))
 }

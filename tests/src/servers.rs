@@ -22,7 +22,7 @@ pub use certificate::Certificate;
 pub use dovecot::{Account, Dovecot, DovecotSettings};
 pub use haproxy::{Backend, Haproxy};
 pub use port::Port;
-pub use postfix::Postfix;
+pub use postfix::{Postfix, Push};
 pub use prometheus::{Prometheus, promtool};
 
 /// Longest wait for a server to start or stop. On an idle machine, a start takes a fraction of a second.

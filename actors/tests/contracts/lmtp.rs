@@ -78,6 +78,10 @@ impl Stand for LmtpStand {
         self.shared.is_cut.send_replace(false);
     }
 
+    fn has_tasks(&self) -> bool {
+        true
+    }
+
     fn way(&self) -> Way {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         self.shared.ports.lock().unwrap().push(port);

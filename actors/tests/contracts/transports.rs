@@ -60,6 +60,10 @@ pub trait Stand {
     fn cut(&self);
     /// Mends the connection to the source.
     fn mend(&self);
+    /// Says whether each mail of the source has a task of its own, apart from the actor.
+    fn has_tasks(&self) -> bool {
+        false
+    }
     /// Returns how the source's mail reaches the actors.
     fn way(&self) -> Way;
 }

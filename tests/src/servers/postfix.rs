@@ -31,6 +31,17 @@ const QUEUE_FOLDERS: &[(&str, u32)] = &[
     ("trace", 0o700),
 ];
 
+/// Where a Postfix pushes mail for one address.
+#[derive(Clone, Debug)]
+pub struct Push {
+    /// The address.
+    pub address: String,
+    /// Where queued mail is pushed by LMTP. The server must offer STARTTLS.
+    pub lmtp: SocketAddr,
+    /// Where mail is pushed by SMTP before it is queued, if it comes to [`Postfix::proxied_address`].
+    pub smtp: SocketAddr,
+}
+
 /// A Postfix, running or stopped.
 #[derive(Debug)]
 pub struct Postfix {
@@ -39,6 +50,8 @@ pub struct Postfix {
     smtp: Port,
     submission: Port,
     smtps: Port,
+    proxied: Port,
+    push: Option<Push>,
     folder: Folder,
     master: String,
 }
@@ -47,6 +60,11 @@ impl Postfix {
     /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It presents Dovecot's certificate.
     /// An error contains the end of its log.
     pub fn start(dovecot: &Dovecot) -> Result<Postfix> {
+        Postfix::start_pushing(dovecot, None)
+    }
+
+    /// Does what [`Postfix::start`] does, and pushes the mail of one address.
+    pub fn start_pushing(dovecot: &Dovecot, push: Option<Push>) -> Result<Postfix> {
         ensure!(is_root(), "Postfix starts as root only: its processes change to users of their own");
         let folder = Folder::make("postfix")?;
         let owner = Owner::named("postfix")?;
@@ -61,8 +79,8 @@ impl Postfix {
             folder.subfolder(&format!("queue/{name}"), *mode, Some(owner))?;
         }
         let master = format!("{}/master", built_in("daemon_directory")?);
-        let (smtp, submission, smtps) = (Port::hold()?, Port::hold()?, Port::hold()?);
-        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, folder, master };
+        let (smtp, submission, smtps, proxied) = (Port::hold()?, Port::hold()?, Port::hold()?, Port::hold()?);
+        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, proxied, push, folder, master };
         postfix.configure(dovecot)?;
         postfix.start_again()?;
         Ok(postfix)
@@ -111,6 +129,11 @@ impl Postfix {
         self.smtps.address()
     }
 
+    /// Returns the address at which mail is pushed on before it is accepted; nobody listens there unless the Postfix pushes.
+    pub fn proxied_address(&self) -> SocketAddr {
+        self.proxied.address()
+    }
+
     /// Counts the mails that Postfix has accepted and not delivered yet.
     pub fn queued(&self) -> usize {
         let queue = self.folder.path().join("queue");
@@ -144,10 +167,14 @@ impl Postfix {
             writeln!(mailboxes, "{} here", account.address)?;
             domains.push(domain);
         }
+        if let Some(push) = &self.push {
+            writeln!(mailboxes, "{} elsewhere", push.address)?;
+        }
         domains.sort_unstable();
         domains.dedup();
         for (name, text) in [
             ("etc/mailboxes", mailboxes),
+            ("etc/transport", self.transport_map()),
             ("etc/main.cf", self.main_cf(dovecot, &domains.join(" "))?),
             ("etc/master.cf", self.master_cf()),
         ] {
@@ -157,6 +184,13 @@ impl Postfix {
             File::options().append(true).open(path)?.set_modified(SystemTime::now() - Duration::from_secs(60))?;
         }
         Ok(())
+    }
+
+    /// Returns the text of the map that sends the mail of one address elsewhere.
+    fn transport_map(&self) -> String {
+        self.push.as_ref().map_or_else(String::new, |push| {
+            format!("{} pushed:inet:[{}]:{}\n", push.address, push.lmtp.ip(), push.lmtp.port())
+        })
     }
 
     fn main_cf(&self, dovecot: &Dovecot, domains: &str) -> Result<String> {
@@ -184,6 +218,7 @@ default_transport = error:5.7.1 this test server sends nothing outside
 virtual_mailbox_domains = {domains}
 virtual_mailbox_maps = texthash:{folder}/etc/mailboxes
 virtual_transport = lmtp:unix:{lmtp}
+transport_maps = texthash:{folder}/etc/transport
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_tls_cert_file = {certificate}
 smtpd_tls_key_file = {key}
@@ -208,7 +243,14 @@ default_process_limit = 20
     }
 
     fn master_cf(&self) -> String {
-        let (smtp, submission, smtps) = (&self.smtp, &self.submission, &self.smtps);
+        let (smtp, submission, smtps, proxied) = (&self.smtp, &self.submission, &self.smtps, &self.proxied);
+        let pushed = self.push.as_ref().map_or_else(String::new, |push| {
+            format!(
+                "pushed unix - - n - - lmtp\n  -o lmtp_tls_security_level=encrypt\n\
+                 127.0.0.1:{proxied} inet n - n - - smtpd\n  -o smtpd_proxy_filter={}\n",
+                push.smtp
+            )
+        });
         format!(
             "
 127.0.0.1:{smtp} inet n - n - - smtpd
@@ -234,7 +276,7 @@ retry unix - - n - - error
 lmtp unix - - n - - lmtp
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
-"
+{pushed}"
         )
     }
 }

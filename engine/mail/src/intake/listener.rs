@@ -98,7 +98,12 @@ impl Listener {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(_ended) = connections.join_next() => {}
+                Some(ended) = connections.join_next() => {
+                    if let Err(error) = ended && error.is_panic() {
+                        // The others go on. What the connection had not answered comes again.
+                        tracing::error!(%listen, "a connection of a sender has panicked");
+                    }
+                }
             }
             count(places.taken());
         }

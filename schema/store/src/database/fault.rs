@@ -263,8 +263,9 @@ impl Cause {
     fn of(sqlstate: &str) -> Cause {
         match sqlstate {
             // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has failed
-            // already. None of them depends on a row.
-            QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" => Cause::Busy,
+            // already; session or transaction that took too long, as those of a program do that was frozen and goes on. None of them depends
+            // on a row.
+            QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" | "25P03" | "25P04" => Cause::Busy,
             // Read-only database, such as a standby or a primary that is demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
             // Missing schema or database; prepared plan that no longer fits.
@@ -383,6 +384,7 @@ mod tests {
             ("55P03", "could not open relation"),
             ("57014", "terminating connection due to administrator command"),
             ("25P02", "la transaction est annulée"),
+            ("25P03", "arrêt des connexions suite à l'expiration du délai d'inactivité en transaction"),
         ] {
             let fault = fault(sqlstate, message, None);
             assert!(fault.is_passing() && !fault.is_away(), "{sqlstate}");

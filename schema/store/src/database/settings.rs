@@ -33,7 +33,8 @@ pub struct DatabaseSettings {
     pub statement_timeout: Duration,
     /// Longest wait of a statement for a lock.
     pub lock_timeout: Duration,
-    /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks.
+    /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks. The letters of an agency
+    /// wait for its account: if a program is frozen in the midst of one, other replicas go on with the next after this time.
     pub idle_in_transaction_timeout: Duration,
     /// Runtime on which the pool's connections are driven; where absent, that of whoever needs a further one.
     pub runtime: Option<Handle>,
@@ -50,7 +51,7 @@ impl DatabaseSettings {
             wait: Duration::from_secs(10),
             statement_timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(20),
-            idle_in_transaction_timeout: Duration::from_secs(60),
+            idle_in_transaction_timeout: Duration::from_secs(10),
             runtime: None,
         }
     }

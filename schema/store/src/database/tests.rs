@@ -69,7 +69,7 @@ async fn every_connection_has_the_session_settings() {
     let mut connection = database.get().await.unwrap();
     for (name, value) in [
         ("application_name", "xmserver"),
-        ("idle_in_transaction_session_timeout", "1min"),
+        ("idle_in_transaction_session_timeout", "10s"),
         ("statement_timeout", "1min"),
         ("lock_timeout", "20s"),
         ("TimeZone", "UTC"),

@@ -127,7 +127,7 @@ fn each_command_has_its_place() {
         ("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<centre@example.org>\r\nRSET\r\nDATA\r\n", &[250, 250, 250, 250, 503]),
         ("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<étoile@example.org>\r\n", &[250, 250, 250]),
         ("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<centre@example.org.evil.org>\r\n", &[250, 250, 550]),
-        ("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<>\r\n", &[250, 250, 501]),
+        ("LHLO x\r\nMAIL FROM:<a@b>\r\nRCPT TO:<>\r\n", &[250, 250, 550]),
         ("LHLO x\r\nMAIL FROM:<a@b> FUTURE=1\r\n", &[250, 555]),
         ("LHLO x\r\nMAIL TO:<a@b>\r\n", &[250, 501]),
         (
