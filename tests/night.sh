@@ -39,6 +39,7 @@ load certify
 load import
 load beside
 load stations
+run "the former version beside this one" tests/beside_former.sh "$(git describe --tags --abbrev=0 2>/dev/null || git rev-parse HEAD~1)"
 run "tests under two busy loops" tests/under_load.sh 1 2 --workspace --features engine/nemesis
 echo "night: $failed failed; log: $log"
 [ "$failed" -eq 0 ]

@@ -62,7 +62,15 @@ impl Engine {
     /// # Errors
     /// The disk is full; no port is free.
     pub fn configured(posts: &Posts<'_>) -> Result<Engine> {
-        Engine::of(xmserver()?, posts.password, |http| configuration(posts, http))
+        Engine::configured_for(xmserver()?, posts)
+    }
+
+    /// Does what [`Engine::configured`] does, for a given program.
+    ///
+    /// # Errors
+    /// Those of [`Engine::configured`].
+    pub fn configured_for(program: &Path, posts: &Posts<'_>) -> Result<Engine> {
+        Engine::of(program, posts.password, |http| configuration(posts, http))
     }
 
     /// Makes a folder like [`Engine::configured`], for a given program. `configuration` receives the address at which the program answers
@@ -94,9 +102,17 @@ impl Engine {
     /// # Errors
     /// This engine has no keys yet; the disk is full.
     pub fn twin(&self) -> Result<Engine> {
+        self.twin_of(&self.program)
+    }
+
+    /// Does what [`Engine::twin`] does, with another program.
+    ///
+    /// # Errors
+    /// Those of [`Engine::twin`].
+    pub fn twin_of(&self, program: &Path) -> Result<Engine> {
         let text = fs::read_to_string(self.data().join("xmserver.toml"))?;
         let mut twin =
-            Engine::of(&self.program, &self.password, |http| text.replace(&self.http.to_string(), &http.to_string()))?;
+            Engine::of(program, &self.password, |http| text.replace(&self.http.to_string(), &http.to_string()))?;
         let (from, to) = (self.data().join("keys"), twin.data().join("keys"));
         fs::create_dir(&to)?;
         fs::set_permissions(&to, fs::metadata(&from)?.permissions())?;

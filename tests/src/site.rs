@@ -1,8 +1,11 @@
 //! A centre that is set up with mailboxes and a relay for itself alone.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::engine::{Engine, Posts};
+use crate::program::xmserver;
 use crate::servers::{Account, Dovecot, Postfix};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, found};
 
@@ -31,18 +34,27 @@ impl Site {
     /// # Errors
     /// Those of [`Site::found`].
     pub fn with_mailboxes(mailboxes: &[String], addresses: &[String], further: &str) -> Result<Site> {
+        Site::of(xmserver()?, mailboxes, addresses, further)
+    }
+
+    /// Does what [`Site::with_mailboxes`] does, for a given program.
+    ///
+    /// # Errors
+    /// Those of [`Site::found`].
+    pub fn of(program: &Path, mailboxes: &[String], addresses: &[String], further: &str) -> Result<Site> {
         let all = addresses.iter().chain(mailboxes).map(String::as_str);
         let accounts: Vec<Account> = all.map(|address| Account::new(address, PASSWORD)).collect();
         let dovecot = Dovecot::start(&accounts)?;
         let postfix = Postfix::start(&dovecot)?;
-        let engine = Engine::configured(&Posts {
+        let posts = Posts {
             dovecot: &dovecot,
             mailboxes,
             password: PASSWORD,
             relay: postfix.smtp_address(),
             address: CENTRE_ADDRESS,
             further,
-        })?;
+        };
+        let engine = Engine::configured_for(program, &posts)?;
         found(&engine)?;
         Ok(Site { engine, postfix, dovecot })
     }

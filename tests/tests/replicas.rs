@@ -1,14 +1,16 @@
 //! Several replicas of one centre share its mailboxes. Any of them may be killed, frozen or stopped: the others take over, and every letter
 //! is settled once. A second program with the same identity is refused.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use scenarios::database::OwnDatabase;
 use scenarios::engine::Engine;
+use scenarios::program::xmserver;
 use scenarios::servers::{Dovecot, Postfix, wait_within};
 use scenarios::site::Site;
 use scenarios::town::{Resident, address};
@@ -37,9 +39,14 @@ struct World {
 impl World {
     /// Makes a centre with four mailboxes, and its first replica.
     fn new() -> World {
+        World::of(xmserver().unwrap())
+    }
+
+    /// Does what [`World::new`] does, with a given program as first replica.
+    fn of(program: &Path) -> World {
         let runtime = Runtime::new().unwrap();
         let database = OwnDatabase::start(&runtime).unwrap();
-        let site = Site::with_mailboxes(&mailboxes(), &[address(OFFICE)], &database.configured()).unwrap();
+        let site = Site::of(program, &mailboxes(), &[address(OFFICE)], &database.configured()).unwrap();
         let Site { engine: first, postfix, dovecot } = site;
         let resident = Resident::settle(&first, OFFICE).unwrap();
         World { replicas: vec![first], resident, dovecot, _postfix: postfix, _database: database, _runtime: runtime }
@@ -61,6 +68,18 @@ impl World {
         shares
     }
 
+    /// Sends a letter to each mailbox, and waits until every mailbox is empty.
+    fn pass(&mut self, what: &str) {
+        for mailbox in mailboxes() {
+            let (_, mail) = self.resident.write().unwrap();
+            self.dovecot.deliver(&mailbox, &mail.render().unwrap()).unwrap();
+        }
+        let emptied = || Ok(mailboxes().iter().all(|mailbox| self.dovecot.count(mailbox) == 0));
+        let logs = || self.replicas.iter().map(Engine::log_tail).collect::<Vec<_>>().join("\n\n");
+        wait_within(PATIENCE, what, emptied).unwrap_or_else(|error| panic!("{error}\n{}", logs()));
+        println!("{what}: every mailbox is empty");
+    }
+
     /// Sends a letter to each mailbox, and waits until the live replicas hold these numbers of mailboxes and every mailbox is empty.
     fn expect(&mut self, shares: &[usize], after: &str) {
         for mailbox in mailboxes() {
@@ -78,7 +97,8 @@ impl World {
     }
 
     fn accepted(&self) -> usize {
-        let journal = self.replicas[0].operate(&["journal", "list", "--limit", "10000", "--json"]).unwrap();
+        let newest = self.replicas.last().unwrap();
+        let journal = newest.operate(&["journal", "list", "--limit", "10000", "--json"]).unwrap();
         let journal: Vec<Value> = serde_json::from_str(&journal).unwrap();
         journal.iter().filter(|line| line["outcome"] == "accepted").count()
     }
@@ -133,5 +153,49 @@ fn a_program_with_the_identity_of_another_is_refused_and_that_one_runs_on() {
     let said = copy.log_tail();
     assert!(said.contains("another xmserver runs") && said.contains(&*folder.to_string_lossy()), "{said}");
     world.expect(&[4], "the refusal of a copy");
+    assert_eq!(world.accepted(), world.resident.letters.len());
+}
+
+/// A program of the version before works beside this one during an upgrade. `tests/beside_former.sh` builds one and names it in XM_FORMER;
+/// without it nothing is tested here.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the script that runs this test names the former program")]
+fn a_program_of_the_former_version_works_beside_this_one() {
+    let Some(former) = std::env::var_os("XM_FORMER") else {
+        println!("skipped: XM_FORMER names no program of the former version; tests/beside_former.sh builds one");
+        return;
+    };
+    let mut world = World::of(Path::new(&former));
+    world.replicas[0].start().unwrap();
+    world.replicas[0].wait_until_ready().unwrap();
+    world.pass("the former program alone");
+
+    let mut new = world.replicas[0].twin_of(xmserver().unwrap()).unwrap();
+    new.start().unwrap();
+    new.wait_until_ready().unwrap();
+    world.replicas.push(new);
+    world.pass("both");
+    world.pass("both, again");
+
+    world.replicas[0].kill().unwrap();
+    world.pass("this one alone, after the former one's death");
+
+    // A former program that does not know expansions yet may refuse the database. Otherwise it goes on.
+    world.replicas[0].start().unwrap();
+    let mut ended = None;
+    let waited = wait_within(PATIENCE, "the former program is ready again, or refuses", || {
+        ended = world.replicas[0].ended()?;
+        Ok(ended.is_some() || world.replicas[0].get("/ready").starts_with("HTTP/1.1 200"))
+    });
+    waited.unwrap();
+    match ended {
+        Some(_) => {
+            let said = world.replicas[0].log_tail();
+            assert!(said.contains("which this program does not know"), "{said}");
+            println!("the former program does not start again: it does not know expansions");
+        }
+        None => world.pass("both, after the former one's new start"),
+    }
+    world.pass("the end");
     assert_eq!(world.accepted(), world.resident.letters.len());
 }

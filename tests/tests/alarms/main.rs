@@ -63,15 +63,7 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.fill_the_second();
     world.run(&format!("UPDATE xm.accounts SET balance = balance + 1 WHERE agency = {OFFICE}; {AGENCIES}"));
     world.run("ALTER ROLE xm_reader NOLOGIN");
-    // The mailbox grows only if Prometheus has seen it empty at the program that shows it full. So each program must have its own mailbox
-    // before the mails come, and no lease may move.
-    world.wait_until_each_has_a_mailbox();
-    let since = Instant::now();
-    world.wait("Prometheus sees the empty mailbox", |world| {
-        let query = format!("count_over_time({LEFT_MAILS}[{}ms])", since.elapsed().as_millis().max(1));
-        Ok(world.prometheus.query(LEFT_MAILS)? == [0.0]
-            && world.prometheus.query(&query)?.iter().any(|seen| *seen >= 2.0))
-    });
+    see_the_empty_mailbox(&mut world);
     world.dovecot.deliver_copies(LEFT_ADDRESS, &rubbish(0), LEFT).unwrap();
     world.dovecot.deliver_unreadable(CENTRE_ADDRESS, &rubbish(0)).unwrap();
     world.hear(&["MailboxGrowing", "MailUnfetchable", "ReaderAway", "RechargingLocked"]);
@@ -97,21 +89,7 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     keep_a_read_waiting(&mut world);
     hold_letters(&mut world);
 
-    // First a PostgreSQL session keeps a lock without ending. Then PostgreSQL itself stops.
-    world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
-    world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");
-    world.write();
-    world.hear(&["LettersStuck", "MailHeld", "MetricsMissing"]);
-    world.run("ROLLBACK");
-    world.wait_until_answered();
-    world.expect(&["CommitUnknown", "DatabaseAway", "IntakeHolding"]);
-    let pushed = world.lose_the_database();
-    world.hear(&["DatabaseAway", "IntakeHolding"]);
-    world.find_the_database();
-    world.hear(&["CommitUnknown"]);
-    assert_eq!(pushed.join().unwrap(), Pushed::Answered(250), "the sender has waited until its letter was settled");
-    world.write();
-    world.wait_until_answered();
+    lock_the_database_and_lose_it(&mut world);
 
     // Faults of letters: first letters that the centre must refuse, then answers that no relay accepts.
     world.expect(&["ActorRestarting", "AnswersGivenUp", "ClocksDiffer", "KeyMisused", "LettersRefused"]);
@@ -130,6 +108,36 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     assert!(world.moves.metrics().len() > 40, "{:?}", world.moves.metrics());
     assert_eq!(world.moves.still(), BTreeSet::from(STEADY), "metrics that have not moved");
     assert_eq!(world.alarms(), world.expected(), "every alarm of the rules has had its fault, and has rung");
+}
+
+/// Waits until Prometheus has seen the mailbox empty at the program that will show it full: only then does it grow. Each program must have
+/// its own mailbox before, and no lease may move.
+fn see_the_empty_mailbox(world: &mut World) {
+    world.wait_until_each_has_a_mailbox();
+    let since = Instant::now();
+    world.wait("Prometheus sees the empty mailbox", |world| {
+        let query = format!("count_over_time({LEFT_MAILS}[{}ms])", since.elapsed().as_millis().max(1));
+        Ok(world.prometheus.query(LEFT_MAILS)? == [0.0]
+            && world.prometheus.query(&query)?.iter().any(|seen| *seen >= 2.0))
+    });
+}
+
+/// First a PostgreSQL session keeps a lock without ending. Then PostgreSQL itself stops, in the midst of a COMMIT, and a sender waits.
+fn lock_the_database_and_lose_it(world: &mut World) {
+    world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
+    world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");
+    world.write();
+    world.hear(&["LettersStuck", "MailHeld", "MetricsMissing"]);
+    world.run("ROLLBACK");
+    world.wait_until_answered();
+    world.expect(&["CommitUnknown", "DatabaseAway", "IntakeHolding"]);
+    let pushed = world.lose_the_database();
+    world.hear(&["DatabaseAway", "IntakeHolding"]);
+    world.find_the_database();
+    world.hear(&["CommitUnknown"]);
+    assert_eq!(pushed.join().unwrap(), Pushed::Answered(250), "the sender has waited until its letter was settled");
+    world.write();
+    world.wait_until_answered();
 }
 
 /// Lets the centre accept five letters, an import and a certification, and then waits for an hour of Prometheus' time, in which no alarm
