@@ -31,8 +31,9 @@ const OFFICE: u32 = 1;
 const SENDERS: usize = 8;
 /// Pause of a sender after each mail.
 const SENDER_PAUSE: Duration = Duration::from_millis(100);
-/// Longest pause after a replica is frozen. All letters of the test are one office's, so the frozen replica may keep its account locked until
-/// PostgreSQL ends the transaction after 10 s. On a loaded machine the rest takes longer than on an idle one, but not nearly so long.
+/// Longest pause after a replica is frozen. All letters of the test are one office's, so the frozen replica may keep its account locked
+/// until PostgreSQL ends the transaction after 10 s. On a loaded machine the rest takes longer than on an idle one, but not nearly so
+/// long.
 const FROZEN_MAX: Duration = Duration::from_secs(50);
 /// Letters that are made before the test begins. Each sender takes the next one.
 const LETTERS: usize = 6000;

@@ -246,8 +246,8 @@ impl World {
         std::thread::spawn(move || sender.push(&mail))
     }
 
-    /// Makes commits wait for a standby that does not exist, pushes a letter, and stops the database while the letter's COMMIT waits. Returns
-    /// the thread of the sender, which waits for its answer.
+    /// Makes commits wait for a standby that does not exist, pushes a letter, and stops the database while the letter's COMMIT waits.
+    /// Returns the thread of the sender, which waits for its answer.
     pub fn lose_the_database(&mut self) -> JoinHandle<Pushed> {
         self.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         self.run("SELECT pg_reload_conf()");

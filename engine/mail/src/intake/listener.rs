@@ -66,8 +66,8 @@ impl Listener {
         tls::acceptor(&self.settings).map(drop)
     }
 
-    /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is told the number of connections once the address
-    /// is bound, and whenever it changes. Returns only after a fault, with a sentence that describes it.
+    /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is told the number of connections once the
+    /// address is bound, and whenever it changes. Returns only after a fault, with a sentence that describes it.
     pub async fn run<R: Recipient>(&self, recipient: R, count: impl Fn(usize) + Send) -> String {
         let tls = match tls::acceptor(&self.settings) {
             Ok(tls) => tls,

@@ -263,8 +263,8 @@ impl Cause {
     fn of(sqlstate: &str) -> Cause {
         match sqlstate {
             // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has failed
-            // already; session or transaction that took too long, as those of a program do that was frozen and goes on. None of them depends
-            // on a row.
+            // already; session or transaction that took too long, as those of a program do that was frozen and goes on. None of them
+            // depends on a row.
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" | "25P03" | "25P04" => Cause::Busy,
             // Read-only database, such as a standby or a primary that is demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
