@@ -10,6 +10,7 @@ mod intake;
 mod reads;
 
 use prometheus::core::Collector;
+use prometheus::proto::Metric;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Registry};
 use sdc::refusal::RefusalCode;
 use sdc::service::Service;
@@ -222,7 +223,10 @@ impl Metrics {
 
     /// Says whether a source was reached last, or listens.
     pub fn is_reached(&self, source: &str) -> bool {
-        self.mailbox_up.get_metric_with_label_values(&[source]).is_ok_and(|up| up.get() > 0)
+        // To ask for a series by its labels would make it.
+        let series = self.mailbox_up.collect().into_iter().flat_map(|up| up.get_metric().to_vec());
+        let of_source = |up: &Metric| up.get_label().iter().any(|label| label.value() == source);
+        series.filter(of_source).any(|up| up.get_gauge().get_value() > 0.0)
     }
 
     /// Returns the metrics of one actor.

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gauges of unfinished work and of faults. Each is 0 in an idle program without faults.
-const IN_HAND: [&str; 10] = [
+const IN_HAND: [&str; 12] = [
     "xm_actor_mailbox_depth",
+    "xm_intake_connections",
+    "xm_intake_held",
     "xm_ledger_difference",
     "xm_letters_unanswered_oldest_seconds",
     "xm_mailbox_mails",
@@ -16,7 +18,7 @@ const IN_HAND: [&str; 10] = [
     "xm_reads_waiting",
 ];
 /// Gauges of a state, which may be above 0 even in an idle program. A new gauge must be added here or to [`IN_HAND`].
-const STATES: [&str; 40] = [
+const STATES: [&str; 44] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -38,10 +40,13 @@ const STATES: [&str; 40] = [
     "xm_data_folder_free_bytes",
     "xm_data_folder_size_bytes",
     "xm_database_connections",
+    "xm_database_hosts",
+    "xm_database_synchronous_standbys",
     "xm_database_up",
     "xm_enrolments_locked",
     "xm_flags_unexplained",
     "xm_flags_unexplained_oldest_seconds",
+    "xm_leases_held",
     "xm_letters_held",
     "xm_letters_held_oldest_seconds",
     "xm_mailbox_up",
@@ -53,13 +58,14 @@ const STATES: [&str; 40] = [
     "xm_quarantine_open",
     "xm_reader_up",
     "xm_recharging_locked",
+    "xm_replicas",
     "xm_results_held_oldest_seconds",
     "xm_stations",
     "xm_vouchers",
     "xm_vouchers_open_minor_units",
 ];
-/// Gauge that only the program with the mailbox's lease shows.
-const OF_ONE_PROGRAM: &str = "xm_mailbox_mails";
+/// Gauges that only the program with the mailbox's lease shows, or only one with an intake.
+const OF_SOME_PROGRAMS: [&str; 3] = ["xm_intake_connections", "xm_intake_held", "xm_mailbox_mails"];
 
 /// Returns the values of a scrape by series, written as `name{labels}`. `text` is in the text format of Prometheus.
 pub fn values(text: &str) -> BTreeMap<&str, f64> {
@@ -87,7 +93,7 @@ pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
                 lies.push(format!("{series} is {value}"));
             }
         }
-        if !is_shown && name != OF_ONE_PROGRAM {
+        if !is_shown && !OF_SOME_PROGRAMS.contains(&name) {
             lies.push(format!("{name} is not shown"));
         }
     }

@@ -241,6 +241,7 @@ fn no_mistake_is_told_in_words_from_outside_the_catalogues() {
             "keys_folder",
             "process_name",
             "log_format",
+            "drain_notice_seconds",
             "shutdown_seconds_max",
             "metrics_kept_seconds_max",
         ];

@@ -253,7 +253,8 @@ impl World {
         self.run("SELECT pg_reload_conf()");
         let pushed = self.push();
         self.wait("a COMMIT waits", |world| {
-            let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+            // Other statements wait too: those that commit by themselves.
+            let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
             Ok(!world.runtime.block_on(world.sql.query(waiting, &[]))?.is_empty())
         });
         self.runtime.block_on(self.database.cluster.stop());
