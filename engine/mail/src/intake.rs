@@ -3,8 +3,8 @@
 //! The server that pushes keeps its copy of a mail until it gets a positive answer. So this module answers a mail only after its
 //! [`Recipient`] has told the mail's [`Outcome`], which may take as long as a database needs to fail over.
 //!
-//! [`session`] knows the protocols and does no input or output: it turns octets into replies, and is fuzzed. [`connection`] runs one
-//! session over a socket, with deadlines; [`listener`] accepts connections, and [`places`] bounds their number.
+//! [`session`] knows the protocols and does no input or output: it turns octets into replies, and is fuzzed. `connection` runs one
+//! session over a socket, with deadlines; `listener` accepts connections, and `places` bounds their number.
 
 mod connection;
 mod content;
