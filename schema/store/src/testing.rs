@@ -8,6 +8,7 @@ pub(crate) mod centre;
 pub mod fixture;
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use cluster::Cluster;
 use cluster::testing;
@@ -47,6 +48,12 @@ pub struct TestCluster {
     /// The PostgreSQL server. A test that does not share it may kill and restart it.
     pub cluster: Cluster,
     databases: AtomicU32,
+}
+
+/// Makes settings in which a test may keep a transaction open, and its locks, for as long as it likes: on a loaded machine a test may be
+/// paused for longer than the program lets a transaction be idle.
+fn patient(url: String) -> DatabaseSettings {
+    DatabaseSettings { idle_in_transaction_timeout: Duration::from_secs(3600), ..DatabaseSettings::new(url) }
 }
 
 impl TestCluster {
@@ -110,7 +117,7 @@ impl TestCluster {
             .await
             .expect("a database has a name");
         let url = self.cluster.reader_url_of(names.concat().as_str());
-        Database::new(DatabaseSettings::new(url)).expect("the private cluster's URL is valid")
+        Database::new(patient(url)).expect("the private cluster's URL is valid")
     }
 
     fn fresh_name(&self) -> String {
@@ -118,7 +125,7 @@ impl TestCluster {
     }
 
     fn connect(&self, name: &str) -> Database {
-        Database::new(DatabaseSettings::new(self.cluster.url_of(name))).expect("the private cluster's URL is valid")
+        Database::new(patient(self.cluster.url_of(name))).expect("the private cluster's URL is valid")
     }
 
     /// Runs a statement as superuser, on a new connection.

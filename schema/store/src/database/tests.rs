@@ -60,7 +60,8 @@ async fn a_database_that_accepts_and_never_answers_is_away_to_the_probe() {
 
 #[tokio::test]
 async fn every_connection_has_the_session_settings() {
-    let database = TestCluster::shared().await.database().await;
+    let url = TestCluster::shared().await.database_url().await;
+    let database = Database::new(DatabaseSettings::new(url)).unwrap();
     #[derive(QueryableByName)]
     struct Setting {
         #[diesel(sql_type = Text)]
