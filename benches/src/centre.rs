@@ -1,13 +1,12 @@
 //! The programs of one run: a Dovecot with the letters in its mailboxes, an SMTP server that discards the receipts, and the engine as a
 //! process.
 
-use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use scenarios::engine::{Engine, Posts};
-use scenarios::servers::{Account, Dovecot};
+use scenarios::servers::{Account, Dovecot, Port};
 use simulation::process::{Process, rss_mb_max};
 use tokio_postgres::Client;
 
@@ -54,6 +53,8 @@ pub struct Centre {
     pub engine: Engine,
     /// The time at which the engine was started.
     pub started: Instant,
+    /// The port of the relay.
+    _smtp: Port,
     _sink: Process,
     /// The Dovecot with the mailboxes from which the engine collects.
     pub dovecot: Dovecot,
@@ -150,13 +151,13 @@ impl Centre {
     /// # Errors
     /// A program does not start.
     pub async fn start(stock: &Stock, dovecot: Dovecot, hardship: Hardship) -> Result<Centre> {
-        let smtp: SocketAddr = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let smtp = Port::hold()?;
         let mailboxes: Vec<String> = (0..MAILBOXES).map(address).collect();
         let posts = Posts {
             dovecot: &dovecot,
             mailboxes: &mailboxes,
             password: PASSWORD,
-            relay: smtp,
+            relay: smtp.address(),
             address: CENTRE_ADDRESS,
             further: "",
         };
@@ -172,12 +173,12 @@ impl Centre {
             readers.filled.fill(&engine.data()).await?;
         }
         let mut command = Command::new("/usr/sbin/smtp-sink");
-        command.args(["-u", "nobody", &smtp.to_string(), "256"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.args(["-u", "nobody", &smtp.address().to_string(), "256"]).stdout(Stdio::null()).stderr(Stdio::null());
         let sink = Process::start(&mut command).context("smtp-sink, of the package postfix")?;
         let dovecot_before = cpu_seconds(dovecot.process_id()?)?;
         let started = Instant::now();
         engine.start()?;
-        Ok(Centre { engine, started, _sink: sink, dovecot, dovecot_before })
+        Ok(Centre { engine, started, _smtp: smtp, _sink: sink, dovecot, dovecot_before })
     }
 
     /// Waits until the engine is ready. Returns the seconds since it was started.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use cluster::Port;
 use mail::{MailboxSettings, Security};
 use nix::unistd::Uid;
 use simulation::night::{Night, Words};
@@ -61,7 +62,8 @@ pub async fn run(arguments: &DemoArguments) -> anyhow::Result<ExitCode> {
     let place = Place::new(arguments.data.as_deref())?;
     let settings = PostOfficeSettings { stored_bytes_max: STORED_BYTES_MAX, ..PostOfficeSettings::default() };
     let post_office = PostOffice::start(settings).context("the post office could not start")?;
-    let configuration = configure(&place.data, &post_office)?;
+    let http = Port::hold().context("no port is free for HTTP")?;
+    let configuration = configure(&place.data, &post_office, &http)?;
     let town = build(&configuration, &post_office, arguments).await?;
 
     let mut centre = Centre::start(&place.data)?;
@@ -183,11 +185,9 @@ impl Drop for TemporaryFolder {
 }
 
 /// Writes the centre's configuration file as an operator would, and loads it.
-fn configure(data: &Path, post_office: &PostOffice) -> anyhow::Result<Configuration> {
+fn configure(data: &Path, post_office: &PostOffice, http: &Port) -> anyhow::Result<Configuration> {
     DataFolder::create(data, Uid::effective().is_root())?;
-    // The port was free a moment ago. The kernel does not give out a port again soon after it was released, so most likely no other program
-    // takes it before the centre does.
-    let http = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let http = http.address();
     // The password is in a file of the data folder, so that the commands that the demo offers work without an environment variable.
     let password_file = data.join("mailbox-password");
     let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&password_file)?;

@@ -3,12 +3,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use cluster::Port;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use simulation::post_office::{Accounts, Fault, PostOffice, PostOfficeSettings, Protocol, When};
@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A configured centre with a private PostgreSQL and a post office.
 struct Centre {
     place: TempDir,
-    http_port: u16,
+    http: Port,
     post_office: PostOffice,
 }
 
@@ -38,8 +38,8 @@ impl Centre {
         // Where tests run as root, PostgreSQL's own user must be able to enter the folder.
         let everybody_passes = std::fs::Permissions::from_mode(0o711);
         let place = tempfile::Builder::new().prefix("xm-run-").permissions(everybody_passes).tempdir().unwrap();
-        let http_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let centre = Centre { place, http_port, post_office };
+        let http = Port::hold().unwrap();
+        let centre = Centre { place, http, post_office };
         let status = centre.command(&["init", "--name", "centre-x", "--mode", "test"]).status().unwrap();
         assert!(status.success());
         centre
@@ -58,7 +58,7 @@ impl Centre {
          username = \"centre@example.org\"\npassword_env = \"SECRET\"\n{pop3}\n\
              [relay]\naddress = \"centre@example.org\"\n\
              [relay.smtp]\nhost = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n",
-            self.http_port,
+            self.http,
             self.post_office.pop3_address().port(),
             self.post_office.smtp_address().port(),
         );
@@ -91,7 +91,7 @@ impl Centre {
     }
 
     fn get(&self, path: &str) -> String {
-        process::get((Ipv4Addr::LOCALHOST, self.http_port).into(), path, PATIENCE)
+        process::get(self.http.address(), path, PATIENCE)
     }
 
     fn wait_until_ready(&self) {

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
@@ -15,7 +15,7 @@ use simulation::process::{self, Process};
 use tempfile::TempDir;
 
 use crate::program::xmserver;
-use crate::servers::{Dovecot, wait_within};
+use crate::servers::{Dovecot, Port, wait_within};
 
 /// Environment variable with the password of every mailbox.
 const PASSWORD_VARIABLE: &str = "MAILBOX_PASSWORD";
@@ -28,7 +28,7 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// A data folder with its configuration, and the engine's process while it runs.
 pub struct Engine {
     process: Option<Process>,
-    http: SocketAddr,
+    http: Port,
     password: String,
     program: PathBuf,
     /// Environment variables for `xmserver run`.
@@ -81,7 +81,7 @@ impl Engine {
     pub fn of(program: &Path, password: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Result<Engine> {
         let passable = fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("xm-engine-").permissions(passable).tempdir()?;
-        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let http = Port::hold().context("no free port on 127.0.0.1")?;
         let engine = Engine {
             process: None,
             http,
@@ -93,7 +93,7 @@ impl Engine {
         };
         fs::DirBuilder::new().create(engine.data())?;
         fs::set_permissions(engine.data(), fs::Permissions::from_mode(0o711))?;
-        fs::write(engine.data().join("xmserver.toml"), configuration(http))?;
+        fs::write(engine.data().join("xmserver.toml"), configuration(engine.http_address()))?;
         Ok(engine)
     }
 
@@ -111,8 +111,9 @@ impl Engine {
     /// Those of [`Engine::twin`].
     pub fn twin_of(&self, program: &Path) -> Result<Engine> {
         let text = fs::read_to_string(self.data().join("xmserver.toml"))?;
-        let mut twin =
-            Engine::of(program, &self.password, |http| text.replace(&self.http.to_string(), &http.to_string()))?;
+        let mut twin = Engine::of(program, &self.password, |http| {
+            text.replace(&self.http_address().to_string(), &http.to_string())
+        })?;
         let (from, to) = (self.data().join("keys"), twin.data().join("keys"));
         fs::create_dir(&to)?;
         fs::set_permissions(&to, fs::metadata(&from)?.permissions())?;
@@ -152,7 +153,7 @@ impl Engine {
 
     /// Returns the address at which the engine answers HTTP requests.
     pub fn http_address(&self) -> SocketAddr {
-        self.http
+        self.http.address()
     }
 
     /// Returns the process id of the engine.
@@ -289,7 +290,7 @@ impl Engine {
 
     /// Returns the whole answer to an HTTP GET, with status and body; empty while the engine does not listen.
     pub fn get(&self, path: &str) -> String {
-        process::get(self.http, path, ANSWER_PATIENCE)
+        process::get(self.http_address(), path, ANSWER_PATIENCE)
     }
 
     /// Returns the sum of a metric over its labels; 0 while the metric is not shown.

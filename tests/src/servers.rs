@@ -10,7 +10,6 @@ mod daemon;
 mod dovecot;
 mod folder;
 mod haproxy;
-mod port;
 mod postfix;
 mod prometheus;
 
@@ -19,9 +18,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 pub use certificate::Certificate;
+pub use cluster::Port;
 pub use dovecot::{Account, Dovecot, DovecotSettings};
 pub use haproxy::{Backend, Haproxy};
-pub use port::Port;
 pub use postfix::{Postfix, Push};
 pub use prometheus::{Prometheus, promtool};
 

@@ -1,7 +1,6 @@
 //! The stand of mail that is pushed by LMTP: senders with real connections, each with one mail, which they send again until they are told
 //! that it is settled.
 
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use actors::admission::lender::{Expected, Lender, PushedMail};
 use actors::transport::intake::MailIntake;
 use actors::transport::pushed::Pushed;
 use actors::transport::{Form, TransportFacts, TransportFault};
+use cluster::Port;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use mail::intake::{Content, IntakeSettings, Listener, Outcome, Protocol, Recipient};
@@ -36,7 +36,7 @@ pub struct LmtpStand {
 
 #[derive(Default)]
 struct Shared {
-    ports: Mutex<Vec<u16>>,
+    ports: Mutex<Vec<Port>>,
     turns: AtomicUsize,
     held: AtomicUsize,
     is_cut: watch::Sender<bool>,
@@ -83,9 +83,9 @@ impl Stand for LmtpStand {
     }
 
     fn way(&self) -> Way {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = Port::hold().unwrap();
+        let mut settings = IntakeSettings::new(Protocol::Lmtp, port.address());
         self.shared.ports.lock().unwrap().push(port);
-        let mut settings = IntakeSettings::new(Protocol::Lmtp, ([127, 0, 0, 1], port).into());
         settings.addresses = vec![ADDRESS.to_owned()];
         Way::Pushed((self.make)(Listener::new(settings).unwrap(), &self.runtime))
     }
@@ -100,7 +100,7 @@ impl Shared {
             let port = {
                 let ports = self.ports.lock().unwrap();
                 let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-                ports.get(turn % ports.len().max(1)).copied()
+                ports.get(turn % ports.len().max(1)).map(Port::number)
             };
             let is_settled = match port {
                 Some(port) => tokio::select! {

@@ -22,6 +22,7 @@ mod access;
 mod binaries;
 mod error;
 mod memory;
+mod port;
 mod postmaster;
 mod service_user;
 pub mod testing;
@@ -32,6 +33,7 @@ mod wal;
 pub use binaries::{Binaries, MAJOR_MIN};
 pub use error::ClusterError;
 use error::io;
+pub use port::Port;
 use postmaster::Postmaster;
 use service_user::ServiceUser;
 

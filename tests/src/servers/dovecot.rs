@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, ensure};
 use nix::unistd::{getegid, geteuid};
 
+use super::Port;
 use super::certificate::Certificate;
 use super::daemon::Daemon;
 use super::folder::{Folder, Owner, give, is_root};
-use super::port::Port;
 
 /// One mailbox: its address, which is also its user name, and its password.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use super::Port;
 use super::daemon::Daemon;
 use super::folder::Folder;
-use super::port::Port;
 use super::wait_until;
 
 const PROGRAM: &str = "/usr/sbin/haproxy";

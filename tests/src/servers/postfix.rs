@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 
+use super::Port;
 use super::daemon::Daemon;
 use super::dovecot::Dovecot;
 use super::folder::{Folder, Owner, is_root};
-use super::port::Port;
 
 /// The folders that `postfix check` creates in the queue directory, each with its mode.
 const QUEUE_FOLDERS: &[(&str, u32)] = &[

@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use simulation::process;
 
+use super::Port;
 use super::daemon::Daemon;
 use super::folder::Folder;
-use super::port::Port;
 use super::wait_until;
 
 /// The target in the shipped configuration. A test replaces it.

@@ -213,7 +213,7 @@ fn a_server_that_cannot_start_says_why() {
     let configuration = folder.write("dovecot.conf", "nonsense = yes\n").unwrap();
     let mut daemon =
         daemon::Daemon::start("/usr/sbin/dovecot", &["-F", "-c", configuration.to_str().unwrap()], &folder).unwrap();
-    let error = daemon.wait_for_greeting(port::Port::hold().unwrap().address(), "+OK", &folder).unwrap_err();
+    let error = daemon.wait_for_greeting(Port::hold().unwrap().address(), "+OK", &folder).unwrap_err();
     assert!(format!("{error:#}").contains("nonsense"), "{error:#}");
 }
 

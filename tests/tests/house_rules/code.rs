@@ -31,6 +31,27 @@ fn unsafe_code_is_in_one_small_file() {
     assert_eq!(of("// unsafe\nfn unsafe_to_cache_prepared() {}"), 0);
 }
 
+/// Returns the lines that find a free port and release it at once. Before the server that is told the number listens there, any outgoing
+/// connection may have taken the port.
+fn released_ports(source: &Source) -> Vec<String> {
+    let releases = |line: &str| line.contains("bind(\"127.0.0.1:0\")") && line.contains(".local_addr()");
+    let lines = source.text.lines().enumerate().filter(|(_, line)| releases(line));
+    lines
+        .map(|(index, _)| {
+            format!("{}:{}: expected `cluster::Port::hold()`, which keeps the port", source.path, index + 1)
+        })
+        .collect()
+}
+
+#[test]
+fn ports_given_to_servers_are_held() {
+    let sources = of_kind("rs").into_iter().filter(|source| !source.path.contains("/house_rules/"));
+    demand(sources.flat_map(|source| released_ports(&source)).collect());
+    let of = |text: &str| released_ports(&Source::new("a.rs", text)).len();
+    assert_eq!(of("let port = TcpListener::bind(\"127.0.0.1:0\")?.local_addr()?.port();"), 1);
+    assert_eq!(of("let listener = TcpListener::bind(\"127.0.0.1:0\").await.unwrap();"), 0);
+}
+
 /// Returns the refusals that no test mentions, and the refusals that FORMAT.md does not explain.
 fn untold_refusals(tests: &str, format: &str) -> Vec<String> {
     let mut breaches = Vec::new();

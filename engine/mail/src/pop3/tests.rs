@@ -5,6 +5,7 @@ mod tls;
 
 use std::time::Duration;
 
+use cluster::Port;
 use simulation::scripted::{self, Peer, serve};
 use tempfile::NamedTempFile;
 use tokio::net::TcpStream;
@@ -247,8 +248,8 @@ async fn a_test_tells_the_steps_passed_and_the_one_that_failed() {
     assert_eq!(passed, [Step::Settings, Step::Dns, Step::Tcp, Step::Greeting, Step::SignIn]);
     assert_eq!(report.failure.unwrap().step, Step::Mailbox);
 
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let closed = Mailbox::new(MailboxSettings { port: Some(nobody), ..settings }).unwrap().test().await;
+    let nobody = Port::hold().unwrap();
+    let closed = Mailbox::new(MailboxSettings { port: Some(nobody.number()), ..settings }).unwrap().test().await;
     assert_eq!(closed.failure.unwrap().step, Step::Tcp);
 }
 

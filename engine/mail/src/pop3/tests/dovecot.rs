@@ -4,13 +4,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use cluster::Port;
+
 use super::*;
 
 struct Dovecot {
     child: Child,
     folder: tempfile::TempDir,
-    plain_port: u16,
-    tls_port: u16,
+    plain: Port,
+    tls: Port,
 }
 
 impl Dovecot {
@@ -19,19 +21,19 @@ impl Dovecot {
         run("chmod", &["755", folder.path().to_str().unwrap()]);
         std::fs::create_dir(folder.path().join("mail")).unwrap();
         own(&folder.path().join("mail"));
-        let [plain_port, tls_port] = free_ports();
+        let (plain, tls) = (Port::hold().unwrap(), Port::hold().unwrap());
         let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
         let write = |name: &str, text: String| std::fs::write(folder.path().join(name), text).unwrap();
         write("cert.pem", made.cert.pem());
         write("key.pem", made.signing_key.serialize_pem());
-        write("dovecot.conf", configuration(folder.path(), plain_port, tls_port));
+        write("dovecot.conf", configuration(folder.path(), &plain, &tls));
         let child = Command::new("dovecot")
             .args(["-F", "-c"])
             .arg(folder.path().join("dovecot.conf"))
             .stderr(Stdio::null())
             .spawn()
             .expect("this test needs Dovecot: apt-get install dovecot-pop3d");
-        let dovecot = Dovecot { child, folder, plain_port, tls_port };
+        let dovecot = Dovecot { child, folder, plain, tls };
         let deadline = Instant::now() + Duration::from_secs(20);
         let mut tick = tokio::time::interval(Duration::from_millis(20));
         while let Err(error) = open(&dovecot.settings("nobody", Security::Tls)).await {
@@ -42,7 +44,7 @@ impl Dovecot {
     }
 
     fn settings(&self, user: &str, security: Security) -> MailboxSettings {
-        let mut settings = settings(if security == Security::Tls { self.tls_port } else { self.plain_port });
+        let mut settings = settings(if security == Security::Tls { self.tls.number() } else { self.plain.number() });
         settings.security = security;
         settings.username = user.into();
         settings.ca_file = Some(self.folder.path().join("cert.pem"));
@@ -77,11 +79,6 @@ impl Drop for Dovecot {
     }
 }
 
-fn free_ports() -> [u16; 2] {
-    let listeners = [0; 2].map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
-}
-
 /// Dovecot opens no mailbox as root. If the tests run as root, the mails belong to the user nobody.
 fn mail_user(flag: &str) -> String {
     if run("id", &["-u"]) == "0" { run("id", &[flag, "nobody"]) } else { run("id", &[flag]) }
@@ -97,7 +94,7 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn configuration(folder: &Path, plain_port: u16, tls_port: u16) -> String {
+fn configuration(folder: &Path, plain: &Port, tls: &Port) -> String {
     let (user, uid, gid) = (run("id", &["-un"]), mail_user("-u"), mail_user("-g"));
     let (internal, login) = if user == "root" { ("dovecot", "dovenull") } else { (user.as_str(), user.as_str()) };
     let folder = folder.display();
@@ -109,8 +106,8 @@ fn configuration(folder: &Path, plain_port: u16, tls_port: u16) -> String {
          ssl = required\nssl_cert = <{folder}/cert.pem\nssl_key = <{folder}/key.pem\n\
          passdb {{\n driver = static\n args = password=s3cr3t\n}}\n\
          userdb {{\n driver = static\n args = uid={uid} gid={gid} home={folder}/mail/%u\n}}\n\
-         service pop3-login {{\n chroot =\n inet_listener pop3 {{\n port = {plain_port}\n }}\n\
-         inet_listener pop3s {{\n port = {tls_port}\n ssl = yes\n }}\n}}\n\
+         service pop3-login {{\n chroot =\n inet_listener pop3 {{\n port = {plain}\n }}\n\
+         inet_listener pop3s {{\n port = {tls}\n ssl = yes\n }}\n}}\n\
          service anvil {{\n chroot =\n}}\n"
     )
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use cluster::testing;
+use cluster::{Port, testing};
 use diesel_async::RunQueryDsl;
 
 use super::super::{Database, DatabaseSettings};
@@ -33,9 +33,9 @@ async fn tls_to_the_database_is_verified_and_never_given_up() {
     let data = testing::data_folder(&cluster);
     let (certificate, key) = certificate_for_localhost(&data, "server");
     let (stranger, _) = certificate_for_localhost(&data, "stranger");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = Port::hold().unwrap();
     let reach = async |ca_file: &Path| {
-        let mut settings = DatabaseSettings::new(format!("{}?sslmode=require", testing::url_on_network(port)));
+        let mut settings = DatabaseSettings::new(format!("{}?sslmode=require", testing::url_on_network(port.number())));
         settings.ca_file = Some(ca_file.to_path_buf());
         let mut connection = Database::new(settings).unwrap().get().await.map_err(|fault| fault.to_string())?;
         #[derive(diesel::QueryableByName)]
@@ -50,12 +50,12 @@ async fn tls_to_the_database_is_verified_and_never_given_up() {
         Ok::<bool, String>(row.ssl)
     };
 
-    testing::restart_on_network(&mut cluster, port, Some((&certificate, &key))).await;
+    testing::restart_on_network(&mut cluster, port.number(), Some((&certificate, &key))).await;
     assert_eq!(reach(&certificate).await, Ok(true));
     let error = reach(&stranger).await.unwrap_err();
     assert!(error.contains("certificate"), "{error}");
     cluster.stop().await;
-    testing::restart_on_network(&mut cluster, port, None).await;
+    testing::restart_on_network(&mut cluster, port.number(), None).await;
     let error = reach(&certificate).await.unwrap_err();
     assert!(error.contains("TLS"), "{error}");
     cluster.stop().await;

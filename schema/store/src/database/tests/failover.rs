@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cluster::testing::standby::{freeze, promote, replicate_synchronously, standby_of};
 use cluster::testing::{self, eventually};
-use cluster::{Cluster, connect};
+use cluster::{Cluster, Port, connect};
 use diesel::sql_types::{Integer, Text};
 use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 
@@ -21,27 +21,28 @@ const NEVER: Duration = Duration::from_secs(3600);
 struct Pair {
     primary: Cluster,
     standby: Cluster,
-    ports: [u16; 2],
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    ports: [Port; 2],
 }
 
 impl Pair {
     async fn start() -> Pair {
-        let ports = [free_port(), free_port()];
+        let ports = [Port::hold().unwrap(), Port::hold().unwrap()];
         let mut primary = testing::own().await;
         primary.stop().await;
-        testing::restart_on_network(&mut primary, ports[0], None).await;
-        let standby = standby_of(&primary, ports[0], ports[1]).await;
+        testing::restart_on_network(&mut primary, ports[0].number(), None).await;
+        let standby = standby_of(&primary, ports[0].number(), ports[1].number()).await;
         let pair = Pair { primary, standby, ports };
         pair.run(0, "CREATE TABLE written (by_port integer)").await;
         pair
     }
 
     fn url(&self, at: usize) -> String {
-        testing::url_on_network(self.ports[at])
+        testing::url_on_network(self.ports[at].number())
+    }
+
+    /// The port's number, as PostgreSQL returns it.
+    fn number(&self, at: usize) -> i32 {
+        i32::from(self.ports[at].number())
     }
 
     async fn run(&self, at: usize, statement: &str) {
@@ -50,7 +51,7 @@ impl Pair {
 
     /// A pool over both hosts, whose statements have no limit that a test could wait for.
     fn database(&self) -> Database {
-        let [first, second] = self.ports;
+        let [first, second] = &self.ports;
         let mut settings =
             DatabaseSettings::new(format!("postgresql://xmserver@localhost:{first},localhost:{second}/xmserver"));
         settings.statement_timeout = NEVER;
@@ -64,7 +65,7 @@ impl Pair {
 }
 
 #[derive(diesel::QueryableByName)]
-struct Port {
+struct ServerPort {
     #[diesel(sql_type = Integer)]
     port: i32,
 }
@@ -76,7 +77,7 @@ struct Setting {
 }
 
 async fn port_of(connection: &mut Connection) -> Result<i32, Fault> {
-    let row: Port = diesel::sql_query("SELECT inet_server_port() AS port").get_result(connection).await?;
+    let row: ServerPort = diesel::sql_query("SELECT inet_server_port() AS port").get_result(connection).await?;
     Ok(row.port)
 }
 
@@ -87,28 +88,28 @@ async fn write(database: &Database) -> Result<i32, Fault> {
 }
 
 /// Waits until the pool writes to a host, as the program does: it tries again after each fault.
-async fn written_to(database: &Database, port: u16) {
-    eventually("the pool writes to the new primary", async || write(database).await == Ok(i32::from(port))).await;
+async fn written_to(database: &Database, port: i32) {
+    eventually("the pool writes to the new primary", async || write(database).await == Ok(port)).await;
 }
 
 #[tokio::test]
 async fn a_frozen_primary_is_left_and_what_waited_for_it_fails_at_once() {
     let pair = Pair::start().await;
     let database = pair.database();
-    assert_eq!(write(&database).await, Ok(i32::from(pair.ports[0])));
+    assert_eq!(write(&database).await, Ok(pair.number(0)));
     let mut waiting = database.get().await.unwrap();
     let mut idle = database.get().await.unwrap();
-    assert_eq!(port_of(&mut idle).await, Ok(i32::from(pair.ports[0])));
+    assert_eq!(port_of(&mut idle).await, Ok(pair.number(0)));
     let frozen = freeze(&pair.primary);
     let statement = tokio::spawn(async move { port_of(&mut waiting).await });
     promote(&pair.url(1)).await;
     let fault = statement.await.unwrap().unwrap_err();
     assert!(fault.is_away(), "{fault}");
-    written_to(&database, pair.ports[1]).await;
+    written_to(&database, pair.number(1)).await;
     assert!(port_of(&mut idle).await.unwrap_err().is_away(), "no connection to the former primary stays");
     assert_eq!(database.primary_changes(), 1);
     drop(frozen);
-    written_to(&database, pair.ports[1]).await;
+    written_to(&database, pair.number(1)).await;
     assert_eq!(database.primary_changes(), 1, "a primary that is back is not asked");
     pair.end().await;
 }
@@ -117,12 +118,12 @@ async fn a_frozen_primary_is_left_and_what_waited_for_it_fails_at_once() {
 async fn a_killed_primary_is_replaced_by_the_promoted_standby() {
     let mut pair = Pair::start().await;
     let database = pair.database();
-    assert_eq!(write(&database).await, Ok(i32::from(pair.ports[0])));
+    assert_eq!(write(&database).await, Ok(pair.number(0)));
     pair.primary.kill().await;
     let fault = write(&database).await.unwrap_err();
     assert!(fault.is_away(), "{fault}");
     promote(&pair.url(1)).await;
-    written_to(&database, pair.ports[1]).await;
+    written_to(&database, pair.number(1)).await;
     assert_eq!(database.primary_changes(), 1);
     pair.end().await;
 }
@@ -134,7 +135,7 @@ async fn a_slow_statement_of_a_healthy_primary_is_left_in_peace() {
     let mut connection = database.get().await.unwrap();
     // Longer than the silence after which the host is examined.
     connection.batch_execute("SELECT pg_sleep(3)").await.unwrap();
-    assert_eq!((port_of(&mut connection).await, database.primary_changes()), (Ok(i32::from(pair.ports[0])), 0));
+    assert_eq!((port_of(&mut connection).await, database.primary_changes()), (Ok(pair.number(0)), 0));
     pair.end().await;
 }
 
@@ -143,7 +144,7 @@ async fn hosts_that_cannot_be_written_are_each_told_of() {
     let mut pair = Pair::start().await;
     pair.primary.kill().await;
     let fault = pair.database().get().await.map(drop).unwrap_err().to_string();
-    for (port, words) in pair.ports.into_iter().zip(["refused", "transaction_read_only"]) {
+    for (port, words) in pair.ports.iter().zip(["refused", "transaction_read_only"]) {
         assert!(fault.contains(&format!("localhost:{port}: ")) && fault.contains(words), "{fault}");
     }
     pair.end().await;
