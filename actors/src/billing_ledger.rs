@@ -83,6 +83,11 @@ impl BillingLedger {
         metrics.batch_letters.observe(f64::from(u32::try_from(duties.len()).unwrap_or(u32::MAX)));
         metrics.rows.inc_by(apart.rows as u64);
         metrics.count(&apart.tally);
+        for (place, letter) in apart.answered {
+            if let Some(duty) = duties.get(place) {
+                duty.share.answered(letter);
+            }
+        }
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }

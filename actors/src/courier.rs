@@ -9,16 +9,8 @@ mod folder;
 pub mod smtp;
 
 use futures_util::future::BoxFuture;
-use store::letters::outbox::LeasedAnswer;
 
-/// An answer, sealed for its office.
-#[derive(Clone, Debug)]
-pub struct Sealed {
-    /// The answer's row of the outbox, which this process has leased.
-    pub answer: LeasedAnswer,
-    /// Octets of the sealed document.
-    pub document: Vec<u8>,
-}
+use crate::sealing::Sealed;
 
 /// When an answer that was not taken may be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

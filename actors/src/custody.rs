@@ -8,9 +8,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use store::letters::collected::AnsweredLetter;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::metrics::{ActorMetrics, Handled, Stay};
@@ -74,6 +75,9 @@ pub struct Report {
     pub fate: Fate,
 }
 
+/// Place for the letter of a document that a sender pushed and wants answered at once. It stays empty if the document has no answer.
+pub type AnswerSlot = Arc<OnceLock<AnsweredLetter>>;
+
 #[derive(Debug)]
 struct Lent {
     number: u64,
@@ -82,6 +86,7 @@ struct Lent {
     reports: UnboundedSender<Report>,
     /// Counts the mail as work of the poller that lent it, while it is lent.
     stay: Stay,
+    answer: Option<AnswerSlot>,
     _place: LentPlace,
     _permits: Permits,
 }
@@ -105,9 +110,20 @@ impl Hands {
         reports: UnboundedSender<Report>,
         poller: &ActorMetrics,
     ) -> Share {
+        self.lend_answered(number, permits, (reports, None), poller)
+    }
+
+    /// Does what [`Hands::lend`] does. The slot gets the letter whose answer the sender waits for.
+    pub fn lend_answered(
+        &self,
+        number: u64,
+        permits: Permits,
+        (reports, answer): (UnboundedSender<Report>, Option<AnswerSlot>),
+        poller: &ActorMetrics,
+    ) -> Share {
         let stay = Stay::begin(poller, 1);
         let worst = AtomicU8::new(Fate::Settled as u8);
-        let lent = Lent { number, worst, reports, stay, _place: self.hold(), _permits: permits };
+        let lent = Lent { number, worst, reports, stay, answer, _place: self.hold(), _permits: permits };
         Share { lent: Arc::new(lent), is_settled: false, stay: None }
     }
 }
@@ -145,6 +161,14 @@ impl Share {
     fn end_stay(&mut self, handled: Handled) {
         if let Some(mut stay) = self.stay.take() {
             stay.end(handled, 1);
+        }
+    }
+
+    /// Notes the letter whose answer the sender of the mail waits for.
+    pub fn answered(&self, letter: AnsweredLetter) {
+        if let Some(slot) = &self.lent.answer {
+            // A document has one letter. A mail may have several, but nobody waits for the answers to a mail.
+            slot.set(letter).ok();
         }
     }
 

@@ -10,31 +10,26 @@
 
 mod sent;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use actix::{Actor, AsyncContext, Context, Handler, Message};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use sdc::cms;
-use sdc::document::Document;
-use sdc::keys::SigningKey;
-use sdc::payload;
 use sent::{Asked, Failure, Mailed, Sent};
-use store::certificates::signers::Signers;
 use store::database::fault::Fault;
 use store::letters::outbox::{self, LeasedAnswer};
 use store::planted::point;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::courier::{Again, Courier, NotTaken, Sealed};
+use crate::courier::{Again, Courier, NotTaken};
 use crate::database_tasks::DatabaseTasks;
 use crate::messages::Posted;
 use crate::metrics::{ActorMetrics, Handled, Metrics, Stay};
 use crate::outage::Outage;
 use crate::room::Hands;
+use crate::sealing::{NO_CERTIFICATE, Sealer};
 use crate::supervision::{Guard, Guarded, Heartbeat};
 
 /// Length of a lease of answers. If this process dies and is not restarted, another process sends the answers after this time.
@@ -46,10 +41,9 @@ const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Most attempts to mark answers as sent.
 const MARKS_MAX: u32 = 3;
 
-/// Reasons for giving an answer up before a courier is asked.
+/// Reason for giving an answer up before a courier is asked.
 const NO_ADDRESS: &str =
     "the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this";
-const NO_CERTIFICATE: &str = "no valid certificate to seal the answer for";
 
 /// Parts that an exporter is built from.
 #[derive(Clone)]
@@ -60,11 +54,8 @@ pub struct ExporterParts {
     pub process: Uuid,
     /// The courier that takes the answers.
     pub courier: Arc<dyn Courier>,
-    /// Key that signs the answers.
-    pub key: Arc<SigningKey>,
-    /// Certificates of the offices, for which the answers are sealed (encrypted). They were cached when letters of these offices were
-    /// verified.
-    pub signers: Arc<Signers>,
+    /// Seals (signs and encrypts) the answers.
+    pub sealer: Sealer,
     /// Most answers leased at a time.
     pub leased_max: i64,
     /// Most mails that are being sent at a time.
@@ -289,7 +280,7 @@ async fn send_mail(
         give_up(parts, &mut stay, &mail, NO_ADDRESS).await?;
         return Ok(Mailed::default());
     }
-    let (sealed, unsealable) = seal(parts, mail).await;
+    let (sealed, unsealable) = parts.sealer.seal_all(mail).await;
     if !unsealable.is_empty() {
         give_up(parts, &mut stay, &unsealable, NO_CERTIFICATE).await?;
     }
@@ -346,42 +337,6 @@ async fn not_sent(
         counted("put_back");
     }
     Ok(Mailed { courier: Asked::Reached, refused: Some(failure), ..Mailed::default() })
-}
-
-/// Seals answers on a thread for blocking work: a P-256 sealing takes as long as a whole small transaction. Returns the sealed answers
-/// and those that have no valid certificate.
-async fn seal(parts: &ExporterParts, mail: Vec<LeasedAnswer>) -> (Vec<Sealed>, Vec<LeasedAnswer>) {
-    let (key, signers) = (Arc::clone(&parts.key), Arc::clone(&parts.signers));
-    let sealing = tokio::task::spawn_blocking(move || {
-        let mut sealed = Vec::with_capacity(mail.len());
-        let mut unsealable = Vec::new();
-        for answer in mail {
-            let recipient = answer.certificate.as_ref();
-            let certificate = recipient.and_then(|to| signers.certificate(to.certificate_id, &to.der).ok());
-            let document = certificate
-                .and_then(|certificate| cms::seal(&packed(&answer), &key, &certificate, answer.cipher).ok())
-                .map(|der| Document::render(&der, None));
-            match document {
-                Some(document) => sealed.push(Sealed { answer, document }),
-                None => unsealable.push(answer),
-            }
-        }
-        (sealed, unsealable)
-    });
-    match sealing.await {
-        Ok(done) => done,
-        Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
-        Err(_cancelled) => (Vec::new(), Vec::new()),
-    }
-}
-
-/// Returns the octets to sign. The payload of an answer was packed when its receipt was written; a notice is packed now, in the form that
-/// its office reads.
-fn packed(answer: &LeasedAnswer) -> Cow<'_, [u8]> {
-    match &answer.notice {
-        Some(notice) => Cow::Owned(payload::pack_as(answer.payload.clone(), notice.form)),
-        None => Cow::Borrowed(&answer.payload),
-    }
 }
 
 impl Guarded for Exporter {

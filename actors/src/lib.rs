@@ -50,6 +50,7 @@
 //! | writer time | each agency's part of a writer's time, as a bucket that refills | [`writer_time`] |
 
 pub mod admission;
+pub mod answer_desk;
 pub mod at_work;
 pub mod billing_ledger;
 pub mod claims;
@@ -59,6 +60,7 @@ pub mod database_tasks;
 pub mod enrolment_lane;
 pub mod exporter;
 pub mod gate;
+pub mod http_server;
 pub mod lane_queue;
 mod lifelong;
 pub mod mailbox_poller;
@@ -76,6 +78,7 @@ pub mod remainder;
 pub mod replicas;
 pub mod room;
 pub mod sdc_decoder;
+pub mod sealing;
 pub mod signature_verifier;
 pub mod stop;
 pub mod supervision;

@@ -24,6 +24,7 @@ use crate::gate::Gate;
 use crate::refusal_log::RefusalLog;
 use crate::replicas::Replicas;
 use crate::room::Hands;
+use crate::sealing::Sealer;
 use crate::stop::{StopTeller, stop};
 use crate::supervision::Escalation;
 use actors::{Shared, keep_house, start_decoders, start_exporters, start_reader, start_sources, start_writers};
@@ -65,6 +66,7 @@ impl Pipeline {
             issuer: parts.issuer.clone(),
             ..limits.of_settling()
         };
+        let signers = Arc::new(Signers::new(limits.signers_cached_max));
         let shared = Shared {
             hands: Hands::new(
                 limits.mails_in_hand_max,
@@ -74,7 +76,8 @@ impl Pipeline {
             ),
             gate: Gate::default(),
             claims: Arc::new(Claims::default()),
-            signers: Arc::new(Signers::new(limits.signers_cached_max)),
+            sealer: Sealer { key: Arc::clone(&parts.signing_key), signers: Arc::clone(&signers) },
+            signers,
             settler: Arc::new(Settler::new(parts.tasks.database.clone(), settling)),
             metrics: Arc::new(parts.metrics.clone()),
             replicas: Replicas::unknown(parts.replica.process),

@@ -10,6 +10,7 @@ use tokio::sync::RwLock;
 
 use crate::admission::lender::{Lender, Patience};
 use crate::admission::source::Admission;
+use crate::answer_desk::AnswerDesk;
 use crate::lifelong::{LifeWork, Lifelong};
 use crate::outage::Outage;
 use crate::supervision::Guard;
@@ -30,6 +31,8 @@ pub struct PushIntakeParts {
     pub source: Admission,
     /// Transport by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
+    /// The desk with the answers, for senders that wait for them.
+    pub desk: AnswerDesk,
     /// How long the sender of a mail waits.
     pub patience: Patience,
     /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this.
@@ -60,7 +63,7 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
             Ok(lender) => {
                 let began = Instant::now();
                 let fault = tokio::select! {
-                    fault = transport.listen(lender.clone()) => fault,
+                    fault = transport.listen(lender.clone(), parts.desk.clone()) => fault,
                     () = lender.is_broken() => TransportFault {
                         step: "settings",
                         words: "the task that records pushed mail has ended".to_owned(),

@@ -7,6 +7,7 @@
 //! of both is executed in `tests/contracts`.
 
 mod folder;
+pub mod http;
 pub mod intake;
 mod pop3;
 pub mod pushed;

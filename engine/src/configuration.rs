@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use actors::pipeline::Limits;
 use actors::transport::NoContainer;
+use actors::transport::http::HttpSettings;
 use mail::{IntakeSettings, MailboxSettings, RelaySettings};
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +47,9 @@ pub struct Configuration {
     /// Addresses at which other mail servers push letters.
     #[serde(rename = "intake")]
     pub intakes: Vec<IntakeConfiguration>,
-    /// Relay that answers are sent to; none where the centre uses only the transfer folder.
+    /// Address at which offices post letters over HTTPS and collect the answers.
+    pub https: Option<HttpSettings>,
+    /// Relay that answers are sent to; none where no letter comes by e-mail.
     pub relay: Option<RelayConfiguration>,
     /// Limits on memory, disk and load.
     pub limits: Limits,
@@ -76,8 +79,8 @@ pub struct ServerConfiguration {
     pub log_format: LogFormat,
     /// What is logged: a level, or directives such as `info,actors=debug`.
     pub log_level: String,
-    /// Time, in seconds, for which a stopping program still takes pushed mail, while `/accept/smtp` tells balancers to send it elsewhere.
-    /// Without an intake there is no such time.
+    /// Time, in seconds, for which a stopping program still takes pushed letters, while `/accept` tells balancers to send them elsewhere.
+    /// Where no letters are pushed there is no such time.
     pub drain_notice_seconds: u64,
     /// Longest time, in seconds, that a shutdown waits for letters being processed.
     pub shutdown_seconds_max: u64,
@@ -247,6 +250,11 @@ impl Configuration {
             true => self.mailbox_addresses().collect(),
             false => intake.smtp.addresses.clone(),
         }
+    }
+
+    /// Says whether letters are pushed to this program.
+    pub fn has_pushed(&self) -> bool {
+        !self.intakes.is_empty() || self.https.is_some()
     }
 
     fn mailbox_addresses(&self) -> impl Iterator<Item = String> {

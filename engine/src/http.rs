@@ -1,25 +1,19 @@
-//! Serves the process's state: `GET /live`, `GET /ready`, `GET /accept/smtp` and `GET /metrics`, without a sign-in and without personal
-//! data.
+//! Serves the process's state: `GET /live`, `GET /ready`, `GET /accept/smtp`, `GET /accept/http` and `GET /metrics`, without a sign-in and
+//! without personal data.
 //!
-//! Connections, headers and times are bounded. A request costs the database one short query at most.
+//! Connections and their time are bounded. A request costs the database one short query at most.
 
-use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, guard, web};
+use actors::http_server::{self, Bounds};
 use actors::metrics::Metrics;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::{Encoder, Registry, TextEncoder};
 use store::database::Database;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::net::TcpListener;
 
 use crate::gauges::DatabaseGauges;
 use crate::gauges::program::ProgramGauges;
@@ -27,19 +21,19 @@ use crate::ready::Readiness;
 use crate::ready::acceptance::{Acceptance, Depth};
 use crate::ready::key_watch::KeyWatch;
 
-/// Most connections that are served at the same time; further connections wait.
+/// Most connections that are served at the same time.
 const CONNECTIONS_MAX: usize = 32;
-const HEADERS_MAX: usize = 64;
-const HEADER_BYTES_MAX: usize = 16 * 1024;
-const HEADER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Longest duration of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// Everything that the HTTP server shows.
 pub struct Observed {
     registry: Registry,
     readiness: Readiness,
     acceptance: Acceptance,
+    http_acceptance: Acceptance,
     intakes: Vec<String>,
+    https: Option<String>,
     metrics: Metrics,
     program: ProgramGauges,
     gauges: DatabaseGauges,
@@ -57,6 +51,8 @@ pub struct ObservedParts {
     pub gauges: DatabaseGauges,
     /// Names of the intakes, to which mail is pushed.
     pub intakes: Vec<String>,
+    /// Name of the intake to which letters are posted over HTTPS, if there is one.
+    pub https: Option<String>,
     /// The keys that the program runs with.
     pub keys: KeyWatch,
     /// The data folder.
@@ -79,6 +75,7 @@ impl Observed {
             database,
             gauges,
             intakes,
+            https,
             keys,
             data_folder,
             is_embedded,
@@ -88,23 +85,29 @@ impl Observed {
             program: ProgramGauges::new(&registry, database.clone(), data_folder.clone(), quarantine_bytes_max)?,
             readiness: Readiness::new(metrics.clone(), database, keys, is_embedded.then_some(data_folder)),
             acceptance: Acceptance::new(!intakes.is_empty()),
+            http_acceptance: Acceptance::new(https.is_some()),
             intakes,
+            https,
             metrics,
             registry,
             gauges,
         })
     }
 
-    /// Sets whether mail is being taken, and whether there is room for more; `/ready` and `/accept/smtp` show it.
+    /// Sets whether mail is being taken, and whether there is room for more; `/ready` and `/accept` show it.
     pub fn set_taking_mail(&self, is_taking_mail: bool, has_room: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
         let listens = self.intakes.iter().all(|intake| self.metrics.is_reached(intake));
-        self.acceptance.note(listens, is_taking_mail, has_room, Instant::now());
+        let now = Instant::now();
+        self.acceptance.note(listens, is_taking_mail, has_room, now);
+        let listens = self.https.iter().all(|https| self.metrics.is_reached(https));
+        self.http_acceptance.note(listens, is_taking_mail, has_room, now);
     }
 
     /// Sets that the program is about to stop: balancers should send mail elsewhere from now on.
     pub fn set_leaving(&self) {
         self.acceptance.leave();
+        self.http_acceptance.leave();
     }
 
     /// Sets that the program is stopping, so that it takes no more mail.
@@ -112,31 +115,7 @@ impl Observed {
         self.readiness.set_draining();
     }
 
-    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
-            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
-        }
-        match request.uri().path() {
-            "/live" => text(StatusCode::OK, "live\n"),
-            "/ready" => match self.readiness.look().await {
-                Ok(()) => text(StatusCode::OK, "ready\n"),
-                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {reason}\n")),
-            },
-            "/accept/smtp" => {
-                let depth = if request.uri().query() == Some("deep=1") { Depth::Deep } else { Depth::Shallow };
-                match self.acceptance.look(depth, Instant::now()) {
-                    Ok(()) => text(StatusCode::OK, "accepting\n"),
-                    // Not 503: HAProxy (disable-on-404) leaves the connections of a server that answers 404 alone, and sends new ones
-                    // elsewhere. It closes the connections of a server that does not answer.
-                    Err(elsewhere) => text(StatusCode::NOT_FOUND, &format!("not accepting: {elsewhere}\n")),
-                }
-            }
-            "/metrics" => self.metrics().await,
-            _ => text(StatusCode::NOT_FOUND, "there are /live, /ready, /accept/smtp and /metrics\n"),
-        }
-    }
-
-    async fn metrics(&self) -> Response<Full<Bytes>> {
+    async fn metrics(&self) -> HttpResponse {
         self.program.read();
         let mut families = self.registry.gather();
         families.extend(self.gauges.gather().await);
@@ -145,56 +124,70 @@ impl Observed {
             tracing::warn!(%error, "the metrics could not be written");
             return text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written\n");
         }
-        let mut response = Response::new(Full::new(Bytes::from(body)));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(prometheus::TEXT_FORMAT));
-        response
+        HttpResponse::Ok().content_type(prometheus::TEXT_FORMAT).body(body)
     }
 }
 
-fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
+/// Says whether letters should be sent to this program by one protocol.
+fn accept(acceptance: &Acceptance, query: &str) -> HttpResponse {
+    let depth = if query == "deep=1" { Depth::Deep } else { Depth::Shallow };
+    match acceptance.look(depth, Instant::now()) {
+        Ok(()) => text(StatusCode::OK, "accepting\n"),
+        // Not 503: HAProxy (disable-on-404) leaves the connections of a server that answers 404 alone, and sends new ones elsewhere. It
+        // closes the connections of a server that does not answer.
+        Err(elsewhere) => text(StatusCode::NOT_FOUND, format!("not accepting: {elsewhere}\n")),
+    }
 }
 
-/// Serves until the task is dropped.
-pub async fn serve(listener: TcpListener, observed: Arc<Observed>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        // The semaphore is never closed, so this call always returns a permit in the end, and never an error.
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _peer)) => stream,
-            Err(error) => {
-                // Most likely no file descriptor is free; after the pause other connections have ended and freed some.
-                tracing::warn!(%error, "a connection to /metrics could not be accepted");
-                tokio::time::sleep(Duration::from_millis(200)).await;
-                continue;
+fn text(status: StatusCode, body: impl Into<String>) -> HttpResponse {
+    HttpResponse::build(status).content_type("text/plain; charset=utf-8").body(body.into())
+}
+
+fn configure(routes: &mut web::ServiceConfig) {
+    let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
+    routes
+        .route("/live", read().to(async || text(StatusCode::OK, "live\n")))
+        .route(
+            "/ready",
+            read().to(async |observed: web::Data<Observed>| match observed.readiness.look().await {
+                Ok(()) => text(StatusCode::OK, "ready\n"),
+                Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")),
+            }),
+        )
+        .route(
+            "/accept/smtp",
+            read().to(async |request: HttpRequest, observed: web::Data<Observed>| {
+                accept(&observed.acceptance, request.query_string())
+            }),
+        )
+        .route(
+            "/accept/http",
+            read().to(async |request: HttpRequest, observed: web::Data<Observed>| {
+                accept(&observed.http_acceptance, request.query_string())
+            }),
+        )
+        .route("/metrics", read().to(async |observed: web::Data<Observed>| observed.metrics().await))
+        .default_service(web::to(async |request: HttpRequest| match *request.method() {
+            Method::GET | Method::HEAD => {
+                text(StatusCode::NOT_FOUND, "there are /live, /ready, /accept/smtp, /accept/http and /metrics\n")
             }
-        };
-        let observed = Arc::clone(&observed);
-        tokio::spawn(async move {
-            converse(stream, observed).await;
-            drop(place);
-        });
-    }
+            _ => text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n"),
+        }));
 }
 
-async fn converse(stream: TcpStream, observed: Arc<Observed>) {
-    let service = service_fn(move |request: Request<Incoming>| {
-        let observed = Arc::clone(&observed);
-        async move { Ok::<_, Infallible>(observed.answer(&request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME_MAX)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Ok(Err(error)) = tokio::time::timeout(CONNECTION_TIME_MAX, connection).await {
-        tracing::debug!(%error, "a connection to /metrics ended early");
-    }
+/// Serves until the future is dropped. Returns only after a fault, with a sentence that describes it.
+pub async fn serve(listener: std::net::TcpListener, observed: Arc<Observed>) -> String {
+    http_server::on_own_thread("http", move || async move {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => return error.to_string(),
+        };
+        let bounds =
+            Bounds { tls: None, connections_max: CONNECTIONS_MAX, connection_time_max: Some(CONNECTION_TIME_MAX) };
+        let data = web::Data::from(observed);
+        http_server::serve(listener, bounds, |routes| configure(routes.app_data(data)), |_connections| {}).await
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -202,6 +195,7 @@ mod tests {
     use diesel_async::SimpleAsyncConnection;
     use store::testing::TestCluster;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
 
     use super::*;
     use crate::ready::key_watch::tests::watched;
@@ -218,13 +212,15 @@ mod tests {
             gauges: DatabaseGauges::new((&database, None), None, Duration::MAX).unwrap(),
             database,
             intakes: vec!["lmtp".to_owned()],
+            https: None,
             keys,
             data_folder: std::env::temp_dir(),
             is_embedded: false,
             quarantine_bytes_max: 1,
         };
         let observed = Arc::new(Observed::new(parts).unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(serve(listener, Arc::clone(&observed)));
         (address, observed)
@@ -361,17 +357,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_three_questions_are_answered() {
+    async fn only_the_known_questions_are_answered() {
         let (address, _observed) = served(TestCluster::shared().await.database().await).await;
         assert!(get(address, "/").await.starts_with("HTTP/1.1 404"));
         let posted =
             ask(address, "POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
         assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
-        let many = "X-Filler: y\r\n".repeat(HEADERS_MAX + 1);
+        // actix-http takes at most 96 header fields, and a head of at most 128 KB.
+        let many = "X-Filler: y\r\n".repeat(97);
         let answer = ask(address, &format!("GET /live HTTP/1.1\r\n{many}\r\n")).await;
-        assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
-        let long = "y".repeat(2 * HEADER_BYTES_MAX);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+        let long = "y".repeat(256 * 1024);
         let answer = ask(address, &format!("GET /live HTTP/1.1\r\nX-Filler: {long}\r\n\r\n")).await;
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     }
 }

@@ -75,6 +75,7 @@ fn digest(configuration: &Configuration) -> String {
     let alike = json!({
         "mailboxes": mailboxes,
         "intakes": configuration.intakes.iter().map(|intake| (&intake.name, &intake.smtp.addresses)).collect::<Vec<_>>(),
+        "https": configuration.https.as_ref().map(|https| &https.name),
         "folder": configuration.folder.as_ref().map(|folder| (&folder.name, &folder.path)),
         "relay": configuration.relay.as_ref().map(|relay| (&relay.address, &relay.smtp.host)),
         "limits": configuration.limits,

@@ -46,7 +46,7 @@ use crate::{acts, housekeeping, notices, operator, replica, summary};
 mod sources;
 mod stops;
 
-use sources::{polled, pushed, taken};
+use sources::{polled, posted, pushed, taken};
 use stops::Stops;
 
 /// First pause between two attempts to reach the database at the start; the pause grows up to [`START_PAUSE_MAX`].
@@ -106,9 +106,9 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
 /// Refuses a configuration without a source of letters, or without a relay: only `run` needs them.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
     let has_mail = !configuration.mailboxes.is_empty() || !configuration.intakes.is_empty();
-    if !has_mail && configuration.folder.is_none() {
+    if !has_mail && configuration.folder.is_none() && configuration.https.is_none() {
         bail!(
-            "no mailbox is configured: add a [[mailbox]], an [[intake]] or a [folder] to the configuration, or no letter can come"
+            "no mailbox is configured: add a [[mailbox]], an [[intake]], [https] or a [folder] to the configuration, or no letter can come"
         );
     }
     if has_mail && configuration.relay.is_none() {
@@ -189,6 +189,7 @@ impl Centre<'_> {
             mode = server.mode.as_str(),
             mailboxes = self.configuration.mailboxes.len(),
             intakes = self.configuration.intakes.len(),
+            https = self.configuration.https.as_ref().map(|https| https.listen.to_string()),
             folder = self.configuration.folder.as_ref().map(|folder| folder.path.display().to_string()),
             http = %self.configuration.server.http_address,
             "the centre runs"
@@ -206,7 +207,7 @@ impl Centre<'_> {
             }
         }
         observed.set_leaving();
-        if !self.configuration.intakes.is_empty() {
+        if self.configuration.has_pushed() {
             self.give_notice(&mut pipeline, &mut stops).await;
         }
         observed.set_draining();
@@ -230,13 +231,16 @@ impl Centre<'_> {
             keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
             data_folder: server.data_folder.clone(),
             intakes: self.configuration.intakes.iter().map(|intake| intake.name.clone()).collect(),
+            https: self.configuration.https.as_ref().map(|https| https.name.clone()),
             is_embedded: self.configuration.is_embedded(),
             quarantine_bytes_max: self.configuration.limits.of_settling().stranger_bytes_of_reason(),
         })?);
         listener.set_nonblocking(true)?;
-        let _guard = self.runtime.enter();
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        self.runtime.spawn(http::serve(listener, Arc::clone(&observed)));
+        let serving = http::serve(listener, Arc::clone(&observed));
+        self.runtime.spawn(async move {
+            let fault = serving.await;
+            tracing::error!(fault, "metrics and health are not served any more");
+        });
         Ok(Shown { registry, metrics, observed })
     }
 
@@ -305,7 +309,9 @@ impl Centre<'_> {
 
     fn pushed(&self) -> anyhow::Result<Vec<PushedSource>> {
         let configuration = self.configuration;
-        configuration.intakes.iter().map(|intake| pushed(configuration, intake, &self.runtime)).collect()
+        let https = configuration.https.iter().map(posted);
+        let intakes = configuration.intakes.iter().map(|intake| pushed(configuration, intake, &self.runtime));
+        intakes.chain(https).collect()
     }
 
     /// Loads the centre's authority, where its key is in the folder of keys.
@@ -335,7 +341,7 @@ impl Centre<'_> {
     /// mail, which its senders would have to send again.
     async fn give_notice(&self, pipeline: &mut Pipeline, stops: &mut Stops) {
         let seconds = self.configuration.server.drain_notice_seconds;
-        tracing::info!(seconds, "stopping soon: balancers that ask /accept/smtp send mail elsewhere");
+        tracing::info!(seconds, "stopping soon: balancers that ask /accept send letters elsewhere");
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
             // The program stops anyway. Its exit code is that of a stop: no service manager needs to start it again.

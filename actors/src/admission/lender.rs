@@ -26,7 +26,7 @@ use super::alone::{ALONE_WAIT_MAX, AfterAlone, TURN_WAIT_MAX};
 use super::recorder::{Recorder, Suspects};
 use super::source::{Admission, MailState};
 use crate::claims::{BeingTried, Lane};
-use crate::custody::Fate;
+use crate::custody::{AnswerSlot, Fate};
 use crate::metrics::{ActorMetrics, Metrics};
 use crate::room::{Claimant, Permits};
 
@@ -56,6 +56,8 @@ pub struct PushedMail {
     pub mail: Vec<u8>,
     /// Whole size in bytes of a mail that is too large; `None` where `mail` is the whole mail.
     pub over_size_bytes: Option<u64>,
+    /// Place for the letter of a document whose answer the sender waits for; `None` where answers go by another way.
+    pub answer: Option<AnswerSlot>,
 }
 
 /// How long the sender of a mail waits.
@@ -323,7 +325,7 @@ impl LenderParts {
     ) -> Fate {
         point("push_intake::recorded");
         let (reports, mut fates) = unbounded_channel();
-        let share = self.admission.hands.lend(0, admitted.permits, reports, &self.metrics);
+        let share = self.admission.hands.lend_answered(0, admitted.permits, (reports, pushed.answer), &self.metrics);
         let content = (pushed.mail, pushed.over_size_bytes);
         let fetched = self.admission.fetched(token, content, (claim, admitted.lane), state, share);
         self.admission.decoders.hand_on(fetched, self.next.fetch_add(1, Ordering::Relaxed));

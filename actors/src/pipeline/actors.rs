@@ -16,6 +16,7 @@ use super::supervisor::Supervisor;
 use crate::admission::decoders::{Decoder, Decoders};
 use crate::admission::records::lease_of;
 use crate::admission::source::{Admission, Turns};
+use crate::answer_desk::{AnswerDesk, AnswerDeskParts};
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
 use crate::claims::Claims;
@@ -31,6 +32,7 @@ use crate::refusal_log::RefusalLog;
 use crate::replicas::Replicas;
 use crate::room::Hands;
 use crate::sdc_decoder::{SdcDecoder, SdcDecoderParts};
+use crate::sealing::Sealer;
 use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
 use crate::supervision::{Escalation, Link};
@@ -52,6 +54,7 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     pub(super) claims: Arc<Claims>,
     pub(super) signers: Arc<Signers>,
+    pub(super) sealer: Sealer,
     pub(super) settler: Arc<Settler>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) refusals: RefusalLog,
@@ -73,8 +76,7 @@ pub(super) fn start_exporters(
             tasks: parts.tasks.clone(),
             process: parts.replica.process,
             courier: Arc::clone(courier),
-            key: Arc::clone(&parts.signing_key),
-            signers: Arc::clone(&shared.signers),
+            sealer: shared.sealer.clone(),
             leased_max: parts.limits.answers_leased_max,
             sending_max: parts.limits.sending_max,
             interval: Duration::from_secs(1),
@@ -222,12 +224,19 @@ pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &D
         let make = move |guard| MailboxPoller::new(poller.clone(), guard);
         shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
     }
+    let desk = AnswerDesk::open(AnswerDeskParts {
+        tasks: parts.tasks.clone(),
+        process: parts.replica.process,
+        sealer: shared.sealer.clone(),
+        metrics: Arc::clone(&shared.metrics),
+    });
     for pushed in &parts.pushed {
         let facts = pushed.transport.facts();
         let admission = shared.admission(parts, decoders, (&pushed.name, pushed.no_container), facts);
         let intake = PushIntakeParts {
             source: Admission { mail_bytes_max: pushed.mail_bytes_max, ..admission },
             transport: Arc::clone(&pushed.transport),
+            desk: desk.clone(),
             patience: pushed.patience,
             polling: Arc::clone(&shared.polling),
         };

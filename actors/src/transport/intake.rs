@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::pushed::Pushed;
 use super::{Form, TransportFacts, TransportFault};
 use crate::admission::lender::{Expected, Lender, PushedMail};
+use crate::answer_desk::AnswerDesk;
 use crate::custody::Fate;
 use crate::metrics::IntakeMetrics;
 
@@ -27,7 +28,7 @@ impl Pushed for MailIntake {
         TransportFacts { answers_by: "mail", noun: "intake", form: Form::Mail }
     }
 
-    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault> {
+    fn listen(&self, lender: Lender, _desk: AnswerDesk) -> BoxFuture<'_, TransportFault> {
         async move {
             let metrics = lender.metrics().intake(&self.name);
             let (listener, counts) = (self.listener.clone(), metrics.clone());
@@ -69,7 +70,7 @@ impl Recipient for Lending {
     async fn take(&self, content: Content) -> Outcome {
         let _held = self.metrics.hold();
         let Content { mail, over_size_bytes } = content;
-        let fate = self.lender.lend(PushedMail { mail, over_size_bytes }).await;
+        let fate = self.lender.lend(PushedMail { mail, over_size_bytes, answer: None }).await;
         let outcome = match fate {
             Fate::Settled | Fate::Left => Outcome::Taken,
             _ if self.lender.is_draining() => Outcome::Leaving,

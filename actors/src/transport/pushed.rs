@@ -4,6 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::{TransportFacts, TransportFault};
 use crate::admission::lender::Lender;
+use crate::answer_desk::AnswerDesk;
 
 /// A source to which mail is pushed. It listens, lends each mail to the admission, and answers the sender according to the mail's fate.
 pub trait Pushed: Send + Sync + 'static {
@@ -12,5 +13,7 @@ pub trait Pushed: Send + Sync + 'static {
 
     /// Listens and accepts mail until the future is dropped. Returns only after a fault. A sender gets a positive answer only if
     /// [`Lender::lend`] returns `Settled` or `Left`. In every other case the answer asks the sender to send the mail again later.
-    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault>;
+    ///
+    /// `desk` has the answers, for senders that wait for them.
+    fn listen(&self, lender: Lender, desk: AnswerDesk) -> BoxFuture<'_, TransportFault>;
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use actors::courier::{Courier, NotTaken, Sealed};
+use actors::courier::{Courier, NotTaken};
+use actors::sealing::Sealed;
 use actors::transfer_folder::{IN, TransferFolder};
 use actors::transport::{Candidate, Fetching, Listing, Session, Transport, TransportFacts, TransportFault};
 use futures_util::FutureExt;

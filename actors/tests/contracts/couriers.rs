@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::courier::smtp::SmtpCourier;
-use actors::courier::{Again, Courier, NotTaken, Sealed};
+use actors::courier::{Again, Courier, NotTaken};
+use actors::sealing::Sealed;
 use actors::transfer_folder::{IN, OUT, SUFFIX, TransferFolder};
 use futures_util::FutureExt;
 use mail::settings::{RelaySettings, Security};

@@ -5,7 +5,7 @@
 
 mod bad;
 mod couriers;
-mod lmtp;
+mod pushing;
 mod stands;
 mod transports;
 
@@ -16,7 +16,7 @@ use actors::custody::Fate;
 
 use bad::{BadFolder, Careless, Vice};
 use couriers::{CourierStand, FolderCourierStand, SmtpCourierStand};
-use lmtp::LmtpStand;
+use pushing::PushingStand;
 use stands::{FolderStand, Pop3Stand, PushedStand};
 use transports::{Breach, Stand, World, listed};
 
@@ -49,13 +49,19 @@ fn a_pushed_source_keeps_the_contract_of_transports() {
 #[test]
 fn mail_pushed_by_lmtp_keeps_the_contract_of_transports() {
     let world = World::new();
-    kept(transports::hold(&world, &|| Box::new(LmtpStand::new(&world))));
+    kept(transports::hold(&world, &|| Box::new(PushingStand::lmtp(&world))));
+}
+
+#[test]
+fn documents_posted_over_http_keep_the_contract_of_transports() {
+    let world = World::new();
+    kept(transports::hold(&world, &|| Box::new(PushingStand::http(&world))));
 }
 
 #[test]
 fn one_that_answers_before_the_fate_is_known_breaks_it() {
     let world = World::new();
-    let stand = || -> Box<dyn Stand> { Box::new(LmtpStand::hasty(&world)) };
+    let stand = || -> Box<dyn Stand> { Box::new(PushingStand::hasty(&world)) };
     kept(transports::hold_to("lends", &world, &stand));
     broken(transports::hold_to("settles", &world, &stand));
     broken(transports::hold_to("returns", &world, &stand));

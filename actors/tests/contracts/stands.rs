@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::admission::lender::{Lender, PushedMail};
+use actors::answer_desk::AnswerDesk;
 use actors::custody::Fate;
 use actors::transfer_folder::{IN, OUT, TransferFolder};
 use actors::transport::pushed::Pushed;
@@ -203,7 +204,7 @@ impl Senders {
 
     async fn push(&self, mut pushing: Pushing<'_>, lender: &Lender) {
         let mail = pushing.mail.clone().unwrap_or_default();
-        let lent = lender.lend(PushedMail { mail, over_size_bytes: None });
+        let lent = lender.lend(PushedMail { mail, over_size_bytes: None, answer: None });
         let fate = if self.is_impatient {
             tokio::time::timeout(IMPATIENCE, lent).await.unwrap_or(Fate::Settled)
         } else {
@@ -222,7 +223,7 @@ impl Pushed for Senders {
         TransportFacts { answers_by: "mail", noun: "pushed source", form: Form::Mail }
     }
 
-    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault> {
+    fn listen(&self, lender: Lender, _desk: AnswerDesk) -> BoxFuture<'_, TransportFault> {
         async move {
             let mut cut = self.is_cut.subscribe();
             let mut sessions = FuturesUnordered::new();

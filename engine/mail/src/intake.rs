@@ -9,10 +9,10 @@
 mod connection;
 mod content;
 mod listener;
-mod places;
+pub mod places;
 pub mod session;
 mod settings;
-mod tls;
+pub mod tls;
 
 use std::future::Future;
 

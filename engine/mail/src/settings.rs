@@ -432,13 +432,18 @@ fn positive(key: &str, value: u64, problems: &mut Vec<String>) {
     within(key, value, 1, 86_400, problems);
 }
 
-pub(crate) fn within(key: &str, value: u64, least: u64, most: u64, problems: &mut Vec<String>) {
+/// Adds a problem where a value is outside its limits.
+pub fn within(key: &str, value: u64, least: u64, most: u64, problems: &mut Vec<String>) {
     if value < least || value > most {
         problems.push(format!("{key}: expected {least} to {most}, found {value}"));
     }
 }
 
-pub(crate) fn finish(problems: Vec<String>) -> Result<(), SettingsError> {
+/// Returns the problems as an error, if there are any.
+///
+/// # Errors
+/// There are problems.
+pub fn finish(problems: Vec<String>) -> Result<(), SettingsError> {
     if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
 }
 

@@ -37,8 +37,9 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         );
         findings.add(Verdict::Warn, "environment", text);
     }
-    if configuration.mailboxes.is_empty() && configuration.folder.is_none() && configuration.intakes.is_empty() {
-        let text = "none is configured: add a [[mailbox]], an [[intake]] or a [folder] to the configuration file";
+    if configuration.mailboxes.is_empty() && configuration.folder.is_none() && !configuration.has_pushed() {
+        let text =
+            "none is configured: add a [[mailbox]], an [[intake]], [https] or a [folder] to the configuration file";
         findings.add(Verdict::Fail, "mailboxes", text);
     }
     for mailbox in &configuration.mailboxes {
@@ -61,10 +62,14 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         let well = format!("{} for {}", intake.smtp.listen, configuration.addresses_of(intake).join(", "));
         findings.judge(&format!("intake {}", intake.name), Verdict::Fail, problems.err().unwrap_or_default(), well);
     }
+    if let Some(https) = &configuration.https {
+        let problems = https.check_files().err().into_iter().collect();
+        findings.judge(&format!("intake {}", https.name), Verdict::Fail, problems, https.listen.to_string());
+    }
     match &configuration.relay {
         None if configuration.mailboxes.is_empty()
             && configuration.intakes.is_empty()
-            && configuration.folder.is_some() => {}
+            && (configuration.folder.is_some() || configuration.https.is_some()) => {}
         None => findings.add(Verdict::Fail, "relay", "none is configured: add [relay], or no answer can leave"),
         Some(relay) => {
             let problems = relay.smtp.credential().err().map(|error| error.problems).unwrap_or_default();

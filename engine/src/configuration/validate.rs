@@ -15,6 +15,7 @@ pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<
     mailboxes(configuration, &mut problems);
     folder(configuration, &mut problems);
     intakes(configuration, &mut problems);
+    https(configuration, &mut problems);
     if let Some(relay) = &configuration.relay {
         if let Err(error) = relay.smtp.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded("relay.smtp.", problem));
@@ -197,6 +198,26 @@ fn intakes(configuration: &Configuration, problems: &mut Problems<'_>) {
             let problem = format!("addresses: expected addresses, local@domain, found {address:?}");
             problems.add_worded(&format!("{prefix}smtp."), &problem);
         }
+    }
+}
+
+fn https(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let Some(https) = &configuration.https else { return };
+    name("https.", &https.name, problems);
+    let mailboxes = configuration.mailboxes.iter().map(|mailbox| &mailbox.name);
+    let folder = configuration.folder.iter().map(|folder| &folder.name);
+    let mut others = mailboxes.chain(folder).chain(configuration.intakes.iter().map(|intake| &intake.name));
+    if others.any(|other| *other == https.name) {
+        let problem = format!("name: expected a name of its own, found {:?} twice", https.name);
+        problems.add_worded("https.", &problem);
+    }
+    let mut listens = configuration.intakes.iter().map(|intake| intake.smtp.listen);
+    if https.listen == configuration.server.http_address || listens.any(|listen| listen == https.listen) {
+        let problem = format!("listen: expected an address of its own, found {} twice", https.listen);
+        problems.add_worded("https.", &problem);
+    }
+    if let Err(error) = https.validate() {
+        error.problems.iter().for_each(|problem| problems.add_worded("https.", problem));
     }
 }
 

@@ -26,8 +26,8 @@ pub enum Depth {
 /// Why no mail should be sent to this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Elsewhere {
-    /// No intake is configured.
-    NoIntake,
+    /// Nothing takes pushed letters by this protocol.
+    NotConfigured,
     /// It is starting, or cannot listen at the address of an intake.
     Starting,
     /// It is stopping, or about to.
@@ -41,7 +41,7 @@ pub enum Elsewhere {
 impl fmt::Display for Elsewhere {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Elsewhere::NoIntake => "no [[intake]] is configured",
+            Elsewhere::NotConfigured => "it is not configured: this needs an [[intake]], or [https]",
             Elsewhere::Starting => "the program does not listen yet: its log says why",
             Elsewhere::Stopping => "the program is stopping",
             Elsewhere::Full => "the program has as much mail in hand as it may",
@@ -62,17 +62,17 @@ struct Seen {
 /// Whether mail should be sent to this program.
 #[derive(Debug)]
 pub struct Acceptance {
-    has_intake: bool,
+    is_configured: bool,
     seen: Mutex<Seen>,
 }
 
 impl Acceptance {
     /// Knows of a program that is starting.
-    pub fn new(has_intake: bool) -> Acceptance {
-        Acceptance { has_intake, seen: Mutex::default() }
+    pub fn new(is_configured: bool) -> Acceptance {
+        Acceptance { is_configured, seen: Mutex::default() }
     }
 
-    /// Notes whether the program listens at every intake, whether the database answers, and whether there is room for one more mail.
+    /// Notes whether the program listens at every address of the protocol, whether the database answers, and whether there is room for one more mail.
     pub fn note(&self, listens: bool, database_answers: bool, has_room: bool, now: Instant) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.listens = listens;
@@ -95,7 +95,7 @@ impl Acceptance {
         let lasts =
             |since: Option<Instant>, most| since.is_some_and(|since| now.saturating_duration_since(since) >= most);
         match () {
-            () if !self.has_intake => Err(Elsewhere::NoIntake),
+            () if !self.is_configured => Err(Elsewhere::NotConfigured),
             () if seen.is_leaving => Err(Elsewhere::Stopping),
             () if !seen.listens => Err(Elsewhere::Starting),
             () if lasts(seen.full_since, FULL_MAX) => Err(Elsewhere::Full),
@@ -135,6 +135,6 @@ mod tests {
 
         acceptance.leave();
         assert_eq!(look(21), [Err(Elsewhere::Stopping); 2]);
-        assert_eq!(Acceptance::new(false).look(Depth::Shallow, began), Err(Elsewhere::NoIntake));
+        assert_eq!(Acceptance::new(false).look(Depth::Shallow, began), Err(Elsewhere::NotConfigured));
     }
 }

@@ -7,6 +7,7 @@ use actors::admission::lender::Patience;
 use actors::pipeline::{PolledSource, PushedSource};
 use actors::transfer_folder::TransferFolder;
 use actors::transport::NoContainer;
+use actors::transport::http::{HttpIntake, HttpSettings};
 use actors::transport::intake::MailIntake;
 use anyhow::Context;
 use mail::intake::{IntakeSettings, Listener};
@@ -59,5 +60,19 @@ pub(super) fn pushed(
         mail_bytes_max,
         patience: Patience { hold, answer: hold + ANSWER_AFTER_HOLD },
         no_container: intake.no_container,
+    })
+}
+
+/// Makes the address at which offices post letters a source of letters. A body is a document, whatever it holds, so the rule for mail
+/// without a container is never used.
+pub(super) fn posted(settings: &HttpSettings) -> anyhow::Result<PushedSource> {
+    settings.check_files().map_err(anyhow::Error::msg).context("https")?;
+    let hold = Duration::from_secs(settings.hold_seconds_max);
+    Ok(PushedSource {
+        name: settings.name.clone(),
+        transport: Arc::new(HttpIntake(settings.clone())),
+        mail_bytes_max: settings.document_size_max_bytes,
+        patience: Patience { hold, answer: hold + ANSWER_AFTER_HOLD },
+        no_container: NoContainer::Quarantine,
     })
 }

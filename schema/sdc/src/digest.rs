@@ -14,6 +14,13 @@ impl Digest {
         Digest(Sha256::digest(octets).into())
     }
 
+    /// Reads a digest of 64 hexadecimal digits. Returns `None` for any other text.
+    pub fn parse(text: &str) -> Option<Digest> {
+        let mut octets = [0; 32];
+        hex::decode_to_slice(text, &mut octets).ok()?;
+        Some(Digest(octets))
+    }
+
     /// Returns the 32 octets.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

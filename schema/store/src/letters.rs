@@ -2,6 +2,7 @@
 //! answers and notices; no letter asks for a notice.
 
 pub mod answers;
+pub mod collected;
 pub mod flags;
 pub mod held;
 pub mod in_hand;

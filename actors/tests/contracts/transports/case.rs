@@ -9,6 +9,7 @@ use actix::Actor;
 use actors::admission::decoders::{Decoder, Decoders};
 use actors::admission::lender::Patience;
 use actors::admission::source::{Admission, Turns};
+use actors::answer_desk::{AnswerDesk, AnswerDeskParts};
 use actors::at_work::AtWork;
 use actors::claims::Claims;
 use actors::database_tasks::DatabaseTasks;
@@ -19,11 +20,14 @@ use actors::metrics::Metrics;
 use actors::push_intake::{PushIntake, PushIntakeParts};
 use actors::replicas::Replicas;
 use actors::room::Hands;
+use actors::sealing::Sealer;
 use actors::stop::{Stop, StopTeller, stop};
 use actors::supervision::{Escalation, Link, Policy, supervise};
 use actors::transport::NoContainer;
+use agency::identity::{Algorithm, Identity};
 use prometheus::Registry;
 use sdc::letter::Matricule;
+use store::certificates::signers::Signers;
 use store::database::Database;
 use store::testing::TestCluster;
 use tokio::sync::RwLock;
@@ -137,6 +141,7 @@ impl<'w> Case<'w> {
                 let parts = PushIntakeParts {
                     source: self.admission(transport.facts(), draining),
                     transport,
+                    desk: self.desk(),
                     patience: Patience { hold: self.hold_max, answer: PATIENCE },
                     polling: Arc::clone(&polling),
                 };
@@ -145,6 +150,21 @@ impl<'w> Case<'w> {
             }
         };
         self.running.push(Running { drain, end, polling, thread });
+    }
+
+    fn desk(&self) -> AnswerDesk {
+        let key = Identity::generate("centre", Algorithm::P256).unwrap().key().clone();
+        let signers = Arc::new(Signers::new(1));
+        AnswerDesk::open(AnswerDeskParts {
+            tasks: self.tasks(),
+            process: self.process,
+            sealer: Sealer { key: Arc::new(key), signers },
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    fn tasks(&self) -> DatabaseTasks {
+        DatabaseTasks { database: self.database.clone(), runtime: self.world.runtime.handle().clone() }
     }
 
     fn admission(&self, facts: actors::transport::TransportFacts, drain: Stop) -> Admission {
@@ -156,7 +176,7 @@ impl<'w> Case<'w> {
             facts,
             mail_bytes_max: 1 << 20,
             no_container: NoContainer::Quarantine,
-            tasks: DatabaseTasks { database: self.database.clone(), runtime: self.world.runtime.handle().clone() },
+            tasks: self.tasks(),
             process: self.process,
             replicas: Replicas::alone(self.process),
             gives_up: Arc::default(),

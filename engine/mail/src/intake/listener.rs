@@ -63,13 +63,18 @@ impl Listener {
     /// # Errors
     /// One sentence: the key of the setting, and what is wrong with its file.
     pub fn check_files(&self) -> Result<(), String> {
-        tls::acceptor(&self.settings).map(drop)
+        self.acceptor().map(drop)
+    }
+
+    fn acceptor(&self) -> Result<Option<TlsAcceptor>, String> {
+        let IntakeSettings { security, certificate_file, key_file, .. } = &self.settings;
+        tls::acceptor(*security, certificate_file, key_file)
     }
 
     /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is told the number of connections once the
     /// address is bound, and whenever it changes. Returns only after a fault, with a sentence that describes it.
     pub async fn run<R: Recipient>(&self, recipient: R, count: impl Fn(usize) + Send) -> String {
-        let tls = match tls::acceptor(&self.settings) {
+        let tls = match self.acceptor() {
             Ok(tls) => tls,
             Err(problem) => return problem,
         };

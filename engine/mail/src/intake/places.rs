@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Time after its begin, and after the begin and the end of each of its mails, in which a connection need not give up its place.
-pub(super) const SAFE_TIME: Duration = Duration::from_secs(10);
+const SAFE_TIME: Duration = Duration::from_secs(10);
 /// Most mails of more than [`SMALL_BYTES`] that are received at once, over all connections.
 const LARGE_MAILS_MAX: usize = 8;
 /// Largest number of octets that every connection may keep of a mail that is under way. A larger mail needs one of a few places.
-pub(super) const SMALL_BYTES: usize = 64 * 1024;
+pub const SMALL_BYTES: usize = 64 * 1024;
 
 /// The places of a listener.
 #[derive(Clone)]
-pub(super) struct Places(Arc<Inner>);
+pub struct Places(Arc<Inner>);
 
 struct Inner {
     most: usize,
@@ -40,7 +40,7 @@ struct Holder {
 
 /// What a connection does with its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holding {
+pub enum Holding {
     /// No mail is under way. Such a connection gives way first.
     Idle,
     /// A mail is being received.
@@ -50,14 +50,15 @@ pub(super) enum Holding {
 }
 
 /// One connection's place. It becomes free when this value is dropped.
-pub(super) struct Place {
+pub struct Place {
     inner: Arc<Inner>,
     number: u64,
     told: Arc<Notify>,
 }
 
 impl Places {
-    pub(super) fn new(most: usize) -> Places {
+    /// Makes the places of a listener with at most `most` connections.
+    pub fn new(most: usize) -> Places {
         let large = Arc::new(Semaphore::new(LARGE_MAILS_MAX));
         Places(Arc::new(Inner { most, large, taken: Mutex::default() }))
     }
@@ -65,7 +66,7 @@ impl Places {
     /// Takes a place for a new connection. Where none is free, a connection is told to end that has been beyond its [`SAFE_TIME`] for
     /// longest, and rather an idle one. The new one gets its place at once, since an ended connection costs nothing more. Returns `None`
     /// where no connection may be told to end.
-    pub(super) fn take(&self, now: Instant) -> Option<Place> {
+    pub fn take(&self, now: Instant) -> Option<Place> {
         let mut taken = self.0.taken();
         let kept = taken.connections.values().filter(|holder| !holder.is_told).count();
         if kept >= self.0.most {
@@ -88,7 +89,7 @@ impl Places {
     }
 
     /// Number of connections.
-    pub(super) fn taken(&self) -> usize {
+    pub fn taken(&self) -> usize {
         self.0.taken().connections.len()
     }
 }
@@ -102,12 +103,12 @@ impl Inner {
 
 impl Place {
     /// Waits until the connection is told to give up its place.
-    pub(super) async fn told(&self) {
+    pub async fn told(&self) {
         self.told.notified().await;
     }
 
     /// Notes what the connection does with its place.
-    pub(super) fn holds(&self, state: Holding) {
+    pub fn holds(&self, state: Holding) {
         if let Some(holder) = self.inner.taken().connections.get_mut(&self.number)
             && holder.state != state
         {
@@ -117,7 +118,7 @@ impl Place {
     }
 
     /// Waits for one of the few places of large mails.
-    pub(super) async fn large(&self) -> Option<OwnedSemaphorePermit> {
+    pub async fn large(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         Arc::clone(&self.inner.large).acquire_owned().await.ok()
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::tls;
 use crate::settings::{Security, SettingsError, finish, within};
 
 /// Protocol by which mail is pushed.
@@ -93,25 +94,7 @@ impl IntakeSettings {
     /// # Errors
     /// One sentence for each wrong key.
     pub fn validate(&self) -> Result<(), SettingsError> {
-        let mut problems = Vec::new();
-        let has_files = (self.certificate_file.is_some(), self.key_file.is_some());
-        match (self.security, has_files) {
-            (Security::None, (false, false)) | (Security::Tls | Security::Starttls, (true, true)) => {}
-            (Security::None, _) => {
-                problems.push("security: expected `tls` or `starttls`, found `none`".into());
-            }
-            (_, (false, _)) => problems.push("certificate_file: expected the server's certificate, found none".into()),
-            (_, (true, false)) => problems.push("key_file: expected the key of certificate_file, found none".into()),
-        }
-        if self.security == Security::None && !self.listen.ip().is_loopback() {
-            let listen = self.listen;
-            problems.push(format!(
-                "security: `none` is for a server on this machine; {listen} is elsewhere, so expected `tls` or `starttls`"
-            ));
-        }
-        if self.listen.port() == 0 {
-            problems.push("listen: expected a port from 1 to 65535, found 0".into());
-        }
+        let mut problems = tls::problems(self.listen, self.security, &self.certificate_file, &self.key_file);
         let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
         if !(1..=253).contains(&self.hello_name.len()) || !self.hello_name.bytes().all(is_name) {
             problems.push(format!("hello_name: expected a host name, found {:?}", self.hello_name));

@@ -1,6 +1,7 @@
-//! The certificate that an intake shows, and its key.
+//! The certificate that a listener shows, and its key.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -9,18 +10,21 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
-use super::settings::IntakeSettings;
 use crate::settings::Security;
 
 /// Reads the certificate and its key. `None` where the connections are not protected.
 ///
 /// # Errors
 /// One sentence: the key of the setting, and what is wrong with its file.
-pub(super) fn acceptor(settings: &IntakeSettings) -> Result<Option<TlsAcceptor>, String> {
-    if settings.security == Security::None {
+pub fn acceptor(
+    security: Security,
+    certificate_file: &Option<PathBuf>,
+    key_file: &Option<PathBuf>,
+) -> Result<Option<TlsAcceptor>, String> {
+    if security == Security::None {
         return Ok(None);
     }
-    let (Some(certificate_file), Some(key_file)) = (&settings.certificate_file, &settings.key_file) else {
+    let (Some(certificate_file), Some(key_file)) = (certificate_file, key_file) else {
         return Err("certificate_file: expected a certificate and its key, found none".to_owned());
     };
     let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(certificate_file)
@@ -35,6 +39,31 @@ pub(super) fn acceptor(settings: &IntakeSettings) -> Result<Option<TlsAcceptor>,
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| format!("key_file: {} is not the key of the certificate: {error}", key_file.display()))?;
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
+}
+
+/// Checks what the settings of a listener say of its protection. Returns one sentence for each wrong key.
+pub fn problems(
+    listen: SocketAddr,
+    security: Security,
+    certificate_file: &Option<PathBuf>,
+    key_file: &Option<PathBuf>,
+) -> Vec<String> {
+    let mut problems = Vec::new();
+    match (security, (certificate_file.is_some(), key_file.is_some())) {
+        (Security::None, (false, false)) | (Security::Tls | Security::Starttls, (true, true)) => {}
+        (Security::None, _) => problems.push("security: expected `tls` or `starttls`, found `none`".into()),
+        (_, (false, _)) => problems.push("certificate_file: expected the server's certificate, found none".into()),
+        (_, (true, false)) => problems.push("key_file: expected the key of certificate_file, found none".into()),
+    }
+    if security == Security::None && !listen.ip().is_loopback() {
+        problems.push(format!(
+            "security: `none` is for a server on this machine; {listen} is elsewhere, so expected `tls` or `starttls`"
+        ));
+    }
+    if listen.port() == 0 {
+        problems.push("listen: expected a port from 1 to 65535, found 0".into());
+    }
+    problems
 }
 
 fn unread(key: &str, file: &Path, error: &rustls_pki_types::pem::Error) -> String {

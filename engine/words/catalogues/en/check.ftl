@@ -32,7 +32,7 @@ check-subject-words = words
 
 check-no-file = no file: defaults and environment
 check-no-keys = no keys of the configuration, though they look like some: { $names }; a key has two underscores between its levels, as in XMSERVER_SERVER__LOG_LEVEL
-check-no-mailbox = none is configured: add a [[mailbox]], an [[intake]] or a [folder] to the configuration file
+check-no-mailbox = none is configured: add a [[mailbox]], an [[intake]], [https] or a [folder] to the configuration file
 check-no-relay = none is configured: add [relay], or no answer can leave
 check-folder = { $reason }: make it, or mount it, and let this program read, write and remove files there; it goes on by itself
 check-folder-silent = the disk has not answered for { $seconds } s

@@ -32,7 +32,7 @@ check-subject-words = mots
 
 check-no-file = aucun fichier : valeurs par défaut et environnement
 check-no-keys = ce ne sont pas des clés de la configuration, bien qu'elles y ressemblent : { $names } ; une clé a deux traits de soulignement entre ses niveaux, comme dans XMSERVER_SERVER__LOG_LEVEL
-check-no-mailbox = aucune n'est configurée : ajoutez un [[mailbox]], un [[intake]] ou un [folder] au fichier de configuration
+check-no-mailbox = aucune n'est configurée : ajoutez un [[mailbox]], un [[intake]], [https] ou un [folder] au fichier de configuration
 check-no-relay = aucun n'est configuré : ajoutez [relay], ou aucune réponse ne peut partir
 check-folder = { $reason } : créez-le, ou montez-le, et laissez ce programme y lire, écrire et supprimer des fichiers ; le reste reprend de lui-même
 check-folder-silent = le disque ne répond pas depuis { $seconds } s

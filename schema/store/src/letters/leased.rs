@@ -4,6 +4,9 @@ use sdc::cms::ContentCipher;
 use sdc::payload::PayloadForm;
 use uuid::Uuid;
 
+/// Name of the transport by which offices collect their answers themselves, over HTTPS.
+pub const HTTP: &str = "http";
+
 /// An answer or a notice that is leased to a process.
 #[derive(Clone, Debug)]
 pub struct LeasedAnswer {

@@ -14,7 +14,7 @@ use sdc::letter::{FORMAT_VERSION, Matricule, Mode, Office};
 use sdc::payload::{self, PayloadForm};
 use uuid::Uuid;
 
-use super::leased::{LeasedAnswer, LeasedNotice, Recipient, read_cipher};
+use super::leased::{HTTP, LeasedAnswer, LeasedNotice, Recipient, read_cipher};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
@@ -27,6 +27,9 @@ const SENDS_MAX: i32 = 55;
 
 /// Most notices that one statement queues again or deletes.
 const AGAIN_MAX: i64 = 1000;
+
+/// Condition that a notice `n` is for one of the given installations.
+const TO_GIVEN: &str = "AND (n.agency, n.installation) IN (SELECT * FROM unnest(?, ?))";
 
 /// Value of the column for the transport in `xm.outbox`; the installation's transport is used when the notice is leased.
 pub const NOTICE: &str = "notice";
@@ -256,27 +259,41 @@ type Loaded = (
     bool,
 );
 
-/// Leases up to `most` notices to installations whose present transport is `transport`, to a process and for the time `hold`.
+/// Which notices are leased.
+#[derive(Clone, Copy)]
+pub(super) enum DueNotices<'d> {
+    /// Those to installations whose present transport is this one.
+    By(&'d str),
+    /// Those to these installations, where they collect their answers.
+    To(&'d [Office]),
+}
+
+/// Leases up to `most` notices to a process and for the time `hold`.
 ///
 /// # Errors
 /// A fault of the database.
 pub(super) async fn lease(
     connection: &mut AsyncPgConnection,
     process: Uuid,
-    transport: &str,
+    which: DueNotices<'_>,
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
+    let (transport, offices, only) = match which {
+        DueNotices::By(transport) => (transport, [].as_slice(), ""),
+        DueNotices::To(offices) => (HTTP, offices, TO_GIVEN),
+    };
     // The notice is sealed for the key with which the installation signed last, even if its certificate has ended, since the notice may be
     // about that end. If the key is revoked, a valid certificate of the agency is used instead.
-    let text = "WITH due AS (
+    let text = format!(
+        "WITH due AS (
              SELECT o.id, n.id AS notice
                FROM xm.notices n
                JOIN xm.outbox o ON o.id = n.outbox
                JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation
               WHERE n.outbox IS NOT NULL AND o.failed_at IS NULL AND o.due_at <= now()
                 AND (o.claimed_until IS NULL OR o.claimed_until < now()) AND i.transport = ?
-                AND n.number > i.notice_seen
+                AND n.number > i.notice_seen {only}
               ORDER BY o.due_at LIMIT ? FOR UPDATE OF o SKIP LOCKED),
          leased AS (
              UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
@@ -300,9 +317,15 @@ pub(super) async fn lease(
                  ORDER BY (v.spki_sha256 = u.spki_sha256) DESC NULLS LAST, (v.revoked_at IS NULL) DESC,
                           (v.id = u.id) DESC NULLS LAST, v.not_after DESC
                  LIMIT 1) s ON true
-          ORDER BY n.agency, n.installation, n.number";
-    let binds = [Bind::Text(transport), Bind::Bigint(most), Bind::seconds(hold), Bind::Uuid(process)];
-    let rows: Vec<Loaded> = Statement::<Row>::new(text, &binds).load(connection).await?;
+          ORDER BY n.agency, n.installation, n.number"
+    );
+    let mut binds = vec![Bind::Text(transport)];
+    if let DueNotices::To(_) = which {
+        binds.push(Bind::Matricules(offices.iter().map(|office| Some(office.agency)).collect()));
+        binds.push(Bind::Texts(offices.iter().map(|office| Some(&*office.installation)).collect()));
+    }
+    binds.extend([Bind::Bigint(most), Bind::seconds(hold), Bind::Uuid(process)]);
+    let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
     Ok(rows.into_iter().map(|row| leased(row, process)).collect())
 }
 

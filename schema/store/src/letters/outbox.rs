@@ -13,9 +13,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 pub(crate) use super::leased::kept_cipher;
-use super::leased::read_cipher;
+use super::leased::{HTTP, read_cipher};
 pub use super::leased::{LeasedAnswer, LeasedNotice, Recipient};
-use super::notices;
+use super::notices::{self, DueNotices};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
@@ -94,7 +94,35 @@ macro_rules! or_make_due {
 }
 pub(crate) use or_make_due;
 
-type Row = (
+/// End of a statement that leases the rows of its table expression `due`, and returns them as [`Row`]. If a part is no longer stored, the
+/// receipt, which is part 0, is sent instead.
+macro_rules! lease_due {
+    () => {
+        "leased AS (
+             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
+                    attempts = o.attempts + 1,
+                    part = coalesce((SELECT p.part FROM xm.parts_kept p
+                                      WHERE p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
+                                        AND p.part = o.part), 0)
+               FROM due WHERE o.id = due.id
+             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error, o.email)
+         SELECT c.id, c.agency, c.letter_id, c.attempt, c.part, coalesce(p.payload, t.receipt, l.receipt, c.payload),
+                coalesce(c.certificate, l.certificate), s.id, s.der,
+                CASE WHEN a.cbc_allowed THEN l.cipher END, coalesce(c.email, a.email), c.attempts,
+                c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL, l.installation, l.sequence
+           FROM leased c
+           JOIN xm.agencies a ON a.matricule = c.agency
+           LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
+           LEFT JOIN xm.attempts t ON c.attempt > 1 AND t.agency = c.agency AND t.letter_id = c.letter_id AND t.attempt = c.attempt
+           LEFT JOIN xm.parts_kept p ON c.part > 0 AND p.agency = c.agency AND p.letter_id = c.letter_id
+                                          AND p.attempt = c.attempt AND p.part = c.part
+           LEFT JOIN xm.certificates s ON s.id = coalesce(c.certificate, l.certificate) AND s.revoked_at IS NULL
+          ORDER BY c.agency, c.id"
+    };
+}
+pub(super) use lease_due;
+
+pub(super) type Row = (
     BigInt,
     Integer,
     Nullable<SqlUuid>,
@@ -112,7 +140,7 @@ type Row = (
     Nullable<BigInt>,
 );
 
-type Loaded = (
+pub(super) type Loaded = (
     i64,
     i32,
     Option<Uuid>,
@@ -129,6 +157,17 @@ type Loaded = (
     Option<String>,
     Option<i64>,
 );
+
+/// Makes answers of rows that were just leased.
+pub(super) async fn answers_of(
+    connection: &mut AsyncPgConnection,
+    rows: Vec<Loaded>,
+    process: Uuid,
+) -> Result<Vec<LeasedAnswer>, Fault> {
+    let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
+    let in_place = in_place_of(connection, of_revoked).await?;
+    Ok(rows.into_iter().map(|row| answer_of(row, process, &in_place)).collect())
+}
 
 /// Makes an answer of a row. If the row's certificate is revoked, the answer is sealed for the certificate in `in_place`.
 fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
@@ -179,7 +218,7 @@ const MAIL: &str = "mail";
 
 /// Returns the transport with a name from the database; `None` for a transport that only a newer program knows.
 pub fn transport_named(name: &str) -> Option<&'static str> {
-    [MAIL, "folder"].into_iter().find(|known| *known == name)
+    [MAIL, "folder", HTTP].into_iter().find(|known| *known == name)
 }
 
 /// Leases up to `most` answers of a transport, including answers in parts, to a process and for the time `hold`. After that time another
@@ -194,7 +233,6 @@ pub async fn lease(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
-    // If a part is no longer stored, the receipt, which is part 0, is sent instead.
     // Answers of other transports have a separate index, `outbox_due_beside`, so that many mails that wait for a relay do not slow them
     // down.
     let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
@@ -204,37 +242,17 @@ pub async fn lease(
               WHERE failed_at IS NULL {beside} AND transport IN (?, ?) AND due_at <= now()
                 AND (claimed_until IS NULL OR claimed_until < now())
               ORDER BY due_at LIMIT ? FOR UPDATE SKIP LOCKED),
-         leased AS (
-             UPDATE xm.outbox o SET claimed_until = now() + make_interval(secs => ?::double precision), claimed_by = ?,
-                    attempts = o.attempts + 1,
-                    part = coalesce((SELECT p.part FROM xm.parts_kept p
-                                      WHERE p.agency = o.agency AND p.letter_id = o.letter_id AND p.attempt = o.attempt
-                                        AND p.part = o.part), 0)
-               FROM due WHERE o.id = due.id
-             RETURNING o.id, o.agency, o.letter_id, o.attempt, o.part, o.certificate, o.payload, o.attempts, o.last_error, o.email)
-         SELECT c.id, c.agency, c.letter_id, c.attempt, c.part, coalesce(p.payload, t.receipt, l.receipt, c.payload),
-                coalesce(c.certificate, l.certificate), s.id, s.der,
-                CASE WHEN a.cbc_allowed THEN l.cipher END, coalesce(c.email, a.email), c.attempts,
-                c.attempts > 1 OR c.last_error IS NOT NULL OR l.answered_at IS NOT NULL, l.installation, l.sequence
-           FROM leased c
-           JOIN xm.agencies a ON a.matricule = c.agency
-           LEFT JOIN xm.letters l ON l.agency = c.agency AND l.letter_id = c.letter_id
-           LEFT JOIN xm.attempts t ON c.attempt > 1 AND t.agency = c.agency AND t.letter_id = c.letter_id AND t.attempt = c.attempt
-           LEFT JOIN xm.parts_kept p ON c.part > 0 AND p.agency = c.agency AND p.letter_id = c.letter_id
-                                          AND p.attempt = c.attempt AND p.part = c.part
-           LEFT JOIN xm.certificates s ON s.id = coalesce(c.certificate, l.certificate) AND s.revoked_at IS NULL
-          ORDER BY c.agency, c.id"
+         {}",
+        lease_due!()
     );
     let in_parts = parts_transport(transport);
     let binds =
         [Bind::Text(transport), Bind::Text(&in_parts), Bind::Bigint(most), Bind::seconds(hold), Bind::Uuid(process)];
     let rows: Vec<Loaded> = Statement::<Row>::new(&text, &binds).load(connection).await?;
-    let of_revoked = rows.iter().filter(|row| row.7.is_none()).filter_map(|row| row.6).collect();
-    let in_place = in_place_of(connection, of_revoked).await?;
-    let mut leased: Vec<LeasedAnswer> = rows.into_iter().map(|row| answer_of(row, process, &in_place)).collect();
+    let mut leased = answers_of(connection, rows, process).await?;
     let left = most.saturating_sub(i64::try_from(leased.len()).unwrap_or(i64::MAX));
     if left > 0 {
-        leased.extend(notices::lease(connection, process, transport, left, hold).await?);
+        leased.extend(notices::lease(connection, process, DueNotices::By(transport), left, hold).await?);
     }
     Ok(leased)
 }
@@ -242,7 +260,10 @@ pub async fn lease(
 /// Finds the certificates that replace revoked ones. If the key is revoked, no certificate replaces it. If only the certificate was
 /// revoked, another certificate of the same key is preferred, since the office may no longer have the revoked one. Most leases find no
 /// revoked certificate, and need no statement.
-async fn in_place_of(connection: &mut AsyncPgConnection, revoked: Vec<i32>) -> Result<HashMap<i32, Recipient>, Fault> {
+pub(super) async fn in_place_of(
+    connection: &mut AsyncPgConnection,
+    revoked: Vec<i32>,
+) -> Result<HashMap<i32, Recipient>, Fault> {
     if revoked.is_empty() {
         return Ok(HashMap::new());
     }

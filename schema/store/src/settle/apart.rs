@@ -7,6 +7,7 @@ use super::settled::{RefusedLetter, Settled, Unsettled};
 use super::settler::Settler;
 use super::tally::Tally;
 use crate::database::fault::Fault;
+use crate::letters::collected::AnsweredLetter;
 
 /// The result of splitting a failed batch.
 #[derive(Debug)]
@@ -20,12 +21,14 @@ pub struct Apart {
     pub tally: Tally,
     /// The refused letters, for the log.
     pub refused: Vec<RefusedLetter>,
+    /// The letters that came by HTTPS and have an answer, each with its place in the batch.
+    pub answered: Vec<(usize, AnsweredLetter)>,
 }
 
 impl From<Settled> for Apart {
     fn from(settled: Settled) -> Apart {
-        let Settled { outcomes, rows, tally, refused } = settled;
-        Apart { outcomes: outcomes.into_iter().map(Ok).collect(), rows, tally, refused }
+        let Settled { outcomes, rows, tally, refused, answered } = settled;
+        Apart { outcomes: outcomes.into_iter().map(Ok).collect(), rows, tally, refused, answered }
     }
 }
 
@@ -51,6 +54,7 @@ impl Settler {
             rows: 0,
             tally: Tally::default(),
             refused: Vec::new(),
+            answered: Vec::new(),
         };
         let began = Instant::now();
         let mut failed = Failed::default();
@@ -58,8 +62,9 @@ impl Settler {
         while let Some((first, part)) = failed.parts.pop() {
             let places = first..first + part.len();
             match self.settle(part).await {
-                Ok(Settled { outcomes, rows, tally, refused }) => {
+                Ok(Settled { outcomes, rows, tally, refused, answered }) => {
                     apart.refused.extend(refused);
+                    apart.answered.extend(answered.into_iter().map(|(place, letter)| (first + place, letter)));
                     apart.rows += rows;
                     apart.tally.add(tally);
                     // Where a letter got no outcome, its entry keeps the fault, and the letter is settled another time.

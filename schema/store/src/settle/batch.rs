@@ -4,12 +4,14 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use sdc::letter::{Letter, Matricule};
+use sdc::service::Service;
 
 use super::arrival::{Arrival, Outcome};
 use super::decision::{Acceptance, Decision};
 use super::judge::{Judged, Key, judge};
 use crate::certificates::signers::Signer;
 use crate::database::fault::Fault;
+use crate::letters::collected::AnsweredLetter;
 use crate::tables::catalogue::Catalogue;
 
 /// One letter of a batch.
@@ -65,6 +67,22 @@ impl Case {
             Decision::Held { .. } => Outcome::Held,
             Decision::Deferred => Outcome::Deferred,
         }
+    }
+
+    /// Returns the letter whose answer may be told to the sender at once, if there is one. An enrolment is none: whoever tries codes must not
+    /// learn from the reply which of them is right.
+    pub fn answered_letter(&self) -> Option<AnsweredLetter> {
+        let (Decision::Accepted { key, .. }
+        | Decision::Refused { key, .. }
+        | Decision::Held { key, .. }
+        | Decision::Duplicate(key)) = &self.decision
+        else {
+            return None;
+        };
+        let is_enrolment = self.arrival.enrolment.is_some()
+            || self.letter().is_some_and(|letter| letter.request.service() == Service::Enrol);
+        let agency = self.agency().filter(|_| !is_enrolment)?;
+        Some(AnsweredLetter { agency, installation: key.installation.clone(), letter_id: key.letter_id })
     }
 
     /// Returns how many seconds the time written in the letter is after its arrival by the centre's clock. The number is negative where

@@ -26,6 +26,7 @@ use super::verdict::VerdictRow;
 use super::written::Written;
 use crate::database::fault::Fault;
 use crate::database::statement::STATEMENT_BYTES_MAX;
+use crate::letters::collected::HTTP;
 use crate::letters::quarantine;
 use crate::planted::{self, Bug, point};
 
@@ -130,6 +131,7 @@ impl Written {
             rows: 0,
             tally: Tally::default(),
             refused: Vec::new(),
+            answered: Vec::new(),
         };
         for (place, case) in self.batch.iter().enumerate() {
             let is_counted = counted.contains(&place);
@@ -144,6 +146,9 @@ impl Written {
                 };
                 let journal_line = case.journal_id.filter(|_| !is_counted);
                 settled.refused.push(RefusedLetter { journal_line, agency: case.agency(), letter_id, code });
+            }
+            if case.arrival.source.transport == HTTP {
+                settled.answered.extend(case.answered_letter().map(|letter| (place, letter)));
             }
             if let Some(acceptance) = case.acceptance() {
                 settled.rows += acceptance.new_rows();

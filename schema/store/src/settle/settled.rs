@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::arrival::{Arrival, Outcome};
 use super::tally::Tally;
 use crate::database::fault::Fault;
+use crate::letters::collected::AnsweredLetter;
 
 /// The result of a committed batch.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Settled {
     pub tally: Tally,
     /// The refused letters, for the log.
     pub refused: Vec<RefusedLetter>,
+    /// The letters that came by HTTPS and have an answer, each with its place in the batch.
+    pub answered: Vec<(usize, AnsweredLetter)>,
 }
 
 /// The data of a refused container that may be logged: ids and the reason of the refusal, but never the content, which is personal data.

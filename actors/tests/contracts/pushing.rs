@@ -1,11 +1,14 @@
-//! The stand of mail that is pushed by LMTP: senders with real connections, each with one mail, which they send again until they are told
-//! that it is settled.
+//! The stands of mail that is pushed by LMTP and of documents that are posted over HTTP: senders with real connections, each with one mail,
+//! which they send again until they are told that it is settled.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actors::admission::lender::{Expected, Lender, PushedMail};
+use actors::answer_desk::AnswerDesk;
+use actors::transport::http::{HttpIntake, HttpSettings};
 use actors::transport::intake::MailIntake;
 use actors::transport::pushed::Pushed;
 use actors::transport::{Form, TransportFacts, TransportFault};
@@ -26,12 +29,20 @@ const ADDRESS: &str = "centre@example.org";
 const SENDER_PAUSE: Duration = Duration::from_millis(10);
 
 /// Senders of pushed mail, and the intakes of all processes that they may push to.
-pub struct LmtpStand {
+pub struct PushingStand {
     runtime: Handle,
     senders: Mutex<JoinSet<()>>,
     shared: Arc<Shared>,
-    /// Makes the transport of a process.
-    make: fn(Listener, &Handle) -> Arc<dyn Pushed>,
+    /// Makes the transport of a process, which listens at the address.
+    make: fn(SocketAddr, &Handle) -> Arc<dyn Pushed>,
+    protocol: By,
+}
+
+/// Protocol of the senders.
+#[derive(Clone, Copy)]
+enum By {
+    Lmtp,
+    Http,
 }
 
 #[derive(Default)]
@@ -42,27 +53,45 @@ struct Shared {
     is_cut: watch::Sender<bool>,
 }
 
-impl LmtpStand {
-    pub fn new(world: &World) -> LmtpStand {
-        LmtpStand::of(world, |listener, runtime| {
+impl PushingStand {
+    /// A stand with an intake for LMTP.
+    pub fn lmtp(world: &World) -> PushingStand {
+        PushingStand::of(world, By::Lmtp, |address, runtime| {
+            let listener = Listener::new(settings(address)).unwrap();
             Arc::new(MailIntake { name: "source".to_owned(), listener, runtime: runtime.clone() })
         })
     }
 
     /// A stand whose intake answers each mail before its fate is known.
-    pub fn hasty(world: &World) -> LmtpStand {
-        LmtpStand::of(world, |listener, runtime| Arc::new(Hasty { listener, runtime: runtime.clone() }))
+    pub fn hasty(world: &World) -> PushingStand {
+        PushingStand::of(world, By::Lmtp, |address, runtime| {
+            Arc::new(Hasty { listener: Listener::new(settings(address)).unwrap(), runtime: runtime.clone() })
+        })
     }
 
-    fn of(world: &World, make: fn(Listener, &Handle) -> Arc<dyn Pushed>) -> LmtpStand {
-        LmtpStand { runtime: world.runtime.handle().clone(), senders: Mutex::default(), shared: Arc::default(), make }
+    /// A stand with an intake for documents that are posted over HTTP.
+    pub fn http(world: &World) -> PushingStand {
+        PushingStand::of(world, By::Http, |address, _runtime| {
+            let mut settings = HttpSettings::new(address);
+            settings.requests_per_minute_max = 1_000_000;
+            Arc::new(HttpIntake(HttpSettings { name: "source".to_owned(), ..settings }))
+        })
+    }
+
+    fn of(world: &World, protocol: By, make: fn(SocketAddr, &Handle) -> Arc<dyn Pushed>) -> PushingStand {
+        let runtime = world.runtime.handle().clone();
+        PushingStand { runtime, senders: Mutex::default(), shared: Arc::default(), make, protocol }
     }
 }
 
-impl Stand for LmtpStand {
+fn settings(address: SocketAddr) -> IntakeSettings {
+    IntakeSettings { addresses: vec![ADDRESS.to_owned()], ..IntakeSettings::new(Protocol::Lmtp, address) }
+}
+
+impl Stand for PushingStand {
     fn put(&self, mail: &[u8]) {
         self.shared.held.fetch_add(1, Ordering::SeqCst);
-        let sending = Arc::clone(&self.shared).send(mail.to_vec());
+        let sending = Arc::clone(&self.shared).send(mail.to_vec(), self.protocol);
         self.senders.lock().unwrap().spawn_on(sending, &self.runtime);
     }
 
@@ -84,16 +113,15 @@ impl Stand for LmtpStand {
 
     fn way(&self) -> Way {
         let port = Port::hold().unwrap();
-        let mut settings = IntakeSettings::new(Protocol::Lmtp, port.address());
+        let transport = (self.make)(port.address(), &self.runtime);
         self.shared.ports.lock().unwrap().push(port);
-        settings.addresses = vec![ADDRESS.to_owned()];
-        Way::Pushed((self.make)(Listener::new(settings).unwrap(), &self.runtime))
+        Way::Pushed(transport)
     }
 }
 
 impl Shared {
     /// Sends a mail until it is settled.
-    async fn send(self: Arc<Self>, mail: Vec<u8>) {
+    async fn send(self: Arc<Self>, mail: Vec<u8>, by: By) {
         let mut cut = self.is_cut.subscribe();
         loop {
             drop(cut.wait_for(|is_cut| !is_cut).await);
@@ -104,7 +132,7 @@ impl Shared {
             };
             let is_settled = match port {
                 Some(port) => tokio::select! {
-                    code = deliver(port, &mail) => code.unwrap_or(0) == 250,
+                    code = deliver(by, port, &mail) => [200, 202, 250].contains(&code.unwrap_or(0)),
                     _ = cut.wait_for(|is_cut| *is_cut) => false,
                 },
                 None => false,
@@ -119,7 +147,23 @@ impl Shared {
 }
 
 /// Sends a mail over a connection of its own. Returns the code of the last reply.
-async fn deliver(port: u16, mail: &[u8]) -> std::io::Result<u16> {
+async fn deliver(by: By, port: u16, mail: &[u8]) -> std::io::Result<u16> {
+    match by {
+        By::Lmtp => push(port, mail).await,
+        By::Http => post(port, mail).await,
+    }
+}
+
+async fn post(port: u16, document: &[u8]) -> std::io::Result<u16> {
+    let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
+    let head = format!("POST /v1/letters HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", document.len());
+    stream.write_all(&[head.as_bytes(), document].concat()).await?;
+    let mut line = String::new();
+    stream.read_line(&mut line).await?;
+    Ok(line.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0))
+}
+
+async fn push(port: u16, mail: &[u8]) -> std::io::Result<u16> {
     let mut stream = BufReader::new(TcpStream::connect(("127.0.0.1", port)).await?);
     let mut code = reply(&mut stream).await?;
     let stuffed = String::from_utf8_lossy(mail).replace("\r\n.", "\r\n..");
@@ -169,7 +213,7 @@ impl Recipient for HastyLending {
 
     async fn take(&self, content: Content) -> Outcome {
         let lender = self.0.clone();
-        let pushed = PushedMail { mail: content.mail, over_size_bytes: content.over_size_bytes };
+        let pushed = PushedMail { mail: content.mail, over_size_bytes: content.over_size_bytes, answer: None };
         tokio::spawn(async move { lender.lend(pushed).await });
         Outcome::Taken
     }
@@ -184,7 +228,7 @@ impl Pushed for Hasty {
         TransportFacts { answers_by: "mail", noun: "hasty intake", form: Form::Mail }
     }
 
-    fn listen(&self, lender: Lender) -> BoxFuture<'_, TransportFault> {
+    fn listen(&self, lender: Lender, _desk: AnswerDesk) -> BoxFuture<'_, TransportFault> {
         async move {
             let listener = self.listener.clone();
             let mut listening = JoinSet::new();

@@ -1,0 +1,135 @@
+//! Serves HTTP applications of actix-web over bounded connections, plain or within TLS.
+//!
+//! The bounds are those of pushed mail (`mail::intake::places`): where all places are taken, the connection gives its place up that has
+//! gone longest without work. actix-web's own server has no such rule, and a stranger with as many idle connections as it allows would shut
+//! all others out.
+
+mod connection;
+
+use std::io;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use actix_http::HttpService;
+use actix_service::{Service, ServiceFactory, map_config};
+use actix_web::dev::AppConfig;
+use actix_web::{App, web};
+use mail::intake::places::Places;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::either::Either;
+
+use connection::Connection;
+pub use connection::Peer;
+
+/// Longest time for the TLS handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Longest time for the head of a request.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+/// Longest time that a connection stays open after a reply, waiting for the next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Longest time for the end of a connection.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+/// Pause after a connection could not be accepted, since the system had no room for it.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How the connections of a server are protected and bounded.
+#[derive(Clone)]
+pub struct Bounds {
+    /// Certificate and key for TLS; `None` for plain connections.
+    pub tls: Option<TlsAcceptor>,
+    /// Most connections at once.
+    pub connections_max: usize,
+    /// Longest time of a connection; `None` where a connection may last as long as its place is not needed.
+    pub connection_time_max: Option<Duration>,
+}
+
+/// Serves on a thread of its own, since the futures of actix-web stay on one thread. `serving` makes the future that serves; what it
+/// returns is returned. The thread ends, and with it every connection, when the returned future is dropped.
+pub async fn on_own_thread<F>(name: &str, serving: impl FnOnce() -> F + Send + 'static) -> String
+where
+    F: Future<Output = String> + 'static,
+{
+    let (ended, words) = oneshot::channel();
+    let (_keeps, dropped) = oneshot::channel::<()>();
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(ended.send(format!("no runtime: {error}"))),
+        };
+        LocalSet::new().block_on(&runtime, async move {
+            tokio::select! {
+                words = serving() => drop(ended.send(words)),
+                _ = dropped => {}
+            }
+        });
+    });
+    match thread {
+        Ok(_detached) => words.await.unwrap_or_else(|_gone| "the server has panicked".to_owned()),
+        Err(error) => format!("no thread: {error}"),
+    }
+}
+
+/// Serves an application until the future is dropped; see [`on_own_thread`]. `count` is told the number of connections whenever it changes.
+/// Handlers find the [`Peer`] of their connection in its data.
+pub async fn serve(
+    listener: TcpListener,
+    bounds: Bounds,
+    configure: impl FnOnce(&mut web::ServiceConfig),
+    count: impl Fn(usize) + Clone + 'static,
+) -> String {
+    let factory = HttpService::build()
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(HEAD_TIME_MAX)
+        .client_disconnect_timeout(CLOSE_MAX)
+        .on_connect_ext(|connection: &Connection, data| drop(data.insert(connection.peer())))
+        .h1(map_config(App::new().configure(configure), |()| AppConfig::default()));
+    let Ok(service) = factory.new_service(()).await else { return "the routes cannot be served".to_owned() };
+    let service = Rc::new(service);
+    let places = Places::new(bounds.connections_max);
+    loop {
+        count(places.taken());
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::debug!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Where no connection may be told to end, the new one is closed, and its client tries again.
+        let Some(place) = places.take(Instant::now()).map(Rc::new) else { continue };
+        let (service, bounds, count, places) = (Rc::clone(&service), bounds.clone(), count.clone(), places.clone());
+        tokio::task::spawn_local(async move {
+            let conversation = async {
+                let stream = protected(stream, bounds.tls).await?;
+                let connection = Connection::new(stream, Rc::clone(&place), peer.ip());
+                service.call((connection, Some(peer))).await.map_err(|error| io::Error::other(error.to_string()))
+            };
+            let bounded = timeout(bounds.connection_time_max.unwrap_or(Duration::MAX), conversation);
+            let ended = tokio::select! {
+                ended = bounded => ended.unwrap_or(Ok(())),
+                () = place.told() => Ok(()),
+            };
+            if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            }
+            drop(place);
+            count(places.taken());
+        });
+    }
+}
+
+async fn protected(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+) -> io::Result<Either<TcpStream, tokio_rustls::server::TlsStream<TcpStream>>> {
+    // A reply must not wait until the client has acknowledged the one before it.
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else { return Ok(Either::Left(stream)) };
+    let agreed = timeout(HANDSHAKE_MAX, tls.accept(stream)).await;
+    agreed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())).map(Either::Right)
+}

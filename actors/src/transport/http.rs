@@ -1,0 +1,82 @@
+//! An address at which offices post their letters over HTTPS, and collect the answers.
+//!
+//! `POST /v1/letters` brings one document. A letter that a registered key signed is answered, after its commit, with its receipt and with
+//! whatever else waits for its installation. Everything else gets one and the same reply, so that a stranger learns nothing; see
+//! `replies`. `GET /v1/answers/{matricule}/{letter id}` brings an answer once more, for whoever knows the letter's digest.
+//! `docs/openapi.json` describes both.
+
+mod addresses;
+mod body;
+mod replies;
+mod routes;
+mod settings;
+
+use std::sync::Arc;
+
+use actix_web::web;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use mail::intake::tls;
+use tokio::net::TcpListener;
+
+use super::pushed::Pushed;
+use super::{Form, TransportFacts, TransportFault};
+use crate::admission::lender::Lender;
+use crate::answer_desk::AnswerDesk;
+use crate::http_server::{self, Bounds};
+use crate::metrics::IntakeMetrics;
+use addresses::Addresses;
+pub use settings::HttpSettings;
+
+/// An address at which offices post letters.
+pub struct HttpIntake(pub HttpSettings);
+
+/// What all requests share.
+struct Shared {
+    lender: Lender,
+    desk: AnswerDesk,
+    metrics: IntakeMetrics,
+    settings: HttpSettings,
+    addresses: Addresses,
+}
+
+impl Pushed for HttpIntake {
+    fn facts(&self) -> TransportFacts {
+        TransportFacts { answers_by: "http", noun: "intake", form: Form::Document }
+    }
+
+    fn listen(&self, lender: Lender, desk: AnswerDesk) -> BoxFuture<'_, TransportFault> {
+        async move {
+            let settings = &self.0;
+            let shared = Arc::new(Shared {
+                metrics: lender.metrics().intake(&settings.name),
+                addresses: Addresses::new(settings.requests_per_minute_max),
+                settings: settings.clone(),
+                lender,
+                desk,
+            });
+            let words = http_server::on_own_thread(&settings.name, move || serve(shared)).await;
+            TransportFault { step: "tcp", words: format!("{}: {words}", settings.name) }
+        }
+        .boxed()
+    }
+}
+
+/// Listens and serves connections. Returns only after a fault, with a sentence that describes it.
+async fn serve(shared: Arc<Shared>) -> String {
+    let settings = &shared.settings;
+    let tls = match tls::acceptor(settings.security, &settings.certificate_file, &settings.key_file) {
+        Ok(tls) => tls,
+        Err(problem) => return problem,
+    };
+    let listen = settings.listen;
+    let listener = match TcpListener::bind(listen).await {
+        Ok(listener) => listener,
+        Err(error) => return format!("listen: cannot listen at {listen}: {error}"),
+    };
+    let bounds = Bounds { tls, connections_max: settings.connections_max, connection_time_max: None };
+    let (data, metrics) = (web::Data::from(Arc::clone(&shared)), shared.metrics.clone());
+    let configure = |routes: &mut web::ServiceConfig| routes::configure(routes.app_data(data));
+    shared.lender.listens();
+    http_server::serve(listener, bounds, configure, move |connections| metrics.connections(connections)).await
+}

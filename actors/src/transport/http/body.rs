@@ -1,0 +1,60 @@
+//! Reads the document of a request, with deadlines and within the limits of memory.
+
+use std::time::{Duration, Instant};
+
+use actix_web::web;
+use futures_util::StreamExt;
+use mail::intake::places::{Place, SMALL_BYTES};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+/// Longest silence of an office. The lines of some offices break for half a minute.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// Longest time for a whole document. 64 KB take a minute at 9 600 bit/s.
+const DOCUMENT_TIME_MAX: Duration = Duration::from_secs(600);
+/// Longest wait for a place of a large document.
+const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);
+
+/// A document that was read.
+pub(super) struct Body {
+    /// The octets.
+    pub(super) document: Vec<u8>,
+    /// The place of a large document, which is held as long as the document is in memory.
+    pub(super) _large: Option<OwnedSemaphorePermit>,
+}
+
+/// Why a document was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// It has more octets than allowed.
+    TooLarge,
+    /// It did not come in time.
+    TooSlow,
+    /// The connection ended, or the request is not HTTP.
+    Broken,
+}
+
+/// Reads a document of at most `bytes_max` octets.
+pub(super) async fn read(mut payload: web::Payload, bytes_max: usize, place: &Place) -> Result<Body, Unread> {
+    let until = Instant::now() + DOCUMENT_TIME_MAX;
+    let (mut document, mut large) = (Vec::new(), None);
+    loop {
+        let patience = until.saturating_duration_since(Instant::now()).min(SILENCE_MAX);
+        let piece = match timeout(patience, payload.next()).await {
+            Ok(Some(Ok(piece))) => piece,
+            Ok(Some(Err(_broken))) => return Err(Unread::Broken),
+            Ok(None) => return Ok(Body { document, _large: large }),
+            Err(_elapsed) => return Err(Unread::TooSlow),
+        };
+        if document.len() + piece.len() > bytes_max {
+            return Err(Unread::TooLarge);
+        }
+        if document.len() + piece.len() > SMALL_BYTES && large.is_none() {
+            large = timeout(LARGE_WAIT_MAX, place.large()).await.ok().flatten();
+            if large.is_none() {
+                return Err(Unread::TooSlow);
+            }
+        }
+        document.extend_from_slice(&piece);
+    }
+}

@@ -1,0 +1,142 @@
+//! The routes: letters come, answers go.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::{HttpRequest, HttpResponse, web};
+use mail::intake::Outcome;
+use mail::intake::places::Holding;
+use sdc::digest::Digest;
+use sdc::letter::Matricule;
+use serde::Deserialize;
+use store::letters::collected::Which;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::body::{self, Unread};
+use super::{Shared, replies};
+use crate::admission::lender::PushedMail;
+use crate::custody::{AnswerSlot, Fate};
+use crate::http_server::Peer;
+
+/// Header field with the SHA-256 of a letter's signed octets, in hexadecimal digits.
+const LETTER_DIGEST: HeaderName = HeaderName::from_static("x-letter-digest");
+/// Header field in which a proxy names the address that it serves.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// Pause that is asked for where a letter could not be settled.
+const LATER_WAIT: Duration = Duration::from_secs(15);
+/// Pause that is asked for where another program may take the letter at once.
+const LEAVING_WAIT: Duration = Duration::from_secs(2);
+
+pub(super) fn configure(routes: &mut web::ServiceConfig) {
+    routes
+        .service(web::resource("/v1/letters").route(web::post().to(post_letter)))
+        .service(web::resource("/v1/answers/{matricule}/{letter}").route(web::get().to(get_answer)))
+        .default_service(web::to(async || replies::told(replies::NO_ROUTE)));
+}
+
+async fn post_letter(request: HttpRequest, payload: web::Payload, shared: web::Data<Shared>) -> HttpResponse {
+    let Some(peer) = request.conn_data::<Peer>() else { return replies::told_at_last(replies::LATER, None) };
+    if let Err(wait) = shared.addresses.take(address_of(&shared, peer, request.headers()), Instant::now().into()) {
+        return replies::told_at_last(replies::TOO_MANY, Some(wait));
+    }
+    if shared.lender.is_draining() {
+        return replies::told_at_last(replies::LEAVING, Some(LEAVING_WAIT));
+    }
+    let _expected = shared.lender.expect();
+    peer.place.holds(Holding::Receives);
+    let bytes_max = usize::try_from(shared.settings.document_size_max_bytes).unwrap_or(usize::MAX);
+    let read = body::read(payload, bytes_max, &peer.place).await;
+    let reply = match read {
+        Ok(body) => {
+            peer.place.holds(Holding::Waits);
+            settle(&shared, body).await
+        }
+        Err(Unread::TooLarge) => replies::told_at_last(replies::TOO_LARGE, None),
+        Err(Unread::TooSlow | Unread::Broken) => replies::told_at_last(replies::TOO_SLOW, None),
+    };
+    peer.place.holds(Holding::Idle);
+    reply
+}
+
+/// Lends a document to the actors, and replies as its fate demands.
+async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
+    let arrived = Instant::now();
+    let _held = shared.metrics.hold();
+    let answer = AnswerSlot::default();
+    let pushed = PushedMail { mail: body.document, over_size_bytes: None, answer: Some(Arc::clone(&answer)) };
+    let outcome = match shared.lender.lend(pushed).await {
+        Fate::Settled | Fate::Left => Outcome::Taken,
+        _ if shared.lender.is_draining() => Outcome::Leaving,
+        Fate::Deferred | Fate::Withheld | Fate::Returned | Fate::Suspect => Outcome::Later,
+    };
+    shared.metrics.answered(outcome);
+    match (outcome, answer.get()) {
+        (Outcome::Taken, Some(letter)) => match shared.desk.answers_to(letter.clone()).await {
+            Ok(text) if text.is_empty() => replies::told(replies::RECEIVED),
+            Ok(text) => replies::documents(text),
+            Err(fault) => {
+                tracing::debug!(%fault, "a letter is settled, and its answer could not be handed out");
+                replies::told_to_wait(replies::LATER, LATER_WAIT)
+            }
+        },
+        (Outcome::Taken, None) => {
+            replies::tick(arrived).await;
+            replies::told(replies::RECEIVED)
+        }
+        (Outcome::Leaving, _) => replies::told_at_last(replies::LEAVING, Some(LEAVING_WAIT)),
+        (Outcome::Later, _) => replies::told_to_wait(replies::LATER, LATER_WAIT),
+    }
+}
+
+/// The query of a request for an answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    attempt: Option<i16>,
+    part: Option<i16>,
+}
+
+async fn get_answer(request: HttpRequest, shared: web::Data<Shared>) -> HttpResponse {
+    let arrived = Instant::now();
+    let Some(peer) = request.conn_data::<Peer>() else { return replies::told_at_last(replies::LATER, None) };
+    if let Err(wait) = shared.addresses.take(address_of(&shared, peer, request.headers()), arrived.into()) {
+        return replies::told_at_last(replies::TOO_MANY, Some(wait));
+    }
+    let answer = match wanted(&request) {
+        Some((agency, letter_id, digest, which)) => shared.desk.answer(agency, letter_id, digest, which).await,
+        None => Ok(None),
+    };
+    match answer {
+        Ok(Some(document)) => replies::documents(document.to_vec()),
+        Ok(None) => {
+            replies::tick(arrived).await;
+            replies::told(replies::NO_ANSWER)
+        }
+        Err(fault) => {
+            tracing::debug!(%fault, "an answer could not be read");
+            replies::told_to_wait(replies::LATER, LATER_WAIT)
+        }
+    }
+}
+
+/// Takes a request for an answer apart; `None` where a part of it is missing or is not of its form.
+fn wanted(request: &HttpRequest) -> Option<(Matricule, Uuid, Digest, Which)> {
+    let agency = request.match_info().get("matricule")?.parse::<u32>().ok()?.try_into().ok()?;
+    let letter_id = Uuid::try_parse(request.match_info().get("letter")?).ok()?;
+    let digest = Digest::parse(request.headers().get(LETTER_DIGEST)?.to_str().ok()?)?;
+    let Asked { attempt, part } = web::Query::<Asked>::from_query(request.query_string()).ok()?.into_inner();
+    Some((agency, letter_id, digest, Which { attempt, part }))
+}
+
+/// Returns the address whose allowance a request uses: that of the connection, or the one that a trusted proxy names last.
+fn address_of(shared: &Shared, peer: &Peer, headers: &HeaderMap) -> IpAddr {
+    let is_proxy = shared.settings.proxies.contains(&peer.address.to_canonical());
+    let named = || {
+        let last = headers.get_all(FORWARDED_FOR).last()?.to_str().ok()?.rsplit(',').next()?;
+        last.trim().parse().ok()
+    };
+    is_proxy.then(named).flatten().unwrap_or(peer.address)
+}
