@@ -28,7 +28,7 @@ use crate::sealing::{NO_CERTIFICATE, Sealed, Sealer};
 const TOGETHER_MAX: usize = 128;
 /// Most letters that wait for their turn.
 const WAITING_MAX: usize = 1024;
-/// Most answers that a reply has besides the answer to its letter. The others wait for the next letter.
+/// Most further answers that a reply has besides the answer to its letter. The others wait for the next letter.
 const BESIDE_MAX: i64 = 16;
 /// Length of a lease. If this process dies, another one hands the answers out after this time.
 const LEASE_HOLD: Duration = Duration::from_secs(60);
@@ -187,9 +187,8 @@ impl Shared {
     async fn hand_out(&self, asked: &mut Vec<Asked>) -> Result<(), Fault> {
         let AnswerDeskParts { tasks, process, sealer, metrics } = &self.parts;
         let wanted: Vec<Wanted> = asked.iter().map(|asked| Wanted::any_of(asked.letter.clone())).collect();
-        let most = BESIDE_MAX.saturating_mul(i64::try_from(wanted.len()).unwrap_or(i64::MAX));
         let mut connection = tasks.database.get().await?;
-        let leased = collected::lease(&mut connection, *process, &wanted, most, LEASE_HOLD).await?;
+        let leased = collected::lease(&mut connection, *process, &wanted, BESIDE_MAX, LEASE_HOLD).await?;
         point("answer_desk::leased");
         let (sealed, unsealable) = sealer.seal_all(leased).await;
         if !unsealable.is_empty() {

@@ -129,6 +129,7 @@ struct CheapGauges {
     outbox_waiting: IntGauge,
     outbox_oldest: Gauge,
     outbox_failed: IntGauge,
+    outbox_to_collect: IntGauge,
     unanswered_oldest: Gauge,
     quarantine_open: IntGaugeVec,
     quarantine_bytes: IntGaugeVec,
@@ -146,6 +147,11 @@ impl CheapGauges {
             outbox_waiting: whole(registry, "xm_outbox_waiting", "Answers that wait to be sent")?,
             outbox_oldest: seconds(registry, "xm_outbox_oldest_seconds", "Age of the oldest answer that waits")?,
             outbox_failed: whole(registry, "xm_outbox_failed", "Answers given up")?,
+            outbox_to_collect: whole(
+                registry,
+                "xm_outbox_to_collect",
+                "Answers that wait until their office collects them",
+            )?,
             unanswered_oldest: seconds(
                 registry,
                 "xm_letters_unanswered_oldest_seconds",
@@ -185,6 +191,7 @@ impl group::Read for CheapGauges {
         self.outbox_waiting.set(cheap.waiting);
         self.outbox_oldest.set(cheap.oldest);
         self.outbox_failed.set(cheap.failed);
+        self.outbox_to_collect.set(cheap.to_collect);
         self.unanswered_oldest.set(cheap.unanswered);
         // The gauge of a reason without entries is removed. A reason that can occur starts at 0, so that its growth is visible.
         self.quarantine_open.reset();

@@ -270,6 +270,7 @@ mod tests {
         let fill = "INSERT INTO xm.outbox (agency, payload, transport, queued_at)
                     VALUES (1, 'x', 'mail', now() - interval '1 hour');
                     INSERT INTO xm.outbox (agency, payload, transport, failed_at) VALUES (2, 'x', 'mail', now());
+                    INSERT INTO xm.outbox (agency, payload, transport) VALUES (3, 'x', 'http'), (4, 'x', 'http-parts');
                     INSERT INTO xm.quarantine_usage VALUES ('unreadable', 4096);
                     INSERT INTO xm.agencies (matricule, name, email, status)
                     VALUES (1, 'a', 'a@x', 3), (2, 'b', 'b@x', 3), (3, 'c', 'c@x', 3), (4, 'd', 'd@x', 0);
@@ -285,6 +286,7 @@ mod tests {
         for line in [
             "xm_outbox_waiting 1",
             "xm_outbox_failed 1",
+            "xm_outbox_to_collect 2",
             "xm_ledger_difference 18",
             "xm_agencies{status=\"0\"} 1",
             "xm_agencies{status=\"1\"} 0",

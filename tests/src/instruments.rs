@@ -18,7 +18,7 @@ const IN_HAND: [&str; 12] = [
     "xm_reads_waiting",
 ];
 /// Gauges of a state, which may be above 0 even in an idle program. A new gauge must be added here or to [`IN_HAND`].
-const STATES: [&str; 44] = [
+const STATES: [&str; 45] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -52,6 +52,7 @@ const STATES: [&str; 44] = [
     "xm_mailbox_up",
     "xm_messages_unread",
     "xm_outbox_failed",
+    "xm_outbox_to_collect",
     "xm_profile_changes_waiting",
     "xm_quarantine_bytes",
     "xm_quarantine_bytes_max",

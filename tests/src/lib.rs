@@ -4,6 +4,7 @@ pub mod database;
 pub mod engine;
 pub mod instruments;
 pub mod nemesis;
+pub mod poster;
 pub mod program;
 pub mod proxy;
 pub mod sender;

@@ -1,4 +1,4 @@
-//! Letters that are pushed by LMTP through a real HAProxy to several replicas. Replicas are stopped, killed and frozen, and the database
+//! Letters that are pushed by LMTP, and posted over HTTP, through a real HAProxy to several replicas. Replicas are stopped, killed and frozen, and the database
 //! goes away: every mail whose sender was told that it is settled is settled once, and senders see no more of it than was promised. A real
 //! Postfix pushes by LMTP with TLS, and by SMTP before it queues.
 
@@ -16,6 +16,7 @@ use mail::{RelaySettings, Security};
 use nix::sys::signal::Signal;
 use scenarios::database::OwnDatabase;
 use scenarios::engine::{Engine, Posts};
+use scenarios::poster::Poster;
 use scenarios::sender::{Pushed, Sender};
 use scenarios::servers::{
     Account, Backend, Certificate, Dovecot, Haproxy, Port, Postfix, Push, pass_time, wait_within,
@@ -46,10 +47,18 @@ struct Attempt {
     pushed: Pushed,
 }
 
+/// A letter that no sender was told is settled.
+#[derive(Clone)]
+struct Waiting {
+    number: usize,
+    document: Vec<u8>,
+    mail: Vec<u8>,
+}
+
 /// What all senders share.
 #[derive(Default)]
 struct Traffic {
-    letters: Mutex<VecDeque<(usize, Vec<u8>)>>,
+    letters: Mutex<VecDeque<Waiting>>,
     attempts: Mutex<Vec<Attempt>>,
     is_over: AtomicBool,
 }
@@ -58,12 +67,44 @@ impl Traffic {
     /// Pushes letters until the traffic is over. A letter whose sender is not told that it is settled is pushed again.
     fn push(&self, to: SocketAddr) {
         let mut sender = Sender::new(to, CENTRE_ADDRESS);
+        self.send(|waiting| sender.push(&waiting.mail));
+    }
+
+    /// Does what [`Traffic::push`] does, over HTTP. The replies are told as those of LMTP that mean the same.
+    fn post(&self, to: SocketAddr) {
+        let runtime = Runtime::new().unwrap();
+        let mut poster = None;
+        self.send(|waiting| {
+            let posted = runtime.block_on(async {
+                let open = match poster.take() {
+                    Some(open) => open,
+                    None => Poster::connect(to, None).await?,
+                };
+                poster.insert(open).post(&waiting.document).await
+            });
+            match posted {
+                Ok(reply) if reply.status == 200 => Pushed::Answered(250),
+                Ok(reply) => {
+                    poster = None;
+                    let is_leaving = String::from_utf8_lossy(&reply.body).contains("leaving");
+                    Pushed::Answered(if is_leaving { 421 } else { reply.status })
+                }
+                Err(_cut) => {
+                    poster = None;
+                    Pushed::CutAfter
+                }
+            }
+        });
+    }
+
+    fn send(&self, mut send: impl FnMut(&Waiting) -> Pushed) {
         while !self.is_over.load(Ordering::SeqCst) {
-            let Some((letter, mail)) = self.letters.lock().unwrap().pop_front() else { return };
-            let pushed = sender.push(&mail);
-            self.attempts.lock().unwrap().push(Attempt { letter, ended: Instant::now(), pushed });
+            let Some(waiting) = self.letters.lock().unwrap().pop_front() else { return };
+            let pushed = send(&waiting);
+            let attempt = Attempt { letter: waiting.number, ended: Instant::now(), pushed };
+            self.attempts.lock().unwrap().push(attempt);
             if pushed != Pushed::Answered(250) {
-                self.letters.lock().unwrap().push_front((letter, mail));
+                self.letters.lock().unwrap().push_front(waiting);
             }
             pass_time(SENDER_PAUSE);
         }
@@ -91,21 +132,31 @@ impl World {
     fn new() -> World {
         let runtime = Runtime::new().unwrap();
         let database = OwnDatabase::start(&runtime).unwrap();
-        let ports: Vec<Port> = (0..3).map(|_| Port::hold().unwrap()).collect();
-        let intakes: Vec<SocketAddr> = ports.iter().map(Port::address).collect();
+        let ports: Vec<Port> = (0..6).map(|_| Port::hold().unwrap()).collect();
+        // Of each replica, the address for LMTP and the one for HTTPS.
+        let listens: Vec<[SocketAddr; 2]> =
+            ports.chunks(2).map(|pair| [pair[0].address(), pair[1].address()]).collect();
         let further = format!(
-            "{}[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"{}\"\nsecurity = \"none\"\n",
+            "{}[[intake]]\nname = \"lmtp\"\n[intake.smtp]\nlisten = \"{}\"\nsecurity = \"none\"\n\
+             [https]\nlisten = \"{}\"\nsecurity = \"none\"\n",
             database.configured(),
-            intakes[0]
+            listens[0][0],
+            listens[0][1]
         );
         let Site { engine: first, postfix, dovecot } = Site::found(&[address(OFFICE)], &further).unwrap();
         let mut resident = Resident::settle(&first, OFFICE).unwrap();
-        let letters = (0..LETTERS).map(|number| (number, resident.write().unwrap().1.render().unwrap())).collect();
+        let letter = |number| {
+            let (packed, mail) = resident.write().unwrap();
+            Waiting { number, document: packed.document, mail: mail.render().unwrap() }
+        };
+        let letters = (0..LETTERS).map(letter).collect();
         let mut replicas = vec![first];
-        for (intake, number) in intakes[1..].iter().zip(2..) {
+        for (listen, number) in listens[1..].iter().zip(2..) {
             let mut replica = replicas[0].twin().unwrap();
             replica.set("XMSERVER_SERVER__PROCESS_NAME", &format!("replica-{number}"));
-            replica.reconfigure(&intakes[0].to_string(), &intake.to_string()).unwrap();
+            for (first, its) in listens[0].iter().zip(listen) {
+                replica.reconfigure(&first.to_string(), &its.to_string()).unwrap();
+            }
             replicas.push(replica);
         }
         for replica in &mut replicas {
@@ -114,14 +165,18 @@ impl World {
         }
         let backends: Vec<Backend> = replicas
             .iter()
-            .zip(&intakes)
-            .map(|(replica, intake)| Backend { intake: *intake, health: replica.http_address() })
+            .zip(&listens)
+            .map(|(replica, [intake, https])| Backend {
+                intake: *intake,
+                https: *https,
+                health: replica.http_address(),
+            })
             .collect();
-        let haproxy = Haproxy::start(Port::hold().unwrap(), &backends).unwrap();
+        let haproxy = Haproxy::start(&backends).unwrap();
         let traffic = Arc::new(Traffic { letters: Mutex::new(letters), ..Traffic::default() });
-        let senders = (0..SENDERS).map(|_| {
-            let (traffic, to) = (Arc::clone(&traffic), haproxy.address());
-            std::thread::spawn(move || traffic.push(to))
+        let senders = (0..SENDERS).map(|number| {
+            let (traffic, letters, offices) = (Arc::clone(&traffic), haproxy.address(), haproxy.https_address());
+            std::thread::spawn(move || if number % 2 == 0 { traffic.push(letters) } else { traffic.post(offices) })
         });
         let senders = senders.collect();
         World {

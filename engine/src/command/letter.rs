@@ -156,10 +156,11 @@ pub(super) fn answer_state(story: &Story, clock: Clock) -> String {
     }
 }
 
-/// Returns words that say where an answer goes: an e-mail address, the transfer folder, or no address.
+/// Returns words that say where an answer goes: an e-mail address, the transfer folder, the office itself, or no address.
 pub(super) fn address(answer: &Answer) -> String {
     match (answer.transport.as_str(), answer.email.as_str()) {
         ("folder", _) => said!("answer-folder"),
+        ("http", _) => said!("answer-http"),
         (_, "") => said!("answer-no-address"),
         (_, email) => email.to_owned(),
     }

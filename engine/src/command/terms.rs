@@ -27,6 +27,7 @@ pub fn transport(name: &str) -> String {
     match name {
         "mail" => said!("transport-mail"),
         "folder" => said!("transport-folder"),
+        "http" => said!("transport-http"),
         other => other.to_owned(),
     }
 }
@@ -52,6 +53,7 @@ mod tests {
         assert_eq!(reason("unknown_signer"), "signed with a stranger's key [unknown_signer]");
         assert_eq!([outcome("accepted"), outcome("rows_invalid")], ["accepted", "rows_invalid"]);
         assert_eq!([transport("folder"), transport("pigeon"), kind("letter")], ["folder", "pigeon", "letter"]);
+        assert_eq!(transport("http"), "HTTPS");
         assert_eq!(reason("of a newer program"), "of a newer program");
     }
 }

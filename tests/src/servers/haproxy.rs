@@ -18,7 +18,9 @@ const PROGRAM: &str = "/usr/sbin/haproxy";
 pub struct Backend {
     /// Address at which it takes mail.
     pub intake: SocketAddr,
-    /// Address at which it answers `/accept/smtp`.
+    /// Address at which it takes letters over HTTPS.
+    pub https: SocketAddr,
+    /// Address at which it answers `/accept/smtp` and `/accept/http`.
     pub health: SocketAddr,
 }
 
@@ -26,25 +28,32 @@ pub struct Backend {
 #[derive(Debug)]
 pub struct Haproxy {
     _daemon: Daemon,
-    port: Port,
+    ports: [Port; 2],
     folder: Folder,
 }
 
 impl Haproxy {
     /// Starts a HAProxy with the shipped configuration, but for addresses and ports.
-    pub fn start(port: Port, backends: &[Backend]) -> Result<Haproxy> {
+    pub fn start(backends: &[Backend]) -> Result<Haproxy> {
+        let ports = [Port::hold()?, Port::hold()?];
+        let addresses = [ports[0].address(), ports[1].address()];
         let folder = Folder::make("haproxy")?;
-        let file = folder.write("haproxy.cfg", &configuration(port.address(), backends)?)?;
+        let file = folder.write("haproxy.cfg", &configuration(addresses, backends)?)?;
         let file = file.to_str().context("the temporary folder's name is no text")?;
         let daemon = Daemon::start(PROGRAM, &["-db", "-f", file], &folder)?;
-        wait_until("HAProxy listens", || Ok(TcpStream::connect(port.address()).is_ok()))
+        wait_until("HAProxy listens", || Ok(addresses.iter().all(|address| TcpStream::connect(address).is_ok())))
             .with_context(|| folder.tail_of_log())?;
-        Ok(Haproxy { _daemon: daemon, port, folder })
+        Ok(Haproxy { _daemon: daemon, ports, folder })
     }
 
     /// Returns the address at which senders push.
     pub fn address(&self) -> SocketAddr {
-        self.port.address()
+        self.ports[0].address()
+    }
+
+    /// Returns the address at which offices post letters.
+    pub fn https_address(&self) -> SocketAddr {
+        self.ports[1].address()
     }
 
     /// Returns the last lines of HAProxy's log.
@@ -54,23 +63,29 @@ impl Haproxy {
 }
 
 /// Returns the shipped configuration with these addresses instead of those that it has for example.
-fn configuration(address: SocketAddr, backends: &[Backend]) -> Result<String> {
+fn configuration([letters, offices]: [SocketAddr; 2], backends: &[Backend]) -> Result<String> {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/haproxy/haproxy.cfg");
     let shipped = std::fs::read_to_string(shipped)?;
-    ensure!(shipped.contains("    bind :2424\n"), "the shipped configuration listens at another port");
-    let mut servers = String::new();
-    for (at, Backend { intake, health }) in backends.iter().enumerate() {
-        writeln!(servers, "    server replica-{} {intake} port {}", at + 1, health.port())?;
-    }
-    let (mut text, mut is_in_servers) = (String::new(), false);
+    ensure!(
+        shipped.contains("    bind :2424\n") && shipped.contains("    bind :443\n"),
+        "the shipped configuration listens at other ports"
+    );
+    let (mut text, mut is_in_servers, mut is_of_offices) = (String::new(), false, false);
     for line in shipped.lines() {
+        if let Some(name) = line.strip_prefix("backend ") {
+            is_of_offices = name.starts_with("offices");
+        }
         let is_server = line.trim_start().starts_with("server ");
         if is_server && !is_in_servers {
-            text.push_str(&servers);
+            for (at, Backend { intake, https, health }) in backends.iter().enumerate() {
+                let takes = if is_of_offices { https } else { intake };
+                writeln!(text, "    server replica-{} {takes} port {}", at + 1, health.port())?;
+            }
         }
         is_in_servers = is_server;
         match line {
-            "    bind :2424" => writeln!(text, "    bind {address}")?,
+            "    bind :2424" => writeln!(text, "    bind {letters}")?,
+            "    bind :443" => writeln!(text, "    bind {offices}")?,
             line if !is_server => writeln!(text, "{line}")?,
             _ => {}
         }

@@ -47,9 +47,9 @@ impl Wanted {
     }
 }
 
-/// Leases the answers to these letters, whichever transport they wait for, and up to `most` further answers and notices that wait to be
-/// collected by the same installations. Leases only what no other process has leased. The answers are leased to a process and for the time
-/// `hold`.
+/// Leases the answers to these letters, whichever transport they wait for. For each of their installations, also leases up to `most`
+/// further answers that wait to be collected; for all of them together, up to `most` notices for each. Leases only what no other process
+/// has leased. The answers are leased to a process and for the time `hold`.
 ///
 /// # Errors
 /// A fault of the database.
@@ -68,13 +68,15 @@ pub async fn lease(
                      AND o.attempt = coalesce(g.attempt, o.attempt) AND o.part = coalesce(g.part, o.part)
                      FOR UPDATE OF o SKIP LOCKED),
               beside AS (
-                  SELECT o.id
+                  SELECT b.id
                     FROM (SELECT DISTINCT agency, installation FROM given) g
-                    JOIN xm.outbox o ON o.agency = g.agency
-                    JOIN xm.letters l ON l.agency = o.agency AND l.letter_id = o.letter_id AND l.installation = g.installation
-                   WHERE o.failed_at IS NULL AND o.transport IN (?, ?) AND o.due_at <= now()
-                     AND (o.claimed_until IS NULL OR o.claimed_until < now())
-                   ORDER BY o.id LIMIT ? FOR UPDATE OF o SKIP LOCKED),
+                   CROSS JOIN LATERAL (
+                         SELECT o.id
+                           FROM xm.outbox o
+                           JOIN xm.letters l ON l.agency = o.agency AND l.letter_id = o.letter_id AND l.installation = g.installation
+                          WHERE o.agency = g.agency AND o.failed_at IS NULL AND o.transport IN (?, ?) AND o.due_at <= now()
+                            AND (o.claimed_until IS NULL OR o.claimed_until < now())
+                          ORDER BY o.id LIMIT ? FOR UPDATE OF o SKIP LOCKED) b),
               due AS (SELECT id FROM own UNION SELECT id FROM beside),
               ",
         lease_due!()
@@ -99,7 +101,8 @@ pub async fn lease(
         let office =
             |letter: &AnsweredLetter| Office { agency: letter.agency, installation: letter.installation.clone() };
         let offices: Vec<Office> = letters().map(office).collect();
-        leased.extend(notices::lease(connection, process, DueNotices::To(&offices), most, hold).await?);
+        let most_notices = most.saturating_mul(i64::try_from(offices.len()).unwrap_or(i64::MAX));
+        leased.extend(notices::lease(connection, process, DueNotices::To(&offices), most_notices, hold).await?);
     }
     Ok(leased)
 }
