@@ -306,7 +306,8 @@ fn letters_without_ids_that_made_the_centre_fail_are_tried_alone() {
     assert!(running.drain());
 }
 
-/// Lines that the pollers log from now on. The tests of this file run one after another.
+/// Empties the log of this test process and returns it. The log has the warnings and errors of the crate `actors`. No lines of other tests
+/// come in between: each test holds a `FailScenario`, so the tests run one after another.
 fn logged() -> LogLines {
     static LINES: OnceLock<LogLines> = OnceLock::new();
     let lines = LINES.get_or_init(|| {

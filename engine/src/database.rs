@@ -204,7 +204,8 @@ async fn answers(url: &str) -> bool {
     }
 }
 
-/// Returns the URL of a private PostgreSQL, whichever process runs it.
+/// Returns the URL of the private PostgreSQL in a folder, for its superuser. The URL depends on the folder alone, so it is the same
+/// whether this process or another one runs that PostgreSQL.
 fn private_url(folder: &Path) -> String {
     url_in(folder, OWNER)
 }

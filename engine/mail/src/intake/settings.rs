@@ -1,4 +1,4 @@
-//! Settings of an intake, as an operator writes them.
+//! Settings of an intake, as an operator writes them. An intake is an address at which other mail servers push mail, by LMTP or SMTP.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

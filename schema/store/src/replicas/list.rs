@@ -37,7 +37,8 @@ pub struct ListedReplica {
 type Row = (SqlUuid, Text, Text, Text, Text, Bool, Timestamptz, Double, Nullable<Timestamptz>, Array<Text>);
 type Loaded = (Uuid, String, String, String, String, bool, DateTime<Utc>, f64, Option<DateTime<Utc>>, Vec<String>);
 
-/// Lists the replicas of the last day, by name.
+/// Lists the replicas by name: first those that run, then those that have ended. A replica that has ended stays in the list for about a
+/// day, until another one deletes its row.
 ///
 /// # Errors
 /// A fault of the database.

@@ -13,7 +13,7 @@ use super::values::ColumnValues;
 use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::{Counted, Definition, Term};
 
-/// The values that the rows of a group have in common, in the order of the columns.
+/// The values, as text, that all rows of a group have in the columns of `Measure::on`, in the order of these columns.
 pub type GroupKey = Vec<String>;
 
 /// The totals of a group's rows.
