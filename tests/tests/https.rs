@@ -159,7 +159,7 @@ fn what_waits_for_an_installation_comes_with_the_answer_to_its_next_letter() {
     let (mut world, mut resident) = World::open("");
     let (first, _) = resident.write().unwrap();
     assert_eq!(opened(&mut resident, &world.post(&first.document)), [first.digest]);
-    world.engine.operate(&["answer", "resend", &OFFICE.to_string(), &first.letter_id.to_string()]).unwrap();
+    world.engine.operate(&["answer", "resend", &first.letter_id.to_string()]).unwrap();
 
     let (next, _) = resident.write().unwrap();
     let mut cut = world.connect();
@@ -307,14 +307,17 @@ impl Frozen {
         let list = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
         let children = list.split_whitespace().map(|child| child.parse().unwrap());
         let pids: Vec<Pid> = [postmaster].into_iter().chain(children).map(Pid::from_raw).collect();
-        pids.iter().for_each(|pid| drop(kill(*pid, Signal::SIGSTOP)));
+        let pids = pids.into_iter().filter(|pid| kill(*pid, Signal::SIGSTOP).is_ok()).collect();
         Frozen(pids)
     }
 }
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        self.0.iter().for_each(|pid| drop(kill(*pid, Signal::SIGCONT)));
+        for pid in &self.0 {
+            // A process that has ended needs nothing.
+            kill(*pid, Signal::SIGCONT).ok();
+        }
     }
 }
 
