@@ -83,3 +83,6 @@ impl Recipient for Lending {
         self.lender.draining().await;
     }
 }
+
+#[cfg(test)]
+mod tests;
