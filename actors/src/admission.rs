@@ -24,6 +24,8 @@ pub(crate) mod polled;
 mod recorder;
 pub(crate) mod reports;
 mod suspects;
+#[cfg(test)]
+pub(crate) mod testing;
 mod windows;
 mod withheld;
 mod withheld_tries;

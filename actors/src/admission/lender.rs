@@ -191,16 +191,15 @@ impl LenderParts {
             return Fate::Returned;
         }
         let token = token_of(&pushed.mail);
-        let attempts = self.suspects.attempts(&token);
         let claim = document::claim(&pushed.mail);
-        match attempts {
-            Some(attempts) => self.lend_alone(&token, pushed, claim, attempts).await.unwrap_or_else(|fault| {
-                self.metrics.fault();
-                tracing::debug!(mailbox = &*self.admission.name, %fault, "a pushed mail is left with its sender");
-                Fate::Returned
-            }),
-            None => self.lend_beside_others(&token, pushed, claim, until).await,
+        if self.suspects.attempts(&token).is_none() {
+            return self.lend_beside_others(&token, pushed, claim, until).await;
         }
+        self.lend_alone(&token, pushed, claim).await.unwrap_or_else(|fault| {
+            self.metrics.fault();
+            tracing::debug!(mailbox = &*self.admission.name, %fault, "a pushed mail is left with its sender");
+            Fate::Returned
+        })
     }
 
     /// Waits until mail may be lent, for example until the database can be reached again. Returns `false` if that takes too long, or the
@@ -277,19 +276,17 @@ impl LenderParts {
     }
 
     /// Tries a suspect while the whole process works on no other mail. The attempt is committed to the database first.
-    async fn lend_alone(
-        &self,
-        token: &str,
-        pushed: PushedMail,
-        claim: Option<Matricule>,
-        attempts: i16,
-    ) -> Result<Fate, Fault> {
-        let (admission, is_poison) = (&self.admission, attempts >= ATTEMPTS_MAX);
+    async fn lend_alone(&self, token: &str, pushed: PushedMail, claim: Option<Matricule>) -> Result<Fate, Fault> {
+        let admission = &self.admission;
+        let Ok(_turn) = timeout(TURN_WAIT_MAX, admission.hands.take_suspect()).await else { return Ok(Fate::Deferred) };
+        // What follows is asked once it is this suspect's turn. While it waited, the suspect before it may have waited in vain, or may have
+        // been a copy of this mail.
         let waits = *locked(&self.suspects_wait_until);
         if waits.is_some_and(|until| Instant::now() < until) {
             return Ok(Fate::Deferred);
         }
-        let Ok(_turn) = timeout(TURN_WAIT_MAX, admission.hands.take_suspect()).await else { return Ok(Fate::Deferred) };
+        let Some(attempts) = self.suspects.attempts(token) else { return Ok(Fate::Deferred) };
+        let is_poison = attempts >= ATTEMPTS_MAX;
         let Ok(permits) = timeout(ALONE_WAIT_MAX, admission.hands.take_all()).await else {
             *locked(&self.suspects_wait_until) = Some(Instant::now() + SUSPECTS_PAUSE);
             return Ok(Fate::Deferred);
@@ -302,14 +299,9 @@ impl LenderParts {
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {
-            AfterAlone::Absolved => {
-                admission.clear(vec![token.to_owned()]).await?;
-                self.suspects.change(token, None);
-            }
-            AfterAlone::TakenBack => {
-                self.recorder.take_back(token.to_owned());
-                self.suspects.change(token, Some(attempts));
-            }
+            // The sender is told the fate whether or not the database can be told: a settled mail must not come again.
+            AfterAlone::Absolved => self.recorder.absolve(token.to_owned()),
+            AfterAlone::TakenBack => self.recorder.take_back(token.to_owned(), attempts),
             AfterAlone::Failed | AfterAlone::Unknown => {}
         }
         Ok(fate)
@@ -398,17 +390,4 @@ fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_mail_that_is_sent_again_with_other_header_fields_has_the_same_token() {
-        let mail = b"Subject: SDC 1\r\n\r\nletter\r\n\r\n";
-        let again = [b"Received: by mx; today\r\n".as_slice(), mail].concat();
-        assert_eq!(token_of(mail), token_of(&again));
-        assert_eq!(token_of(mail), token_of(b"A: b\n\nletter\r\n\r\n"));
-        assert_ne!(token_of(mail), token_of(b"Subject: SDC 1\r\n\r\nletter 2\r\n"));
-        assert_ne!(token_of(b"Subject: 1\r\n\r\n"), token_of(b"Subject: 2\r\n\r\n"));
-        assert_ne!(token_of(b"a"), token_of(b"b"));
-    }
-}
+mod tests;

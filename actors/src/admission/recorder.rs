@@ -28,6 +28,8 @@ pub(super) struct Suspects(Arc<Mutex<Known>>);
 struct Known {
     /// Number of changes that this process made.
     changes: u64,
+    /// Number of changes that the database does not have yet.
+    unwritten: usize,
     /// Tokens, with the number of times that each mail failed alone.
     attempts: HashMap<String, i16>,
 }
@@ -53,10 +55,22 @@ impl Suspects {
         };
     }
 
-    /// Takes over what was read from the database after `changes` changes, unless there was a change meanwhile.
+    /// Changes one suspect before the database is changed. The recorder is told what it has to write.
+    fn change_ahead(&self, token: &str, attempts: Option<i16>) {
+        self.change(token, attempts);
+        self.locked().unwritten += 1;
+    }
+
+    /// Notes that the database has these changes.
+    fn written(&self, changes: usize) {
+        let mut known = self.locked();
+        known.unwritten = known.unwritten.saturating_sub(changes);
+    }
+
+    /// Takes over what was read from the database after `changes` changes, unless there was a change meanwhile, or the database lacks one.
     fn take_over(&self, suspects: Vec<Suspect>, changes: u64) {
         let mut known = self.locked();
-        if known.changes == changes {
+        if known.changes == changes && known.unwritten == 0 {
             known.attempts = suspects.into_iter().map(|Suspect { token, attempts }| (token, attempts)).collect();
         }
     }
@@ -79,11 +93,16 @@ enum Note {
     Suspect(String, oneshot::Sender<()>),
     /// An attempt at a suspect does not count, since a fault or a stop ended it.
     TakeBack(String),
+    /// A mail is no suspect any more.
+    Absolved(String),
 }
 
 /// Hands notes to the recorder of one life of a lender. The recorder ends with the last handle.
 #[derive(Clone)]
-pub(super) struct Recorder(UnboundedSender<Note>);
+pub(super) struct Recorder {
+    notes: UnboundedSender<Note>,
+    suspects: Suspects,
+}
 
 /// A mail that is recorded, until this value is dropped. The record is then deleted together with those of other mails. Until it is, a
 /// crash makes the mail a suspect, which is careful, and loses nothing.
@@ -103,8 +122,8 @@ impl Recorder {
     pub(super) fn start(admission: Admission, life: Uuid, suspects: Suspects) -> Recorder {
         let (notes, received) = unbounded_channel();
         let runtime = admission.tasks.runtime.clone();
-        runtime.spawn(Recording::new(admission, life, suspects).work(received));
-        Recorder(notes)
+        runtime.spawn(Recording::new(admission, life, suspects.clone()).work(received));
+        Recorder { notes, suspects }
     }
 
     /// Records a mail that is about to be lent. `None` after a fault of the database; the mail may then not be lent.
@@ -123,19 +142,26 @@ impl Recorder {
         drop(known.await);
     }
 
-    /// Notes that an attempt at a suspect does not count.
-    pub(super) fn take_back(&self, token: String) {
+    /// Notes that an attempt at a suspect does not count, so that `attempts` are left.
+    pub(super) fn take_back(&self, token: String, attempts: i16) {
+        self.suspects.change_ahead(&token, Some(attempts));
         self.note(Note::TakeBack(token));
+    }
+
+    /// Notes that a mail is no suspect any more.
+    pub(super) fn absolve(&self, token: String) {
+        self.suspects.change_ahead(&token, None);
+        self.note(Note::Absolved(token));
     }
 
     fn note(&self, note: Note) {
         // The recorder ends before its handles only after a panic. Each `lent` then returns `None`, and [`Recorder::is_gone`] tells it.
-        drop(self.0.send(note));
+        drop(self.notes.send(note));
     }
 
     /// Waits until the recorder has ended, which only a panic does while there are handles.
     pub(super) async fn is_gone(&self) {
-        self.0.closed().await;
+        self.notes.closed().await;
     }
 }
 
@@ -151,8 +177,10 @@ struct Recording {
     ended: Vec<i64>,
     /// Suspects that the database does not know yet, with those who wait until it does.
     found: Vec<(String, oneshot::Sender<()>)>,
-    /// Suspects whose last attempt the database still counts, and should not.
+    /// Suspects whose last attempt the database still counts, and should not; a token for each such attempt.
     returned: Vec<String>,
+    /// Mails that are suspects in the database, and should not be.
+    absolved: Vec<String>,
 }
 
 impl Recording {
@@ -166,6 +194,7 @@ impl Recording {
             ended: Vec::new(),
             found: Vec::new(),
             returned: Vec::new(),
+            absolved: Vec::new(),
         }
     }
 
@@ -179,7 +208,9 @@ impl Recording {
                     0 => return,
                     _ => self.round(&mut notes).await,
                 },
-                _ = looks.tick(), if self.admission.gate.is_open() => {
+                // The gate is asked at each tick. As a condition of this branch it would be asked only with the next note, and what a fault
+                // kept from being written would wait for further mail.
+                _ = looks.tick() => if self.admission.gate.is_open() {
                     self.settle_up().await;
                     self.look(looked).await;
                     looked = (looked + 1) % LOOKS_TO_CLEARING;
@@ -198,8 +229,9 @@ impl Recording {
                     waiting.push(recorded);
                 }
                 Note::Back(batch) => self.came_back(batch),
-                Note::Suspect(token, known) => self.found.push((token, known)),
+                Note::Suspect(token, known) => self.found(token, known),
                 Note::TakeBack(token) => self.returned.push(token),
+                Note::Absolved(token) => self.absolved.push(token),
             }
         }
         if !tokens.is_empty() {
@@ -223,6 +255,14 @@ impl Recording {
             0 => self.ended.push(batch),
             _ => drop(self.open.insert(batch, recorded)),
         }
+    }
+
+    fn found(&mut self, token: String, known: oneshot::Sender<()>) {
+        // A mail that is suspect again is not to be cleared for what it was absolved of before.
+        let absolved = self.absolved.len();
+        self.absolved.retain(|other| *other != token);
+        self.suspects.written(absolved - self.absolved.len());
+        self.found.push((token, known));
     }
 
     fn came_back(&mut self, batch: i64) {
@@ -250,9 +290,17 @@ impl Recording {
         }
         if !self.returned.is_empty() {
             match self.admission.take_attempts_back(self.returned.clone()).await {
-                Ok(()) => self.returned.clear(),
+                Ok(()) => self.suspects.written(self.returned.drain(..).count()),
                 Err(fault) => {
                     tracing::debug!(mailbox = &*self.admission.name, %fault, "attempts that do not count stay counted for now");
+                }
+            }
+        }
+        if !self.absolved.is_empty() {
+            match self.admission.clear(self.absolved.clone()).await {
+                Ok(()) => self.suspects.written(self.absolved.drain(..).count()),
+                Err(fault) => {
+                    tracing::debug!(mailbox = &*self.admission.name, %fault, "mail that did no harm stays suspect for now");
                 }
             }
         }
@@ -271,3 +319,6 @@ impl Recording {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

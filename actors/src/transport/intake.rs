@@ -84,3 +84,6 @@ impl Recipient for Lending {
         self.lender.draining().await;
     }
 }
+
+#[cfg(test)]
+mod tests;

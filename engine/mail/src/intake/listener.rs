@@ -164,3 +164,6 @@ async fn handshake(
         () = place.told() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

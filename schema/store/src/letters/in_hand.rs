@@ -148,7 +148,7 @@ pub async fn attempt(
     // attempt more.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
                      cleared AS (DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?))
-                UPDATE xm.suspects SET attempts = attempts + 1 FROM soon WHERE mailbox = ? AND uidl = ?";
+                UPDATE xm.suspects SET attempts = attempts + 1, seen_at = now() FROM soon WHERE mailbox = ? AND uidl = ?";
     let binds = [
         Bind::Text(source),
         Bind::Texts(settled.iter().map(|token| Some(token.as_str())).collect()),
@@ -159,7 +159,8 @@ pub async fn attempt(
     Ok(())
 }
 
-/// Uncounts attempts that ended with a fault or a deliberate stop, since they do not count as failures.
+/// Uncounts attempts that ended with a fault or a deliberate stop, since they do not count as failures. A token stands in `tokens` once for
+/// each such attempt.
 ///
 /// # Errors
 /// A fault of the database.
@@ -168,8 +169,10 @@ pub async fn take_attempts_back(
     source: &str,
     tokens: &[String],
 ) -> Result<(), Fault> {
-    let text = "UPDATE xm.suspects SET attempts = greatest(attempts - 1, 0) WHERE mailbox = ? AND uidl = ANY(?)";
-    let binds = [Bind::Text(source), Bind::Texts(tokens.iter().map(|token| Some(token.as_str())).collect())];
+    let text = "UPDATE xm.suspects SET attempts = greatest(suspects.attempts - back.times, 0)
+                  FROM (SELECT uidl, count(*) AS times FROM unnest(?) AS uidl GROUP BY uidl) AS back
+                 WHERE suspects.mailbox = ? AND suspects.uidl = back.uidl";
+    let binds = [Bind::Texts(tokens.iter().map(|token| Some(token.as_str())).collect()), Bind::Text(source)];
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
@@ -207,3 +210,6 @@ pub async fn clear(connection: &mut AsyncPgConnection, source: &str, tokens: &[S
     Statement::<()>::new(text, &binds).execute(connection).await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
