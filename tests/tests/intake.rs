@@ -1,6 +1,6 @@
-//! Letters that are pushed by LMTP, and posted over HTTP, through a real HAProxy to several replicas. Replicas are stopped, killed and frozen, and the database
-//! goes away: every mail whose sender was told that it is settled is settled once, and senders see no more of it than was promised. A real
-//! Postfix pushes by LMTP with TLS, and by SMTP before it queues.
+//! Letters that are pushed by LMTP, and posted over HTTP, through a real HAProxy to several replicas. Replicas are stopped, killed and
+//! frozen, and the database goes away: every mail whose sender was told that it is settled is settled once, and senders see no more of it
+//! than was promised. A real Postfix pushes by LMTP with TLS, and by SMTP before it queues.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 

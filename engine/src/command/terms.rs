@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(reason("unknown_signer"), "signed with a stranger's key [unknown_signer]");
         assert_eq!([outcome("accepted"), outcome("rows_invalid")], ["accepted", "rows_invalid"]);
         assert_eq!([transport("folder"), transport("pigeon"), kind("letter")], ["folder", "pigeon", "letter"]);
-        assert_eq!(transport("http"), "HTTPS");
+        assert_eq!(transport("http"), "over HTTPS");
         assert_eq!(reason("of a newer program"), "of a newer program");
     }
 }

@@ -25,7 +25,10 @@ const MISTAKES: &[(&str, &str)] = &[
         "FILE: unknown key server.http_adress: expected one of data_folder, keys_folder, process_name, http_address, \
          log_format, log_level, drain_notice_seconds, shutdown_seconds_max, metrics_kept_seconds_max",
     ),
-    ("[sever]", "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, relay, limits"),
+    (
+        "[sever]",
+        "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, https, relay, limits",
+    ),
     (
         "[server]\nhttp_address = \"here\"",
         "FILE: server.http_address: expected an address and a port, such as 127.0.0.1:9464",
@@ -86,6 +89,26 @@ const MISTAKES: &[(&str, &str)] = &[
         "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 0\n[intake.smtp]\nlisten = \"127.0.0.1:24\"\nsecurity = \"none\"\n\
          addresses = [\"a@b.org\"]",
         "FILE: intake 1: hold_seconds_max: expected 1 to 300, found 0",
+    ),
+    (
+        "[https]\nlisten = \"0.0.0.0:8443\"\nsecurity = \"none\"",
+        "FILE: https.security: `none` is for a server on this machine; 0.0.0.0:8443 is elsewhere, so expected `tls` or `starttls`",
+    ),
+    (
+        "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"starttls\"\ncertificate_file = \"/c\"\nkey_file = \"/k\"",
+        "FILE: https.security: expected `tls` or `none`, found `starttls`",
+    ),
+    (
+        "[https]\nlisten = \"127.0.0.1:9464\"\nsecurity = \"none\"",
+        "FILE: https.listen: expected an address of its own, found 127.0.0.1:9464 twice",
+    ),
+    (
+        "[folder]\nname = \"https\"\npath = \"/srv\"\n[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"",
+        "FILE: https.name: expected a name of its own, found \"https\" twice",
+    ),
+    (
+        "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"\nrequests_per_minute_max = 0",
+        "FILE: https.requests_per_minute_max: expected 1 to 1000000, found 0",
     ),
     (
         "MAILBOX\npassword_env = \"P\"\nport = 99999",
@@ -232,6 +255,15 @@ fn the_samples_intake_is_valid_and_shows_the_defaults() {
     let [shown, short] = [&shown, short].map(|text| load(&format!("{text}{relay}")).unwrap());
     assert_eq!(serde_json::to_value(&shown.intakes).unwrap(), serde_json::to_value(&short.intakes).unwrap());
     assert_eq!(short.addresses_of(&short.intakes[0]), ["centre@example.org"]);
+}
+
+#[test]
+fn the_samples_https_is_valid_and_shows_the_defaults() {
+    let lines = SAMPLE.lines().skip_while(|line| *line != "# [https]").take_while(|line| !line.is_empty());
+    let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
+    let short = "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"\n";
+    let [shown, short] = [&shown, short].map(|text| load(text).unwrap().https.unwrap());
+    assert_eq!(serde_json::to_value(&shown).unwrap(), serde_json::to_value(&short).unwrap());
 }
 
 #[test]

@@ -72,7 +72,8 @@ impl Acceptance {
         Acceptance { is_configured, seen: Mutex::default() }
     }
 
-    /// Notes whether the program listens at every address of the protocol, whether the database answers, and whether there is room for one more mail.
+    /// Notes whether the program listens at every address of the protocol, whether the database answers, and whether there is room for one
+    /// more mail.
     pub fn note(&self, listens: bool, database_answers: bool, has_room: bool, now: Instant) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.listens = listens;

@@ -66,7 +66,7 @@ pub(super) fn pushed(
 /// Makes the address at which offices post letters a source of letters. A body is a document, whatever it holds, so the rule for mail
 /// without a container is never used.
 pub(super) fn posted(settings: &HttpSettings) -> anyhow::Result<PushedSource> {
-    settings.check_files().map_err(anyhow::Error::msg).context("https")?;
+    settings.check_files().map_err(anyhow::Error::msg).context("letters over HTTPS")?;
     let hold = Duration::from_secs(settings.hold_seconds_max);
     Ok(PushedSource {
         name: settings.name.clone(),

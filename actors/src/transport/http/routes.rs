@@ -11,8 +11,9 @@ use mail::intake::places::Holding;
 use sdc::digest::Digest;
 use sdc::letter::Matricule;
 use serde::Deserialize;
+use store::database::fault::Fault;
 use store::letters::collected::Which;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::body::{self, Unread};
@@ -27,6 +28,8 @@ const LETTER_DIGEST: HeaderName = HeaderName::from_static("x-letter-digest");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Pause that is asked for where a letter could not be settled.
 const LATER_WAIT: Duration = Duration::from_secs(15);
+/// Longest wait for an answer. The database usually has it within a few milliseconds.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Pause that is asked for where another program may take the letter at once.
 const LEAVING_WAIT: Duration = Duration::from_secs(2);
 
@@ -74,7 +77,7 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     };
     shared.metrics.answered(outcome);
     match (outcome, answer.get()) {
-        (Outcome::Taken, Some(letter)) => match shared.desk.answers_to(letter.clone()).await {
+        (Outcome::Taken, Some(letter)) => match within(shared.desk.answers_to(letter.clone())).await {
             Ok(text) if text.is_empty() => replies::told(replies::RECEIVED),
             Ok(text) => replies::documents(text),
             Err(fault) => {
@@ -89,6 +92,12 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
         (Outcome::Leaving, _) => replies::told_at_last(replies::LEAVING, Some(LEAVING_WAIT)),
         (Outcome::Later, _) => replies::told_to_wait(replies::LATER, LATER_WAIT),
     }
+}
+
+/// Waits for answers, but not longer than an office should: its letter is settled, and it may ask again.
+async fn within<T>(answers: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let late = |_elapsed| Err(Fault::Away("the answer did not come in time".to_owned()));
+    timeout(ANSWER_WAIT_MAX, answers).await.unwrap_or_else(late)
 }
 
 /// The query of a request for an answer.
@@ -106,7 +115,7 @@ async fn get_answer(request: HttpRequest, shared: web::Data<Shared>) -> HttpResp
         return replies::told_at_last(replies::TOO_MANY, Some(wait));
     }
     let answer = match wanted(&request) {
-        Some((agency, letter_id, digest, which)) => shared.desk.answer(agency, letter_id, digest, which).await,
+        Some((agency, letter_id, digest, which)) => within(shared.desk.answer(agency, letter_id, digest, which)).await,
         None => Ok(None),
     };
     match answer {

@@ -35,7 +35,8 @@ pub struct HttpSettings {
     /// Largest document in bytes.
     #[serde(default = "document_size_max_bytes")]
     pub document_size_max_bytes: u64,
-    /// Longest time in seconds for which a letter is held while the database cannot be reached, before its sender is asked to send it again.
+    /// Longest time, in seconds, for which a letter is held while the database cannot be reached, before its sender is asked to send it
+    /// again.
     #[serde(default = "hold_seconds_max")]
     pub hold_seconds_max: u64,
     /// Most requests of one address in a minute; of IPv6, of one network of 64 bits.

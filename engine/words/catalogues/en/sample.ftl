@@ -7,7 +7,7 @@ sample-configuration-process-name = Name of this process among several that serv
 sample-configuration-http-address = Serves /live, /ready and /metrics. Bind it to an address that only your monitoring reaches.
 sample-configuration-log-format = text or json.
 sample-configuration-log-level = error, warn, info, debug or trace; or directives such as "info,actors=debug".
-sample-configuration-drain-notice = How long a stopping program still takes pushed letters, while /accept tells balancers to send them elsewhere. Only with [[intake]] or [https].
+sample-configuration-drain-notice = How long a stopping program still takes pushed letters, while /accept sends balancers elsewhere. Only with [[intake]] or https.
 sample-configuration-shutdown = How long a shutdown waits for letters in hand; what is not settled by then stays in its mailbox.
 sample-configuration-metrics-kept = How old a metric that is read from the database may be: a few cost more the more agencies there are.
 sample-configuration-database = Without url and url_file, xmserver runs a private PostgreSQL in the data folder.

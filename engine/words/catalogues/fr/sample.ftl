@@ -7,7 +7,7 @@ sample-configuration-process-name = Nom de ce processus parmi plusieurs qui serv
 sample-configuration-http-address = Sert /live, /ready et /metrics. Liez-la à une adresse que seule votre surveillance atteint.
 sample-configuration-log-format = text ou json.
 sample-configuration-log-level = error, warn, info, debug ou trace ; ou des directives comme "info,actors=debug".
-sample-configuration-drain-notice = Combien de temps un programme qui s'arrête prend encore les lettres poussées, pendant que /accept dit aux répartiteurs de les envoyer ailleurs. Seulement avec [[intake]] ou [https].
+sample-configuration-drain-notice = Combien de temps un programme qui s'arrête prend encore les lettres poussées, pendant que /accept envoie les répartiteurs ailleurs. Seulement avec [[intake]] ou https.
 sample-configuration-shutdown = Combien de temps un arrêt attend les lettres en main ; ce qui n'est pas réglé alors reste dans sa boîte.
 sample-configuration-metrics-kept = Quel âge peut avoir une mesure lue dans la base : quelques-unes coûtent d'autant plus qu'il y a d'agences.
 sample-configuration-database = Sans url ni url_file, xmserver fait tourner un PostgreSQL privé dans le dossier des données.

@@ -69,8 +69,8 @@ impl Case {
         }
     }
 
-    /// Returns the letter whose answer may be told to the sender at once, if there is one. An enrolment is none: whoever tries codes must not
-    /// learn from the reply which of them is right.
+    /// Returns the letter whose answer may be told to the sender at once, if there is one. An enrolment is none: whoever tries codes must
+    /// not learn from the reply which of them is right.
     pub fn answered_letter(&self) -> Option<AnsweredLetter> {
         let (Decision::Accepted { key, .. }
         | Decision::Refused { key, .. }

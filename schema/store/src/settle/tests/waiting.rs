@@ -226,8 +226,8 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 3), &of_43(4), &births(5)]).await, expected);
     assert_eq!(tried().await, withheld, "those of the second batch were not");
     assert_eq!(world.count("SELECT count(*) FROM xm.quarantine").await, 0);
-    // A new adoption changes the catalogue's revision, which ends the wait of the table. These two letters have no wait of their own, so they
-    // are settled at once.
+    // A new adoption changes the catalogue's revision, which ends the wait of the table. These two letters have no wait of their own, so
+    // they are settled at once.
     world.sql("DROP TRIGGER look ON registry.weg; UPDATE xm.definitions SET adopted_at = now()").await;
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 3), &of_43(4)]).await, [Outcome::Accepted; 2]);
 }
