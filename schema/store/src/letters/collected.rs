@@ -149,7 +149,7 @@ pub async fn read(
     which: Which,
 ) -> Result<Option<ReadAnswer>, Fault> {
     let text = "SELECT l.installation, l.digest, w.attempt, w.part,
-                       CASE WHEN w.part > 0 THEN p.payload WHEN w.attempt = 1 THEN l.receipt ELSE t.receipt END,
+                       CASE WHEN w.part <> 0 THEN p.payload WHEN w.attempt = 1 THEN l.receipt ELSE t.receipt END,
                        l.certificate, s.id, s.der, CASE WHEN a.cbc_allowed THEN l.cipher END
                   FROM xm.letters l
                   JOIN xm.agencies a ON a.matricule = l.agency
@@ -161,7 +161,7 @@ pub async fn read(
                                         WHERE k.agency = l.agency AND k.letter_id = l.letter_id AND k.attempt = n.attempt
                                           AND NOT k.follows_receipt), 0::smallint) AS part) w
                   LEFT JOIN xm.attempts t ON t.agency = l.agency AND t.letter_id = l.letter_id AND t.attempt = w.attempt
-                  LEFT JOIN xm.parts_kept p ON w.part > 0 AND p.agency = l.agency AND p.letter_id = l.letter_id
+                  LEFT JOIN xm.parts_kept p ON w.part <> 0 AND p.agency = l.agency AND p.letter_id = l.letter_id
                                            AND p.attempt = w.attempt AND p.part = w.part
                   LEFT JOIN xm.certificates s ON s.id = l.certificate AND s.revoked_at IS NULL
                  WHERE l.agency = ? AND l.letter_id = ?";
@@ -217,3 +217,6 @@ pub async fn handed_out_with(
     }
     Ok(answers)
 }
+
+#[cfg(test)]
+mod tests;
