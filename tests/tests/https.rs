@@ -1,7 +1,7 @@
 //! Letters that offices post over HTTPS, and answers that they collect: what an office sees, what a stranger sees, and what is left when a
 //! connection breaks.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let certificate = Certificate::make(folder.path()).unwrap();
         let port = Port::hold().unwrap();
-        let dovecot = Dovecot::start(&[Account::new(&address(OFFICE), PASSWORD)]).unwrap();
+        let dovecot = Dovecot::start(&[Account::new(address(OFFICE), PASSWORD)]).unwrap();
         let https = format!(
             "[https]\nlisten = \"{}\"\ncertificate_file = {:?}\nkey_file = {:?}\n{further}",
             port.address(),
