@@ -62,6 +62,34 @@ pub struct Centre {
     dovecot_before: f64,
 }
 
+/// The process ids of an engine and of its PostgreSQL.
+#[derive(Clone, Copy, Debug)]
+pub struct Processes {
+    engine: u32,
+    postgres: u32,
+}
+
+/// Processor seconds that an engine and its PostgreSQL have used since the engine was started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Used {
+    /// Those of the engine without its PostgreSQL.
+    pub engine: f64,
+    /// Those of PostgreSQL.
+    pub postgres: f64,
+}
+
+impl Processes {
+    /// Returns the processor time used so far.
+    ///
+    /// # Errors
+    /// A process has ended.
+    pub fn used(self) -> Result<Used> {
+        let postgres = cpu_seconds(self.postgres)?;
+        // The time of the engine's process includes that of its private PostgreSQL, which is a child process.
+        Ok(Used { engine: cpu_seconds(self.engine)? - postgres, postgres })
+    }
+}
+
 /// Returns the address of the mailbox with this number.
 pub fn address(mailbox: usize) -> String {
     format!("box{mailbox}@example.org")
@@ -151,15 +179,33 @@ impl Centre {
     /// # Errors
     /// A program does not start.
     pub async fn start(stock: &Stock, dovecot: Dovecot, hardship: Hardship) -> Result<Centre> {
-        let smtp = Port::hold()?;
         let mailboxes: Vec<String> = (0..MAILBOXES).map(address).collect();
+        Centre::start_with(stock, dovecot, hardship, (&mailboxes, "")).await
+    }
+
+    /// Starts the engine as [`Centre::start`] does, but without mailboxes. Letters are pushed to it at the addresses that `further`
+    /// configures.
+    ///
+    /// # Errors
+    /// A program does not start.
+    pub async fn start_for_pushing(stock: &Stock, further: &str) -> Result<Centre> {
+        Centre::start_with(stock, empty_dovecot()?, Hardship::default(), (&[], further)).await
+    }
+
+    async fn start_with(
+        stock: &Stock,
+        dovecot: Dovecot,
+        hardship: Hardship,
+        (mailboxes, further): (&[String], &str),
+    ) -> Result<Centre> {
+        let smtp = Port::hold()?;
         let posts = Posts {
             dovecot: &dovecot,
-            mailboxes: &mailboxes,
+            mailboxes,
             password: PASSWORD,
             relay: smtp.address(),
             address: CENTRE_ADDRESS,
-            further: "",
+            further,
         };
         let mut engine = Engine::configured(&posts)?;
         if let Some(round_trip) = hardship.round_trip {
@@ -210,11 +256,18 @@ impl Centre {
     /// # Errors
     /// A program has ended.
     pub fn count_processor_time(&self, figures: &mut Figures) -> Result<()> {
-        figures.cpu_seconds_postgres = cpu_seconds(self.postgres_id()?)?;
-        // The time of the engine's process includes that of its private PostgreSQL, which is a child process.
-        figures.cpu_seconds_engine = cpu_seconds(self.engine.process_id()?)? - figures.cpu_seconds_postgres;
+        let used = self.processes()?.used()?;
+        (figures.cpu_seconds_engine, figures.cpu_seconds_postgres) = (used.engine, used.postgres);
         figures.cpu_seconds_dovecot = cpu_seconds(self.dovecot.process_id()?)? - self.dovecot_before;
         Ok(())
+    }
+
+    /// Returns the processes whose processor time is counted, for threads that have no other part of the centre.
+    ///
+    /// # Errors
+    /// The engine does not run.
+    pub fn processes(&self) -> Result<Processes> {
+        Ok(Processes { engine: self.engine.process_id()?, postgres: self.postgres_id()? })
     }
 
     /// Opens a connection to the engine's PostgreSQL, so that a run can query it while the engine uses it.

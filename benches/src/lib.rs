@@ -23,6 +23,7 @@ pub mod mix;
 pub mod mixed;
 pub mod options;
 pub mod processes;
+pub mod push;
 pub mod readers;
 pub mod reading;
 pub mod reads;

@@ -11,6 +11,7 @@ use benches::figures::Report;
 use benches::hostile::{Size, Stocks};
 use benches::mix::{Claim, Mix};
 use benches::options::Options;
+use benches::push::Asked;
 use benches::reads::Reads;
 use benches::stock::Stock;
 use benches::{bulk, burst, history, hostile, mixed, steady};
@@ -132,6 +133,9 @@ enum Command {
         #[command(flatten)]
         options: Options,
     },
+    /// Letters are pushed over many connections at once instead of being collected; with no less than the defaults it fails where
+    /// a bound is broken
+    Push(Asked),
     #[command(flatten)]
     Reads(Reads),
     /// The table of the newest runs of each command, as docs/PERFORMANCE.md has it
@@ -205,6 +209,7 @@ async fn main() -> Result<ExitCode> {
         Command::Hostile { letters, rate, seconds, of_each_kind, options } => {
             behind_hostile(Size { letters, seconds, of_each_kind }, rate, &options).await?
         }
+        Command::Push(asked) => asked.run().await?,
         Command::Reads(reads) => reads.run().await?,
         Command::Table { history } => {
             print!("{}", history::table(&history)?);

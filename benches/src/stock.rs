@@ -37,6 +37,12 @@ pub const CENTRE_ADDRESS: &str = "centre@example.org";
 const CREDIT: i64 = 100_000_000;
 /// The price of one act, in minor units of money.
 pub const PRICE: i64 = 100;
+/// The files of the centre's certificates: for keys on P-256, and for RSA keys.
+const CENTRE_CERTIFICATES: [&str; 2] = ["centre-p256.crt", "centre-rsa.crt"];
+/// Number of agencies whose keys are kept, so that a run can open the answers to their letters.
+const KEYS_KEPT: usize = 16;
+/// The name of the file with these keys.
+const KEYS_FILE: &str = "agencies.json";
 
 /// The kind of the agencies' keys. Letters are encrypted for the centre's key of the same kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -137,7 +143,7 @@ impl Stock {
     /// register.
     fn seal(&mut self, stations: &[Station]) -> Result<Vec<Newcomer>> {
         let Wanted { letters, key, mix, .. } = self.wanted;
-        let file = if key == Key::P256 { "centre-p256.crt" } else { "centre-rsa.crt" };
+        let file = CENTRE_CERTIFICATES[usize::from(key != Key::P256)];
         let file = self.data().join("keys").join(file);
         let pem = fs::read(&file).with_context(|| format!("{}: the centre's certificate", file.display()))?;
         let recipient = RegisteredCertificate::from_pem(&pem)?;
@@ -163,10 +169,13 @@ impl Stock {
             workers.into_iter().map(|worker| worker.join()).collect::<Vec<_>>()
         });
         let mut mails = BufWriter::new(File::create(self.folder.join("mails"))?);
-        let mut agencies = Vec::with_capacity(letters);
+        let (mut agencies, mut keys) = (Vec::with_capacity(letters), Vec::new());
         for part in made {
             let Ok(part) = part else { anyhow::bail!("a thread that seals letters panicked") };
-            for (agency, sent) in part? {
+            for (agency, sent, key) in part? {
+                if keys.len() < KEYS_KEPT {
+                    keys.push(key);
+                }
                 for mail in &sent.mails {
                     write_mail(&mut mails, mail)?;
                 }
@@ -175,6 +184,7 @@ impl Stock {
             }
         }
         mails.flush()?;
+        fs::write(self.folder.join(KEYS_FILE), serde_json::to_vec(&keys)?)?;
         if mix.hostile > 0 {
             agencies.extend(self.seal_hostile(&centre)?);
         }
@@ -318,6 +328,29 @@ impl Stock {
         Ok(engine::keys::load(&self.data().join("keys"))?.centre)
     }
 
+    /// Loads the certificates with which the centre signs its answers.
+    ///
+    /// # Errors
+    /// The stock is damaged: its folder must be removed.
+    pub fn signers(&self) -> Result<Vec<RegisteredCertificate>> {
+        let read = |name| Ok(RegisteredCertificate::from_pem(&fs::read(self.data().join("keys").join(name))?)?);
+        CENTRE_CERTIFICATES.into_iter().map(read).collect()
+    }
+
+    /// Loads the keys of the first agencies. Returns none where an earlier version of this program, which did not keep them, made the
+    /// stock.
+    ///
+    /// # Errors
+    /// The stock is damaged: its folder must be removed.
+    pub fn first_agencies(&self) -> Result<Vec<Identity>> {
+        let file = self.folder.join(KEYS_FILE);
+        if !file.exists() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<KeyText> = serde_json::from_slice(&fs::read(file)?)?;
+        keys.iter().map(|(key, certificate)| Ok(Identity::from_pem(key.as_bytes(), certificate.as_bytes())?)).collect()
+    }
+
     /// Passes the first `most` mails of the stock to `take`, or all where there are fewer, each with its position.
     ///
     /// # Errors
@@ -402,13 +435,23 @@ fn station(number: u32, identity: &Identity, status: i16, credit_limit: i64) -> 
     Ok(Newcomer { name: format!("Station {number}"), status, credit_limit, ..newcomer })
 }
 
-fn sealed(at: usize, key: Key, mix: Mix, centre: &Arc<Centre>, stations: &[Station]) -> Result<(Newcomer, Sent)> {
+/// A key and its certificate, both in PEM.
+type KeyText = (String, String);
+
+fn sealed(
+    at: usize,
+    key: Key,
+    mix: Mix,
+    centre: &Arc<Centre>,
+    stations: &[Station],
+) -> Result<(Newcomer, Sent, KeyText)> {
     let number = u32::try_from(at + 1)?;
-    let identity = Identity::generate(&format!("station {number}"), key.algorithm())?;
+    let text = Identity::generate_pem(&format!("station {number}"), key.algorithm())?;
+    let identity = Identity::from_pem(text.0.as_bytes(), text.1.as_bytes())?;
     let values = |sent: &Sent, identity: &Identity| {
         let (status, credit) = (if sent.is_suspended { 0 } else { 3 }, if sent.is_without_credit { 0 } else { CREDIT });
         station(number, identity, status, credit)
     };
     let sent = mix.write(at, identity.clone(), centre, &stations[at % stations.len()])?;
-    Ok((values(&sent, &identity)?, sent))
+    Ok((values(&sent, &identity)?, sent, text))
 }

@@ -113,6 +113,23 @@ fn reading(cache: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Pushes letters in both ways. Every sender must be told that its letter is settled.
+fn pushing(cache: &Path) -> Result<()> {
+    let lmtp = ["push", "--by", "lmtp", "--letters", "60", "--connections", "20", "--beside-burst"];
+    let lmtp = load(cache, &lmtp)?;
+    assert_told(&lmtp, &lmtp.json["push"], 60);
+    assert_summary(&lmtp, &["share_of_burst", "max_ms", "sender_us", "engine_us", "postgres_us"]);
+    assert_eq!(lmtp.json["replies"], serde_json::json!({ "250": 60 }));
+    assert_eq!(lmtp.json["bursts"].as_array().map(Vec::len), Some(2));
+
+    let https = load(cache, &["push", "--by", "https", "--letters", "60", "--connections", "20"])?;
+    assert_told(&https, &https.json["push"], 60);
+    assert_eq!(https.json["replies"], serde_json::json!({ "200": 60 }));
+    assert_eq!([&https.json["receipts_read"], &https.json["receipts_opened"]], [60, 16]);
+    assert!(https.json["share_of_burst"].is_null(), "no burst was asked for: {:#}", https.json);
+    Ok(())
+}
+
 /// All subcommands run in one test, one after another, because each starts an engine, a PostgreSQL and a Dovecot.
 #[test]
 fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Result<()> {
@@ -141,9 +158,11 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
         assert!(hostile.json[name].as_f64() > Some(0.0), "{name} is missing in {:#}", hostile.json);
     }
 
+    pushing(cache.path())?;
+
     // Each run so far must have added one line to the history, below one line with the column names.
     let history = fs::read_to_string(cache.path().join("history.csv"))?;
-    assert_eq!(history.lines().count(), 1 + 1 + 1 + 2 + 2 + 5, "{history}");
+    assert_eq!(history.lines().count(), 1 + 1 + 1 + 2 + 2 + 5 + 3 + 1, "{history}");
     assert!(history.starts_with("time,commit,command,run,summary,letters,seconds,"), "{history}");
 
     reading(cache.path())?;

@@ -81,7 +81,7 @@ impl Sender {
 }
 
 /// Puts a dot before each line that begins with one, and the end behind the mail (RFC 5321, 4.5.2).
-fn stuffed(mail: &[u8]) -> Vec<u8> {
+pub fn stuffed(mail: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(mail.len() + 16);
     for line in mail.split_inclusive(|octet| *octet == b'\n') {
         if line.starts_with(b".") {
