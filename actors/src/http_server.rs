@@ -5,6 +5,7 @@
 //! all others out.
 
 mod connection;
+mod turns;
 
 use std::io;
 use std::rc::Rc;
@@ -27,6 +28,7 @@ use tokio_util::either::Either;
 
 use connection::Connection;
 pub use connection::Peer;
+use turns::Announced;
 
 /// Longest time for the TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -146,19 +148,23 @@ where
     B: MessageBody,
 {
     let requests = request.conn_data::<Peer>().map(|peer| Rc::clone(&peer.requests)).unwrap_or_default();
-    let has_body = request.headers().contains_key(TRANSFER_ENCODING)
-        || request.headers().get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let length = || request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok();
+    let body = match request.headers().contains_key(TRANSFER_ENCODING) {
+        true => Announced::Chunks,
+        false => Announced::Octets(length().unwrap_or(0)),
+    };
     let is_closed_by_peer = request.head().connection_type() == ConnectionType::Close;
-    let called = requests.begin().then(|| routes.call(request));
+    let called = requests.begin(body).then(|| routes.call(request));
     async move {
         let Some(called) = called else { return std::future::pending().await };
         let mut response = called.await?;
         let head = response.response_mut().head_mut();
-        if has_body && !requests.is_read() {
+        if body != Announced::Octets(0) && !requests.is_read() {
             head.set_connection_type(ConnectionType::Close);
         }
-        if is_closed_by_peer || head.connection_type() == ConnectionType::Close {
-            requests.end();
+        match is_closed_by_peer || head.connection_type() == ConnectionType::Close {
+            true => requests.end(),
+            false => requests.answered(),
         }
         Ok(response)
     }

@@ -1,20 +1,20 @@
 //! A connection with its place among the connections of its server.
 
-use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use mail::intake::places::Place;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
+
+use super::turns::Requests;
 
 /// Longest time for which the other end takes nothing of a reply.
 const DEAF_MAX: Duration = Duration::from_secs(60);
@@ -23,6 +23,10 @@ const DEAF_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Connection {
     stream: Either<TcpStream, TlsStream<TcpStream>>,
     peer: Peer,
+    /// Octets of requests that are not let through yet.
+    ahead: Vec<u8>,
+    /// Whether octets were let through since the task last stopped reading.
+    has_passed: bool,
     deaf: Deaf,
 }
 
@@ -40,44 +44,15 @@ pub struct Peer {
     pub(super) requests: Rc<Requests>,
 }
 
-/// How far the requests of a connection have come.
-#[derive(Default)]
-pub(super) struct Requests {
-    /// Whether the body of the present request was read to its end.
-    is_read: Cell<bool>,
-    /// Whether the present request is the last one.
-    is_last: Cell<bool>,
-    last: Notify,
-}
-
 impl Peer {
     /// Notes that the body of the request was read to its end. Otherwise the connection ends with the reply.
     pub fn has_read(&self) {
-        self.requests.is_read.set(true);
-    }
-}
-
-impl Requests {
-    /// Begins a request. Returns `false` where the last one has been answered: nothing more that comes is executed.
-    pub(super) fn begin(&self) -> bool {
-        self.is_read.set(false);
-        !self.is_last.get()
+        self.requests.has_read();
     }
 
-    /// Says whether the body of the present request was read to its end.
-    pub(super) fn is_read(&self) -> bool {
-        self.is_read.get()
-    }
-
-    /// Notes that the present request is the last one.
-    pub(super) fn end(&self) {
-        self.is_last.set(true);
-        self.last.notify_one();
-    }
-
-    /// Waits until the last request is answered.
-    pub(super) async fn ended(&self) {
-        self.last.notified().await;
+    /// Lets the body of the request wait with the client, or come again.
+    pub fn pause(&self, is_paused: bool) {
+        self.requests.pause(is_paused);
     }
 }
 
@@ -100,7 +75,7 @@ impl Connection {
         address: IpAddr,
     ) -> Connection {
         let peer = Peer { place, address, requests: Rc::default() };
-        Connection { stream, peer, deaf: Deaf::default() }
+        Connection { stream, peer, ahead: Vec::new(), has_passed: false, deaf: Deaf::default() }
     }
 
     pub(super) fn peer(&self) -> Peer {
@@ -114,7 +89,27 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let this = &mut *self;
+        let room = ready!(this.peer.requests.poll_room(context));
+        if std::mem::take(&mut this.has_passed) {
+            // What was let through is decoded first. It may be a whole request.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if this.ahead.is_empty() {
+            this.ahead.resize(room, 0);
+            let mut read = ReadBuf::new(&mut this.ahead);
+            let polled = Pin::new(&mut this.stream).poll_read(context, &mut read);
+            let octets = read.filled().len();
+            this.ahead.truncate(octets);
+            ready!(polled)?;
+        }
+        let most = this.ahead.len().min(room).min(buffer.remaining());
+        let passed = this.peer.requests.pass(&this.ahead[..most])?;
+        buffer.put_slice(&this.ahead[..passed]);
+        this.ahead.drain(..passed);
+        this.has_passed = passed > 0;
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 use actix_web::http::header::HeaderValue;
 use actix_web::web;
 use futures_util::StreamExt;
-use mail::intake::places::{Place, SMALL_BYTES};
+use mail::intake::places::SMALL_BYTES;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+
+use crate::http_server::Peer;
 
 /// Longest silence of an office. The lines of some offices break for half a minute.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -43,7 +45,7 @@ pub(super) async fn read(
     mut payload: web::Payload,
     announced: Option<&HeaderValue>,
     bytes_max: usize,
-    place: &Place,
+    peer: &Peer,
 ) -> Result<Body, Unread> {
     let length = announced.and_then(|length| length.to_str().ok()?.trim().parse::<u64>().ok());
     if length.is_some_and(|length| usize::try_from(length).unwrap_or(usize::MAX) > bytes_max) {
@@ -63,7 +65,10 @@ pub(super) async fn read(
             return Err(Unread::TooLarge);
         }
         if document.len() + piece.len() > SMALL_BYTES && large.is_none() {
-            large = timeout(LARGE_WAIT_MAX, place.large()).await.ok().flatten();
+            // What comes meanwhile stays with the client.
+            peer.pause(true);
+            large = timeout(LARGE_WAIT_MAX, peer.place.large()).await.ok().flatten();
+            peer.pause(false);
             if large.is_none() {
                 return Err(Unread::TooSlow);
             }

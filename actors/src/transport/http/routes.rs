@@ -48,7 +48,7 @@ async fn post_letter(request: HttpRequest, payload: web::Payload, shared: web::D
     let _expected = shared.lender.expect();
     peer.place.holds(Holding::Receives);
     let bytes_max = usize::try_from(shared.settings.document_size_max_bytes).unwrap_or(usize::MAX);
-    let read = body::read(payload, request.headers().get(CONTENT_LENGTH), bytes_max, &peer.place).await;
+    let read = body::read(payload, request.headers().get(CONTENT_LENGTH), bytes_max, peer).await;
     let reply = match read {
         Ok(body) => {
             peer.has_read();
