@@ -5,9 +5,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use lru::LruCache;
 use sdc::cms::ContentCipher;
 use sdc::digest::Digest;
@@ -176,8 +178,11 @@ impl Shared {
     async fn work(self: Arc<Self>, mut received: mpsc::Receiver<Asked>) {
         let mut asked = Vec::with_capacity(TOGETHER_MAX);
         while received.recv_many(&mut asked, TOGETHER_MAX).await > 0 {
-            if let Err(fault) = self.hand_out(&mut asked).await {
-                tracing::debug!(%fault, "answers could not be handed out: their offices ask again");
+            // A panic ends the work on these letters, and not the desk.
+            match AssertUnwindSafe(self.hand_out(&mut asked)).catch_unwind().await {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => tracing::debug!(%fault, "answers could not be handed out: their offices ask again"),
+                Err(_panic) => tracing::warn!("answers could not be handed out after a panic: their offices ask again"),
             }
             // After a fault, the senders that are left are dropped, and their offices learn of the fault.
             asked.clear();

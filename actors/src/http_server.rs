@@ -5,14 +5,18 @@
 //! all others out.
 
 mod connection;
+mod turns;
 
 use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use actix_http::ConnectionType;
 use actix_http::HttpService;
+use actix_http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_service::{Service, ServiceFactory, map_config};
-use actix_web::dev::AppConfig;
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, ServiceRequest, ServiceResponse};
 use actix_web::{App, web};
 use mail::intake::places::Places;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +28,7 @@ use tokio_util::either::Either;
 
 use connection::Connection;
 pub use connection::Peer;
+use turns::Announced;
 
 /// Longest time for the TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
@@ -31,7 +36,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest time that a connection stays open after a reply, waiting for the next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// Longest time for the end of a connection.
+/// Longest time for the end of a connection, after its last reply too.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
 /// Pause after a connection could not be accepted, since the system had no room for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -86,7 +91,7 @@ pub async fn serve(
         .client_request_timeout(HEAD_TIME_MAX)
         .client_disconnect_timeout(CLOSE_MAX)
         .on_connect_ext(|connection: &Connection, data| drop(data.insert(connection.peer())))
-        .h1(map_config(App::new().configure(configure), |()| AppConfig::default()));
+        .h1(map_config(App::new().wrap_fn(in_turn).configure(configure), |()| AppConfig::default()));
     let Ok(service) = factory.new_service(()).await else { return "the routes cannot be served".to_owned() };
     let service = Rc::new(service);
     let places = Places::new(bounds.connections_max);
@@ -107,7 +112,16 @@ pub async fn serve(
             let conversation = async {
                 let stream = protected(stream, bounds.tls).await?;
                 let connection = Connection::new(stream, Rc::clone(&place), peer.ip());
-                service.call((connection, Some(peer))).await.map_err(|error| io::Error::other(error.to_string()))
+                let requests = Rc::clone(&connection.peer().requests);
+                let served = service.call((connection, Some(peer)));
+                let over = async {
+                    requests.ended().await;
+                    tokio::time::sleep(CLOSE_MAX).await;
+                };
+                tokio::select! {
+                    served = served => served.map_err(|error| io::Error::other(error.to_string())),
+                    () = over => Ok(()),
+                }
             };
             let bounded = timeout(bounds.connection_time_max.unwrap_or(Duration::MAX), conversation);
             let ended = tokio::select! {
@@ -120,6 +134,39 @@ pub async fn serve(
             drop(place);
             count(places.taken());
         });
+    }
+}
+
+/// Answers a request, unless the connection has had its last reply. A request of which the body was not read to its end is the last one:
+/// what is left of it must neither be taken for another request nor be read for ever.
+fn in_turn<S, B>(
+    request: ServiceRequest,
+    routes: &S,
+) -> impl Future<Output = Result<ServiceResponse<B>, actix_web::Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody,
+{
+    let requests = request.conn_data::<Peer>().map(|peer| Rc::clone(&peer.requests)).unwrap_or_default();
+    let length = || request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok();
+    let body = match request.headers().contains_key(TRANSFER_ENCODING) {
+        true => Announced::Chunks,
+        false => Announced::Octets(length().unwrap_or(0)),
+    };
+    let is_closed_by_peer = request.head().connection_type() == ConnectionType::Close;
+    let called = requests.begin(body).then(|| routes.call(request));
+    async move {
+        let Some(called) = called else { return std::future::pending().await };
+        let mut response = called.await?;
+        let head = response.response_mut().head_mut();
+        if body != Announced::Octets(0) && !requests.is_read() {
+            head.set_connection_type(ConnectionType::Close);
+        }
+        match is_closed_by_peer || head.connection_type() == ConnectionType::Close {
+            true => requests.end(),
+            false => requests.answered(),
+        }
+        Ok(response)
     }
 }
 

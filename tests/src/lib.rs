@@ -2,11 +2,13 @@
 
 pub mod database;
 pub mod engine;
+pub mod https_world;
 pub mod instruments;
 pub mod nemesis;
 pub mod poster;
 pub mod program;
 pub mod proxy;
+pub mod raw_http;
 pub mod sender;
 pub mod servers;
 pub mod site;

@@ -3,106 +3,21 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-
 use agency::identity::{Algorithm, Identity};
-use agency::office::Received;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use scenarios::engine::{Engine, Posts};
-use scenarios::poster::{Poster, Reply};
-use scenarios::servers::{Account, Certificate, Dovecot, Port};
-use scenarios::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
-use sdc::answer::receipt::Verdict;
+use scenarios::engine::Engine;
+use scenarios::https_world::{World, opened};
+use scenarios::poster::Reply;
+use scenarios::town::Resident;
 use serde_json::Value;
 use simulation::dice::Dice;
 use simulation::forgery;
 use simulation::records::Register;
-use tempfile::TempDir;
-use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-const OFFICE: u32 = 7;
 /// What a stranger is told, whatever the document.
 const RECEIVED: u16 = 202;
-
-/// A running centre that takes letters over HTTPS only.
-struct World {
-    runtime: Runtime,
-    engine: Engine,
-    https: SocketAddr,
-    certificate: PathBuf,
-    _port: Port,
-    _folder: TempDir,
-    _dovecot: Dovecot,
-}
-
-impl World {
-    fn open(further: &str) -> (World, Resident) {
-        let folder = tempfile::tempdir().unwrap();
-        let certificate = Certificate::make(folder.path()).unwrap();
-        let port = Port::hold().unwrap();
-        let dovecot = Dovecot::start(&[Account::new(address(OFFICE), PASSWORD)]).unwrap();
-        let https = format!(
-            "[https]\nlisten = \"{}\"\ncertificate_file = {:?}\nkey_file = {:?}\n{further}",
-            port.address(),
-            certificate.certificate_path,
-            certificate.key_path
-        );
-        let posts = Posts {
-            dovecot: &dovecot,
-            mailboxes: &[],
-            password: PASSWORD,
-            // Nobody listens there: no answer may leave by mail.
-            relay: port.address(),
-            address: CENTRE_ADDRESS,
-            further: &https,
-        };
-        let mut engine = Engine::configured(&posts).unwrap();
-        found(&engine).unwrap();
-        let resident = Resident::settle(&engine, OFFICE).unwrap();
-        engine.start().unwrap();
-        engine.wait_until_ready().unwrap();
-        engine.wait_until("it accepts", |engine| Ok(engine.get("/accept/http").starts_with("HTTP/1.1 200"))).unwrap();
-        let (runtime, https) = (Runtime::new().unwrap(), port.address());
-        let certificate = certificate.certificate_path;
-        (World { runtime, engine, https, certificate, _port: port, _folder: folder, _dovecot: dovecot }, resident)
-    }
-
-    fn connect(&self) -> Poster {
-        self.runtime.block_on(Poster::connect(self.https, Some(&self.certificate))).unwrap()
-    }
-
-    fn post(&self, document: &[u8]) -> Reply {
-        self.runtime
-            .block_on(async { Poster::connect(self.https, Some(&self.certificate)).await?.post(document).await })
-            .unwrap()
-    }
-
-    fn answer(&self, letter: Uuid, query: &str, digest: &str) -> Reply {
-        let path = format!("/v1/answers/{OFFICE}/{letter}{query}");
-        self.runtime
-            .block_on(async { Poster::connect(self.https, Some(&self.certificate)).await?.answer(&path, digest).await })
-            .unwrap()
-    }
-}
-
-/// Opens the documents of a reply as the office does, and returns the digests of the letters that they answer.
-fn opened(resident: &mut Resident, reply: &Reply) -> Vec<sdc::digest::Digest> {
-    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-    let mut answered = Vec::new();
-    for document in reply.documents() {
-        match resident.office.receive(&document).unwrap() {
-            Received::Answered(answer) => {
-                assert_eq!(answer.answer.receipt.verdict, Verdict::Accepted);
-                answered.push(answer.letter);
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-    answered
-}
 
 #[test]
 fn an_office_posts_its_letter_and_has_its_receipt_in_the_reply() {

@@ -4,19 +4,35 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use mail::intake::places::Place;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
 use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
+
+use super::turns::Requests;
+
+/// Longest time for which the other end takes nothing of a reply.
+const DEAF_MAX: Duration = Duration::from_secs(60);
 
 /// A connection, plain or within TLS.
 pub(super) struct Connection {
     stream: Either<TcpStream, TlsStream<TcpStream>>,
     peer: Peer,
+    /// Octets of requests that are not let through yet.
+    ahead: Vec<u8>,
+    /// Whether octets were let through since the task last stopped reading.
+    has_passed: bool,
+    deaf: Deaf,
 }
+
+/// Runs while the other end takes nothing.
+#[derive(Default)]
+struct Deaf(Option<Pin<Box<Sleep>>>);
 
 /// The other end of a connection, as the handlers of its requests see it.
 #[derive(Clone)]
@@ -25,6 +41,31 @@ pub struct Peer {
     pub place: Rc<Place>,
     /// Address of the other end: a client, or a proxy.
     pub address: IpAddr,
+    pub(super) requests: Rc<Requests>,
+}
+
+impl Peer {
+    /// Notes that the body of the request was read to its end. Otherwise the connection ends with the reply.
+    pub fn has_read(&self) {
+        self.requests.has_read();
+    }
+
+    /// Lets the body of the request wait with the client, or come again.
+    pub fn pause(&self, is_paused: bool) {
+        self.requests.pause(is_paused);
+    }
+}
+
+impl Deaf {
+    /// Ends the wait for the other end after [`DEAF_MAX`].
+    fn bounded<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.0 = None;
+            return written;
+        }
+        let waiting = self.0.get_or_insert_with(|| Box::pin(sleep(DEAF_MAX)));
+        waiting.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl Connection {
@@ -33,7 +74,8 @@ impl Connection {
         place: Rc<Place>,
         address: IpAddr,
     ) -> Connection {
-        Connection { stream, peer: Peer { place, address } }
+        let peer = Peer { place, address, requests: Rc::default() };
+        Connection { stream, peer, ahead: Vec::new(), has_passed: false, deaf: Deaf::default() }
     }
 
     pub(super) fn peer(&self) -> Peer {
@@ -47,20 +89,43 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let this = &mut *self;
+        let room = ready!(this.peer.requests.poll_room(context));
+        if std::mem::take(&mut this.has_passed) {
+            // What was let through is decoded first. It may be a whole request.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if this.ahead.is_empty() {
+            this.ahead.resize(room, 0);
+            let mut read = ReadBuf::new(&mut this.ahead);
+            let polled = Pin::new(&mut this.stream).poll_read(context, &mut read);
+            let octets = read.filled().len();
+            this.ahead.truncate(octets);
+            ready!(polled)?;
+        }
+        let most = this.ahead.len().min(room).min(buffer.remaining());
+        let passed = this.peer.requests.pass(&this.ahead[..most])?;
+        buffer.put_slice(&this.ahead[..passed]);
+        this.ahead.drain(..passed);
+        this.has_passed = passed > 0;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
+        let written = Pin::new(&mut self.stream).poll_write(context, octets);
+        self.deaf.bounded(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let written = Pin::new(&mut self.stream).poll_flush(context);
+        self.deaf.bounded(context, written)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let written = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.deaf.bounded(context, written)
     }
 }

@@ -2,16 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use actix_web::http::header::HeaderValue;
 use actix_web::web;
 use futures_util::StreamExt;
-use mail::intake::places::{Place, SMALL_BYTES};
+use mail::intake::places::SMALL_BYTES;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+
+use crate::http_server::Peer;
 
 /// Longest silence of an office. The lines of some offices break for half a minute.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Longest time for a whole document. 64 KB take a minute at 9 600 bit/s.
 const DOCUMENT_TIME_MAX: Duration = Duration::from_secs(600);
+/// Longest time that a document holds a place of large documents while it comes. There are few of these places.
+const LARGE_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for a place of a large document.
 const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);
 
@@ -34,9 +39,19 @@ pub(super) enum Unread {
     Broken,
 }
 
-/// Reads a document of at most `bytes_max` octets.
-pub(super) async fn read(mut payload: web::Payload, bytes_max: usize, place: &Place) -> Result<Body, Unread> {
-    let until = Instant::now() + DOCUMENT_TIME_MAX;
+/// Reads a document of at most `bytes_max` octets. `announced` is the length that the head of the request has; a document that is too
+/// large by it is refused unread.
+pub(super) async fn read(
+    mut payload: web::Payload,
+    announced: Option<&HeaderValue>,
+    bytes_max: usize,
+    peer: &Peer,
+) -> Result<Body, Unread> {
+    let length = announced.and_then(|length| length.to_str().ok()?.trim().parse::<u64>().ok());
+    if length.is_some_and(|length| usize::try_from(length).unwrap_or(usize::MAX) > bytes_max) {
+        return Err(Unread::TooLarge);
+    }
+    let mut until = Instant::now() + DOCUMENT_TIME_MAX;
     let (mut document, mut large) = (Vec::new(), None);
     loop {
         let patience = until.saturating_duration_since(Instant::now()).min(SILENCE_MAX);
@@ -50,10 +65,14 @@ pub(super) async fn read(mut payload: web::Payload, bytes_max: usize, place: &Pl
             return Err(Unread::TooLarge);
         }
         if document.len() + piece.len() > SMALL_BYTES && large.is_none() {
-            large = timeout(LARGE_WAIT_MAX, place.large()).await.ok().flatten();
+            // What comes meanwhile stays with the client.
+            peer.pause(true);
+            large = timeout(LARGE_WAIT_MAX, peer.place.large()).await.ok().flatten();
+            peer.pause(false);
             if large.is_none() {
                 return Err(Unread::TooSlow);
             }
+            until = until.min(Instant::now() + LARGE_TIME_MAX);
         }
         document.extend_from_slice(&piece);
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, HeaderName};
 use actix_web::{HttpRequest, HttpResponse, web};
 use mail::intake::Outcome;
 use mail::intake::places::Holding;
@@ -51,9 +51,10 @@ async fn post_letter(request: HttpRequest, payload: web::Payload, shared: web::D
     let _expected = shared.lender.expect();
     peer.place.holds(Holding::Receives);
     let bytes_max = usize::try_from(shared.settings.document_size_max_bytes).unwrap_or(usize::MAX);
-    let read = body::read(payload, bytes_max, &peer.place).await;
+    let read = body::read(payload, request.headers().get(CONTENT_LENGTH), bytes_max, peer).await;
     let reply = match read {
         Ok(body) => {
+            peer.has_read();
             peer.place.holds(Holding::Waits);
             settle(&shared, body).await
         }
@@ -78,7 +79,10 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     shared.metrics.answered(outcome);
     match (outcome, answer.get()) {
         (Outcome::Taken, Some(letter)) => match within(shared.desk.answers_to(letter.clone())).await {
-            Ok(text) if text.is_empty() => replies::told(replies::RECEIVED),
+            Ok(text) if text.is_empty() => {
+                replies::tick(arrived).await;
+                replies::told(replies::RECEIVED)
+            }
             Ok(text) => replies::documents(text),
             Err(fault) => {
                 tracing::debug!(%fault, "a letter is settled, and its answer could not be handed out");

@@ -1,0 +1,156 @@
+//! Connections that are many, slow or without an end.
+
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use agency::packed::Packed;
+use scenarios::https_world::{World, opened};
+use scenarios::raw_http::{Raw, posting};
+use scenarios::servers::pass_time;
+use scenarios::town::Resident;
+
+/// Longest time within which an office is served during a flood: 10 s until a connection has to give way, and the rest for a slow machine.
+const SERVED_WITHIN: Duration = Duration::from_secs(60);
+/// Most memory that a flood may take.
+const FLOOD_BYTES_MAX: f64 = 150e6;
+
+/// Returns how many connections this process may have, at most `wanted`.
+fn connections(wanted: usize) -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let files: usize = files.split_whitespace().nth(3).unwrap().parse().unwrap();
+    let possible = wanted.min(files.saturating_sub(300));
+    if possible < wanted {
+        println!("{possible} connections instead of {wanted}: this process may have no more");
+    }
+    possible
+}
+
+/// Opens a connection that may be refused or closed at once.
+fn opened_connection(world: &World) -> Option<TcpStream> {
+    let stream = TcpStream::connect_timeout(&world.https, Duration::from_secs(5)).ok()?;
+    stream.set_nonblocking(true).ok()?;
+    Some(stream)
+}
+
+/// Posts a letter as an office does: after an end or a refusal it sends it again. Returns the time until the receipt came.
+fn served(world: &World, resident: &mut Resident, letter: &Packed) -> Duration {
+    let began = Instant::now();
+    loop {
+        let posted = Raw::connect(world.https).and_then(|mut connection| {
+            connection.send(&posting("", &letter.document))?;
+            connection.reply()
+        });
+        if let Ok(Some(reply)) = posted
+            && reply.status == 200
+        {
+            let reply = scenarios::poster::Reply { status: 200, headers: Default::default(), body: reply.body };
+            assert_eq!(opened(resident, &reply), [letter.digest]);
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < SERVED_WITHIN, "an office was not served");
+        pass_time(Duration::from_millis(200));
+    }
+}
+
+/// Sends these octets over a connection as far as the connection takes them now.
+fn drip(mut stream: &TcpStream, octets: &[u8]) {
+    use std::io::Write;
+    // A connection that has ended, or takes nothing now, is left alone.
+    drop(stream.write(octets));
+}
+
+#[test]
+fn ten_thousand_idle_connections_keep_no_office_out() {
+    let (mut world, mut resident) = World::plain("");
+    let before = world.engine.metric("process_resident_memory_bytes");
+    let idle: Vec<_> = (0..connections(10_000)).filter_map(|_| opened_connection(&world)).collect();
+    assert!(
+        world.engine.metric("xm_intake_connections") <= 1000.0 + 64.0,
+        "{}",
+        world.engine.metric("xm_intake_connections")
+    );
+    let (letter, _) = resident.write().unwrap();
+    let took = served(&world, &mut resident, &letter);
+    let grown = world.engine.metric("process_resident_memory_bytes") - before;
+    println!("{} connections: an office was served after {took:?}, the memory grew by {} KB", idle.len(), grown / 1e3);
+    assert!(grown < FLOOD_BYTES_MAX, "{grown} octets");
+    drop(idle);
+    world.engine.stop().unwrap();
+}
+
+/// As many connections as there are places: heads that never end, bodies that never end, each an octet at a time.
+#[test]
+fn dripped_heads_and_bodies_keep_no_office_out() {
+    let (mut world, mut resident) = World::plain("connections_max = 600\n");
+    let before = world.engine.metric("process_resident_memory_bytes");
+    let head = b"POST /v1/letters HTTP/1.1\r\nHost: x\r\n";
+    let begun = [
+        head.to_vec(),
+        [&head[..], b"X-Filler: "].concat(),
+        [&head[..], b"Content-Length: 60000\r\n\r\n-----BEGIN"].concat(),
+        [&head[..], b"Transfer-Encoding: chunked\r\n\r\nEA60\r\n"].concat(),
+    ];
+    let slow: Vec<_> = (0..600)
+        .filter_map(|number| {
+            let stream = opened_connection(&world)?;
+            drip(&stream, &begun[number % begun.len()]);
+            Some(stream)
+        })
+        .collect();
+    let ends = AtomicBool::new(false);
+    let (letter, _) = resident.write().unwrap();
+    let took = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                slow.iter().for_each(|stream| drip(stream, b"A"));
+                pass_time(Duration::from_millis(300));
+            }
+        });
+        let took = served(&world, &mut resident, &letter);
+        ends.store(true, Ordering::Relaxed);
+        took
+    });
+    let grown = world.engine.metric("process_resident_memory_bytes") - before;
+    println!("an office was served after {took:?}, the memory grew by {} KB", grown / 1e3);
+    assert!(grown < FLOOD_BYTES_MAX, "{grown} octets");
+    drop(slow);
+    world.engine.stop().unwrap();
+}
+
+/// Connections that send as much as is read: heads that are almost too large, bodies of which more is announced than comes, bodies
+/// without an end, and requests behind requests.
+#[test]
+fn connections_that_send_all_they_can_take_little_memory() {
+    let (mut world, mut resident) = World::plain("");
+    let before = world.engine.metric("process_resident_memory_bytes");
+    let head = "POST /v1/letters HTTP/1.1\r\nHost: x\r\n";
+    let filler = "A".repeat(127 * 1024);
+    let begun = [
+        format!("{head}X-Filler: {filler}"),
+        format!("{head}Content-Length: 5000000\r\n\r\n{filler}{filler}"),
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n4C4B40\r\n{filler}{filler}"),
+        "GET /v1/answers/7/x HTTP/1.1\r\nHost: x\r\n\r\n".repeat(5000),
+    ];
+    let mut kept = Vec::new();
+    for number in 0..990 {
+        let Some(stream) = opened_connection(&world) else { continue };
+        drip(&stream, begun[number % begun.len()].as_bytes());
+        kept.push(stream);
+    }
+    let mut most = 0.0_f64;
+    for _ in 0..20 {
+        most = most.max(world.engine.metric("process_resident_memory_bytes") - before);
+        for (number, stream) in kept.iter().enumerate() {
+            drip(stream, &begun[number % begun.len()].as_bytes()[head.len()..]);
+        }
+        pass_time(Duration::from_millis(100));
+    }
+    println!("{} connections: the memory grew by {} KB", kept.len(), most / 1e3);
+    let (letter, _) = resident.write().unwrap();
+    served(&world, &mut resident, &letter);
+    assert!(most < FLOOD_BYTES_MAX, "{most} octets");
+    drop(kept);
+    world.engine.stop().unwrap();
+}
