@@ -28,8 +28,8 @@ pub struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_at_same_speed: Option<f64>,
     /// Median time until a letter's commit, in milliseconds. A burst counts from when the engine has the first mail, a run at a steady rate
-    /// from the letter's delivery into the mailbox, and a run of one letter after another from when the engine has the letter. Where letters
-    /// are pushed, it is the time from a letter's first octet to the reply to it.
+    /// from the letter's delivery into the mailbox, and a run of one letter after another from when the engine has the letter. Where
+    /// letters are pushed, it is the time from a letter's first octet to the reply to it.
     pub p50_ms: f64,
     /// The 99th percentile of the same times.
     pub p99_ms: f64,

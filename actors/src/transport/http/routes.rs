@@ -12,8 +12,8 @@ use sdc::digest::Digest;
 use sdc::letter::Matricule;
 use serde::Deserialize;
 use store::database::fault::Fault;
-use store::letters::collected::Which;
-use tokio::time::{Instant, timeout};
+use store::letters::collected::{AnsweredLetter, Which};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use uuid::Uuid;
 
 use super::body::{self, Unread};
@@ -28,8 +28,10 @@ const LETTER_DIGEST: HeaderName = HeaderName::from_static("x-letter-digest");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Pause that is asked for where a letter could not be settled.
 const LATER_WAIT: Duration = Duration::from_secs(15);
-/// Longest wait for an answer. The database usually has it within a few milliseconds.
+/// Longest wait for an answer that is asked for by its name.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Pause before a settled letter's answer is asked for again.
+const AGAIN_PAUSE: Duration = Duration::from_millis(200);
 /// Pause that is asked for where another program may take the letter at once.
 const LEAVING_WAIT: Duration = Duration::from_secs(2);
 
@@ -78,7 +80,7 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     };
     shared.metrics.answered(outcome);
     match (outcome, answer.get()) {
-        (Outcome::Taken, Some(letter)) => match within(shared.desk.answers_to(letter.clone())).await {
+        (Outcome::Taken, Some(letter)) => match answers_to(shared, letter).await {
             Ok(text) if text.is_empty() => {
                 replies::tick(arrived).await;
                 replies::told(replies::RECEIVED)
@@ -98,10 +100,21 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     }
 }
 
-/// Waits for answers, but not longer than an office should: its letter is settled, and it may ask again.
-async fn within<T>(answers: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    let late = |_elapsed| Err(Fault::Away("the answer did not come in time".to_owned()));
-    timeout(ANSWER_WAIT_MAX, answers).await.unwrap_or_else(late)
+/// Waits for the answer to a settled letter. While the database cannot be reached, its sender is held, as it would be before the letter is
+/// settled.
+async fn answers_to(shared: &Shared, letter: &AnsweredLetter) -> Result<Vec<u8>, Fault> {
+    let until = Instant::now() + Duration::from_secs(shared.settings.hold_seconds_max);
+    loop {
+        let answers = timeout_at(until, shared.desk.answers_to(letter.clone())).await;
+        match answers.unwrap_or_else(|_elapsed| Err(late())) {
+            Err(fault) if fault.is_passing() && Instant::now() + AGAIN_PAUSE < until => sleep(AGAIN_PAUSE).await,
+            answers => return answers,
+        }
+    }
+}
+
+fn late() -> Fault {
+    Fault::Away("the answer did not come in time".to_owned())
 }
 
 /// The query of a request for an answer.
@@ -119,7 +132,10 @@ async fn get_answer(request: HttpRequest, shared: web::Data<Shared>) -> HttpResp
         return replies::told_at_last(replies::TOO_MANY, Some(wait));
     }
     let answer = match wanted(&request) {
-        Some((agency, letter_id, digest, which)) => within(shared.desk.answer(agency, letter_id, digest, which)).await,
+        Some((agency, letter_id, digest, which)) => {
+            let answer = shared.desk.answer(agency, letter_id, digest, which);
+            timeout(ANSWER_WAIT_MAX, answer).await.unwrap_or_else(|_elapsed| Err(late()))
+        }
         None => Ok(None),
     };
     match answer {
