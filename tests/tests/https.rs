@@ -1,7 +1,7 @@
 //! Letters that offices post over HTTPS, and answers that they collect: what an office sees, what a stranger sees, and what is left when a
 //! connection breaks.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
 use agency::identity::{Algorithm, Identity};
 use nix::sys::signal::{Signal, kill};
