@@ -115,7 +115,7 @@ pub async fn serve(
                 let requests = Rc::clone(&connection.peer().requests);
                 let served = service.call((connection, Some(peer)));
                 let over = async {
-                    requests.ended().await;
+                    requests.is_cut().await;
                     tokio::time::sleep(CLOSE_MAX).await;
                 };
                 tokio::select! {
@@ -162,7 +162,11 @@ where
         if body != Announced::Octets(0) && !requests.is_read() {
             head.set_connection_type(ConnectionType::Close);
         }
-        match is_closed_by_peer || head.connection_type() == ConnectionType::Close {
+        let is_closed = head.connection_type() == ConnectionType::Close;
+        if is_closed {
+            requests.cut();
+        }
+        match is_closed || is_closed_by_peer {
             true => requests.end(),
             false => requests.answered(),
         }

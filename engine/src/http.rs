@@ -365,7 +365,7 @@ mod tests {
         let posted =
             ask(address, "POST /live HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
         assert!(posted.starts_with("HTTP/1.1 405"), "{posted}");
-        // actix-http takes at most 96 header fields, and a head of at most 128 KB.
+        // The server takes at most 96 header fields, and a head of at most 16 KB.
         let many = "X-Filler: y\r\n".repeat(97);
         let answer = ask(address, &format!("GET /live HTTP/1.1\r\n{many}\r\n")).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");

@@ -66,7 +66,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let certificate = Certificate::make(folder.path()).unwrap();
         let port = Port::hold().unwrap();
-        let dovecot = Dovecot::start(&[Account::new(&address(OFFICE), PASSWORD)]).unwrap();
+        let dovecot = Dovecot::start(&[Account::new(address(OFFICE), PASSWORD)]).unwrap();
         let security = match has_tls {
             true => {
                 let Certificate { certificate_path, key_path } = &certificate;

@@ -70,7 +70,9 @@ impl Requests {
     /// Begins a request. Returns `false` where the last one has been answered: nothing more that comes is executed.
     pub(super) fn begin(&self, body: Announced) -> bool {
         self.is_read.set(false);
-        if !self.is_last.get() {
+        if self.is_last.get() {
+            self.cut();
+        } else {
             self.turn(match body {
                 Announced::Octets(0) => Flow::Nothing,
                 Announced::Octets(octets) => Flow::Body(octets),
@@ -99,11 +101,15 @@ impl Requests {
     /// Notes that the request is answered, and was the last one.
     pub(super) fn end(&self) {
         self.is_last.set(true);
+    }
+
+    /// Tells the connection to end soon: what still comes is no request that is answered.
+    pub(super) fn cut(&self) {
         self.last.notify_one();
     }
 
-    /// Waits until the last request is answered.
-    pub(super) async fn ended(&self) {
+    /// Waits until the connection has to end.
+    pub(super) async fn is_cut(&self) {
         self.last.notified().await;
     }
 

@@ -128,7 +128,7 @@ struct Answered {
 fn answered(world: &World, kinds: &Kinds, size: u64) -> Vec<Answered> {
     let mut order: Vec<(&'static str, &[u8])> = Vec::new();
     for (kind, requests) in kinds {
-        order.extend(requests.iter().cycle().take(size as usize).map(|request| (*kind, &**request)));
+        order.extend(requests.iter().cycle().take(usize::try_from(size).unwrap()).map(|request| (*kind, &**request)));
     }
     let mut dice = Dice::of(11, 13);
     for at in (1..order.len()).rev() {
