@@ -63,7 +63,7 @@ impl Places {
         Places(Arc::new(Inner { most, large, taken: Mutex::default() }))
     }
 
-    /// Takes a place for a new connection. Where none is free, a connection is told to end that has been beyond its [`SAFE_TIME`] for
+    /// Takes a place for a new connection. Where none is free, a connection is told to end that has been beyond its `SAFE_TIME` for
     /// longest, and rather an idle one. The new one gets its place at once, since an ended connection costs nothing more. Returns `None`
     /// where no connection may be told to end.
     pub fn take(&self, now: Instant) -> Option<Place> {
