@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 const BY_NOBODY: [&str; 5] = ["confirm", "record", "found", "map_first", "sign_in_as_system_account"];
 
 /// Files with functions by which the program itself stores letters and sends answers. These functions need no operator.
-const BY_THE_PROGRAM: [&str; 7] = [
+const BY_THE_PROGRAM: [&str; 8] = [
+    "letters/collected.rs",
     "letters/in_hand.rs",
     "letters/leases.rs",
     "letters/messages.rs",
