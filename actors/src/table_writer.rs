@@ -141,7 +141,7 @@ impl TableWriter {
         }
         // The letters are queued before `point`, where tests cause panics. A panic makes suspects of the letters that the running call
         // still owns. Letters in the queue return to their sources (`custody::Share`).
-        self.pending.extend(letters.into_iter().map(waiting));
+        self.pending.extend(letters.into_iter().map(waiting), Instant::now());
         point("table_writer::take");
         self.write_if_due(context);
     }
@@ -152,15 +152,19 @@ impl TableWriter {
         }
         // The wait is measured from the letter's arrival at this actor, not from its fetch. Under load every letter has waited long since
         // its fetch. Batches would then close immediately and stay small, and each letter would cost more.
-        let waited = self.pending_since.elapsed();
-        if self.pending.len() >= self.parts.batch_letters_max
-            || waited >= self.parts.batch_wait
-            || !self.parts.hands.expects_more_than(self.pending.len())
-        {
+        let to_wait = if !self.parts.hands.expects_more_than(self.pending.len()) {
+            Duration::ZERO
+        } else if self.pending.len() >= self.parts.batch_letters_max {
+            self.pending.pause(Instant::now())
+        } else {
+            let to_gather = self.parts.batch_wait.saturating_sub(self.pending_since.elapsed());
+            to_gather.max(self.pending.pause(Instant::now()))
+        };
+        if to_wait.is_zero() {
             self.write(context);
         } else if !self.is_timer_set {
             self.is_timer_set = true;
-            context.notify_later(Tick, self.parts.batch_wait.saturating_sub(waited));
+            context.notify_later(Tick, to_wait);
         }
     }
 

@@ -3,7 +3,9 @@
 //! Each agency has a bucket of the writer's time (SPEC 7, Share of time). Each second adds a tenth of a second to the bucket, which holds
 //! two seconds at most. The time that the writer and the ledger spend on a batch is booked to the agencies of its letters, in proportion to
 //! their work. Letters of an agency with an empty bucket come after those of all other agencies. They are taken when no others wait, and
-//! are never refused. A batch holds no more than some tenths of a second's work. So a letter waits while the current batch is written, and
+//! are never refused. In a burst, a writer has no letter for a moment again and again. A batch that takes a second would then begin, and
+//! the letters that come a moment later would wait for its end. So such a batch begins only when no letter of another agency has come for a
+//! part of the time that the batch will take. A batch holds no more than some tenths of a second's work. So a letter waits while the current batch is written, and
 //! is in the next batch. A letter with more work than a batch may have is written alone, in turn with letters of other agencies.
 //!
 //! Letters of one agency are taken in the order of their arrival.
@@ -24,22 +26,40 @@ const DEBT_MAX: Duration = Duration::from_secs(2);
 const BATCH_WORK_MAX: usize = 10_000;
 /// Divisor for the part of a batch's work that one agency may have before letters of other agencies have had their turn.
 const AGENCY_PARTS: usize = 4;
+/// Divisor for the part of a batch's expected time for which no letter of another agency must have come, before a batch of agencies with
+/// empty buckets begins.
+const PAUSE_PARTS: u32 = 4;
 /// Number of buckets above which full buckets are forgotten.
 const BUCKETS_KEPT: usize = 1024;
 
 /// The buckets of all agencies.
 #[derive(Debug, Default)]
 pub struct Buckets {
-    /// Moment at which each agency's bucket will be full again. A full bucket need not be stored.
-    full_at: HashMap<Matricule, Instant>,
+    /// The bucket of each agency. A full bucket need not be stored.
+    of_agencies: HashMap<Matricule, Bucket>,
     forget_from: usize,
+}
+
+/// The writer time of one agency.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    /// Moment at which the bucket will be full again.
+    full_at: Instant,
+    /// Time that the agency's part of its next batch is expected to take: the longest time of its former batches, halved with every later
+    /// batch.
+    expected: Duration,
 }
 
 impl Buckets {
     /// Returns how much time is missing from an agency's bucket.
     fn missing(&self, agency: Matricule, now: Instant) -> Duration {
-        let full_at = self.full_at.get(&agency).copied().unwrap_or(now);
+        let full_at = self.of_agencies.get(&agency).map_or(now, |bucket| bucket.full_at);
         full_at.saturating_duration_since(now) / REFILL_SECONDS
+    }
+
+    /// Returns the time that the agency's part of its next batch is expected to take.
+    fn expected(&self, agency: Matricule) -> Duration {
+        self.of_agencies.get(&agency).map_or(Duration::ZERO, |bucket| bucket.expected)
     }
 
     /// Says whether an agency has no time left.
@@ -50,10 +70,11 @@ impl Buckets {
     /// Takes time out of an agency's bucket.
     pub fn book(&mut self, agency: Matricule, time: Duration, now: Instant) {
         let missing = (self.missing(agency, now) + time).min(BURST + DEBT_MAX);
-        self.full_at.insert(agency, now + missing * REFILL_SECONDS);
-        if self.full_at.len() > self.forget_from.max(BUCKETS_KEPT) {
-            self.full_at.retain(|_, full_at| *full_at > now);
-            self.forget_from = 2 * self.full_at.len();
+        let expected = time.max(self.expected(agency) / 2);
+        self.of_agencies.insert(agency, Bucket { full_at: now + missing * REFILL_SECONDS, expected });
+        if self.of_agencies.len() > self.forget_from.max(BUCKETS_KEPT) {
+            self.of_agencies.retain(|_, bucket| bucket.full_at > now);
+            self.forget_from = 2 * self.of_agencies.len();
         }
     }
 }
@@ -76,18 +97,50 @@ pub struct Queue<T> {
     buckets: Arc<Mutex<Buckets>>,
     /// Whether the first letter was too large for the last batch. If so, it is taken for the next batch before all other letters.
     is_first_due: bool,
+    /// Moment at which a letter last arrived whose agency had time left.
+    last_arrival: Option<Instant>,
 }
 
 impl<T> Default for Queue<T> {
     fn default() -> Queue<T> {
-        Queue { waiting: VecDeque::new(), buckets: Arc::default(), is_first_due: false }
+        Queue { waiting: VecDeque::new(), buckets: Arc::default(), is_first_due: false, last_arrival: None }
     }
 }
 
 impl<T> Queue<T> {
     /// Adds letters in the order of their arrival.
-    pub fn extend(&mut self, letters: impl IntoIterator<Item = Waiting<T>>) {
+    pub fn extend(&mut self, letters: impl IntoIterator<Item = Waiting<T>>, now: Instant) {
+        let before = self.waiting.len();
         self.waiting.extend(letters);
+        if self.have_time(self.waiting.range(before..), now) {
+            self.last_arrival = Some(now);
+        }
+    }
+
+    /// Returns how long the next batch should wait for letters of other agencies. Only a batch of agencies that have used up their time
+    /// waits, and only while letters of other agencies have come a short time ago.
+    pub fn pause(&self, now: Instant) -> Duration {
+        let Some(last_arrival) = self.last_arrival else { return Duration::ZERO };
+        if self.have_time(self.waiting.iter(), now) {
+            return Duration::ZERO;
+        }
+        let buckets = locked(&self.buckets);
+        let expected = self.next_without_time(&buckets, now).map_or(Duration::ZERO, |agency| buckets.expected(agency));
+        (expected / PAUSE_PARTS).saturating_sub(now.saturating_duration_since(last_arrival))
+    }
+
+    /// Says whether one of the letters is of an agency that has time left, or of a stranger.
+    fn have_time<'a>(&self, mut letters: impl Iterator<Item = &'a Waiting<T>>, now: Instant) -> bool
+    where
+        T: 'a,
+    {
+        let buckets = locked(&self.buckets);
+        letters.any(|letter| letter.agency.is_none_or(|agency| !buckets.is_empty(agency, now)))
+    }
+
+    /// Returns the agency that is taken when all agencies have used up their time: the one that has used the least.
+    fn next_without_time(&self, buckets: &Buckets, now: Instant) -> Option<Matricule> {
+        self.agencies().min_by_key(|agency| buckets.missing(*agency, now))
     }
 
     /// Returns how many letters wait.
@@ -112,9 +165,8 @@ impl<T> Queue<T> {
         batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
         batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
         if batch.work == 0 {
-            // Only large letters wait, or letters of agencies that have used up their time. The agency that has used the least time is
-            // chosen.
-            let least = self.agencies().min_by_key(|agency| buckets.missing(*agency, now));
+            // Only large letters wait, or letters of agencies that have used up their time.
+            let least = self.next_without_time(&buckets, now);
             batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
         }
         drop(buckets);
@@ -297,19 +349,19 @@ mod tests {
             buckets.book(matricule(number), Duration::from_micros(100), now);
             now += Duration::from_micros(100);
         }
-        assert!(buckets.full_at.len() <= 2 * BUCKETS_KEPT, "{}", buckets.full_at.len());
+        assert!(buckets.of_agencies.len() <= 2 * BUCKETS_KEPT, "{}", buckets.of_agencies.len());
     }
 
     #[test]
     fn a_letter_of_another_waits_for_one_batch_however_much_an_agency_sends() {
         for flood in [1, 5_000, 10_000, 20_000] {
             let (mut queue, mut clock) = (Queue::default(), Instant::now());
-            queue.extend((0..1000).map(|at| letter(1, flood, at)));
+            queue.extend((0..1000).map(|at| letter(1, flood, at)), clock);
             for round in 0..50 {
                 // Agency 1 always has letters waiting. While a batch of its letters is written, a letter of another agency arrives; it must
                 // be in the next batch.
                 write(&mut queue, &mut clock);
-                queue.extend([letter(2 + round, 10, 1_000_000)]);
+                queue.extend([letter(2 + round, 10, 1_000_000)], clock);
                 let came = clock;
                 let next = write(&mut queue, &mut clock);
                 assert!(items(&next).contains(&1_000_000), "{flood} rows, round {round}");
@@ -323,8 +375,8 @@ mod tests {
         let (mut queue, now) = (Queue::default(), Instant::now());
         locked(&queue.buckets).book(matricule(1), Duration::from_secs(4), now);
         locked(&queue.buckets).book(matricule(2), Duration::from_secs(3), now);
-        queue.extend([letter(1, 1, 0), letter(2, 1, 1), letter(3, 1, 2), letter(1, 1, 3), letter(3, 1, 4)]);
-        queue.extend([Waiting { agency: None, work: 1, item: 5 }]);
+        queue.extend([letter(1, 1, 0), letter(2, 1, 1), letter(3, 1, 2), letter(1, 1, 3), letter(3, 1, 4)], now);
+        queue.extend([Waiting { agency: None, work: 1, item: 5 }], now);
         assert_eq!(items(&queue.take(10, now)), [2, 4, 5]);
         assert_eq!(items(&queue.take(10, now)), [1], "the one that has used less");
         assert_eq!(items(&queue.take(10, now)), [0, 3]);
@@ -332,9 +384,31 @@ mod tests {
     }
 
     #[test]
+    fn a_long_batch_of_who_has_no_time_left_waits_while_letters_of_others_come() {
+        let (mut queue, start) = (Queue::default(), Instant::now());
+        let milliseconds = Duration::from_millis;
+        for agency in [1, 2] {
+            locked(&queue.buckets).book(matricule(agency), Duration::from_secs(2 + u64::from(agency)), start);
+        }
+        locked(&queue.buckets).book(matricule(1), milliseconds(800), start);
+        queue.extend([letter(1, 1, 0)], start);
+        assert_eq!(queue.pause(start), Duration::ZERO, "no letter of another agency has come");
+        queue.extend([letter(3, 1, 1)], start);
+        assert_eq!(queue.pause(start), Duration::ZERO, "a letter of an agency with time waits");
+        assert_eq!(items(&queue.take(10, start)), [1]);
+        assert_eq!(queue.pause(start), milliseconds(375), "a quarter of half of the longest batch");
+        queue.extend([letter(2, 1, 2)], start + milliseconds(75));
+        assert_eq!(queue.pause(start + milliseconds(75)), milliseconds(300), "agency 2 has no time either");
+        queue.extend([Waiting { agency: None, work: 1, item: 3 }], start + milliseconds(100));
+        queue.take(10, start + milliseconds(100));
+        assert_eq!(queue.pause(start + milliseconds(200)), milliseconds(275), "a stranger's letter came");
+        assert_eq!(queue.pause(start + milliseconds(475)), Duration::ZERO);
+    }
+
+    #[test]
     fn what_is_worked_for_a_batch_after_it_has_left_its_writer_is_booked_too() {
         let (mut queue, now) = (Queue::default(), Instant::now());
-        queue.extend([letter(1, 300, 0), letter(2, 100, 1), Waiting { agency: None, work: 100, item: 2 }]);
+        queue.extend([letter(1, 300, 0), letter(2, 100, 1), Waiting { agency: None, work: 100, item: 2 }], now);
         let batch = queue.take(10, now);
         let booking = queue.booking(&batch);
         for worker in ["writer", "ledger"] {
@@ -343,16 +417,16 @@ mod tests {
         }
         let missing = |agency| locked(&queue.buckets).missing(matricule(agency), now);
         assert_eq!((missing(1), missing(2)), (Duration::from_millis(2400), Duration::from_millis(800)));
-        queue.extend([letter(1, 1, 3), letter(2, 1, 4)]);
+        queue.extend([letter(1, 1, 3), letter(2, 1, 4)], now);
         assert_eq!(items(&queue.take(10, now)), [4], "the first has used up its time");
     }
 
     #[test]
     fn a_batch_has_so_many_letters_and_so_much_work_but_one_letter_at_least() {
         let (mut queue, now) = (Queue::default(), Instant::now());
-        queue.extend((0..5).map(|at| letter(1, 1, at)));
+        queue.extend((0..5).map(|at| letter(1, 1, at)), now);
         assert_eq!(queue.take(3, now).len(), 3);
-        queue.extend([letter(2, 100_000, 9), letter(3, 1, 10)]);
+        queue.extend([letter(2, 100_000, 9), letter(3, 1, 10)], now);
         assert_eq!(items(&queue.take(300, now)), [3, 4, 10], "what does not fit waits");
         assert_eq!(items(&queue.take(300, now)), [9], "and goes alone");
     }
@@ -367,7 +441,7 @@ mod tests {
             let sent: Vec<_> = letters.iter().enumerate().map(|(item, (agency, work))| {
                 Waiting { agency: (*agency > 0).then(|| matricule(*agency)), work: *work, item }
             }).collect();
-            queue.extend(sent);
+            queue.extend(sent, clock);
             let mut taken = Vec::new();
             while !queue.is_empty() {
                 let batch = queue.take(letters_max, clock);
