@@ -1,4 +1,4 @@
-//! Adding an agency with its account, and setting its status, which decides about its services.
+//! Adds an agency with its account, and sets an agency's status, which decides which services the agency may use.
 
 use diesel::dsl::max;
 use diesel::prelude::*;
@@ -37,7 +37,7 @@ pub struct NewAgency {
     pub plan: Option<String>,
     /// Status from 0 to 3; 3 where absent.
     pub status: Option<i16>,
-    /// Amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units.
+    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
     #[serde(default)]
     pub credit_limit: i64,
 }
