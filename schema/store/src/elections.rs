@@ -1,4 +1,5 @@
-//! Figures of the sample `election`: states of stations, totals and missing stations. They are read from views that any SQL tool can read.
+//! Figures of the sample `election`: states of stations, totals and missing stations. The figures come from views that any SQL tool can
+//! read.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
@@ -8,10 +9,10 @@ use serde::Serialize;
 
 use crate::error::AdministrationError;
 
-/// States of a station, in order of precedence. Each station of the list is in exactly one state.
+/// States of a station, in order of precedence. Each station of the list of stations is in exactly one state.
 pub const STATES: [&str; 6] = ["contested", "held", "correcting", "flagged", "counted", "missing"];
 
-/// Number of stations of an election that are in one state.
+/// Number of stations of an election in one state.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct StateCount {
     /// Code of the election.
@@ -86,7 +87,7 @@ pub struct CandidateVotes {
     pub votes: i64,
 }
 
-/// A station with neither an accepted nor a held result.
+/// A station whose result is neither accepted nor held.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Missing {
     /// Code of the election.
@@ -107,7 +108,7 @@ pub struct Missing {
     /// Telephone of the station's chief.
     #[diesel(sql_type = Nullable<Text>)]
     pub telephone: Option<String>,
-    /// Agency that may send the station's result; `None` where no scope has the station's code.
+    /// Agency that may send the station's result; `None` if no agency was granted the station's code.
     #[diesel(sql_type = Nullable<Integer>)]
     pub agency: Option<Matricule>,
     /// Telephone of the agency that may send the station's result.
@@ -115,7 +116,7 @@ pub struct Missing {
     pub agency_telephone: Option<String>,
 }
 
-/// Filter of missing stations, which are listed with the most registered voters first.
+/// Filter for missing stations. They are listed by number of registered voters, largest first.
 #[derive(Clone, Debug, Default)]
 pub struct MissingFilter {
     /// Only stations of this election.
