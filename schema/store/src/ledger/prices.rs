@@ -14,11 +14,11 @@ use crate::database::statement::Statement;
 pub struct Price {
     /// Amount in integer minor units.
     pub amount: i64,
-    /// Rule of credit: the agency owes the amount, or the letter is refused.
+    /// Credit rule: the agency owes the amount, or the letter is refused.
     pub credit: Credit,
 }
 
-/// A tariff in the form of a rule for prices.
+/// A tariff, reduced to the members that determine prices.
 #[derive(Clone, Debug)]
 struct Rule {
     plan: Option<String>,
@@ -85,9 +85,9 @@ impl Prices {
     /// answer. All these numbers are known before anything is written.
     ///
     /// Several tariffs may be valid at `at`. A tariff with plan and table takes precedence, then a tariff with only the table, then one
-    /// with only the plan, and last one with neither. The volume of a letter is priced once, at the highest price among its tables. Without
-    /// credit, the letter is refused if the tariff of any of its tables refuses. A letter without a tariff is free, and so is a service
-    /// without a price.
+    /// with only the plan, and last one with neither. The volume of a letter is priced once, at the highest price among its tables. If the
+    /// account lacks credit, the letter is refused if the tariff of any of its tables has the credit rule `refuse`. A letter without a
+    /// tariff is free, and so is a service that never has a price.
     pub fn price(
         &self,
         plan: &str,

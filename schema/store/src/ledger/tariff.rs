@@ -29,7 +29,7 @@ pub struct NewTariff {
     pub valid_from: Option<DateTime<Utc>>,
 }
 
-/// A tariff.
+/// A tariff that was set.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = tariffs)]
 pub struct Tariff {
@@ -53,11 +53,11 @@ pub struct Tariff {
     pub credit: String,
     /// Time from which the tariff is valid.
     pub valid_from: DateTime<Utc>,
-    /// Time from which the tariff is no longer valid; absent where no end is set.
+    /// Time from which the tariff is no longer valid; absent if no end is set.
     pub valid_to: Option<DateTime<Utc>>,
 }
 
-/// Lists the tariffs that have not ended, or all tariffs where `with_ended`.
+/// Lists the tariffs that have not ended; with `with_ended`, lists all tariffs.
 ///
 /// # Errors
 /// A fault of the database.

@@ -1,4 +1,4 @@
-//! Answers that have not been sent: operators list them, and make them due again after the cause of the delay is repaired.
+//! Answers that have not been sent. Operators list them, and make them due again after the cause of the delay is repaired.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -36,7 +36,7 @@ pub struct Answer {
     /// Id of the letter that the answer belongs to; `None` for a notice.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// Number of the attempt at the letter that the answer belongs to, from 1.
+    /// Number of the attempt to process the letter, from 1, whose answer this is.
     #[diesel(sql_type = SmallInt)]
     pub attempt: i16,
     /// Part of the answer that is sent next, from 1; 0 for the receipt alone.
@@ -107,7 +107,7 @@ pub async fn of_letter(
     Ok(answer)
 }
 
-/// Makes the answer to a letter due now, even if it was sent a moment ago. An office asks for this by telephone.
+/// Makes the answer to a letter due now, even if it was sent a moment ago. Used when an office asks for the answer by telephone.
 ///
 /// # Errors
 /// No letter with this id has a verdict; a fault of the database.

@@ -1,4 +1,5 @@
-//! Flags: marks on accepted letters that need an explanation. A flag is open until an operator explains it (SPEC 4, Checks).
+//! Flags: marks on accepted letters that need an explanation, since a check of their content failed or could not be judged. A flag is open
+//! until an operator explains it (SPEC 4, Checks).
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
