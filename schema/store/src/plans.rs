@@ -154,7 +154,8 @@ async fn grant(connection: &mut AsyncPgConnection, plan: &str, edit: &RightEdit)
         rights::may_certify.eq(may_certify.as_str()),
         rights::certify_gives.eq(gives.as_str()),
     );
-    // The key is still on the column's former name: a conflict over (table_id, plan) would have no index.
+    // The conflict is on the constraint by name. It is on the former name of the column `plan`, so PostgreSQL finds no index for a conflict
+    // over (table_id, plan).
     diesel::insert_into(rights::table)
         .values((rights::table_id.eq(table_id), rights::plan.eq(plan), values))
         .on_conflict(on_constraint("rights_pkey"))
