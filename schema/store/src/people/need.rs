@@ -2,8 +2,8 @@
 
 macro_rules! needs {
     ($($(#[doc = $when:literal])* $variant:ident = $name:literal, $commission:literal, $offered:literal;)*) => {
-        /// An operation that needs a second person. The comment on each variant says in which cases. The program also shows this comment to
-        /// people.
+        /// An operation that needs a second person. The comment on each variant says in which cases: [`Need::when`] returns it, and a test
+        /// compares it with OPERATIONS.md.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Need {
             $($(#[doc = $when])* $variant,)*

@@ -68,7 +68,7 @@ pub struct Adoption {
 /// letters are judged by this version from then on.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown plan; a fault.
+/// [`AdministrationError::TableUnfit`] with every problem of the first table that cannot be adopted; an unknown plan; a fault.
 pub async fn adopt(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

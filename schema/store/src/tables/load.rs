@@ -202,7 +202,7 @@ fn placed<'a>(definition: &'a Definition, file: &LoadFile) -> Result<Vec<&'a Col
     Err(AdministrationError::LoadColumns { unknown, missing })
 }
 
-/// Reads the values like those of a letter. An empty field is NULL where the column may be NULL, otherwise an empty text.
+/// Reads the values like those of a letter. An empty field is NULL if the column may be NULL, and an empty text if not.
 fn values(columns: &[&Column], file: &LoadFile) -> Result<Vec<ColumnValues>, AdministrationError> {
     let mut faults = Vec::new();
     let mut read = Vec::with_capacity(columns.len());
