@@ -240,7 +240,7 @@ pub struct DatabaseReport {
 }
 
 impl DatabaseReport {
-    /// Returns a sentence for each setting that breaks a promise; empty where all settings keep the promises.
+    /// Returns a sentence for each setting that breaks a promise; empty if all settings keep the promises.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut expect = |holds: bool, problem: String| {

@@ -79,7 +79,7 @@ pub struct CandidateVotes {
     /// Code of the candidate.
     #[diesel(sql_type = Text)]
     pub candidate: String,
-    /// Name of the candidate; empty where the list has none.
+    /// Name of the candidate; empty if the list has none.
     #[diesel(sql_type = Text)]
     pub name: String,
     /// Number of votes.
@@ -123,7 +123,7 @@ pub struct MissingFilter {
     pub election: Option<String>,
     /// Only stations in this area, of any level.
     pub area: Option<String>,
-    /// Most stations to list; `None` for all.
+    /// Largest number of stations to list; `None` for all.
     pub limit: Option<i64>,
 }
 
@@ -178,7 +178,7 @@ macro_rules! areas {
 /// Counts the stations of each election, or of the given one, by state. A state without stations is absent.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn states(
     connection: &mut AsyncPgConnection,
     filter: &FiguresFilter,
@@ -200,7 +200,7 @@ pub async fn states(
 /// Returns the totals of each election, or of the given one, for the whole country or an area.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn totals(
     connection: &mut AsyncPgConnection,
     filter: &FiguresFilter,
@@ -225,7 +225,7 @@ pub async fn totals(
 /// Returns the votes of each candidate in the whole country or an area; the candidate with the most votes comes first.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn votes(
     connection: &mut AsyncPgConnection,
     filter: &FiguresFilter,
@@ -248,7 +248,7 @@ pub async fn votes(
 /// Lists the missing stations that pass the filter.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn missing(
     connection: &mut AsyncPgConnection,
     filter: &MissingFilter,

@@ -286,10 +286,10 @@ pub enum AdministrationError {
     },
     /// The keys of the program belong to another centre, or the program has no keys.
     KeysForeign {
-        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs of digits with colons; `None` where the database
+        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs of digits with colons; `None` if the database
         /// does not record it yet.
         centre: Option<String>,
-        /// SHA-256 of the certificate of a key that the program has instead, in pairs of digits with colons; `None` where it has no keys.
+        /// SHA-256 of the certificate of a key that the program has instead, in pairs of digits with colons; `None` if it has no keys.
         at_hand: Option<String>,
     },
     /// The program lacks a key of the centre, so it could not open letters for that key.

@@ -24,9 +24,9 @@ pub struct Plan {
     pub name: String,
     /// Purpose of the plan, in a person's words.
     pub description: String,
-    /// Most records and keys that each agency of the plan may read in a day; absent where there is no limit.
+    /// Largest number of records and keys that each agency of the plan may read in a day; absent if there is no limit.
     pub read_acts_per_day: Option<i64>,
-    /// Most octets of answers' containers that each agency of the plan may read in a day; absent where there is no limit.
+    /// Largest number of octets of answers' containers that each agency of the plan may read in a day; absent if there is no limit.
     pub read_bytes_per_day: Option<i64>,
     /// Rights of the plan's agencies, one entry for each table.
     pub rights: Vec<PlanRight>,

@@ -35,7 +35,7 @@ pub struct Staged {
     pub id: Uuid,
     /// The right under which the records were read. Absent if parts of an earlier answer to the agency are sent again.
     pub permit: Option<Permit>,
-    /// Number of records or answered keys, which determines the price; 0 where the reading is free.
+    /// Number of records or answered keys, which determines the price; 0 if the reading is free.
     pub acts: usize,
     /// Number of parts.
     pub parts: u16,

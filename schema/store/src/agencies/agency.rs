@@ -30,7 +30,7 @@ pub struct Agency {
     pub town: String,
     /// Telephone number of the agency.
     pub telephone: String,
-    /// E-mail address for answers by mail; empty where the agency has no e-mail.
+    /// E-mail address for answers by mail; empty if the agency has no e-mail.
     pub email: String,
     /// Name of the agency's plan.
     pub plan: String,
@@ -63,7 +63,7 @@ pub struct AgencyFilter {
     pub in_debt: bool,
     /// Matricule after which the list begins.
     pub after: Option<Matricule>,
-    /// Most agencies that the list shows; 100 where absent.
+    /// Largest number of agencies that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 

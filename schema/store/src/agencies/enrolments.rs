@@ -77,7 +77,7 @@ pub struct Listed {
 /// Makes a code for an agency, and ends the agency's open code. The code is returned only here; the database keeps its hash.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`] where the agency has or had a certificate and no permit is open; the agency does not exist; a
+/// [`AdministrationError::ApprovalNeeded`] if the agency has or had a certificate and no permit is open; the agency does not exist; a
 /// fault of the database.
 pub async fn code(
     connection: &mut AsyncPgConnection,

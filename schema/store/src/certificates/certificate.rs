@@ -20,7 +20,7 @@ pub struct CertificateFields {
     /// SHA-256 of the certificate's SubjectPublicKeyInfo; identifies the key in every certificate.
     #[serde(with = "hex")]
     pub spki_sha256: Vec<u8>,
-    /// Subject key identifier, by which letters identify their signer; computed from the key where the certificate has none.
+    /// Subject key identifier, by which letters identify their signer; computed from the key if the certificate has none.
     #[serde(with = "hex")]
     pub key_id: Vec<u8>,
     /// DER of the issuer's name.

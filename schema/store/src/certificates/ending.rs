@@ -14,7 +14,7 @@ use crate::letters::notices;
 /// signs with the certificate 20 days before the end gets the notice for 30 days at once, and never the notice for 60 days.
 const DAYS_BEFORE: [i32; 5] = [60, 30, 14, 7, 1];
 
-/// Most notices that are queued after one query.
+/// Largest number of notices that are queued after one query.
 const TOLD_MAX: usize = 1000;
 
 /// Queues a notice for each installation whose certificate ends soon, once for each of `DAYS_BEFORE`. The certificate of an installation is

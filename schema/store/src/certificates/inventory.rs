@@ -25,7 +25,7 @@ pub struct CertificateFilter {
     pub ending_before: Option<DateTime<Utc>>,
     /// Number after which the list begins.
     pub after: Option<i32>,
-    /// Most certificates that the list shows; 100 where absent.
+    /// Largest number of certificates that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 

@@ -44,7 +44,7 @@ pub async fn register(
     register_by(connection, operator, None, agency, certificate, confirmation).await
 }
 
-/// Registers a certificate. `approved` is the approval where a second person confirms, and `None` where one person acts alone.
+/// Registers a certificate. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn register_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

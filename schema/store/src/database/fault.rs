@@ -60,7 +60,7 @@ pub enum Fault {
     /// PostgreSQL refused a statement, most often because of a trigger: either the row or this program is wrong.
     #[error("the database refused a statement ({sqlstate}): {message}")]
     Refused {
-        /// PostgreSQL's SQLSTATE; empty where PostgreSQL gave none.
+        /// PostgreSQL's SQLSTATE; empty if PostgreSQL gave none.
         sqlstate: String,
         /// PostgreSQL's message, without values.
         message: String,

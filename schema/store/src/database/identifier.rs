@@ -3,7 +3,7 @@
 //! Names in a statement come only from adopted tables, whose names [`is_plain`] checked at adoption, and are quoted here. A column name of
 //! a letter is never put into a statement: the program looks it up, and uses the table's own spelling.
 
-/// Most octets of an identifier. PostgreSQL silently cuts off longer identifiers.
+/// Largest number of octets of an identifier. PostgreSQL silently cuts off longer identifiers.
 const NAME_BYTES_MAX: usize = 63;
 
 /// Says whether a name may be part of statements and letters. It may have only letters, digits and `_`: a quotation mark or a question mark

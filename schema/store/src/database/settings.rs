@@ -23,7 +23,7 @@ pub struct DatabaseSettings {
     pub url: String,
     /// PEM file of the certificate authorities that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Most connections that this process opens.
+    /// Largest number of connections that this process opens.
     pub connections_max: usize,
     /// Name of the program that `pg_stat_activity` shows.
     pub application_name: String,

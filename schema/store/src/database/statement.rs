@@ -20,8 +20,8 @@ use diesel::sql_types::{
 use sdc::letter::Matricule;
 use uuid::Uuid;
 
-/// Most bytes of containers in one statement. Each connection of tokio-postgres keeps two buffers of the size of the largest statement that
-/// it ever sent. Without a bound, many connections would use much memory.
+/// Largest number of bytes of containers in one statement. Each connection of tokio-postgres keeps two buffers of the size of the largest
+/// statement that it ever sent. Without a bound, many connections would use much memory.
 pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 
 /// Divides items into runs, each for one statement. A run has at most [`STATEMENT_BYTES_MAX`] bytes, or consists of one larger item.

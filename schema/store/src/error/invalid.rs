@@ -41,7 +41,7 @@ invalid_values! {
     } = "recharge_limit";
     /// A batch has from 1 to a maximum of vouchers.
     Vouchers {
-        /// Most vouchers of a batch.
+        /// Largest number of vouchers of a batch.
         max: i32
     } = "vouchers";
     /// Vouchers expire at a time in the future, within five years.
@@ -50,12 +50,12 @@ invalid_values! {
     LetterNumber = "letter_number";
     /// The text of a message is not empty, and its only control characters are line breaks.
     Message {
-        /// Most characters of the text.
+        /// Largest number of characters of the text.
         chars_max: usize
     } = "message";
     /// A note has a limited length.
     Note {
-        /// Most characters of the note.
+        /// Largest number of characters of the note.
         chars_max: usize
     } = "note";
     /// An agency's limit for a letter, in bytes, is within the server's bounds.
@@ -80,7 +80,7 @@ invalid_values! {
     Reason = "reason";
     /// An explanation is text on one line, and not empty.
     Explanation {
-        /// Most characters of the explanation.
+        /// Largest number of characters of the explanation.
         chars_max: usize
     } = "explanation";
     /// A file of reference data is CSV in UTF-8, with names of columns and at least one row.

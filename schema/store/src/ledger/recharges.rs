@@ -34,7 +34,7 @@ pub async fn recharge(
     recharge_by(connection, operator, None, number, amount, note).await
 }
 
-/// Credits an agency's account. `approved` is the approval where a second person confirms, and `None` where one person acts alone.
+/// Credits an agency's account. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn recharge_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -107,7 +107,7 @@ pub async fn set_limit(
     set_limit_by(connection, operator, None, amount).await
 }
 
-/// Sets the limit. `approved` is the approval where a second person confirms, and `None` where one person acts alone.
+/// Sets the limit. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn set_limit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -24,7 +24,7 @@ pub struct Answer {
     /// Matricule of the agency that gets the answer.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// E-mail address to which the answer is sent; empty where the agency has none.
+    /// E-mail address to which the answer is sent; empty if the agency has none.
     #[diesel(sql_type = Text)]
     pub email: String,
     /// Transport by which the answer is sent: `mail` or `folder`.
@@ -54,7 +54,7 @@ pub struct Answer {
     /// Whether sending was given up.
     #[diesel(sql_type = Bool)]
     pub is_given_up: bool,
-    /// Last error of the relay; `None` where there was none.
+    /// Last error of the relay; `None` if there was none.
     #[diesel(sql_type = Nullable<Text>)]
     pub last_error: Option<String>,
 }
@@ -68,7 +68,7 @@ pub struct AnswerFilter {
     pub is_given_up: bool,
     /// Only answers with a higher number than this.
     pub after: Option<i64>,
-    /// Most answers to list; 100 when `None`.
+    /// Largest number of answers to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 

@@ -104,7 +104,7 @@ pub struct HeldRow {
     #[serde(rename = "row")]
     #[diesel(sql_type = Integer)]
     pub number: i32,
-    /// Number that the sender gave the record (column Numero); `None` where the record has none.
+    /// Number that the sender gave the record (column Numero); `None` if the record has none.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub numero: Option<i64>,
     /// Values of the row, by column.
@@ -123,7 +123,7 @@ pub struct HeldFilter {
     pub with_decided: bool,
     /// Only letters with a higher number than this.
     pub after: Option<i64>,
-    /// Most letters to list; 100 when `None`.
+    /// Largest number of letters to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 

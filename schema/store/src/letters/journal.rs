@@ -63,7 +63,7 @@ pub struct JournalLine {
     /// Price in minor units.
     #[diesel(sql_type = BigInt)]
     pub cost: i64,
-    /// Difference of the office's clock to the centre's, in seconds; positive where the office's clock is ahead.
+    /// Difference of the office's clock to the centre's, in seconds; positive if the office's clock is ahead.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub skew_seconds: Option<i64>,
     /// Number of the letter's lines in `xm.flags`, which need an explanation.
@@ -88,7 +88,7 @@ pub struct JournalFilter {
     pub flagged: bool,
     /// Number of the line below which the list begins.
     pub before: Option<i64>,
-    /// Most lines that the list shows; 100 where absent.
+    /// Largest number of lines that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 

@@ -77,7 +77,7 @@ pub struct MessageFilter {
     pub is_unread: bool,
     /// Only messages with a lower number than this.
     pub before: Option<i64>,
-    /// Most messages to list; 100 when `None`.
+    /// Largest number of messages to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 

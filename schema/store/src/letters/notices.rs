@@ -25,7 +25,7 @@ pub const NUMBERS_LOST_MAX: i64 = 1000;
 /// Number of times that a notice is sent without an acknowledgement. The last time is about a year after the first.
 const SENDS_MAX: i32 = 55;
 
-/// Most notices that one statement queues again or deletes.
+/// Largest number of notices that one statement queues again or deletes.
 const AGAIN_MAX: i64 = 1000;
 
 /// Condition that a notice `n` is for one of the given installations.

@@ -99,7 +99,7 @@ pub struct QuarantineFilter {
     pub with_decided: bool,
     /// Number of the entry below which the list begins.
     pub before: Option<i64>,
-    /// Most entries that the list shows; 100 where absent.
+    /// Largest number of entries that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 

@@ -48,7 +48,7 @@ pub struct Decided {
     /// Id of the letter; for a letter that could not be stored under its own id, an id made from its digest.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
-    /// Name of the installation in the letter; empty where unknown.
+    /// Name of the installation in the letter; empty if unknown.
     #[diesel(sql_type = Text)]
     pub installation: String,
     /// Sequence number of the letter within the installation.

@@ -12,7 +12,7 @@ use crate::centre::identity::with_revision;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Most notices to queue that one statement finds.
+/// Largest number of notices to queue that one statement finds.
 const TOLD_MAX: i64 = 500;
 
 /// Queues the notices of table definitions to installations whose plan has a right to the table. An installation gets the definitions that

@@ -112,7 +112,7 @@ pub enum Act {
 pub struct HeldDecision {
     /// Number of the held letter.
     pub held: i64,
-    /// Checks that are waived when the letter is released, each such as `ResultatBureau.within_reference`; absent where the letter is
+    /// Checks that are waived when the letter is released, each such as `ResultatBureau.within_reference`; absent if the letter is
     /// refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Vec<String>>,

@@ -61,7 +61,7 @@ pub struct Line {
 /// The last line of the log, by number and hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Head {
-    /// Number of the last line; 0 where the log is empty.
+    /// Number of the last line; 0 if the log is empty.
     pub id: i64,
     /// Hash of the last line.
     #[serde(with = "hex")]

@@ -104,7 +104,7 @@ pub async fn map(
     map_by(connection, operator, None, name, account).await
 }
 
-/// Maps an account. `approved` is the approval where a second person confirms, and `None` where one person acts alone.
+/// Maps an account. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn map_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -143,7 +143,7 @@ pub async fn unmap(
     unmap_by(connection, operator, None, account).await
 }
 
-/// Ends a mapping. `approved` is the approval where a second person confirms, and `None` where one person acts alone.
+/// Ends a mapping. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn unmap_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

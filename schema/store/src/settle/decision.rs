@@ -14,7 +14,7 @@ use crate::tables::examine::{Found, TableRows};
 /// An accepted letter: its work, and the effects of settling it.
 pub struct Acceptance {
     pub work: Work,
-    /// For each table and each row: `true` where the row is new and is inserted, `false` where the same row with the same content is stored
+    /// For each table and each row: `true` if the row is new and is inserted, `false` if the same row with the same content is stored
     /// already.
     pub is_new: Vec<Vec<bool>>,
     /// Findings of the checks that look at the tables.

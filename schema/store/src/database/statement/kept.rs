@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// Most texts over the columns of letters that connections keep, beside some fifty texts written in this program.
+/// Largest number of texts over the columns of letters that connections keep, beside some fifty texts written in this program.
 pub const KEPT_MAX: usize = 200;
 /// Number of uses from which a text is kept.
 const USES_MIN: u32 = 8;
-/// Most texts whose uses are counted.
+/// Largest number of texts whose uses are counted.
 const COUNTED_MAX: usize = 4096;
 
 /// One count for the whole process, since every connection may run every text.

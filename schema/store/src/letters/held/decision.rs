@@ -138,7 +138,7 @@ pub async fn confirm(
 /// Decides about corrections that wait only for approval, with one operator alone, and carries the decision out.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`] where two people must decide; the letter was decided in the meantime; a fault of the database.
+/// [`AdministrationError::ApprovalNeeded`] if two people must decide; the letter was decided in the meantime; a fault of the database.
 pub async fn decide_alone(
     settler: &Settler,
     connection: &mut AsyncPgConnection,

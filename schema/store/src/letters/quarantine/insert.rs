@@ -29,7 +29,7 @@ use crate::settle::decision::Decision;
 use crate::settle::judge::Key;
 use crate::settle::{Arrival, Claimed, SettlingSettings};
 
-/// Most sender domains that are counted separately for one reason and day, since a sender can invent any number of domains.
+/// Largest number of sender domains that are counted separately for one reason and day, since a sender can invent any number of domains.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
 /// Name under which all further sender domains are counted.
 const OTHER_DOMAINS: &str = "(other)";

@@ -278,7 +278,7 @@ async fn a_record_sent_again_is_not_refused_where_what_is_held_cannot_be_read() 
 }
 
 /// A container that became poison may be the only copy of an agency's records. If it names a registered agency, its bytes are stored in
-/// quarantine, even where strangers' containers may use no bytes at all.
+/// quarantine, even if strangers' containers may use no bytes at all.
 #[tokio::test]
 async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill() {
     let world = World::with_stranger_bytes_max(0).await;
