@@ -253,7 +253,8 @@ pub async fn refuse(
         .await
 }
 
-/// A waiting approval, locked and checked: the two people may decide it. `holds` says whether the `seen` state is unchanged.
+/// A waiting approval, locked and checked: asker and decider are two people who have the rights for it. `holds` says whether the `seen`
+/// state is unchanged.
 pub(crate) struct Judged {
     pub approval: Approval,
     approved: Approved,

@@ -82,7 +82,7 @@ async fn connect_at_home(hosts: Arc<Hosts>, settings: Arc<DatabaseSettings>) -> 
 }
 
 impl Database {
-    /// Checks the settings and makes an empty pool. This does not connect yet.
+    /// Checks the settings and makes an empty pool, without connecting yet.
     ///
     /// # Errors
     /// Settings that cannot work, or that would allow records on a network unencrypted.

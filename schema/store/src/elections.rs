@@ -116,7 +116,7 @@ pub struct Missing {
     pub agency_telephone: Option<String>,
 }
 
-/// Filter for missing stations. They are listed by number of registered voters, largest first.
+/// Filter for missing stations. The stations are listed by number of registered voters, largest first.
 #[derive(Clone, Debug, Default)]
 pub struct MissingFilter {
     /// Only stations of this election.

@@ -1,5 +1,5 @@
 //! A real PostgreSQL for each test process, and a fresh migrated database for each test. This crate and the crates that depend on it use
-//! the module.
+//! this module in their tests.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 

@@ -35,7 +35,7 @@ pub async fn record(connection: &mut AsyncPgConnection, addresses: &[String]) ->
     Ok(())
 }
 
-/// Finds agencies that have an address of the centre. They were added before the centre recorded the address.
+/// Finds agencies that have an address of the centre. Such an agency was added before the centre recorded the address.
 ///
 /// # Errors
 /// A fault of the database.

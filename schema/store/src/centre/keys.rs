@@ -90,9 +90,9 @@ async fn write_down(
         .await
 }
 
-/// Confirms that the program's keys are exactly the recorded keys. If no keys are recorded, the program's keys are recorded. This is
-/// refused if the database has accepted letters and the keys open none of the latest. `opens` says whether the program's keys open a
-/// container. No privilege is needed, since the program calls this at its start, under its own account.
+/// Confirms that the program's keys are exactly the recorded keys. If no keys are recorded, the program's keys are recorded. The call fails
+/// if the database has accepted letters and the keys open none of the latest. `opens` says whether the program's keys open a container. No
+/// privilege is needed, since the program calls this at its start, under its own account.
 ///
 /// # Errors
 /// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`]; a fault of the database.
@@ -145,7 +145,8 @@ pub fn compare(recorded: &[CentreKey], at_hand: &[CentreKey]) -> Result<(), Admi
     }
 }
 
-/// Finds certificates of agencies that have a key of the centre. They were registered before the program refused such keys.
+/// Finds certificates of agencies that have a key of the centre. Such a certificate was registered before the program refused the centre's
+/// keys.
 ///
 /// # Errors
 /// A fault of the database.

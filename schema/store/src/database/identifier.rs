@@ -6,8 +6,8 @@
 /// Largest number of octets of an identifier. PostgreSQL silently cuts off longer identifiers.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Says whether a name may be part of statements and letters. It may have only letters, digits and `_`: a quotation mark or a question mark
-/// could change a statement.
+/// Says whether a name may be part of statements and letters. A name may have only letters, digits and `_`, since a quotation mark or a
+/// question mark could change a statement.
 pub fn is_plain(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_alphabetic() || first == '_')

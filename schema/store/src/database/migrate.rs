@@ -1,13 +1,13 @@
 //! Migrations: they bring the control schema to this program's version. Any number of replicas may start at once.
 //!
 //! A published migration never changes. Programs of the former version continue to work while a migration runs (`-- expand`), and wait only
-//! for its locks. They may also start after it, since the database records the kind of each migration (`compatibility`). Things that only
-//! older programs need are removed by a contraction (`-- contract since VERSION`), which waits until no program older than VERSION is
-//! running. An index on a table that grows with the number of letters (`xm.letters`, `xm.originals`, `xm.journal`, `xm.entries`,
-//! `xm.quarantine`, `xm.flags`) must not block writers for long. It is therefore made CONCURRENTLY, in a migration of one statement. The
-//! folder of that migration has a `metadata.toml` with `run_in_transaction = false`. PostgreSQL cannot make such an index on a partitioned
-//! table: the migration uses `CREATE INDEX … ON ONLY` for the parent, one CONCURRENTLY for each partition, and `ALTER INDEX … ATTACH
-//! PARTITION`. If a migration was interrupted, its invalid index is dropped before the next attempt.
+//! for its locks. Such programs may also start after the migration, since the database records the kind of each migration
+//! (`compatibility`). Things that only older programs need are removed by a contraction (`-- contract since VERSION`), which waits until no
+//! program older than VERSION is running. An index on a table that grows with the number of letters (`xm.letters`, `xm.originals`,
+//! `xm.journal`, `xm.entries`, `xm.quarantine`, `xm.flags`) must not block writers for long. The index is therefore made CONCURRENTLY, in a
+//! migration of one statement. The folder of that migration has a `metadata.toml` with `run_in_transaction = false`. PostgreSQL cannot make
+//! such an index on a partitioned table: the migration uses `CREATE INDEX … ON ONLY` for the parent, one CONCURRENTLY for each partition,
+//! and `ALTER INDEX … ATTACH PARTITION`. If a migration was interrupted, its invalid index is dropped before the next attempt.
 
 use std::time::Duration;
 

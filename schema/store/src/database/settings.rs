@@ -124,7 +124,8 @@ impl Target {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name(&settings.application_name);
-        // If there are several hosts, one is the primary. The others are standbys, which cannot be written to.
+        // If there are several hosts, one is the primary. The others are standbys, which cannot be written to, so the session must be
+        // read-write.
         if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }

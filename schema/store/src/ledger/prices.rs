@@ -31,7 +31,8 @@ struct Rule {
     valid_to: Option<DateTime<Utc>>,
 }
 
-/// The tariffs that are valid now, that ended at most a day ago, or that begin later.
+/// The tariffs that are valid now, ended at most a day ago, or begin later. A letter is priced by the tariff at its arrival, which may be
+/// up to a day ago.
 #[derive(Clone, Debug)]
 pub struct Prices(Vec<Rule>);
 
@@ -57,7 +58,8 @@ struct Row {
 
 impl Row {
     /// Reads the tariff. Returns `None` for a service that this program does not know: a newer program may have added it, or somebody may
-    /// have mistyped it. `check` reports such a tariff. This program accepts no letter for that service.
+    /// have mistyped it. `check` reports such a tariff. The tariff prices nothing, since this program accepts no letter for an unknown
+    /// service.
     fn read(self) -> Result<Option<Rule>, Fault> {
         let Row { plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to } = self;
         let Ok(service) = service.parse() else { return Ok(None) };

@@ -42,7 +42,7 @@ pub struct Knowledge {
     pub held: Option<HeldRecords>,
     /// Refusals of letters because a rule in the database refused their rows, by the letter's place in the batch.
     pub refused_by_database: HashMap<usize, Refusal>,
-    /// Ids of the tables that take no rows of any letter now. They are locked, or were altered since their adoption.
+    /// Ids of the tables that take no rows of any letter now, because they are locked or were altered since their adoption.
     pub withheld: HashSet<i32>,
     /// Places of letters that failed for a reason other than their own bytes.
     pub waiting: HashSet<usize>,

@@ -64,8 +64,7 @@ pub async fn admit(
         let key = enrolment.certificate.spki_sha256().as_bytes().to_vec();
         if let Some((owner, is_revoked)) = owners.get(&key) {
             if let (Some(_), false) = (owner, is_revoked) {
-                // The key was enrolled before, so the letter is signed by a registered key. It is settled as such, and its verdict is
-                // found.
+                // The key was enrolled before, so the letter counts as signed by a registered key. Its verdict, if it has one, is found.
                 certificates.extend(certificate_of(connection, &key).await?.map(|id| (*place, id)));
             }
             continue;

@@ -87,8 +87,8 @@ pub async fn look_up(
     Ok(held)
 }
 
-/// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. It takes one row of every letter,
-/// then a second row of every letter, and so on up to the bound.
+/// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. The choice takes one row of every
+/// letter, then a second row of every letter, and so on up to the bound.
 fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
     differing.sort_unstable();
     let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
@@ -107,7 +107,7 @@ fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place
     (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
 }
 
-/// Runs the comparison without a row. It fails only if the table cannot be read.
+/// Runs the comparison without a row. This fails only if the table cannot be read.
 pub async fn compare_none(connection: &mut AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), Fault> {
     let types = Types::read(connection, &gathered.definition).await?;
     compare(connection, gathered, &types, &mut HashMap::new()).await

@@ -36,7 +36,7 @@ struct Held {
     waits: bool,
 }
 
-/// One round of decisions on profiles. It contains the profiles, with the changes by the letters decided so far.
+/// One round of decisions on profiles. It contains the profiles with the changes by the letters that are decided so far.
 pub struct Changing<'a> {
     held: &'a Profiles,
     now: HashMap<Matricule, Held>,

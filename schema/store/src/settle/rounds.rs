@@ -147,7 +147,7 @@ impl Rounds<'_> {
     /// PostgreSQL reports only one fault of many, so some records may be stored already although another row failed. The look-up comes
     /// before any letter is refused. Otherwise a duplicate could be refused because of a row in another letter.
     async fn learn_held(&mut self) -> Result<bool, Fault> {
-        // The look-up may read many rows, and writes none. So it gets the usual time limit, even while a failing table is tried with a
+        // The look-up may read many rows, and writes none. So it gets the usual time limit, even if a failing table is being tried with a
         // short limit.
         self.transaction.limit(withheld::settling_limits(self.usual)).await?;
         match held::look_up(self.transaction.connection(), self.batch, self.held_bytes_max).await {

@@ -32,7 +32,8 @@ use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
 use crate::tables::catalogue::Catalogue;
 
-/// Settles batches. It can be shared cheaply. It caches the catalogue, and every transaction checks that the cached copy is current.
+/// Settles batches. A `Settler` can be shared cheaply. It caches the catalogue, and every transaction checks that the cached copy is
+/// current.
 pub struct Settler {
     database: Database,
     settings: SettlingSettings,
@@ -209,8 +210,8 @@ async fn begin(
 ) -> (Result<(Standing, Vec<i64>), Fault>, Batch) {
     let agencies = arrivals.iter().filter_map(Arrival::agency).collect();
     let locking = Standing::lock(transaction.shared(), agencies, arrivals.len());
-    // Letters are judged while PostgreSQL takes the locks, and the locks are held until the judging ends. They delay only operators who
-    // change the agency, and other processes that settle letters of the agency.
+    // Letters are judged while PostgreSQL takes the locks, and the locks are held until the judging ends. The locks delay only operators
+    // who change the agency, and other processes that settle letters of the agency.
     let judging = async {
         yield_now().await;
         Batch::judged(arrivals, catalogue)

@@ -251,7 +251,7 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
 }
 
 /// Returns the charges and credits of those letters in the batch that belong to the same agency as the letter at `place` and take effect
-/// before it. They are in the order in which they take effect.
+/// before it. The result is in the order in which the letters take effect.
 fn before(batch: &[Case], place: usize) -> Vec<Movement> {
     let accepted = move |at: usize| match (&batch[at].decision, batch[at].agency()) {
         (Decision::Accepted { key, acceptance, .. }, Some(agency)) => Some((key, acceptance, agency)),

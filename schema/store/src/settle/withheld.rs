@@ -20,7 +20,8 @@ use crate::tables::definition::Definition;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of a table.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// First pause after a statement ran out of time. It is longer, because each further try may take as much time from other letters.
+/// First pause after a statement ran out of time. It is longer than the usual first pause, because each further try may take as much time
+/// from other letters.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
 /// Longest pause of a letter. It is long, because each try may take time from other letters.
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
@@ -38,8 +39,8 @@ const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
 const TRIAL_LOCK: Duration = Duration::from_secs(1);
 /// Shortest time limit of a statement that tries a table or letter again.
 const TRIAL_STATEMENT_MIN: Duration = Duration::from_secs(1);
-/// Longest time of a statement while the cause of a slow statement is searched for. It is not shorter, because other letters may have
-/// thousands of rows.
+/// Longest time of a statement while the cause of a slow statement is searched for. A shorter limit would also stop statements of sound
+/// letters with thousands of rows.
 const SEARCH_STATEMENT: Duration = Duration::from_secs(2);
 
 /// The tables and letters that wait. All batches of a settler share it.
@@ -217,7 +218,8 @@ pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
     StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-/// Returns the limits of statements that search for the cause of a fault. They are lower if the fault is that a statement took too long.
+/// Returns the limits of statements that search for the cause of a fault. If the fault is that a statement took too long, the limits are
+/// lower.
 pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
     let is_slow = fault.is_some_and(Fault::is_beside_other_work);
     shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })

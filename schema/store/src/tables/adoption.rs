@@ -2,7 +2,7 @@
 //!
 //! Adoption adds to the operators' table only the columns of provenance, two unique indexes (one record per agency, installation and
 //! number; one live record per legal key) and an index of the cancelled records. It also creates a view through which agencies read the
-//! table (`reading::login`). All of this is one transaction.
+//! table (`reading::login`). All of this happens in one transaction.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;

@@ -168,7 +168,7 @@ pub struct Definition {
     pub version: i32,
     /// Column whose values must be among the codes granted to the agency.
     pub scope_column: Option<String>,
-    /// Columns that together identify a record in law. They are unique among live records.
+    /// Columns that together identify a record in law. Their values are unique among live records.
     pub legal_key: Vec<String>,
     /// Policy for corrections.
     pub corrections: Corrections,

@@ -116,7 +116,7 @@ pub async fn found(
     Ok(operator)
 }
 
-/// Registers an office through the functions that operators use. They check the office and write the audit log.
+/// Registers an office through the functions that operators use, which check the office and write the audit log.
 ///
 /// # Errors
 /// The agency or its certificate is registered already; the database cannot be reached.

@@ -131,9 +131,9 @@ pub(super) struct Validities(HashMap<i32, Vec<Period>>);
 type Period = (DateTime<Utc>, DateTime<Utc>);
 
 impl Validities {
-    /// Reads the periods of validity of the other certificates of the rows' keys. They are needed only if a row's certificate is not valid
-    /// now, or if two rows have the same key identifier. Without these cases nothing is read, since one certificate that is valid now is
-    /// enough.
+    /// Reads the periods of validity of the other certificates of the rows' keys. These periods are needed only if a row's certificate is
+    /// not valid now, or if two rows have the same key identifier. Without these cases nothing is read, since one certificate that is valid
+    /// now is enough.
     pub async fn read<'a>(
         connection: &mut AsyncPgConnection,
         rows: impl Iterator<Item = &'a SignerRow>,

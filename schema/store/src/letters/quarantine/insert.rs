@@ -3,7 +3,7 @@
 //!
 //! Anybody who can send mail could fill the disk. So the bytes of strangers have a total, and each reason has a share of it: a flood for
 //! one reason cannot displace the evidence for another. Containers beyond the total are only counted, by day, reason and sender domain.
-//! They cause no stored bytes and no line of the journal, so nothing grows with the number of mails.
+//! Such containers cause no stored bytes and no line of the journal, so nothing grows with the number of mails.
 //!
 //! A poison letter that claims to come from a registered agency is kept even beyond the share of its reason, since it may be the only copy
 //! of the agency's records. A mail may also be the only copy if an agency signed one letter in it and not all of its other documents were

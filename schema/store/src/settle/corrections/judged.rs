@@ -75,8 +75,8 @@ pub(super) fn row_fault(
     }
 }
 
-/// Reads the values that a correction changes. It cannot change `Status`, so a letter may give `Status` only as 2, a validated record.
-/// `Numero` and the columns of provenance are set by the centre, so they count as unknown columns.
+/// Reads the values that a correction changes. A correction cannot change `Status`, so a letter may give `Status` only as 2, a validated
+/// record. `Numero` and the columns of provenance are set by the centre, so they count as unknown columns.
 fn changes(
     asked: &Asked,
     definition: &Arc<Definition>,

@@ -1,5 +1,5 @@
-//! A letter waits if it fails for a reason other than its bytes. It does not become poison, no other letter waits because of it, and it is
-//! settled once the cause is removed.
+//! A letter must wait if it fails for a reason other than its bytes. It must not become poison, no other letter may wait because of it, and
+//! it is settled once the cause is removed.
 
 use std::time::Duration;
 

@@ -33,8 +33,8 @@ pub async fn mark(
             ))
             .await?;
     }
-    // The index contains only cancelled records, which are few. It finds them by legal key when an office asks to certify a paper whose
-    // record is cancelled.
+    // The index contains only cancelled records, which are few. It serves offices that ask to certify a paper whose record is cancelled:
+    // the record is found by its legal key.
     let keys = legal_key.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(", ");
     let name = quoted(&index_name(relation_name, "_xm_cancelled"));
     connection
