@@ -190,7 +190,8 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     assert_eq!(count(&mut connection, BALANCE).await, 0, "nothing was done");
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
-    // Before the confirmation, a hurried user books the same slip with an amount below the limit.
+    // Before the confirmation, a hurried user books the same slip with an amount below the limit. The seen state has then changed, so the
+    // confirmation must fail.
     recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }

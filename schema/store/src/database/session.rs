@@ -20,8 +20,8 @@ pub async fn connect(
     let patience =
         if is_limited { Patience::of_statements(settings.statement_timeout) } else { Patience::without_limit() };
     let client = hosts.connect(patience).await?;
-    // An administrator may have chosen `remote_apply`, which promises more than `on`. The session reads and sets the value with SHOW and
-    // SET, because the login that reads records for agencies may call no functions.
+    // An administrator may have chosen `remote_apply`, which promises more than `on` and must not be weakened. The session reads and sets
+    // the value with SHOW and SET, because the login that reads records for agencies may call no functions.
     let durability = match shown(&client, "synchronous_commit").await?.as_deref() {
         Some("remote_apply") => "",
         _ => "SET synchronous_commit = on; ",

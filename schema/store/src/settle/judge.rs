@@ -11,7 +11,8 @@ use super::work::Work;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 
-/// The number of the first attempt at a letter. Only an operator's retry makes further attempts.
+/// The number of the first attempt at a letter. Further attempts are made only by an operator's retry, or by a decision about a held
+/// letter.
 const FIRST_ATTEMPT: i16 = 1;
 
 /// The key under which a verdict is stored.

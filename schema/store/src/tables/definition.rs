@@ -172,8 +172,8 @@ pub struct Definition {
     pub legal_key: Vec<String>,
     /// Policy for corrections.
     pub corrections: Corrections,
-    /// Whether the table contains results. For such a table, two people must agree to release held letters and to correct records, and one
-    /// of the two must belong to the election commission.
+    /// Whether the table contains results of an election. For such a table, two people must agree to release held letters and to correct
+    /// records, and one of the two must belong to the election commission.
     pub results: bool,
     /// Checks that rows of the table must satisfy.
     pub checks: Vec<Check>,

@@ -43,7 +43,6 @@ pub struct LoadFile {
 impl LoadFile {
     /// Reads a CSV file in UTF-8, with or without a byte order mark. The first line has the names of the columns. Fields are quoted as
     /// RFC 4180 says. Fields are separated by semicolons if the first line has a semicolon, otherwise by commas.
-    /// 4180. They are separated by semicolons if the first line has a semicolon, otherwise by commas.
     ///
     /// # Errors
     /// The octets are not a CSV file in UTF-8, or the file has no row.

@@ -55,7 +55,8 @@ impl Signer {
         self.validity.iter().any(|(not_before, not_after)| *not_before <= time && time - *not_after <= grace)
     }
 
-    /// Says whether a certificate of the key whose validity was not read may have been valid at a time.
+    /// Says whether the key may have another certificate that was valid at a time: no period of validity that was read contains the time,
+    /// and not all periods were read.
     pub fn may_be_valid_at(&self, time: DateTime<Utc>) -> bool {
         !self.has_every_validity && !self.is_valid_at(time)
     }

@@ -30,7 +30,7 @@ pub struct Adopted {
     pub legal_key: Vec<String>,
     /// Policy for corrections: `never`, `after_approval` or `by_agency`.
     pub corrections: String,
-    /// Whether the table is marked as containing results (of an election).
+    /// Whether the table is marked as containing results of an election.
     pub results: bool,
     /// Columns with the names of the areas that a row belongs to, from the largest area to the smallest.
     pub areas: Vec<String>,

@@ -40,8 +40,8 @@ pub struct TableFile {
     /// Policy for corrections.
     #[serde(default = "after_approval")]
     pub corrections: Corrections,
-    /// Whether the table contains results. For such a table, two people must agree to release held letters and to correct records, and one
-    /// of the two must belong to the election commission.
+    /// Whether the table contains results of an election. For such a table, two people must agree to release held letters and to correct
+    /// records, and one of the two must belong to the election commission.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub results: bool,
     /// Columns with the names of the areas that a row belongs to, from the largest area to the smallest.
