@@ -14,7 +14,7 @@ use crate::database::statement::Statement;
 pub struct Price {
     /// Amount in integer minor units.
     pub amount: i64,
-    /// Credit rule: the agency owes the amount, or the letter is refused.
+    /// Credit rule for an account without enough credit: the agency owes the amount, or the letter is refused.
     pub credit: Credit,
 }
 

@@ -1,4 +1,5 @@
-//! Finds stored records with the identity or legal key of a row in the batch, and says whether their content is the same.
+//! Finds stored records with the identity or legal key of a row in the batch, and says whether their content is the same. In this file, a
+//! record is held if it is stored in its table.
 //!
 //! A letter of 20 KB can contradict gigabytes of stored records. So PostgreSQL at first only compares. Then the stored versions of a few
 //! rows are fetched and shortened, within a bound for the whole batch (`held_bytes_max` of the settings).
