@@ -93,7 +93,7 @@ async fn only_a_confirmed_fingerprint_is_registered_and_only_once() {
         let error =
             certificates::register(&mut connection, &OPERATOR, number(1), &good, confirmation).await.unwrap_err();
         assert!(matches!(error, AdministrationError::FingerprintMismatch { .. }), "{error}");
-        // The error does not contain the right fingerprint, which somebody who only has the file does not know.
+        // The error does not contain the right fingerprint, because somebody who has only the file must not learn it.
         let told = error.to_string().to_lowercase();
         assert!(!told.contains(&hex::encode(&good.fingerprint)) && !told.contains(&spelled.join(":").to_lowercase()));
     }

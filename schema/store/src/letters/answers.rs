@@ -36,7 +36,7 @@ pub struct Answer {
     /// Id of the letter that the answer belongs to; `None` for a notice.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// Number of the attempt to process the letter, from 1, whose answer this is.
+    /// Number of the attempt to process the letter, from 1, to which the answer belongs.
     #[diesel(sql_type = SmallInt)]
     pub attempt: i16,
     /// Part of the answer that is sent next, from 1; 0 for the receipt alone.

@@ -16,7 +16,7 @@ pub struct LeasedAnswer {
     pub agency: i32,
     /// Id of the letter that the answer belongs to; `None` for a notice.
     pub letter_id: Option<Uuid>,
-    /// Number of the attempt to process the letter, from 1, whose answer this is.
+    /// Number of the attempt to process the letter, from 1, to which the answer belongs.
     pub attempt: i16,
     /// Part of the answer, from 1; 0 for the receipt alone.
     pub part: i16,

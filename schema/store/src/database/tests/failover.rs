@@ -51,7 +51,7 @@ impl Pair {
         connect(&self.url(at)).await.unwrap().batch_execute(statement).await.unwrap();
     }
 
-    /// Makes a pool over both hosts. The limit of its statements is so long that no test can wait for it.
+    /// Makes a pool over both hosts. The limit of its statements is so long that no test reaches it.
     fn database(&self) -> Database {
         let [first, second] = &self.ports;
         let mut settings =
