@@ -1,4 +1,4 @@
-//! Agencies: their data and status, their installations and scopes.
+//! Agencies: their data and status, their installations, and their scopes, which are the codes that they may send records for.
 
 mod addition;
 pub(crate) mod agency;

@@ -48,7 +48,7 @@ pub struct Approval {
     pub expires_at: DateTime<Utc>,
     /// State: `waiting`, `expired`, `confirmed`, `refused`, `changed` (the state in `seen` no longer held) or `withdrawn`.
     pub state: String,
-    /// Name of the user who decided; `None` before a decision, and where the asker withdrew.
+    /// Name of the user who decided; `None` before a decision, or if the asker withdrew.
     pub decided_by: Option<String>,
     /// Time of the decision or withdrawal; `None` before that.
     pub decided_at: Option<DateTime<Utc>>,
@@ -158,8 +158,8 @@ pub async fn ask(
         .await
 }
 
-/// Lists approvals, newest first. If `before` is given, only approvals with a lower number are listed. Only waiting approvals are listed,
-/// unless `with_decided`.
+/// Lists approvals, newest first. If `before` is given, only approvals with a lower number are listed. Decided approvals are listed only if
+/// `with_decided` is set.
 ///
 /// # Errors
 /// A fault of the database.
@@ -195,8 +195,8 @@ pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<Approva
 ///
 /// # Errors
 /// The approval does not exist; the approval is decided or expired; the decider is the asker; the asker has lost the right to ask; the
-/// `seen` state has changed, which ends the approval; the operation needs the commission and neither person belongs to it; an error of the
-/// operation itself; a fault of the database. The audit log records an asker's attempt to confirm his own approval.
+/// `seen` state has changed, which ends the approval; the operation needs a member of the election commission, and neither person is one;
+/// an error of the operation itself; a fault of the database. The audit log records an asker's attempt to confirm his own approval.
 pub async fn confirm(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -253,15 +253,16 @@ pub async fn refuse(
         .await
 }
 
-/// A waiting approval, locked and checked: the two people may decide it. `holds` says whether the `seen` state is unchanged.
+/// A waiting approval, locked and checked: asker and decider are two people who have the rights for it. `holds` says whether the `seen`
+/// state is unchanged.
 pub(crate) struct Judged {
     pub approval: Approval,
     approved: Approved,
     holds: bool,
 }
 
-/// Locks and checks a waiting approval whose operation the caller performs itself, since the operation needs more than `Act::perform` has,
-/// for example to process a letter again. The caller performs it in this transaction and then calls [`end`].
+/// Locks and checks a waiting approval whose operation the caller performs itself, because [`Act`] cannot perform it: for example, to
+/// process a letter again needs the settling code. The caller performs the operation in this transaction and then calls [`end`].
 ///
 /// # Errors
 /// The errors of [`confirm`]; if the `seen` state has changed, the caller must not commit the transaction.
@@ -308,7 +309,7 @@ pub(crate) async fn still_holds(
     }
 }
 
-/// Writes an audit line if an asker tried to confirm his own approval. Returns the error that it was given.
+/// Writes an audit line if an asker tried to confirm his own approval. Returns the error unchanged.
 async fn put_on_record(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -337,7 +338,7 @@ async fn judge_waiting(
     Ok(Judged { approval, approved, holds })
 }
 
-/// Ends an approval with the state confirmed or changed.
+/// Ends an approval with the state `confirmed` or `changed`.
 async fn close(
     connection: &mut AsyncPgConnection,
     decider: &Operator,

@@ -74,7 +74,7 @@ pub struct Database {
     settings: Arc<DatabaseSettings>,
 }
 
-/// Makes a connection of the pool on the runtime that the settings name.
+/// Makes a connection of the pool on the runtime that the settings name. Without such a runtime, the connection is made on the caller's.
 async fn connect_at_home(hosts: Arc<Hosts>, settings: Arc<DatabaseSettings>) -> ConnectionResult<AsyncPgConnection> {
     let Some(home) = settings.runtime.clone() else { return connect(&hosts, &settings, true).await };
     let connecting = home.spawn(async move { connect(&hosts, &settings, true).await });
@@ -82,7 +82,7 @@ async fn connect_at_home(hosts: Arc<Hosts>, settings: Arc<DatabaseSettings>) -> 
 }
 
 impl Database {
-    /// Checks the settings and makes an empty pool. This does not connect yet.
+    /// Checks the settings and makes an empty pool, without connecting yet.
     ///
     /// # Errors
     /// Settings that cannot work, or that would allow records on a network unencrypted.
@@ -97,10 +97,10 @@ impl Database {
             let (hosts, settings) = (Arc::clone(&for_setup), Arc::clone(&its_settings));
             async move { connect_at_home(hosts, settings).await }.boxed()
         });
-        // The URL stays out of the pool, whose errors and debug output would repeat it.
+        // The URL may contain a password. It stays out of the pool, whose errors and debug output would repeat it.
         let pool = Pool::builder(AsyncDieselConnectionManager::new_with_config("", manager))
             .max_size(settings.connections_max.max(1))
-            // The pool lends the connection that was used last, whose statements are prepared and whose buffers are large enough.
+            // The pool lends the connection that was used last: its statements are prepared, and its buffers are already large enough.
             .queue_mode(QueueMode::Lifo)
             .build()
             .map_err(|error| SettingsError::Tls(rustls::Error::General(error.to_string())))?;
@@ -178,12 +178,12 @@ impl Database {
         self.hosts.count()
     }
 
-    /// Returns how often the primary was found at another host than before.
+    /// Returns how often the primary moved to another host.
     pub fn primary_changes(&self) -> u64 {
         self.hosts.primary_changes()
     }
 
-    /// Returns the number of COMMITs whose answer never came, so that their outcome is unknown.
+    /// Returns the number of COMMITs whose answer never came. Whether these transactions were committed is unknown.
     pub fn unknown_commits(&self) -> u64 {
         self.hosts.unknown_commits()
     }
@@ -210,7 +210,7 @@ impl Database {
     }
 }
 
-/// Settings of the database on which promises of the server depend.
+/// Settings of the database that the server's promises depend on.
 #[derive(Clone, Debug, QueryableByName)]
 pub struct DatabaseReport {
     /// Version as a number, such as 150018 for 15.18.
@@ -234,13 +234,13 @@ pub struct DatabaseReport {
     /// Encoding of the database, which must be `UTF8`.
     #[diesel(sql_type = Text)]
     pub encoding: String,
-    /// Whether the database is a standby, which can only be read.
+    /// Whether the database is a standby, which cannot be written to.
     #[diesel(sql_type = Bool)]
     pub is_standby: bool,
 }
 
 impl DatabaseReport {
-    /// Returns a sentence for each setting that breaks a promise; empty where all settings keep the promises.
+    /// Returns a sentence for each setting that breaks a promise; empty if all settings keep the promises.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         let mut expect = |holds: bool, problem: String| {

@@ -1,4 +1,5 @@
-//! Figures of the sample `election`: states of stations, totals and missing stations. They are read from views that any SQL tool can read.
+//! Figures of the sample `election`: states of stations, totals and missing stations. The figures come from views that any SQL tool can
+//! read.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Integer, Nullable, Text};
@@ -8,10 +9,10 @@ use serde::Serialize;
 
 use crate::error::AdministrationError;
 
-/// States of a station, in order of precedence. Each station of the list is in exactly one state.
+/// States of a station, in order of precedence. Each station of the list of stations is in exactly one state.
 pub const STATES: [&str; 6] = ["contested", "held", "correcting", "flagged", "counted", "missing"];
 
-/// Number of stations of an election that are in one state.
+/// Number of stations of an election in one state.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct StateCount {
     /// Code of the election.
@@ -78,7 +79,7 @@ pub struct CandidateVotes {
     /// Code of the candidate.
     #[diesel(sql_type = Text)]
     pub candidate: String,
-    /// Name of the candidate; empty where the list has none.
+    /// Name of the candidate; empty if the list has none.
     #[diesel(sql_type = Text)]
     pub name: String,
     /// Number of votes.
@@ -86,7 +87,7 @@ pub struct CandidateVotes {
     pub votes: i64,
 }
 
-/// A station with neither an accepted nor a held result.
+/// A station whose result is neither accepted nor held.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Missing {
     /// Code of the election.
@@ -107,7 +108,7 @@ pub struct Missing {
     /// Telephone of the station's chief.
     #[diesel(sql_type = Nullable<Text>)]
     pub telephone: Option<String>,
-    /// Agency that may send the station's result; `None` where no scope has the station's code.
+    /// Agency that may send the station's result; `None` if no agency was granted the station's code.
     #[diesel(sql_type = Nullable<Integer>)]
     pub agency: Option<Matricule>,
     /// Telephone of the agency that may send the station's result.
@@ -115,14 +116,14 @@ pub struct Missing {
     pub agency_telephone: Option<String>,
 }
 
-/// Filter of missing stations, which are listed with the most registered voters first.
+/// Filter for missing stations. The stations are listed by number of registered voters, largest first.
 #[derive(Clone, Debug, Default)]
 pub struct MissingFilter {
     /// Only stations of this election.
     pub election: Option<String>,
     /// Only stations in this area, of any level.
     pub area: Option<String>,
-    /// Most stations to list; `None` for all.
+    /// Largest number of stations to list; `None` for all.
     pub limit: Option<i64>,
 }
 
@@ -177,7 +178,7 @@ macro_rules! areas {
 /// Counts the stations of each election, or of the given one, by state. A state without stations is absent.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn states(
     connection: &mut AsyncPgConnection,
     filter: &FiguresFilter,
@@ -199,7 +200,7 @@ pub async fn states(
 /// Returns the totals of each election, or of the given one, for the whole country or an area.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn totals(
     connection: &mut AsyncPgConnection,
     filter: &FiguresFilter,
@@ -224,7 +225,7 @@ pub async fn totals(
 /// Returns the votes of each candidate in the whole country or an area; the candidate with the most votes comes first.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn votes(
     connection: &mut AsyncPgConnection,
     filter: &FiguresFilter,
@@ -247,7 +248,7 @@ pub async fn votes(
 /// Lists the missing stations that pass the filter.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnknown`] where the sample is not installed; a fault of the database.
+/// [`AdministrationError::TableUnknown`] if the sample is not installed; a fault of the database.
 pub async fn missing(
     connection: &mut AsyncPgConnection,
     filter: &MissingFilter,

@@ -1,5 +1,5 @@
-//! Errors of administration. Each error has a stable code and parameters. Programs, logs and tests use the code; the console and the
-//! commands turn it into words in the language of the reader.
+//! Errors of administration. Each error has a stable code and parameters. Programs, logs and tests use the code. The console and the
+//! commands turn the code into words in the reader's language.
 
 mod book;
 mod invalid;
@@ -74,7 +74,7 @@ pub enum AdministrationError {
     },
     /// The certificate has unusual properties, which the operator must accept explicitly.
     CertificateConcerns(Vec<Concern>),
-    /// No certificate has the number, name or beginning of a fingerprint.
+    /// No certificate has this number, fingerprint or beginning of a fingerprint.
     CertificateUnknown(String),
     /// Several certificates match the beginning of a fingerprint.
     CertificateAmbiguous(String),
@@ -158,7 +158,7 @@ pub enum AdministrationError {
     RechargeNotLocked(Matricule),
     /// No message has the number, or it belongs to another agency.
     MessageUnknown(i64),
-    /// No installation of the agency has sent a letter yet, so no way to the agency is known.
+    /// No installation of the agency has sent a letter yet. A message is sent by the transport of the last letter, so it cannot be sent.
     AgencySilent(Matricule),
     /// None of the agencies that a broadcast names has sent a letter yet.
     NobodyToTell,
@@ -210,14 +210,14 @@ pub enum AdministrationError {
     UserExists(String),
     /// No user has the name.
     UserUnknown(String),
-    /// The last Superviseur would be lost, and nobody could make users any more.
+    /// The last Superviseur would be lost, and nobody could add users any more.
     SuperviseurLast,
-    /// The account of the machine belongs to a user already.
+    /// The account of the operating system belongs to a user already.
     AccountMapped {
         /// Name of the account.
         account: String,
     },
-    /// No account of the machine has the name, or the account belongs to no user.
+    /// The operating system has no account of this name, or the account belongs to no user.
     AccountUnknown(String),
     /// The account that runs the command belongs to no user.
     AccountUnmapped {
@@ -226,11 +226,11 @@ pub enum AdministrationError {
         /// Number of the account (uid).
         uid: u32,
     },
-    /// No account of the machine belongs to a user yet.
+    /// No account of the operating system belongs to a user yet.
     NobodyMapped {
         /// Name of the account that runs the command.
         account: String,
-        /// Superviseurs, one of whom may take the account.
+        /// Superviseurs, one of whom may have the account.
         superviseurs: Vec<String>,
     },
     /// The operation requires a higher privilege than the user has.
@@ -286,10 +286,10 @@ pub enum AdministrationError {
     },
     /// The keys of the program belong to another centre, or the program has no keys.
     KeysForeign {
-        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs of digits with colons; `None` where the database
+        /// SHA-256 of the certificate of the key that signs the centre's answers, in pairs of digits with colons; `None` if the database
         /// does not record it yet.
         centre: Option<String>,
-        /// SHA-256 of the certificate of a key that the program has instead, in pairs of digits with colons; `None` where it has no keys.
+        /// SHA-256 of the certificate of a key that the program has instead, in pairs of digits with colons; `None` if it has no keys.
         at_hand: Option<String>,
     },
     /// The program lacks a key of the centre, so it could not open letters for that key.
@@ -379,7 +379,8 @@ impl fmt::Display for AdministrationError {
 }
 
 impl AdministrationError {
-    /// Replaces the violation of a constraint by an error for the operator; `meanings` contains pairs of a constraint's name and its error.
+    /// Replaces a violated constraint by the error that an operator understands. `meanings` contains pairs of a constraint's name and its
+    /// error.
     pub(crate) fn explain(
         error: diesel::result::Error,
         meanings: Vec<(&str, AdministrationError)>,

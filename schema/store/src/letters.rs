@@ -1,5 +1,5 @@
-//! Stored letters: received letters with their outcomes, containers that were not accepted, and letters to be sent. Letters to be sent are
-//! answers and notices; no letter asks for a notice.
+//! Stored letters: received letters with their outcomes, containers that were not accepted, and letters to be sent. A letter to be sent is
+//! an answer to a letter, or a notice, which the centre sends on its own initiative.
 
 pub mod answers;
 pub mod collected;

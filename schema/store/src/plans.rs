@@ -24,9 +24,9 @@ pub struct Plan {
     pub name: String,
     /// Purpose of the plan, in a person's words.
     pub description: String,
-    /// Most records and keys that each agency of the plan may read in a day; absent where there is no limit.
+    /// Largest number of records and keys that each agency of the plan may read in a day; absent if there is no limit.
     pub read_acts_per_day: Option<i64>,
-    /// Most octets of answers' containers that each agency of the plan may read in a day; absent where there is no limit.
+    /// Largest number of octets of answers' containers that each agency of the plan may read in a day; absent if there is no limit.
     pub read_bytes_per_day: Option<i64>,
     /// Rights of the plan's agencies, one entry for each table.
     pub rights: Vec<PlanRight>,
@@ -154,7 +154,8 @@ async fn grant(connection: &mut AsyncPgConnection, plan: &str, edit: &RightEdit)
         rights::may_certify.eq(may_certify.as_str()),
         rights::certify_gives.eq(gives.as_str()),
     );
-    // The key is still on the column's former name: a conflict over (table_id, plan) would have no index.
+    // The primary key is over table_id and a column with the former name of `plan`, so PostgreSQL has no unique index over (table_id,
+    // plan). The constraint is therefore given by its name.
     diesel::insert_into(rights::table)
         .values((rights::table_id.eq(table_id), rights::plan.eq(plan), values))
         .on_conflict(on_constraint("rights_pkey"))

@@ -1,5 +1,5 @@
-//! Named places where tests make the program fail, and bugs that tests must find. A normal build contains neither: a place is an empty
-//! function, and no bug is active.
+//! Places where tests make the program fail, and bugs that tests must find. A normal build contains neither: a place is an empty function,
+//! and no bug is active.
 
 /// Marks a place where a test can make the thread panic or the process exit; see the crate `fail`.
 #[inline]
@@ -10,7 +10,7 @@ pub fn point(name: &str) {
     let _unused = name;
 }
 
-/// Says whether a test makes the step at this place fail, as a full disk would.
+/// Says whether a test makes the step with this name fail, as a full disk would.
 #[inline]
 pub fn is_made_to_fail(name: &str) -> bool {
     #[cfg(feature = "failpoints")]

@@ -1,8 +1,8 @@
 //! Reading for agencies: their rights, the staged answers of letters that are not settled yet, and the database login that reads.
 //!
-//! The crate `reader`, which depends on this one, reads the records. It stages the parts of an answer in its own transactions. The
-//! transaction that settles the letter marks the reading as settled, or leaves it unmarked if the letter cannot be paid. Unmarked readings
-//! are deleted after a day.
+//! The crate `reader`, which depends on this crate, reads the records. It stores the parts of an answer in its own transactions (staging).
+//! The transaction that settles the letter marks the reading as settled, or leaves it unmarked if the letter cannot be paid. Unmarked
+//! readings are deleted after a day.
 
 mod epoch;
 pub mod login;
@@ -33,9 +33,9 @@ pub enum Read {
 pub struct Staged {
     /// Key in `xm.readings`.
     pub id: Uuid,
-    /// The right under which the records were read. Absent where parts of an earlier answer to the agency are sent again.
+    /// The right under which the records were read. Absent if parts of an earlier answer to the agency are sent again.
     pub permit: Option<Permit>,
-    /// Number of records or answered keys, which determines the price; 0 where the reading is free.
+    /// Number of records or answered keys, which determines the price; 0 if the reading is free.
     pub acts: usize,
     /// Number of parts.
     pub parts: u16,

@@ -1,9 +1,9 @@
-//! Replicas: the processes that serve the centre together. Each tells the others every [`SEEN_EVERY`] that it lives.
+//! Replicas: the processes that serve the centre together. Each replica writes a sign of life into the database every [`SEEN_EVERY`].
 //!
-//! All times are the database's, so the clocks of the replicas' hosts need not agree. A replica that is silent for [`DEAD_AFTER`] is dead
-//! to the others: they free what it had leased, and share its mailboxes among themselves ([`assigned()`]). If it was only frozen, it finds
-//! its leases taken when it goes on, and the letters in its hands are settled twice at the same moment, which settling recognises. So
-//! nothing here is needed for correctness; it only decides who works.
+//! All times are the database's, so the clocks of the replicas' hosts need not agree. If a replica gives no sign for [`DEAD_AFTER`], the
+//! others treat it as dead: they end its leases, and share its mailboxes among themselves ([`assigned()`]). The replica may only have been
+//! frozen. When it continues, it finds its leases taken. Both it and the new holder may then settle the same letters; settling recognises
+//! this. So correctness does not depend on this module, which only decides which replica does the work.
 
 use std::time::Duration;
 
@@ -25,12 +25,12 @@ pub use list::{ListedReplica, list};
 
 /// Time between two signs of life.
 pub const SEEN_EVERY: Duration = Duration::from_secs(5);
-/// Silence after which a replica is dead to the others.
+/// Time without a sign of life after which the others treat a replica as dead.
 pub const DEAD_AFTER: Duration = Duration::from_secs(15);
-/// How long a replica that is gone stays in the list.
+/// Time for which a replica that has ended stays in the list.
 const LISTED_AFTER_ITS_END: &str = "1 day";
 
-/// A replica, as it tells of itself.
+/// A replica, as it describes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
     /// Identity of the process, which stays the same across restarts.
@@ -39,40 +39,41 @@ pub struct Replica {
     pub life: Uuid,
     /// Name that the operator gave the process, or its host's name.
     pub name: String,
-    /// Name of its host.
+    /// Name of the host.
     pub host: String,
     /// Boot id of the host's kernel.
     pub boot: String,
-    /// Path of its data folder.
+    /// Path of the process's data folder.
     pub data_folder: String,
     /// Version of the program.
     pub version: String,
     /// Leases that the process may take.
     pub leases: Vec<String>,
-    /// Digest of what all replicas should have configured alike.
+    /// Digest of the settings that should be the same for all replicas.
     pub configuration: String,
 }
 
-/// Whether a replica may work under its identity.
+/// Result of a replica's entry in the list of replicas.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// It may.
+    /// The replica is entered, and may work.
     Entered,
-    /// Another program lives under the same identity: its data folder was copied, or two processes were given one name.
+    /// Another running program has the same identity: its data folder was copied, or two processes were given one name.
     Twin(Twin),
 }
 
-/// The other program that lives under the same identity.
+/// The other program with the same identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Twin {
-    /// Name of its host.
+    /// Name of the other program's host.
     pub host: String,
-    /// Path of its data folder.
+    /// Path of the other program's data folder.
     pub data_folder: String,
 }
 
-/// Enters a replica that starts. A former life of the same process does not stand in its way once it is gone or dead, nor when it had the
-/// same data folder on the same running host: the lock of the folder shows that it has ended.
+/// Enters a replica that starts. An earlier run of the same process does not prevent this if it has ended or is dead. It does not prevent
+/// it either if it had the same data folder on the same running host: this process holds the lock of the folder, so the earlier run must
+/// have ended.
 ///
 /// # Errors
 /// A fault of the database.
@@ -80,7 +81,8 @@ pub async fn enter(connection: &mut AsyncPgConnection, replica: &Replica) -> Res
     tell(connection, replica, false, true).await
 }
 
-/// Tells the others that a replica lives, and whether it drains. A replica that was taken for dead is alive again.
+/// Writes a sign of life of a replica, and whether it is draining, that is, finishing its work before it ends. A replica that was treated
+/// as dead is alive again.
 ///
 /// # Errors
 /// A fault of the database.
@@ -125,12 +127,12 @@ async fn tell(
     let other = "SELECT host, data_folder FROM xm.replicas WHERE process = ?";
     let rows: Vec<(String, String)> =
         Statement::<(Text, Text)>::new(other, &[Bind::Uuid(replica.process)]).load(connection).await?;
-    // The row can only be missing if it was deleted between the two statements; the next attempt then finds no other life.
+    // The row is missing only if it was deleted between the two statements. The next attempt then succeeds.
     let (host, data_folder) = rows.into_iter().next().unwrap_or_default();
     Ok(Entry::Twin(Twin { host, data_folder }))
 }
 
-/// Ends a replica, and the leases that it still has.
+/// Records that a replica has ended, and ends its leases.
 ///
 /// # Errors
 /// A fault of the database.
@@ -151,14 +153,15 @@ async fn free(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), F
     Ok(())
 }
 
-/// Frees what dead replicas had leased, mailboxes and answers, and returns those replicas. Also forgets replicas that are gone for a day.
+/// Finds replicas that are dead, ends their leases of mailboxes and of answers, and returns their identities. Also deletes replicas that
+/// ended more than a day ago.
 ///
 /// # Errors
 /// A fault of the database.
 pub async fn bury(connection: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Fault> {
     connection
         .transaction(async |connection| {
-            // A row that another replica buries now is skipped; that other replica frees the leases.
+            // If another replica is doing this for the same dead replica now, its row is locked and is skipped here.
             let text = format!(
                 "WITH forgotten AS (DELETE FROM xm.replicas WHERE gone_at < now() - interval '{LISTED_AFTER_ITS_END}'),
                       dead AS (SELECT process FROM xm.replicas
@@ -178,8 +181,8 @@ pub async fn bury(connection: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Fault
         .await
 }
 
-/// Lists the replicas that share the leases now. A program of the former version has no row: it counts as alive while it holds a lease,
-/// with the leases that it holds.
+/// Lists the replicas to which leases may be assigned now. A program of the former version has no row. It counts as alive while it holds a
+/// lease, and as able to take only the leases that it holds.
 ///
 /// # Errors
 /// A fault of the database.

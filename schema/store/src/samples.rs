@@ -32,7 +32,7 @@ const SAMPLES: &[Sample] = &[
     },
 ];
 
-/// A definition file that explains every key, for operators who write a definition file of their own.
+/// A definition file with an explanation of every key, for operators who write a definition file of their own.
 pub const DEFINITION_FILE: &str = include_str!("../samples/tables.toml");
 
 /// Returns the names of the samples.

@@ -6,7 +6,8 @@
 //!          no database        under the agencies' locks      open transaction
 //! ```
 //!
-//! Each letter of the batch is a `Case`, which gathers on its way the letter's arrival, judgement, decision and key of the journal.
+//! Each letter of the batch is a `Case`, which gathers on its way the letter's arrival, judgement, decision and key of the journal. A
+//! letter's place is its index in the batch.
 //!
 //! Promises (SPEC 4). Each letter takes effect exactly once, because its verdict is a unique row of the same transaction. A letter takes
 //! effect whole or not at all. Letters of one installation take effect in the order of their sequence numbers. After a fault nothing is

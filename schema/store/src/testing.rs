@@ -1,5 +1,5 @@
 //! A real PostgreSQL for each test process, and a fresh migrated database for each test. This crate and the crates that depend on it use
-//! the module.
+//! this module in their tests.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -24,7 +24,7 @@ use crate::database::{Database, DatabaseSettings};
 use crate::people::{Operator, SystemAccount, sign_in_as_system_account};
 use crate::replicas::Replica;
 
-/// Makes a replica that tells nothing of its host.
+/// Makes a replica without data about its host.
 pub fn replica(process: Uuid) -> Replica {
     Replica {
         process,
@@ -50,8 +50,8 @@ pub struct TestCluster {
     databases: AtomicU32,
 }
 
-/// Makes settings in which a test may keep a transaction open, and its locks, for as long as it likes: on a loaded machine a test may be
-/// paused for longer than the program lets a transaction be idle.
+/// Makes settings in which a test may keep a transaction open, with its locks, for an hour. On a loaded machine a test may be paused for
+/// longer than the program lets a transaction be idle.
 fn patient(url: String) -> DatabaseSettings {
     DatabaseSettings { idle_in_transaction_timeout: Duration::from_secs(3600), ..DatabaseSettings::new(url) }
 }
@@ -109,7 +109,7 @@ impl TestCluster {
         self.cluster.url_of(&name)
     }
 
-    /// Returns the same database, with connections of the login that reads for agencies.
+    /// Returns the same database, with connections of the login that reads records for agencies.
     pub async fn reader_of(&self, database: &Database) -> Database {
         let mut connection = database.get().await.expect("the database answers");
         let names: Vec<String> = Statement::<Text>::new("SELECT current_database()::text", &[])

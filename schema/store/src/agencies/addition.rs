@@ -1,4 +1,4 @@
-//! Adding an agency with its account, and setting its status, which decides about its services.
+//! Adds an agency with its account, and sets an agency's status, which decides which services the agency may use.
 
 use diesel::dsl::max;
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ use crate::people::privilege::Operation;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewAgency {
-    /// Number of the agency; where absent, the next free number.
+    /// Number of the agency; if absent, the next free number.
     pub matricule: Option<Matricule>,
     /// Name of the agency.
     pub name: String,
@@ -30,14 +30,14 @@ pub struct NewAgency {
     /// Telephone number of the agency.
     #[serde(default)]
     pub telephone: String,
-    /// E-mail address for answers by mail; empty where the agency has no e-mail.
+    /// E-mail address for answers by mail; empty if the agency has no e-mail.
     #[serde(default)]
     pub email: String,
-    /// Name of the plan; `standard` where absent.
+    /// Name of the plan; `standard` if absent.
     pub plan: Option<String>,
-    /// Status from 0 to 3; 3 where absent.
+    /// Status from 0 to 3; 3 if absent.
     pub status: Option<i16>,
-    /// Amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units.
+    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
     #[serde(default)]
     pub credit_limit: i64,
 }

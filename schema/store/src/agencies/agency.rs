@@ -11,11 +11,11 @@ use serde::Serialize;
 use crate::database::schema::{accounts, agencies, plans};
 use crate::error::AdministrationError;
 
-/// Begin of an SQL expression that removes accents and case from a text, so that a search finds what people type on the telephone.
-/// Normalization to NFD makes each accent a separate character, which is removed before `lower`: in the private database's locale, `lower`
-/// changes only ASCII letters.
+/// Start of an SQL expression that removes accents and case from a text, so that a search finds a name whether or not the operator types
+/// its accents. Normalization to NFD makes each accent a separate character, which is removed before `lower`: in the private database's
+/// locale, `lower` changes only ASCII letters.
 const FOLD_OPENS: &str = "lower(regexp_replace(normalize(";
-/// End of the SQL expression that [`FOLD_OPENS`] begins.
+/// End of the SQL expression that [`FOLD_OPENS`] starts.
 const FOLD_CLOSES: &str = r", NFD), '[\u0300-\u036f]', '', 'g'))";
 
 /// An agency.
@@ -30,7 +30,7 @@ pub struct Agency {
     pub town: String,
     /// Telephone number of the agency.
     pub telephone: String,
-    /// E-mail address for answers by mail; empty where the agency has no e-mail.
+    /// E-mail address for answers by mail; empty if the agency has no e-mail.
     pub email: String,
     /// Name of the agency's plan.
     pub plan: String,
@@ -38,14 +38,14 @@ pub struct Agency {
     pub status: i16,
     /// Size of the largest container that the agency may send, in bytes.
     pub letter_bytes_max: i32,
-    /// Whether the agency may use AES-256-CBC.
+    /// Whether the agency may use AES-256-CBC, for older programs that do not know AES-256-GCM.
     pub cbc_allowed: bool,
     /// Time when the agency was added.
     pub created_at: DateTime<Utc>,
     /// Balance of the agency's account, in minor units.
     #[diesel(select_expression = accounts::balance)]
     pub balance: i64,
-    /// Amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units.
+    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
     #[diesel(select_expression = accounts::credit_limit)]
     pub credit_limit: i64,
 }
@@ -53,7 +53,7 @@ pub struct Agency {
 /// Conditions that select agencies for a list.
 #[derive(Clone, Debug, Default)]
 pub struct AgencyFilter {
-    /// Text that the name, town, e-mail or the six digits of the matricule contain; case and accents do not count.
+    /// Text that the name, the town, the e-mail or the six digits of the matricule contain; case and accents do not count.
     pub text: Option<String>,
     /// Status that the agencies have.
     pub status: Option<i16>,
@@ -63,7 +63,7 @@ pub struct AgencyFilter {
     pub in_debt: bool,
     /// Matricule after which the list begins.
     pub after: Option<Matricule>,
-    /// Most agencies that the list shows; 100 where absent.
+    /// Largest number of agencies that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 
@@ -126,8 +126,8 @@ pub async fn plans(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Ad
     Ok(plans::table.order(plans::name).select(plans::name).load(connection).await?)
 }
 
-/// Locks an agency's account. The lock waits for batches that contain letters of the agency, and later batches wait for the lock. So a
-/// change applies from the next batch on.
+/// Locks an agency's account. The lock waits for the batch that is settling letters of the agency, and later batches wait for the lock. So
+/// a change of the agency applies from the next batch on.
 pub(crate) async fn lock_account(
     connection: &mut AsyncPgConnection,
     agency: Matricule,

@@ -41,8 +41,8 @@ pub struct AgencyChange {
     /// Whether the agency may use AES-256-CBC from now on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cbc_allowed: Option<bool>,
-    /// New amount by which the account may fall below zero for services whose credit rule is `refuse`, in minor units. It is stored with
-    /// the account.
+    /// New amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused. It is
+    /// stored with the account.
     #[diesel(skip_update)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credit_limit: Option<i64>,

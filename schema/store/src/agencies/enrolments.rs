@@ -1,8 +1,8 @@
 //! One-time codes, by which a new installation enrols with a key that the centre does not know yet. An operator asks for a code and reads
 //! it out to the office. The code is shown only once.
 //!
-//! If the agency has or had a certificate, its code admits a further key. A code for a further key needs two people. The second person
-//! confirms a permit and sees no code; the program draws the code when the first person asks again.
+//! The code of an agency that has or had a certificate admits a further key. Such a code needs two people. The second person confirms a
+//! permit and sees no code; the program makes the code when the first person asks again.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -63,7 +63,7 @@ pub struct Listed {
     /// Time from which the code is no longer valid.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
-    /// State: `open`, `permitted` (no code drawn yet), `locked`, `used`, `replaced` or `expired`.
+    /// State: `open`, `permitted` (no code made yet), `locked`, `used`, `replaced` or `expired`.
     #[diesel(sql_type = Text)]
     pub state: String,
     /// Number of letters that gave a wrong code in the agency's name.
@@ -77,7 +77,7 @@ pub struct Listed {
 /// Makes a code for an agency, and ends the agency's open code. The code is returned only here; the database keeps its hash.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`] where the agency has or had a certificate and no permit is open; the agency does not exist; a
+/// [`AdministrationError::ApprovalNeeded`] if the agency has or had a certificate and no permit is open; the agency does not exist; a
 /// fault of the database.
 pub async fn code(
     connection: &mut AsyncPgConnection,
@@ -93,8 +93,8 @@ pub async fn code(
             locked_status(connection, agency).await?;
             let is_further = has_certificate(connection, agency).await?;
             if is_further && !has_permit(connection, agency).await? {
-                // The agency got its first certificate after the check above. Without the right to replace certificates, the operator may
-                // not ask for an approval.
+                // The agency got its first certificate after the check above, so an approval is needed. An operator without the right to
+                // replace certificates may not ask for one.
                 operator.may(Operation::CertificateReplace)?;
                 Approved::demand(None, || Act::EnrolmentCode { agency })?;
             }
@@ -108,8 +108,7 @@ pub async fn code(
         .await
 }
 
-/// Makes the permit for a code of a further key, in the name of the operator who confirms. Returns the time until which the permit is
-/// valid.
+/// Permits a code for a further key, in the name of the operator who confirms. Returns the time until which the permit is valid.
 pub(crate) async fn permit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -129,7 +128,8 @@ pub(crate) async fn permit_by(
         .await
 }
 
-/// Ends the agency's open code, and inserts a new code, or a permit if `sha256` is `None`. Returns the time until which it is valid.
+/// Ends the agency's open code, and inserts a new code, or a permit if `sha256` is `None`. Returns the time until which the code or permit
+/// is valid.
 async fn replace(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -158,7 +158,7 @@ async fn has_certificate(connection: &mut AsyncPgConnection, agency: Matricule) 
     is_there(connection, "SELECT EXISTS (SELECT FROM xm.certificates WHERE agency = ?)", agency).await
 }
 
-/// Says whether the agency has a valid permit for which no code was drawn yet.
+/// Says whether the agency has a valid permit for which no code was made yet.
 async fn has_permit(connection: &mut AsyncPgConnection, agency: Matricule) -> Result<bool, AdministrationError> {
     let text = "SELECT EXISTS (SELECT FROM xm.enrolment_codes WHERE agency = ? AND is_further AND code_sha256 IS NULL
                                 AND used_at IS NULL AND ended_at IS NULL AND expires_at > now())";

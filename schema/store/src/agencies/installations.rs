@@ -24,7 +24,7 @@ pub struct Installation {
     pub name: String,
     /// Highest sequence number of a stored letter.
     pub sequence_highest: i64,
-    /// Sequence number up to which letters have expired.
+    /// Sequence number up to which letters are refused, because their records of duplicates have been deleted.
     pub sequence_floor: i64,
     /// Time when the installation was added.
     pub created_at: DateTime<Utc>,

@@ -26,7 +26,7 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Most changes for which one run of `tell` queues notices.
+/// Largest number of changes for which one run of `tell` queues notices.
 const TOLD_MAX: i64 = 200;
 
 /// A change of a profile that an office asked for.
@@ -62,7 +62,7 @@ pub struct Change {
     /// State: `waiting`, `made` (without an operator), `confirmed`, `refused`, or `replaced` by a later change.
     #[diesel(sql_type = Text)]
     pub state: String,
-    /// Name of the operator who decided; `None` before a decision, and where the change needed no operator.
+    /// Name of the operator who decided; `None` before a decision, or if the change needed no operator.
     #[diesel(sql_type = Nullable<Text>)]
     pub decided_by: Option<String>,
     /// Time of the decision; `None` before a decision.
@@ -94,8 +94,8 @@ macro_rules! select_changes {
     };
 }
 
-/// Lists changes, newest first. If `before` is given, only changes with a lower number are listed. Only waiting changes are listed, unless
-/// `with_decided`.
+/// Lists changes, newest first. If `before` is given, only changes with a lower number are listed. Decided changes are listed only if
+/// `with_decided` is set.
 ///
 /// # Errors
 /// A fault of the database.
@@ -217,7 +217,7 @@ async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, 
     }
 }
 
-/// Checks a change again when it is confirmed, since the rules may have changed after the office asked for it.
+/// Checks the values again at the confirmation, since the rules may have changed after the office asked for the change.
 async fn check(connection: &mut AsyncPgConnection, set: &ProfileChange) -> Result<(), AdministrationError> {
     set.name.as_deref().map_or(Ok(()), check_name)?;
     set.town.as_deref().map_or(Ok(()), |town| check_line(InvalidValue::Town, town))?;
@@ -271,8 +271,8 @@ async fn decide(
     Ok(())
 }
 
-/// Queues the notice of one change for every installation of its agency, and marks the change as told. If several programs call this for
-/// one change, only one program queues notices. Returns how many notices were queued.
+/// Queues the notice of one change for every installation of its agency, and marks the change as notified. If several programs call this
+/// for one change, only one of them queues notices. Returns how many notices were queued.
 async fn tell_one(connection: &mut AsyncPgConnection, id: i64) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
     struct Told {

@@ -55,7 +55,7 @@ pub async fn grant(
     if column_name.is_empty() || codes.is_empty() {
         return Err(InvalidValue::Scope.into());
     }
-    // A code with a blank from the terminal or a spreadsheet would match no record.
+    // A code with a blank before or after it, copied from a terminal or a spreadsheet, would match no record.
     if codes.iter().any(|code| code.is_empty() || code.trim() != code || code.chars().any(char::is_control)) {
         return Err(InvalidValue::ScopeCodes.into());
     }
@@ -95,7 +95,7 @@ async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Resul
 
 /// Withdraws codes of a scope column from an agency. Returns how many of the codes the agency had.
 ///
-/// The case of `column_name` does not matter, and its table need not be adopted any more.
+/// The case of `column_name` does not matter. Its table need not be adopted any more.
 ///
 /// # Errors
 /// The agency does not exist; a fault of the database.

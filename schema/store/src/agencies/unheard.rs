@@ -6,7 +6,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use crate::database::fault::Fault;
 
-/// Numbers of agencies whose letters or answers fail; one agency may count in several numbers.
+/// Numbers of agencies whose letters or answers fail. One agency may be counted in several of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, QueryableByName)]
 pub struct Unheard {
     /// Number of agencies that are not suspended.
@@ -15,7 +15,7 @@ pub struct Unheard {
     /// Number of agencies that are not suspended and have no certificate that is valid now.
     #[diesel(sql_type = BigInt)]
     pub without_certificate: i64,
-    /// Number of agencies of status 3 without a code of any scope, if any adopted table has a scope column. All their records are refused.
+    /// Number of agencies of status 3 without a granted code, if any adopted table has a scope column. Records for such tables are refused.
     #[diesel(sql_type = BigInt)]
     pub without_grant: i64,
     /// Number of agencies without an e-mail address that have an installation whose last letter came by mail. Its answers are given up.

@@ -1,4 +1,4 @@
-//! Acts under approval: reads the state of the object that an act concerns, and performs the act exactly as it was asked for.
+//! Performs approved acts: reads the state of the object that an act concerns, and performs the act exactly as it was asked for.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};

@@ -33,8 +33,8 @@ fn needed<T: std::fmt::Debug>(refused: Result<T, AdministrationError>) -> Act {
     }
 }
 
-/// If `mbarga` may not do a registration alone, makes him ask for it and makes `ekane` confirm it. Adds both users. Returns the number of
-/// the certificate.
+/// Completes a registration: if it needed a second person, adds the users `mbarga` and `ekane`, makes `mbarga` ask for it and `ekane`
+/// confirm it. Returns the number of the certificate.
 pub(crate) async fn by_two(
     connection: &mut Connection,
     registered: Result<i32, AdministrationError>,
@@ -190,7 +190,8 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     assert_eq!(count(&mut connection, BALANCE).await, 0, "nothing was done");
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
-    // Before the confirmation, a hurried user books the same slip with an amount below the limit.
+    // Before the confirmation, a hurried user books the same slip with an amount below the limit. The seen state has then changed, so the
+    // confirmation must fail.
     recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }
@@ -246,8 +247,8 @@ async fn a_certificate_of_a_further_key_needs_two_and_a_renewed_one_does_not() {
     assert!(approval.parameters.get("certificate").is_none(), "people are told what names it");
     let confirmed = confirm(&mut connection, &mbome, approval.id).await.unwrap();
     assert_eq!(confirmed.result, json!({ "certificate": 3 }));
-    // If all certificates of an agency are revoked, a new certificate also needs two people: whoever says that the office lost its key may
-    // be a stranger.
+    // If all certificates of an agency are revoked, a new certificate also needs two people: the person who says that the office lost its
+    // key may be a stranger.
     crate::certificates::revoke(&mut connection, &ekane, "#3", "lost", None).await.unwrap();
     let act = needed(register(&mut connection, &nkolo, 1, &certificate(9)).await);
     let approval = ask(&mut connection, &nkolo, &act).await.unwrap();
@@ -294,8 +295,8 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
 #[tokio::test]
 async fn nobody_becomes_the_only_one_by_ending_the_other() {
     let (_database, mut connection, ekane, ..) = two().await;
-    // The account of `mbome`, the second Superviseur, has ended. `mbome` must still count, and `ekane` still needs a second person;
-    // otherwise a Superviseur could end the accounts of all others in order to act alone.
+    // The account of `mbome`, the second Superviseur, has ended. `mbome` must still count, so `ekane` still needs a second person.
+    // Otherwise a Superviseur could end the accounts of all others in order to act alone.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now() WHERE user_name = 'mbome'").await.unwrap();
     needed(users::add(&mut connection, &ekane, &user("zoe", Privilege::Superviseur)).await);
 }

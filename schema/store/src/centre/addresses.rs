@@ -2,7 +2,7 @@
 //! since its answers would come back to the centre as letters.
 //!
 //! The addresses are configured in files, one file for each program. Each program records its addresses in the database at its start and
-//! every day, so that whoever adds an agency can check all addresses. [`FREE_AFTER_DAYS`] after its last record, an address is free.
+//! every day, so that an agency's address can be compared with all of them. [`FREE_AFTER_DAYS`] after its last record, an address is free.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Integer, Text};
@@ -35,7 +35,7 @@ pub async fn record(connection: &mut AsyncPgConnection, addresses: &[String]) ->
     Ok(())
 }
 
-/// Finds agencies that have an address of the centre. They were added before the centre recorded the address.
+/// Finds agencies that have an address of the centre. Such an agency was added before the centre recorded the address.
 ///
 /// # Errors
 /// A fault of the database.

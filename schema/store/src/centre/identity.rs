@@ -60,7 +60,7 @@ impl Row {
     }
 }
 
-/// Reads the server.
+/// Reads the server's name, mode, currency and time zone.
 ///
 /// # Errors
 /// [`AdministrationError::ServerMissing`] before `init`; a fault of the database.

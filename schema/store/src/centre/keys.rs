@@ -1,8 +1,8 @@
-//! The record of the centre's keys in the database, which decides which programs may serve the database.
+//! The record of the centre's keys in the database. It decides which programs may serve this database.
 //!
-//! A program with keys of another centre can open no letter, but would remove all mails from the mailbox. A program without one of the keys
-//! would do so with the letters for that key. Neither program may serve. An agency may not have a key of the centre either: see
-//! [`crate::certificates::register`].
+//! A program with the keys of another centre cannot open any letter, but would still remove all mails from the mailbox. A program that
+//! lacks one of the keys would do this with the letters for that key. Neither program may serve. An agency may not have a key of the centre
+//! either: see [`crate::certificates::register`].
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Bytea};
@@ -35,7 +35,7 @@ pub enum Confirmed {
     AdoptedWithoutProof,
 }
 
-/// Lists the recorded keys: keys in use come first, and the key that signs is the first of them.
+/// Lists the recorded keys. Keys in use come first, and the first of them is the key that signs.
 ///
 /// # Errors
 /// A fault of the database.
@@ -90,8 +90,8 @@ async fn write_down(
         .await
 }
 
-/// Confirms that the program's keys are exactly the recorded keys. If no keys are recorded, the program's keys are recorded, unless the
-/// database has accepted letters and the keys open none of the latest. `opens` says whether the program's keys open a container. No
+/// Confirms that the program's keys are exactly the recorded keys. If no keys are recorded, the program's keys are recorded. The call fails
+/// if the database has accepted letters and the keys open none of the latest. `opens` says whether the program's keys open a container. No
 /// privilege is needed, since the program calls this at its start, under its own account.
 ///
 /// # Errors
@@ -128,7 +128,7 @@ pub async fn confirm(
         .await
 }
 
-/// Compares the program's keys with the recorded keys. The certificates of the keys may differ.
+/// Compares the program's keys with the recorded keys. The same key may have different certificates on the two sides.
 ///
 /// # Errors
 /// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`].
@@ -145,7 +145,8 @@ pub fn compare(recorded: &[CentreKey], at_hand: &[CentreKey]) -> Result<(), Admi
     }
 }
 
-/// Finds certificates of agencies that have a key of the centre. They were registered before the program refused such keys.
+/// Finds certificates of agencies that have a key of the centre. Such a certificate was registered before the program refused the centre's
+/// keys.
 ///
 /// # Errors
 /// A fault of the database.
@@ -163,7 +164,7 @@ pub async fn registered_for_agencies(
     Ok(found)
 }
 
-/// Fails if the key belongs to the centre, even if it is retired.
+/// Fails if the key belongs to the centre. A retired key of the centre counts too.
 pub(crate) async fn refuse_own(
     connection: &mut AsyncPgConnection,
     spki_sha256: &[u8],
@@ -180,8 +181,8 @@ fn foreign(centre: Option<&CentreKey>, at_hand: &[CentreKey]) -> AdministrationE
     }
 }
 
-/// Reads the containers of the latest accepted letters. Letters of strangers do not count, since anybody can write a letter that these keys
-/// open.
+/// Reads the containers of the latest accepted letters. Letters without a known sender are left out: anybody can write a letter that the
+/// centre's keys open.
 async fn latest_letters(connection: &mut AsyncPgConnection) -> Result<Vec<Vec<u8>>, Fault> {
     let text = format!("SELECT container FROM xm.originals ORDER BY journal_id DESC LIMIT {LETTERS_TRIED}");
     Ok(Statement::<Bytea>::new(&text, &[]).load(connection).await?)

@@ -143,8 +143,8 @@ async fn no_agency_has_an_address_of_the_centre_s_own() {
     run(&mut connection, "UPDATE xm.agencies SET email = 'Receipts@example.cm' WHERE matricule = 2").await;
     let given = centre::addresses::given_to_agencies(&mut connection).await.unwrap();
     assert_eq!(given, [(number(2), "Receipts@example.cm".to_owned())]);
-    // The addresses were last recorded 40 days ago, more than `FREE_AFTER_DAYS`. They no longer belong to the centre, so an agency may have
-    // one of them.
+    // The addresses were last recorded 40 days ago, which is more than `FREE_AFTER_DAYS`. So they no longer belong to the centre, and an
+    // agency may have one of them.
     run(&mut connection, "UPDATE xm.centre_addresses SET seen_at = now() - interval '40 days'").await;
     let new = NewAgency { email: "centre@example.cm".to_owned(), ..agency(3) };
     agencies::add(&mut connection, &OPERATOR, &new).await.unwrap();

@@ -1,4 +1,4 @@
-//! A certificate: the fields that are registered, its row in lists, and the concerns that an operator sees before it is registered.
+//! A certificate: the fields that are registered, its row in lists, and the concerns that an operator must accept before it is registered.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -20,7 +20,7 @@ pub struct CertificateFields {
     /// SHA-256 of the certificate's SubjectPublicKeyInfo; identifies the key in every certificate.
     #[serde(with = "hex")]
     pub spki_sha256: Vec<u8>,
-    /// Subject key identifier, by which letters identify their signer; computed from the key where the certificate has none.
+    /// Subject key identifier, by which letters identify their signer; computed from the key if the certificate has none.
     #[serde(with = "hex")]
     pub key_id: Vec<u8>,
     /// DER of the issuer's name.
@@ -79,7 +79,7 @@ pub struct Certificate {
     pub not_after: DateTime<Utc>,
     /// Time when the certificate was registered.
     pub registered_at: DateTime<Utc>,
-    /// Time when the certificate was revoked; `None` where it is not.
+    /// Time when the certificate was revoked; `None` if it is not revoked.
     pub revoked_at: Option<DateTime<Utc>>,
     /// Reason of the revocation.
     pub revoked_reason: Option<String>,
@@ -89,12 +89,12 @@ pub struct Certificate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "concern", rename_all = "snake_case")]
 pub enum Concern {
-    /// The certificate is not valid yet: letters that arrive before it is valid are refused.
+    /// The validity has not begun yet: letters that arrive before it begins are refused.
     NotYetValid {
         /// Beginning of validity.
         from: DateTime<Utc>,
     },
-    /// The certificate has ended: letters are refused.
+    /// The validity has ended: letters are refused.
     Ended {
         /// End of validity.
         at: DateTime<Utc>,

@@ -11,15 +11,15 @@ use crate::database::statement::{Bind, Statement};
 use crate::letters::notices;
 
 /// Numbers of days before a certificate's end at which its installations get a notice (SPEC 4, Certificates). An installation that first
-/// signs with the certificate 20 days before the end gets the notice of 30 days at once, and never the notice of 60 days.
+/// signs with the certificate 20 days before the end gets the notice for 30 days at once, and never the notice for 60 days.
 const DAYS_BEFORE: [i32; 5] = [60, 30, 14, 7, 1];
 
-/// Most notices that are queued after one query.
+/// Largest number of notices that are queued after one query.
 const TOLD_MAX: usize = 1000;
 
 /// Queues a notice for each installation whose certificate ends soon, once for each of `DAYS_BEFORE`. The certificate of an installation is
-/// that of the key that signed its letter with the highest number. If this key has several certificates, the last to end counts. Returns
-/// how many notices were queued.
+/// that of the key that signed its letter with the highest number. If this key has several certificates, the certificate that ends last
+/// counts. Returns how many notices were queued.
 ///
 /// # Errors
 /// A fault of the database; notices queued before the fault stay queued.
@@ -36,7 +36,7 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
             };
             told += usize::from(notices::queue(connection, to, &about, &content).await?.is_some());
         }
-        // If nothing was queued, another process has queued these notices and will queue the rest.
+        // If there were due notices but none was queued, another process has queued them and will queue the rest.
         if due.len() < TOLD_MAX || told == before {
             return Ok(told);
         }

@@ -25,7 +25,7 @@ pub struct CertificateFilter {
     pub ending_before: Option<DateTime<Utc>>,
     /// Number after which the list begins.
     pub after: Option<i32>,
-    /// Most certificates that the list shows; 100 where absent.
+    /// Largest number of certificates that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 
@@ -76,8 +76,8 @@ pub async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Cert
         let numbered: Option<Certificate> =
             certificates::table.find(id).select(Certificate::as_select()).first(connection).await.optional()?;
         let numbered = numbered.ok_or_else(unknown)?;
-        // Operations on a certificate may be irreversible, so digits that are a number and also begin another certificate's fingerprint are
-        // ambiguous.
+        // Operations on a certificate may be irreversible. So if digits are the number of one certificate and also begin the fingerprint of
+        // another, the call fails as ambiguous.
         return if begins.iter().any(|other| other.id != id) { Err(ambiguous()) } else { Ok(numbered) };
     }
     match <[Certificate; 1]>::try_from(begins) {
@@ -92,8 +92,7 @@ pub fn is_number(text: &str) -> bool {
     (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// Returns the first two certificates whose fingerprints begin with these digits; returns none if the digits are fewer than the least
-/// number.
+/// Returns the first two certificates whose fingerprints begin with these digits, or none if there are fewer than [`BEGINNING_MIN`] digits.
 async fn by_beginning(
     connection: &mut AsyncPgConnection,
     digits: &str,

@@ -1,5 +1,5 @@
-//! Issuing of certificates by the centre's authority, if its key is available. Otherwise the office's self-signed certificate is
-//! registered: letters are verified with the registered certificate, not with a chain.
+//! Issuing of certificates by the centre's authority, if its key is available. Without it, the office's self-signed certificate is
+//! registered. Both kinds work, since letters are verified with the registered certificate and not with a chain.
 
 use std::fmt;
 
@@ -36,9 +36,9 @@ pub trait CertificateIssuer: fmt::Debug + Send + Sync {
     fn issue(&self, issuing: &Issuing<'_>) -> Result<Vec<u8>, String>;
 }
 
-/// Returns the certificate to register for a key: the certificate that the authority issues, or the one that the office sent. The office's
-/// certificate is registered if issuing fails, or if it has no key identifier: letters then identify the certificate by issuer and serial
-/// number, which differ in an issued certificate.
+/// Returns the certificate to register for a key: the certificate that the authority issues, or the certificate that the office sent. The
+/// office's certificate is used if issuing fails, or if it has no key identifier. Letters identify a certificate without key identifier by
+/// issuer and serial number, and an issued certificate would have others.
 pub(crate) fn registered(
     issuer: Option<&dyn CertificateIssuer>,
     agency: Matricule,

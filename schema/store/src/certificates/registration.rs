@@ -44,7 +44,7 @@ pub async fn register(
     register_by(connection, operator, None, agency, certificate, confirmation).await
 }
 
-/// Registers a certificate: `approved` is `None` for one person alone, and the approval for the second person.
+/// Registers a certificate. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn register_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -185,8 +185,8 @@ async fn own_key(
 }
 
 /// Refuses a certificate whose key identifier, or whose issuer and serial number, belong to another key. The program finds a letter's
-/// signer by these values, and whoever makes a certificate can choose them freely. With the values of another signer, the letters of both
-/// could be judged by the wrong certificate.
+/// signer by these values, and the maker of a certificate can choose them freely. If two signers had the same values, the letters of one
+/// could be judged by the certificate of the other.
 async fn refuse_taken_names(
     connection: &mut AsyncPgConnection,
     certificate: &CertificateFields,

@@ -23,8 +23,8 @@ use signer::{SignerRow, Validities, select_signers};
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Age at which a cached signer is read again. If a key has several certificates, this replaces a certificate that has ended by one that is
-/// valid now. No letter waits for this: a letter is admitted if any certificate of its key was valid.
+/// Age at which a cached signer is read again. If a key has several certificates and the cached one has ended, the new reading chooses one
+/// that is valid now. No letter waits for this: a letter is admitted if any certificate of its key was valid.
 const SIGNER_AGE_MAX: Duration = Duration::from_secs(60);
 
 /// Signers by identifier, and certificates by their id in `xm.certificates`, each in a cache of at most `capacity` entries.
@@ -40,8 +40,8 @@ pub struct Signers {
     age_max: Duration,
 }
 
-/// Selects signers by key identifier. The subquery hides the array's length from the planner. Otherwise PostgreSQL would plan each call
-/// with an array of one element again.
+/// Selects signers by key identifier. The subquery hides the array's length from the planner. If PostgreSQL saw an array of one element, it
+/// would make a new plan for each call.
 const BY_KEY_ID: &str = select_signers!("c.key_id = ANY(ARRAY(SELECT unnest(?)))");
 /// Selects signers by serial number and issuer together. Many issuers have a certificate number 1, and a stranger's letter may contain any
 /// issuer.
@@ -186,8 +186,8 @@ fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Reads signers again, inside the caller's transaction, each with the periods of validity of all certificates of its key. The caller gives
-/// the signers of a batch whose cached revision is not their agency's, and the signers that were valid at their look-up but not when their
-/// letter arrived. Certificates never change, so the given certificates are not parsed again.
+/// two kinds of signers: those whose agency has a newer revision than the cached signer, and those that were valid at their look-up but not
+/// when their letter arrived. Certificates never change, so the given certificates are not parsed again.
 pub(crate) async fn reload(
     connection: &mut AsyncPgConnection,
     signers: &[&Signer],

@@ -45,7 +45,7 @@ async fn revoke(
     certificates::revoke(connection, &OPERATOR, &hex::encode(&certificate.fingerprint), "PC stolen", None).await
 }
 
-/// Counts certificates that are revoked although their key is not, or the reverse.
+/// Counts certificates that are revoked while their key is not, and certificates that are not revoked while their key is.
 const HALF_REVOKED: &str = "SELECT count(*) FROM xm.certificates JOIN xm.agency_keys k USING (spki_sha256)
      WHERE (k.revoked_at IS NULL) <> (certificates.revoked_at IS NULL)";
 
@@ -93,7 +93,7 @@ async fn only_a_confirmed_fingerprint_is_registered_and_only_once() {
         let error =
             certificates::register(&mut connection, &OPERATOR, number(1), &good, confirmation).await.unwrap_err();
         assert!(matches!(error, AdministrationError::FingerprintMismatch { .. }), "{error}");
-        // The error does not contain the right fingerprint, which somebody who only has the file does not know.
+        // The error does not contain the right fingerprint, because somebody who has only the file must not learn it.
         let told = error.to_string().to_lowercase();
         assert!(!told.contains(&hex::encode(&good.fingerprint)) && !told.contains(&spelled.join(":").to_lowercase()));
     }
@@ -178,7 +178,7 @@ async fn a_revocation_by_another_tool_is_the_key_s_too() {
     }
     let revision = "SELECT revision FROM xm.agencies WHERE matricule = 1";
     let before = value(&mut connection, revision).await;
-    // Plain statements revoke one certificate, as an older program does, and then a key, as an administrator does by SQL. Each time
+    // Plain statements revoke one certificate, as an older program does, and then a key, as an administrator may do by SQL. Each time
     // triggers must revoke the key together with all its certificates.
     run(
         &mut connection,
@@ -333,14 +333,14 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     let recorded: Vec<_> = keys.map(|(key, state, purpose)| crate::centre::tests::key(key, state, purpose)).to_vec();
     centre::keys::record(&mut connection, &OPERATOR, &recorded).await.unwrap();
     for key in [1, 2, 3, 4] {
-        // Another certificate of the same key, with other identifiers, is refused too.
+        // Another certificate of the centre's key, with other identifiers, is refused too.
         let error = register(&mut connection, 1, &certificate(key, key + 150)).await.unwrap_err();
         assert!(matches!(error, AdministrationError::KeyOfCentre { .. }), "{error}");
     }
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.agency_keys").await, 0);
     register(&mut connection, 1, &certificate(5, 50)).await.unwrap();
     assert_eq!(centre::keys::registered_for_agencies(&mut connection).await.unwrap(), []);
-    // The query finds a key of the centre that was registered for an agency in former times, until that certificate is revoked.
+    // An agency may have registered a key of the centre before this was forbidden. The query must find its certificate until it is revoked.
     run(&mut connection, "INSERT INTO xm.centre_keys (spki_sha256, purpose, state, algorithm, fingerprint, certificate,
                                       not_before, not_after)
         SELECT spki_sha256, 'letters', 'retired', algorithm, fingerprint, der, not_before, not_after FROM xm.certificates").await;

@@ -1,4 +1,4 @@
-//! Whether committed data is archived, as far as PostgreSQL itself knows. PostgreSQL does not know of backups by other tools.
+//! Whether committed data is archived, as far as PostgreSQL itself knows. Backups by other tools are not visible to PostgreSQL.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -1,8 +1,9 @@
-//! Which programs work with which migrations. During an upgrade, programs of two versions run side by side, and one of the former version
-//! may start again.
+//! Decides which programs work with which migrations. During an upgrade, programs of two versions run side by side, and a program of the
+//! former version may start again.
 //!
-//! The database keeps the kind of each migration (`xm.migrations`). A program works with migrations that it does not know as long as they
-//! are expansions. Contractions wait for the end of the programs that need what they remove.
+//! Each migration is an expansion, which programs of the former version tolerate, or a contraction, which removes something that older
+//! programs need. The database keeps the kind of each migration (`xm.migrations`). A program accepts migrations that it does not know if
+//! they are expansions. A contraction runs only when no program that needs the removed things is running.
 
 use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,17 +15,18 @@ use crate::replicas::DEAD_AFTER;
 /// A migration that removes what older programs need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contraction {
-    /// Version of the migration.
+    /// Number of the migration, such as `00000000000042`.
     pub version: &'static str,
-    /// Oldest version of the program that works without what the migration removes.
+    /// Oldest version of xmserver that works after the migration.
     pub since: &'static str,
 }
 
-/// The contractions among the migrations of this program; all others are expansions. A test compares the list with the first lines of the
-/// migrations.
+/// The contractions among this program's migrations; all other migrations are expansions. A test compares this list with the first lines of
+/// the migrations.
 pub const CONTRACTIONS: &[Contraction] = &[];
 
-/// Finds the first migration that this program does not know and cannot work with: the database does not say that it is an expansion.
+/// Finds the first migration that this program cannot work with: the program does not know it, and the database does not record it as an
+/// expansion.
 ///
 /// # Errors
 /// A fault of the database.
@@ -51,8 +53,8 @@ pub async fn first_unknown(
     Ok(first)
 }
 
-/// Lists the contractions that have to wait, because a program runs that is older than they allow. A program that holds a lease and has
-/// told no version is older than all.
+/// Lists the contractions that must wait because a running program is older than their `since`. A program that holds a lease but has
+/// reported no version counts as older than all versions.
 ///
 /// # Errors
 /// A fault of the database.
@@ -63,7 +65,7 @@ pub async fn waiting(
 ) -> Result<Vec<String>, Fault> {
     let missing: Vec<&Contraction> =
         contractions.iter().filter(|it| !applied.iter().any(|applied| applied == it.version)).collect();
-    // The tables of a new database are made by the migrations that are about to run.
+    // A new database does not have the tables yet: the migrations that are about to run create them. No program can be running on it.
     if missing.is_empty() || !exists(connection, "xm.replicas").await? {
         return Ok(Vec::new());
     }
@@ -86,14 +88,14 @@ pub async fn waiting(
         .collect())
 }
 
-/// Returns the statement that records the kinds of the known migrations.
+/// Returns the statement that records the kind of each known migration.
 pub fn recorded(known: &[String], contractions: &[Contraction]) -> String {
     let rows = known.iter().map(|version| match contractions.iter().find(|it| it.version == version) {
         Some(Contraction { since, .. }) => format!("('{version}', 'contract', '{since}')"),
         None => format!("('{version}', 'expand', NULL)"),
     });
     let rows: Vec<String> = rows.collect();
-    // Where the migration that makes the table is not among those of the caller, there is nothing to record.
+    // If the caller's migrations do not create the table `xm.migrations`, nothing is recorded.
     format!(
         "DO $$ BEGIN
              IF to_regclass('xm.migrations') IS NOT NULL THEN
@@ -110,7 +112,7 @@ async fn exists(connection: &mut AsyncPgConnection, relation: &str) -> Result<bo
     Ok(found == [true])
 }
 
-/// Returns the numbers of a version, for comparison; what is no number counts as 0.
+/// Splits a version into its numbers, so that versions can be compared. A part that is not a number counts as 0.
 fn numbers(version: &str) -> Vec<u32> {
     version.split('.').map(|number| number.parse().unwrap_or_default()).collect()
 }

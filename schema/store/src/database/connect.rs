@@ -20,7 +20,7 @@ use super::wire::{Wire, Wired};
 
 /// Time without traffic after which the kernel asks whether the other machine is still there, and the pause between two questions.
 const KEEPALIVE: Duration = Duration::from_secs(5);
-/// Number of such questions without an answer after which the kernel closes the connection.
+/// Number of unanswered questions after which the kernel closes the connection.
 const KEEPALIVES_MAX: u32 = 3;
 /// Longest time for which sent octets may stay without the other machine's acknowledgement.
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(10);
@@ -74,7 +74,7 @@ where
     drive(target, client, connection).await
 }
 
-/// Drives a connection in a task, and checks that the session can write, where the target wants that.
+/// Drives a connection in a task, and checks that the session can write, if the target demands this.
 async fn drive<S, T>(target: &Target, client: Client, connection: Connection<S, T>) -> Result<Client, ConnectionError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -106,7 +106,7 @@ pub async fn shown(client: &Client, setting: &str) -> Result<Option<String>, Con
     }))
 }
 
-/// Sets what lets the kernel notice that the other machine is gone.
+/// Sets the options by which the kernel notices that the other machine is gone.
 fn set_options(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);

@@ -60,7 +60,7 @@ pub enum Fault {
     /// PostgreSQL refused a statement, most often because of a trigger: either the row or this program is wrong.
     #[error("the database refused a statement ({sqlstate}): {message}")]
     Refused {
-        /// PostgreSQL's SQLSTATE; empty where PostgreSQL gave none.
+        /// PostgreSQL's SQLSTATE; empty if PostgreSQL gave none.
         sqlstate: String,
         /// PostgreSQL's message, without values.
         message: String,
@@ -104,7 +104,7 @@ impl Fault {
         matches!(self, Fault::Away(_) | Fault::NotAdmitted { .. })
     }
 
-    /// Says whether PostgreSQL answers but refuses the login. A program that starts then has wrong settings; a program that runs waits
+    /// Says whether PostgreSQL answers but refuses the login. At the start of a program, this means wrong settings. A running program waits
     /// until somebody repairs them.
     pub fn is_not_admitted(&self) -> bool {
         matches!(self, Fault::NotAdmitted { .. })
@@ -145,7 +145,8 @@ impl Fault {
         matches!(self, Fault::Constraint { .. } | Fault::Refused { .. } | Fault::Bug(_))
     }
 
-    /// Says whether PostgreSQL failed internally, or a foreign database failed that a trigger used. Such a fault is no rule about a row.
+    /// Says whether PostgreSQL failed internally, or a foreign database that a trigger used has failed. Such a fault does not mean that the
+    /// row breaks a rule.
     pub fn is_within(&self) -> bool {
         matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
     }
@@ -193,8 +194,8 @@ impl From<DieselError> for Fault {
 
 impl From<diesel::ConnectionError> for Fault {
     fn from(error: diesel::ConnectionError) -> Fault {
-        // A connection attempt sends no records, so the whole message may be shown. Whatever the cause, nothing can be done before somebody
-        // repairs it, and all work continues afterwards.
+        // A connection attempt sends no records, so the whole message may be shown. Every cause counts as away: nothing can be done until
+        // somebody repairs the cause, and then all work continues.
         let told = error.to_string();
         match sqlstate::of_hint(Some(&told)).and_then(|told| told.split_once(' ')) {
             Some((sqlstate, message)) if sqlstate.starts_with("28") || sqlstate == "3D000" => {
@@ -250,7 +251,7 @@ fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + S
     }
 }
 
-/// Cause of a fault, as the SQLSTATE shows it.
+/// Cause of a fault, according to the SQLSTATE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
     Away,
@@ -262,9 +263,8 @@ enum Cause {
 impl Cause {
     fn of(sqlstate: &str) -> Cause {
         match sqlstate {
-            // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has failed
-            // already; session or transaction that took too long, as those of a program do that was frozen and goes on. None of them
-            // depends on a row.
+            // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has already
+            // failed; session or transaction that took too long, as after a program was frozen. None of these depends on a row.
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" | "25P03" | "25P04" => Cause::Busy,
             // Read-only database, such as a standby or a primary that is demoted; pages that cannot be read.
             "25006" | "XX001" | "XX002" => Cause::Away,
@@ -301,7 +301,7 @@ fn without_values(message: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The parts of an error that diesel passes on.
+    /// The parts of an error that diesel's interface for database errors returns.
     struct Told {
         message: &'static str,
         hint: Option<String>,
@@ -351,7 +351,7 @@ mod tests {
         assert!(table.to_string().ends_with("(42P01): relation \"ecr.acte\" does not exist"), "{table}");
         let raised = fault("42P01", "the centre of \"Jean Mbarga\" does not exist", None);
         assert!(!raised.to_string().contains("Mbarga"), "{raised}");
-        // Messages with the quotation marks of several languages, with values that contain quotation marks, and a message that is cut off.
+        // The messages have the quotation marks of several languages. Some values contain quotation marks, and one message is cut off.
         for message in [
             "syntaxe en entrée invalide pour le type date : « Jean Mbarga »",
             "ungültige Eingabesyntax für Typ date: »Jean Mbarga«",

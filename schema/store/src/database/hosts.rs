@@ -1,12 +1,12 @@
-//! The hosts of the database, of which one is the primary. PostgreSQL's clients find the primary by asking each host in turn; this program
-//! also leaves a primary that no longer answers.
+//! The hosts of the database, one of which is the primary. Like PostgreSQL's clients, this program finds the primary by asking each host in
+//! turn. It also leaves a primary that no longer answers, which those clients do not do.
 //!
-//! The host that was good last is asked first, and every attempt has a deadline that covers the whole start of the session. A frozen host
-//! still accepts connections, so a deadline for the connection alone would not help.
+//! The program first asks the host that admitted the last session. Every attempt has a deadline that covers the whole start of the session.
+//! A frozen host still accepts connections, so a deadline for the connection alone would not help.
 //!
-//! A host becomes doubtful when it owes an answer and is silent ([`super::watch`]). It is then examined: where it admits a new session in
-//! time, it stays. Where it does not, and another host does, the program leaves it: all connections to it end at once, and what waited for
-//! them is tried again on the other host.
+//! If a host owes an answer and is silent ([`super::watch`]), the program examines it. The program keeps the host if it admits a new
+//! session in time. If it does not but another host does, the program leaves the silent host: all connections to it end at once, and the
+//! work that waited for its answers is tried again on the other host.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ use super::watch::{Patience, Watch, Watched};
 const ALONE: Duration = Duration::from_secs(5);
 /// Longest time to start a session on one of several hosts.
 const EACH: Duration = Duration::from_secs(3);
-/// Begin of the SQLSTATEs with which PostgreSQL refuses a login (class 28, invalid authorization specification).
+/// Start of the SQLSTATEs with which PostgreSQL refuses a login (class 28, invalid authorization specification).
 const NOT_ADMITTED: &str = "SQLSTATE 28";
 
 /// The hosts of one database, and what happened to their connections.
@@ -43,10 +43,10 @@ pub struct Hosts {
     unknown_commits: AtomicU64,
 }
 
-/// One host.
+/// One host, and the means to end its connections.
 #[derive(Default)]
 struct Place {
-    /// Ends all connections that were made before the program left the host. It is replaced then.
+    /// Cancelled when the program leaves the host, which ends all connections made before. A new token then replaces it.
     here: Mutex<CancellationToken>,
 }
 
@@ -69,7 +69,7 @@ impl Hosts {
         self.places.len()
     }
 
-    /// Returns how often the primary was found at another host than before.
+    /// Returns how often the primary moved to another host.
     pub fn primary_changes(&self) -> u64 {
         self.primary_changes.load(Ordering::Relaxed)
     }
@@ -79,10 +79,11 @@ impl Hosts {
         self.unknown_commits.load(Ordering::Relaxed)
     }
 
-    /// Starts a session on the host that was good last, or else on the next host that admits it.
+    /// Starts a session on the host that admitted the last one, or on the next host that admits it.
     ///
     /// # Errors
-    /// No host admits the session. With several hosts, the error has the words of all, or those of the host that refuses the login.
+    /// No host admits the session. With several hosts, the error contains the messages of all hosts; if one of them refuses the login, it
+    /// contains only that host's message.
     pub async fn connect(self: &Arc<Self>, patience: Patience) -> Result<Client, ConnectionError> {
         let (first, count) = (self.good.load(Ordering::Acquire), self.count());
         let mut failures = Vec::with_capacity(count);
@@ -126,7 +127,7 @@ impl Hosts {
         ConnectionError::BadConnection(each.collect::<Vec<_>>().join("; "))
     }
 
-    /// Notes that a host admitted a session. If another host was good before, its connections end.
+    /// Records the host that admitted a session. If the last session was on another host, the program leaves that host.
     fn prefer(&self, at: usize) {
         let before = self.good.swap(at, Ordering::AcqRel);
         if self.is_reached.swap(true, Ordering::AcqRel) && before != at {
@@ -167,7 +168,7 @@ impl Hosts {
 }
 
 impl Watched for Hosts {
-    /// Examines the host, unless an examination runs already. With only one host there is nothing to choose.
+    /// Examines a silent host, unless an examination is running. With only one host there is no choice to make.
     fn doubt(self: Arc<Self>, at: usize) {
         if self.count() < 2 {
             return;

@@ -1,13 +1,13 @@
-//! SQL identifiers from outside: which of them are admitted in a statement, and how they are quoted.
+//! Rules for SQL identifiers that come from outside: which of them may be part of a statement, and how they are quoted.
 //!
-//! Names in a statement come only from adopted tables, for which [`is_plain`] admitted them, and are quoted here. A column name of a letter
-//! is never put into a statement: the program looks it up, and uses the table's own spelling.
+//! Names in a statement come only from adopted tables, whose names [`is_plain`] checked at adoption, and are quoted here. A column name of
+//! a letter is never put into a statement: the program looks it up, and uses the table's own spelling.
 
-/// Most octets of an identifier. PostgreSQL silently cuts off longer identifiers.
+/// Largest number of octets of an identifier. PostgreSQL silently cuts off longer identifiers.
 const NAME_BYTES_MAX: usize = 63;
 
-/// Says whether a name is admitted in statements and letters: it has only letters, digits and `_`, so no quotation marks and no question
-/// marks.
+/// Says whether a name may be part of statements and letters. A name may have only letters, digits and `_`, since a quotation mark or a
+/// question mark could change a statement.
 pub fn is_plain(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_alphabetic() || first == '_')

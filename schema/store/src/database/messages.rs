@@ -19,7 +19,8 @@ const FIELD_SQLSTATE: u8 = b'C';
 const FIELD_HINT: u8 = b'H';
 /// Type octet of the field with the routine of PostgreSQL's source that made the message.
 const FIELD_ROUTINE: u8 = b'R';
-/// Routine that waits, in a COMMIT, until the standby has the commit. Its warnings say that it stopped waiting.
+/// Routine of PostgreSQL in which a COMMIT waits until the standby has the commit. A warning from this routine says that the wait was given
+/// up.
 const WAIT_FOR_STANDBY: &[u8] = b"SyncRepWaitForLSN";
 
 /// Reads a length: a number of four octets, the most significant octet first.
@@ -27,7 +28,8 @@ pub fn length(octets: &[u8]) -> usize {
     octets.iter().fold(0, |length, octet| length << 8 | usize::from(*octet))
 }
 
-/// Lists the fields of a complete ErrorResponse or NoticeResponse, each with its type and its value; `None` where the message is malformed.
+/// Lists the fields of a complete ErrorResponse or NoticeResponse, each with its type and its value. Returns `None` if the message is
+/// malformed.
 fn fields(message: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     let mut rest = message.get(HEADER_BYTES..)?;
     let mut fields = Vec::new();

@@ -1,13 +1,13 @@
-//! Migrations: bring the control schema to this program's version, with any number of replicas starting at once.
+//! Migrations: they bring the control schema to this program's version. Any number of replicas may start at once.
 //!
 //! A published migration never changes. Programs of the former version continue to work while a migration runs (`-- expand`), and wait only
-//! for its locks; they also start beside it, since the database says what each migration is (`compatibility`). What only older programs
-//! need is removed by a contraction (`-- contract since VERSION`), which waits until no program older than that version runs. An index on a
-//! table that grows with the letters (`xm.letters`, `xm.originals`, `xm.journal`, `xm.entries`, `xm.quarantine`, `xm.flags`) is therefore
-//! made CONCURRENTLY, in a migration of one statement. The folder of that migration has a `metadata.toml` with `run_in_transaction =
-//! false`. PostgreSQL cannot make such an index on a partitioned table: the migration uses `CREATE INDEX … ON ONLY` for the parent, one
-//! CONCURRENTLY for each partition, and `ALTER INDEX … ATTACH PARTITION`. If a migration was interrupted, its invalid index is dropped
-//! before the next attempt.
+//! for its locks. Such programs may also start after the migration, since the database records the kind of each migration
+//! (`compatibility`). Things that only older programs need are removed by a contraction (`-- contract since VERSION`), which waits until no
+//! program older than VERSION is running. An index on a table that grows with the number of letters (`xm.letters`, `xm.originals`,
+//! `xm.journal`, `xm.entries`, `xm.quarantine`, `xm.flags`) must not block writers for long. The index is therefore made CONCURRENTLY, in a
+//! migration of one statement. The folder of that migration has a `metadata.toml` with `run_in_transaction = false`. PostgreSQL cannot make
+//! such an index on a partitioned table: the migration uses `CREATE INDEX … ON ONLY` for the parent, one CONCURRENTLY for each partition,
+//! and `ALTER INDEX … ATTACH PARTITION`. If a migration was interrupted, its invalid index is dropped before the next attempt.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub enum MigrateError {
         /// Version of the migration that this program does not know.
         found: String,
     },
-    /// The last program that migrated the database is older than this program.
+    /// The database lacks migrations of this program: it was last migrated by an older one.
     #[error(
         "the database lacks {missing} of this program's migrations: start `xmserver run` of this version, which runs them, and try again"
     )]
@@ -65,7 +65,7 @@ pub enum MigrateError {
     /// The task that ran the migrations was ended.
     #[error("the migration was interrupted: {0}")]
     Interrupted(#[from] tokio::task::JoinError),
-    /// The database cannot be reached, or refuses the statement.
+    /// The database cannot be reached, or refuses a statement.
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -130,8 +130,8 @@ impl Database {
         while !try_lock(&mut connection).await? {
             tokio::time::sleep(LOCK_PAUSE).await;
         }
-        // The table of applied migrations is in schema `xm`, not in `public`. The schema is created only if it is missing: where an
-        // administrator created it, the program's login may lack the right to create schemas.
+        // The table of applied migrations is in schema `xm`, not in `public`. The schema is created only if it is missing: if an
+        // administrator has created it, the program's login may lack the right to create schemas.
         let missing = diesel::sql_query("SELECT 1 AS number WHERE to_regnamespace('xm') IS NULL")
             .get_result::<Number>(&mut connection)
             .await
@@ -161,8 +161,8 @@ impl Database {
         Ok(count)
     }
 
-    /// Refuses a database that a newer program has migrated, or that lacks migrations of this program: a command would find columns
-    /// missing, or would omit values that the newer version needs. A database without any migration is accepted.
+    /// Refuses a database that a newer program has migrated, or that lacks migrations of this program. On such a database a command would
+    /// find columns missing, or would omit values that the newer version needs. A database without any migration is accepted.
     ///
     /// # Errors
     /// [`MigrateError::DatabaseNewer`], [`MigrateError::DatabaseOlder`]; a database that cannot be reached.
@@ -195,7 +195,7 @@ impl Database {
     }
 }
 
-/// Lists the applied migrations, newest first; empty where no program has migrated the database.
+/// Lists the applied migrations, newest first. The list is empty if no program has migrated the database.
 async fn applied_versions(connection: &mut AsyncPgConnection) -> Result<Vec<String>, MigrateError> {
     let exists: Vec<Version> = diesel::sql_query(
         "SELECT relname::text AS version FROM pg_class WHERE oid = to_regclass('xm.__diesel_schema_migrations')",

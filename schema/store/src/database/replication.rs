@@ -1,4 +1,4 @@
-//! What PostgreSQL says of its standbys.
+//! Counts the standbys that PostgreSQL reports.
 
 use diesel::QueryableByName;
 use diesel::sql_types::{BigInt, Bool};
@@ -7,12 +7,12 @@ use diesel_async::RunQueryDsl;
 use super::Database;
 use super::fault::Fault;
 
-/// Standbys that commits wait for.
+/// Result of counting the standbys that commits wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standbys {
-    /// The number of connected standbys of which a commit waits for at least one.
+    /// Number of connected synchronous standbys. A commit waits for at least one of them.
     Synchronous(i64),
-    /// The login may not see them: it lacks the role `pg_read_all_stats`.
+    /// The login lacks the role `pg_read_all_stats`, so PostgreSQL does not show it the standbys.
     Hidden,
 }
 

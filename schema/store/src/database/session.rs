@@ -11,7 +11,7 @@ use super::connect::shown;
 use super::hosts::Hosts;
 use super::watch::Patience;
 
-/// Connects and sets the session's settings. Statements have no limit of time where `is_limited` is false.
+/// Connects and sets the session's settings. If `is_limited` is false, statements have no time limit.
 pub async fn connect(
     hosts: &Arc<Hosts>,
     settings: &DatabaseSettings,
@@ -20,15 +20,15 @@ pub async fn connect(
     let patience =
         if is_limited { Patience::of_statements(settings.statement_timeout) } else { Patience::without_limit() };
     let client = hosts.connect(patience).await?;
-    // An administrator may have chosen `remote_apply`, which promises more than `on`. SHOW and SET are open to the login that reads too,
-    // which may call no function for this.
+    // An administrator may have chosen `remote_apply`, which promises more than `on` and must not be weakened. The session reads and sets
+    // the value with SHOW and SET, because the login that reads records for agencies may call no functions.
     let durability = match shown(&client, "synchronous_commit").await?.as_deref() {
         Some("remote_apply") => "",
         _ => "SET synchronous_commit = on; ",
     };
     let mut connection = AsyncPgConnection::try_from(client).await?;
     let limit = |limit: Duration| if is_limited { limit.as_millis() } else { 0 };
-    // The warning that a COMMIT stopped waiting for the standby must reach the program, so warnings are not suppressed.
+    // The program must see the warning that a COMMIT stopped waiting for the standby, so warnings are not suppressed.
     let session = format!(
         "{durability}SET client_min_messages = warning; SET statement_timeout = {}; SET lock_timeout = {};
          SET idle_in_transaction_session_timeout = {}; SET TimeZone = 'UTC'",

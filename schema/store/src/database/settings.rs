@@ -18,12 +18,12 @@ const PORT: u16 = 5432;
 /// How to reach a database.
 #[derive(Clone)]
 pub struct DatabaseSettings {
-    /// URL of the database: `postgresql://user:password@host/database`, or with the folder of a unix socket as host (percent-encoded).
-    /// Several hosts are divided by commas; the program works with the one that can be written.
+    /// URL of the database: `postgresql://user:password@host/database`. The host may be the folder of a unix socket (percent-encoded).
+    /// Several hosts are separated by commas; the program works with the host that can be written to.
     pub url: String,
     /// PEM file of the certificate authorities that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
-    /// Most connections that this process opens.
+    /// Largest number of connections that this process opens.
     pub connections_max: usize,
     /// Name of the program that `pg_stat_activity` shows.
     pub application_name: String,
@@ -33,10 +33,12 @@ pub struct DatabaseSettings {
     pub statement_timeout: Duration,
     /// Longest wait of a statement for a lock.
     pub lock_timeout: Duration,
-    /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks. The letters of an agency
-    /// wait for its account: if a program is frozen in the midst of one, other replicas go on with the next after this time.
+    /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks. A program that freezes
+    /// during a transaction keeps the accounts of the batch's agencies locked. After this time, other replicas can settle further letters
+    /// of these agencies.
     pub idle_in_transaction_timeout: Duration,
-    /// Runtime on which the pool's connections are driven; where absent, that of whoever needs a further one.
+    /// Runtime on which the pool's connections are driven. Without it, a connection is driven on the runtime of the task that caused it to
+    /// be made.
     pub runtime: Option<Handle>,
 }
 
@@ -98,7 +100,7 @@ pub enum SettingsError {
     Tls(#[from] rustls::Error),
 }
 
-/// Checked settings, ready to connect with.
+/// Checked settings, ready for connecting.
 pub(super) struct Target {
     pub config: tokio_postgres::Config,
     /// Configuration of TLS, if TLS is used. `sslmode` is then `require`, and the host's name is always verified.
@@ -122,14 +124,15 @@ impl Target {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name(&settings.application_name);
-        // Of several hosts, one is the primary. The others are standbys, on which nothing can be written.
+        // If there are several hosts, one is the primary. The others are standbys, which cannot be written to, so the session must be
+        // read-write.
         if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         Ok(Target { config, tls })
     }
 
-    /// Returns the port of one of the hosts. The URL has one port for each host, or one for all.
+    /// Returns the port of one of the hosts. The URL has one port for each host, or one port for all.
     pub fn port(&self, at: usize) -> u16 {
         let ports = self.config.get_ports();
         ports.get(at).or(ports.first()).copied().unwrap_or(PORT)

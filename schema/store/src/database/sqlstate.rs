@@ -1,4 +1,4 @@
-//! How a fault gets the SQLSTATE of its error.
+//! Passes the SQLSTATE of an error on to the fault that is made of it.
 //!
 //! Only the SQLSTATE distinguishes a trigger's exception from a database that cannot be used: messages are in the server's language, and a
 //! trigger can raise any message. diesel passes on all parts of an error except the SQLSTATE (its pull request 5232 is to change that), and

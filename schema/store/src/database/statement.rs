@@ -3,7 +3,7 @@
 //! PostgreSQL would parse a `diesel::sql_query` again at every call. Settling runs the same dozen texts for every batch, so it uses
 //! [`Statement`]. A text that is written in this crate is prepared at its first use. A text that is built of quoted identifiers for the
 //! columns of a letter is prepared when it is used often (`kept`). Values never become text. Each `?` stands for a value, except within
-//! quotes and comments. Instead of PostgreSQL's operators that contain a `?`, use the functions with the same effect.
+//! quotes and comments. PostgreSQL's operators that contain a `?` cannot be used; their functions can.
 
 mod kept;
 
@@ -20,12 +20,11 @@ use diesel::sql_types::{
 use sdc::letter::Matricule;
 use uuid::Uuid;
 
-/// Most bytes of containers in one statement. Each connection of tokio-postgres keeps two buffers of the size of the largest statement that
-/// it ever sent. Without a bound, many connections would use much memory.
+/// Largest number of bytes of containers in one statement. Each connection of tokio-postgres keeps two buffers of the size of the largest
+/// statement that it ever sent. Without a bound, many connections would use much memory.
 pub const STATEMENT_BYTES_MAX: usize = 1 << 20;
 
-/// Divides items into runs, each for one statement. A run has at most [`STATEMENT_BYTES_MAX`] bytes, or consists of one item that is
-/// larger.
+/// Divides items into runs, each for one statement. A run has at most [`STATEMENT_BYTES_MAX`] bytes, or consists of one larger item.
 pub fn runs<T>(items: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = items;
     std::iter::from_fn(move || {
@@ -126,20 +125,20 @@ pub struct Statement<'a, Row = ()> {
 }
 
 impl Bind<'_> {
-    /// Makes a time in whole seconds, for `make_interval(secs => ?::double precision)`.
+    /// Makes a value in whole seconds, for `make_interval(secs => ?::double precision)`.
     pub fn seconds(time: Duration) -> Bind<'static> {
         Bind::Bigint(i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
     }
 }
 
 impl<'a, Row> Statement<'a, Row> {
-    /// Makes a statement of a text written in this crate and its values, one for each `?`. The content of a letter may not be part of the
+    /// Makes a statement from a text written in this crate and its values, one for each `?`. The content of a letter may not be part of the
     /// text, and may not select one of several texts.
     pub fn new(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
         Statement::joined(text, binds, true)
     }
 
-    /// Makes a statement of a text that was built for the columns of a letter, and the values of that text.
+    /// Makes a statement from a text that was built for the columns of a letter, and its values.
     pub fn of_columns(text: &'a str, binds: &'a [Bind<'a>]) -> Statement<'a, Row> {
         Statement::joined(text, binds, kept::is_kept(text))
     }

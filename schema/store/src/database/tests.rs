@@ -29,7 +29,7 @@ async fn count(database: &Database, from: &str) -> i64 {
         .count
 }
 
-/// On a full disk, PostgreSQL refuses every write that makes a file longer, and answers everything else.
+/// On a full disk, PostgreSQL refuses every write that makes a file longer, and accepts all other statements.
 #[tokio::test]
 async fn a_database_without_room_is_away_though_it_answers() {
     let database = TestCluster::shared().await.database().await;
@@ -95,8 +95,8 @@ async fn statements_sent_together_are_done_in_order_also_where_some_must_be_prep
     let mut connection = database.connect_alone().await.unwrap();
     connection.batch_execute("CREATE SEQUENCE turn").await.unwrap();
     let texts: Vec<String> = (0..16).map(|at| format!("SELECT nextval('turn') + 0 * {at}")).collect();
-    // The connection runs every third statement once now, and so has it prepared. The other statements are prepared when all are sent
-    // together; the order must hold in spite of this.
+    // The connection runs every third statement once now, so these are prepared. The other statements are prepared when all are sent
+    // together. The order must hold in spite of this.
     for text in texts.iter().step_by(3) {
         drop(Statement::<BigInt>::new(text, &[]).load::<i64>(&mut connection).await.unwrap());
     }
@@ -179,7 +179,7 @@ async fn a_transaction_left_open_is_taken_out_of_the_pool() {
         .batch_execute("INSERT INTO xm.agencies (matricule, name, email) VALUES (1, 'a', 'a@b.c')")
         .await
         .unwrap();
-    // The timeout drops the running transaction, as the end of a task does.
+    // The timeout drops the running transaction, as the end of an actor's task does.
     let cancelled = tokio::time::timeout(
         std::time::Duration::from_millis(50),
         connection.transaction(async |connection| {

@@ -1,10 +1,11 @@
-//! The watch over one connection: how long PostgreSQL may be silent while it owes an answer.
+//! Watches one connection: PostgreSQL may not be silent for too long while it owes an answer.
 //!
-//! A server can be frozen, or the network can swallow its packets, while the connection stays open. Without a deadline of this program, a
-//! statement would then wait for ever. PostgreSQL's own `statement_timeout` does not help, because the frozen server keeps it.
+//! A server can freeze, or the network can lose its packets, while the connection stays open. Without a deadline in this program, a
+//! statement would then wait for ever. PostgreSQL's own `statement_timeout` does not help, because the frozen server would have to enforce
+//! it.
 //!
-//! The watch counts the requests that the driver sends and the answers that PostgreSQL ends. While an answer is owed, a silence first makes
-//! the host doubtful ([`Watched`]), and later ends the connection.
+//! The watch counts the requests that the driver sends and the answers that PostgreSQL completes. While an answer is missing, a first
+//! silence makes the program examine the host ([`Watched::doubt`]). A longer silence ends the connection.
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,41 +21,41 @@ use super::messages::{HEADER_BYTES, LENGTH_BYTES, length};
 
 /// Silence after which the host is examined.
 const DOUBT: Duration = Duration::from_secs(2);
-/// Time beyond a statement's own limit that PostgreSQL has to tell that it cancelled the statement.
+/// Time that PostgreSQL has, after a statement's own limit, to report that it cancelled the statement.
 const GRACE: Duration = Duration::from_secs(5);
-/// Longest silence during a COMMIT, which waits for the standby without a limit of PostgreSQL.
+/// Longest silence during a COMMIT. PostgreSQL itself has no limit for a COMMIT that waits for the standby.
 const COMMIT: Duration = Duration::from_secs(120);
-/// The statement that commits, as every part of this program writes it.
+/// The text with which every part of this program commits.
 const COMMIT_TEXT: &[u8] = b"COMMIT";
 /// Type octet of the message Query, a request of one or several statements as text.
 const QUERY: u8 = b'Q';
-/// Type octet of the message Sync, which ends a request of messages for a prepared statement.
+/// Type octet of the message Sync, which ends the group of messages that run a prepared statement.
 const SYNC: u8 = b'S';
 
-/// What is told of a connection.
+/// Receiver of a watch's reports about its connection.
 pub trait Watched: Send + Sync {
-    /// The host at this place owes an answer and is silent.
+    /// Called when the host at position `at` owes an answer and is silent.
     fn doubt(self: Arc<Self>, at: usize);
-    /// A connection has ended while it owed the answer to a COMMIT.
+    /// Called when a connection ends while the answer to a COMMIT is missing.
     fn note_unknown_commit(&self);
 }
 
 /// Longest silences of PostgreSQL while it owes an answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// Longest silence during any statement but COMMIT; `None` where a statement may take as long as it likes.
+    /// Longest silence during any statement but COMMIT; `None` if a statement may take any time.
     statement: Option<Duration>,
     /// Longest silence during a COMMIT.
     commit: Duration,
 }
 
 impl Patience {
-    /// Makes the patience for a session whose statements have this limit.
+    /// Makes the patience for a session whose statements have the time limit `limit`.
     pub fn of_statements(limit: Duration) -> Patience {
         Patience { statement: Some(limit + GRACE), commit: COMMIT }
     }
 
-    /// Makes the patience for a session whose statements have no limit, such as migrations.
+    /// Makes the patience for a session whose statements have no time limit, such as migrations.
     pub fn without_limit() -> Patience {
         Patience { statement: None, commit: COMMIT }
     }
@@ -63,21 +64,21 @@ impl Patience {
 /// The watch over one connection.
 pub struct Watch {
     hosts: Arc<dyn Watched>,
-    /// Place of the host among the hosts.
+    /// Position of the host in the list of hosts.
     at: usize,
     patience: Patience,
-    /// Ends when the program has left the host.
+    /// Completes when the program has left the host.
     left: Pin<Box<WaitForCancellationFutureOwned>>,
     requests: Requests,
     /// Time of the last octet in either direction.
     active: Instant,
-    /// Time at which the host is examined next if the silence lasts.
+    /// Time at which the host is examined next, if the silence lasts until then.
     doubt: Instant,
     sleep: Pin<Box<Sleep>>,
 }
 
 impl Watch {
-    /// Begins the watch over a connection to the host at this place. `left` ends when the program leaves the host.
+    /// Begins the watch over a connection to the host at position `at`. `left` completes when the program leaves the host.
     pub fn over(hosts: Arc<dyn Watched>, at: usize, left: WaitForCancellationFutureOwned, patience: Patience) -> Watch {
         let now = Instant::now();
         Watch {
@@ -92,13 +93,13 @@ impl Watch {
         }
     }
 
-    /// Notes octets that were sent.
+    /// Records octets that were sent.
     pub fn sent(&mut self, octets: &[u8]) {
         self.requests.pass(octets);
         self.become_active();
     }
 
-    /// Notes that octets have arrived, and how many answers ended with them.
+    /// Records that octets have arrived, and how many answers they completed.
     pub fn heard(&mut self, answers: usize) {
         let ended = answers.min(self.requests.owed.len());
         self.requests.owed.drain(..ended);
@@ -110,7 +111,8 @@ impl Watch {
         self.doubt = self.active + DOUBT;
     }
 
-    /// Ends with an error when the silence is too long, or when the program has left the host. Wakes the task for either.
+    /// Returns an error when the silence is too long, or when the program has left the host. Until then, registers the task to be woken for
+    /// either event.
     pub fn poll_silence(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.left.as_mut().poll(context).is_ready() {
             let text = "the program has left the host of this connection";
@@ -133,7 +135,7 @@ impl Watch {
                 self.doubt = now + DOUBT;
             }
             let next = patience.map_or(self.doubt, |patience| self.doubt.min(self.active + patience));
-            // A timer that is too early costs one useless wake; to move it at every octet would cost more.
+            // A timer that is too early costs one useless wake. Moving it at every octet would cost more.
             if self.sleep.is_elapsed() || self.sleep.deadline() > next {
                 self.sleep.as_mut().reset(next);
             }
@@ -152,7 +154,7 @@ impl Drop for Watch {
     }
 }
 
-/// A request to which PostgreSQL owes the answer.
+/// A request whose answer is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Request {
     /// The start of the session, or any statement but COMMIT.
@@ -160,11 +162,11 @@ enum Request {
     Commit,
 }
 
-/// Finds the requests in the octets that the driver sends. PostgreSQL answers them in their order.
+/// Finds the requests in the octets that the driver sends. PostgreSQL answers requests in the order in which they were sent.
 #[derive(Default)]
 struct Requests {
     owed: VecDeque<Request>,
-    /// Whether the first message has been seen. It has no type octet.
+    /// Whether the first message was seen. The first message of a connection has no type octet.
     is_started: bool,
     /// The header of the current message, as far as it was sent.
     header: Vec<u8>,
@@ -191,7 +193,7 @@ impl Requests {
         }
     }
 
-    /// Begins a message where its header is complete.
+    /// Begins the next message if its header is complete.
     fn begin(&mut self) {
         let header_bytes = if self.is_started { HEADER_BYTES } else { LENGTH_BYTES };
         if self.header.len() < header_bytes {
@@ -208,7 +210,7 @@ impl Requests {
         self.header.clear();
     }
 
-    /// Reads the text of a Query as far as it decides what the Query is.
+    /// Reads the beginning of a Query's text, until it is known whether the Query is a COMMIT.
     fn read_text(&mut self, body: &[u8]) {
         let Some(text) = &mut self.text else { return };
         text.extend(body.iter().take(COMMIT_TEXT.len() - text.len()));
@@ -241,7 +243,7 @@ mod tests {
         message(0, b"user\0xmserver\0\0").split_off(1)
     }
 
-    /// Counts the commits whose outcome is unknown.
+    /// A receiver that counts the commits whose outcome is unknown.
     #[derive(Default)]
     struct Counted(AtomicU64);
 

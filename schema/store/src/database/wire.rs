@@ -1,11 +1,12 @@
-//! The stream between tokio-postgres and PostgreSQL. It reads the borders of the messages in both directions, and does what the driver does
-//! not do:
+//! The stream between tokio-postgres and PostgreSQL. It finds the borders of the messages in both directions, and does three things that
+//! the driver does not do:
 //! - Each ErrorResponse gets its SQLSTATE as hint ([`super::sqlstate`]).
 //! - The stream fails when PostgreSQL warns that a COMMIT stopped waiting for the standby. The driver ignores the warning and reports a
 //!   successful commit, which a failover may undo.
 //! - The stream fails when PostgreSQL owes an answer and is silent for too long, or when the program has left the host ([`super::watch`]).
 //!
-//! Whoever waits for an answer then gets the fault that the database is away. The outcome of a COMMIT is unknown in all these cases.
+//! After such a failure, every statement that waits for an answer gets the fault that the database is away. The outcome of a COMMIT is then
+//! unknown.
 
 use std::io;
 use std::pin::Pin;
@@ -51,7 +52,7 @@ impl<S> Wire<S> {
             if message[0] == ERROR_RESPONSE {
                 self.ready.extend(with_sqlstate_as_hint(message));
             } else if is_end_of_wait(message) {
-                // What follows says that the COMMIT is done.
+                // The next octets say that the COMMIT is done. The reader must not get them.
                 self.is_unreplicated = true;
                 return;
             } else {
@@ -69,8 +70,8 @@ impl<S> Wire<S> {
         self.ready.drain(..step);
     }
 
-    /// Passes on octets that have arrived at the end of the buffer, except an ErrorResponse or NoticeResponse and what follows it. Returns
-    /// whether the reader gets any of these octets now.
+    /// Passes on octets that have arrived at the end of the buffer. An ErrorResponse or NoticeResponse, and all octets after it, are kept
+    /// until it is complete. Returns whether the reader gets any octets now.
     fn arrive(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let new = &buffer.filled()[before..];
         let passed = if self.held.is_empty() { self.frames.pass(new) } else { Some(0) };
@@ -91,12 +92,12 @@ struct Frames {
     left: usize,
     /// The header of the current message, as far as it has arrived.
     header: Vec<u8>,
-    /// Number of requests to which PostgreSQL has ended its answer.
+    /// Number of answers that PostgreSQL has completed since the watch was last told.
     answers: usize,
 }
 
 impl Frames {
-    /// Passes over octets up to the first ErrorResponse or NoticeResponse, and returns the position where it begins.
+    /// Passes over octets up to the first ErrorResponse or NoticeResponse, and returns the position where this message begins.
     fn pass(&mut self, octets: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < octets.len() {
@@ -165,7 +166,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             Poll::Pending => return this.watch.poll_silence(context).map(Err),
         };
         this.watch.sent(&octets[..written]);
-        // The driver reads before it writes. So the time for the answer begins here, and no read would wake the driver.
+        // The driver reads before it writes, so after this write no read would start the timer. The time for the answer therefore begins
+        // here.
         match this.watch.poll_silence(context) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(written)),

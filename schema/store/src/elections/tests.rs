@@ -14,7 +14,8 @@ use crate::tables::examine::tests::lab::{AGENCY, Lab, OPERATOR};
 
 const BUREAUX: [&str; 7] = ["B1", "B2", "B3", "B4", "B5", "B6", "B7"];
 
-/// Makes an election of eight stations and two candidates. The agency may send results of the first seven; no agency has the eighth.
+/// Makes an election of eight stations and two candidates. The agency may send the results of the first seven stations; no agency may send
+/// that of the eighth.
 async fn country() -> Lab {
     let lab = Lab::empty().await;
     let mut connection = lab.world.connection().await;
@@ -94,7 +95,7 @@ async fn correct(lab: &mut Lab, bureau: &str) -> Receipt {
 async fn each_station_is_in_one_state_and_sums_have_only_what_is_in_the_tables() {
     let mut lab = country().await;
     assert_eq!(lab.send(&result(1, 100, 60, [40, 20])).await.verdict, Verdict::Accepted);
-    // The result has another number of registered voters than the list, which gives a flag.
+    // The result's number of registered voters differs from the station list, which gives a flag.
     let receipt = lab.send(&result(2, 205, 60, [10, 50])).await;
     assert_eq!((receipt.verdict, receipt.flags[0].check.as_str()), (Verdict::Accepted, "registered_differs"));
     // The 306 signatures exceed the list's 300 voters by more than the allowance of five.
@@ -104,7 +105,7 @@ async fn each_station_is_in_one_state_and_sums_have_only_what_is_in_the_tables()
     assert_eq!(lab.send(&result(4, 400, 60, [30, 30])).await.verdict, Verdict::Accepted);
     let refusal = lab.send(&result(4, 400, 60, [60, 0])).await.refusal.unwrap();
     assert_eq!(refusal.code, RefusalCode::Conflict);
-    // The correction waits for approval.
+    // The correction waits for an approval.
     assert_eq!(lab.send(&result(5, 500, 60, [5, 55])).await.verdict, Verdict::Accepted);
     assert_eq!(correct(&mut lab, "B5").await.verdict, Verdict::Held);
 
@@ -185,7 +186,7 @@ async fn the_sample_catches_what_each_of_its_checks_is_for() {
     }
     let refusal = lab.send(&one_of_two.to_string()).await.refusal.unwrap();
     assert_eq!(refusal.faults[0].expected, "all rows of VoixCandidat 1 (1) = all rows of CandidatElection 2 (2)");
-    // Fifteen more ballots than signatures give a flag; sixteen hold the letter.
+    // Fifteen ballots more than signatures give a flag; sixteen hold the letter.
     let receipt = lab.send(&result(2, 200, 60, [75, 0])).await;
     assert_eq!((receipt.verdict, receipt.flags[0].check.as_str()), (Verdict::Accepted, "ballots_within_signatures"));
     let receipt = lab.send(&result(3, 300, 60, [76, 0])).await;
@@ -222,7 +223,7 @@ async fn scanned_minutes_are_those_that_the_result_names() {
     let second = jpeg(2);
     let receipt = lab.send(&page(2, &first, &second, &second)).await;
     assert_eq!((receipt.verdict, receipt.flags), (Verdict::Accepted, vec![]));
-    // Minutes whose digest the result does not name give a flag.
+    // A result names the digest of each page of its minutes. A page whose digest it does not name gives a flag.
     let receipt = lab.send(&page(3, &second, &second, &second)).await;
     assert_eq!((receipt.verdict, receipt.flags[0].check.as_str()), (Verdict::Accepted, "minutes_of_result"));
     let third = jpeg(3);

@@ -1,4 +1,4 @@
-//! Books: the journal, the quarantine, the held letters and the flags, whose entries operators identify by number.
+//! Books: the journal, the quarantine, the held letters and the flags. Operators identify their entries by number.
 
 /// A book in which the program searched for an entry by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,9 +7,9 @@ pub enum Book {
     Journal,
     /// Quarantine of containers not accepted.
     Quarantine,
-    /// Letters that are or were held.
+    /// Letters that are held, or were held and are decided.
     Held,
-    /// Flags of accepted letters.
+    /// Flags: failed checks of accepted letters.
     Flags,
 }
 

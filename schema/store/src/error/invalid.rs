@@ -29,33 +29,33 @@ macro_rules! invalid_values {
 }
 
 invalid_values! {
-    /// An amount of money is 1 or more.
+    /// An amount of money is from 1 to a maximum.
     Amount {
         /// Largest amount, in minor units.
         max: i64
     } = "amount";
-    /// A limit of recharges is an amount of 0 or more.
+    /// A limit of recharges is an amount from 0 to a maximum.
     RechargeLimit {
         /// Largest limit, in minor units.
         max: i64
     } = "recharge_limit";
-    /// A batch has 1 or more vouchers.
+    /// A batch has from 1 to a maximum of vouchers.
     Vouchers {
-        /// Most vouchers of a batch.
+        /// Largest number of vouchers of a batch.
         max: i32
     } = "vouchers";
-    /// Vouchers end at a time to come, within five years.
+    /// Vouchers expire at a time in the future, within five years.
     VoucherEnd = "voucher_end";
     /// The sequence number of a letter is 1 or more.
     LetterNumber = "letter_number";
-    /// The text of a message has lines without other control characters, and is not empty.
+    /// The text of a message is not empty, and its only control characters are line breaks.
     Message {
-        /// Most characters of the text.
+        /// Largest number of characters of the text.
         chars_max: usize
     } = "message";
     /// A note has a limited length.
     Note {
-        /// Most characters of the note.
+        /// Largest number of characters of the note.
         chars_max: usize
     } = "note";
     /// An agency's limit for a letter, in bytes, is within the server's bounds.
@@ -80,17 +80,17 @@ invalid_values! {
     Reason = "reason";
     /// An explanation is text on one line, and not empty.
     Explanation {
-        /// Most characters of the explanation.
+        /// Largest number of characters of the explanation.
         chars_max: usize
     } = "explanation";
     /// A file of reference data is CSV in UTF-8, with names of columns and at least one row.
     LoadFile = "load_file";
-    /// A file to be loaded is the one that the approval names.
+    /// The file to be loaded is the file that the approval names.
     LoadFileOther {
         /// SHA-256 of the file that the approval names, in hexadecimal.
         sha256: String
     } = "load_file_other";
-    /// A check to be waived is one of those that hold the letter.
+    /// A check to be waived is one of the checks that hold the letter.
     CheckWaived {
         /// Checks that hold the letter.
         known: Vec<String>
@@ -118,9 +118,9 @@ invalid_values! {
         /// Services that may have a price.
         known: Vec<&'static str>
     } = "service";
-    /// A rule of credit is `owe` or `refuse`.
+    /// A credit rule is `owe` or `refuse`.
     CreditRule = "credit_rule";
-    /// A price is an amount of minor units from 0 on, within a bound.
+    /// A price is an amount of minor units from 0 to a maximum.
     Price = "price";
     /// A user's name has 2 to 32 characters of a-z, 0-9, point, underscore and hyphen.
     UserName = "user_name";

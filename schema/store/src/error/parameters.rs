@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::AdministrationError;
 
 impl AdministrationError {
-    /// Returns the parameters that a sentence about the error contains; null where there are none. Members never change, but a later
-    /// version may add members.
+    /// Returns the parameters that a sentence about the error contains; null if there are none. The names of the parameters never change,
+    /// but a later version may add parameters.
     pub fn parameters(&self) -> Value {
         match self {
             AdministrationError::AgencyUnknown(agency)

@@ -14,11 +14,11 @@ use crate::database::statement::Statement;
 pub struct Price {
     /// Amount in integer minor units.
     pub amount: i64,
-    /// Rule of credit: the agency owes the amount, or the letter is refused.
+    /// Credit rule for an account without enough credit: the agency owes the amount, or the letter is refused.
     pub credit: Credit,
 }
 
-/// A tariff in the form of a rule for prices.
+/// A tariff, reduced to the members that determine prices.
 #[derive(Clone, Debug)]
 struct Rule {
     plan: Option<String>,
@@ -31,7 +31,8 @@ struct Rule {
     valid_to: Option<DateTime<Utc>>,
 }
 
-/// The tariffs that are valid now, that ended at most a day ago, or that begin later.
+/// The tariffs that are valid now, ended at most a day ago, or begin later. A letter is priced by the tariff at its arrival, which may be
+/// up to a day ago.
 #[derive(Clone, Debug)]
 pub struct Prices(Vec<Rule>);
 
@@ -57,7 +58,8 @@ struct Row {
 
 impl Row {
     /// Reads the tariff. Returns `None` for a service that this program does not know: a newer program may have added it, or somebody may
-    /// have mistyped it. `check` reports such a tariff. This program accepts no letter for that service.
+    /// have mistyped it. `check` reports such a tariff. The tariff prices nothing, since this program accepts no letter for an unknown
+    /// service.
     fn read(self) -> Result<Option<Rule>, Fault> {
         let Row { plan, service, table_id, per_act, per_started_kb, credit, valid_from, valid_to } = self;
         let Ok(service) = service.parse() else { return Ok(None) };
@@ -85,9 +87,9 @@ impl Prices {
     /// answer. All these numbers are known before anything is written.
     ///
     /// Several tariffs may be valid at `at`. A tariff with plan and table takes precedence, then a tariff with only the table, then one
-    /// with only the plan, and last one with neither. The volume of a letter is priced once, at the highest price among its tables. Without
-    /// credit, the letter is refused if the tariff of any of its tables refuses. A letter without a tariff is free, and so is a service
-    /// without a price.
+    /// with only the plan, and last one with neither. The volume of a letter is priced once, at the highest price among its tables. If the
+    /// account lacks credit, the letter is refused if the tariff of any of its tables has the credit rule `refuse`. A letter without a
+    /// tariff is free, and so is a service that never has a price.
     pub fn price(
         &self,
         plan: &str,

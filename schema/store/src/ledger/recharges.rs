@@ -16,7 +16,7 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::people::standing;
 
-/// Largest amount of one recharge, in minor units; sums of such amounts do not overflow.
+/// Largest amount of one recharge, in minor units. Sums of such amounts do not overflow an `i64`.
 pub const RECHARGE_MAX: i64 = 1_000_000_000_000;
 
 /// Credits an agency's account. Returns the new balance, in minor units. An amount above [`limit`] needs a second person.
@@ -34,7 +34,7 @@ pub async fn recharge(
     recharge_by(connection, operator, None, number, amount, note).await
 }
 
-/// Credits an agency's account: `approved` is `None` for one person alone, and the approval for the second person.
+/// Credits an agency's account. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn recharge_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -107,7 +107,7 @@ pub async fn set_limit(
     set_limit_by(connection, operator, None, amount).await
 }
 
-/// Sets the limit: `approved` is `None` for one person alone, and the approval for the second person.
+/// Sets the limit. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn set_limit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -16,10 +16,12 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::settle::statement;
 
-/// Most entries of a statement; older entries are omitted. One letter an hour for a year makes fewer entries.
+/// Largest number of entries of a statement; older entries are omitted. An office that sends one letter an hour has fewer entries in a
+/// year.
 const ENTRIES_MAX: usize = 10_000;
 
-/// Most octets of the entries in a statement that is sent. The limit suits slow links and the limits of agencies.
+/// Largest number of octets of the entries in a statement that is sent. The limit suits slow links and the agencies' limits on the size of
+/// a letter.
 const SENT_BYTES_MAX: usize = 64 << 10;
 
 /// Reads the statement of a period in days of the centre's calendar; both days are part of it. An absent `to` means today, or `from` if

@@ -13,36 +13,36 @@ use crate::error::AdministrationError;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewTariff {
-    /// Name of the plan whose agencies pay the price; all plans where absent.
+    /// Name of the plan whose agencies pay the price; all plans if absent.
     pub plan: Option<String>,
     /// Name of a service that may have a price.
     pub service: String,
-    /// Table to which the price applies, such as `ecr.ActeNaissance`; all tables where absent.
+    /// Table to which the price applies, such as `ecr.ActeNaissance`; all tables if absent.
     pub table: Option<String>,
     /// Price of an act, in minor units.
     pub per_act: i64,
     /// Price of each started 1 024 bytes of the container, in minor units.
     pub per_started_kb: i64,
-    /// Rule for an account without enough credit: `owe` or `refuse`; the service's own rule where absent.
+    /// Rule for an account without enough credit: `owe` or `refuse`; the service's own rule if absent.
     pub credit: Option<String>,
-    /// Time from which the tariff is valid; now where absent.
+    /// Time from which the tariff is valid; now if absent.
     pub valid_from: Option<DateTime<Utc>>,
 }
 
-/// A tariff.
+/// A tariff that was set.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
 #[diesel(table_name = tariffs)]
 pub struct Tariff {
     /// Number of the tariff.
     pub id: i32,
-    /// Name of the plan whose agencies pay the price; all plans where absent.
+    /// Name of the plan whose agencies pay the price; all plans if absent.
     pub plan: Option<String>,
     /// Name of the service.
     pub service: String,
-    /// Application of the table to which the price applies; all tables where absent.
+    /// Application of the table to which the price applies; all tables if absent.
     #[diesel(select_expression = schema::tables::application.nullable())]
     pub application: Option<String>,
-    /// Name of the table to which the price applies; all tables where absent.
+    /// Name of the table to which the price applies; all tables if absent.
     #[diesel(select_expression = schema::tables::name.nullable())]
     pub table: Option<String>,
     /// Price of an act, in minor units.
@@ -53,11 +53,11 @@ pub struct Tariff {
     pub credit: String,
     /// Time from which the tariff is valid.
     pub valid_from: DateTime<Utc>,
-    /// Time from which the tariff is no longer valid; absent where no end is set.
+    /// Time from which the tariff is no longer valid; absent if no end is set.
     pub valid_to: Option<DateTime<Utc>>,
 }
 
-/// Lists the tariffs that have not ended, or all tariffs where `with_ended`.
+/// Lists the tariffs that have not ended; with `with_ended`, lists all tariffs.
 ///
 /// # Errors
 /// A fault of the database.

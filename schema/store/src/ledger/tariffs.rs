@@ -1,4 +1,4 @@
-//! Tariffs: the prices of services by period. A price that was valid never changes; a new tariff follows it.
+//! Tariffs: the prices of services by period. A price that was valid is never changed; a new tariff follows it.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
@@ -60,7 +60,8 @@ pub async fn set(
         .await
 }
 
-/// Cancels a tariff that has not begun. It was never valid, so only the audit log keeps a trace of it. The tariff before it then continues.
+/// Cancels a tariff that has not begun. It was never valid, so it is deleted, and only the audit log mentions it. The tariff before it then
+/// continues.
 ///
 /// # Errors
 /// The tariff does not exist, or the tariff has begun; a fault of the database.
@@ -90,7 +91,7 @@ pub async fn cancel(
                     .filter(tariffs::table_id.is_not_distinct_from(table_id))
                     .filter(tariffs::valid_to.eq(tariff.valid_from)),
             )
-            // If a third tariff follows the cancelled one, the tariff before it continues until the third begins.
+            // If a third tariff follows the cancelled one, the tariff before the cancelled one continues until the third begins.
             .set(tariffs::valid_to.eq(tariff.valid_to))
             .execute(connection)
             .await?;

@@ -9,11 +9,11 @@ use sdc::request::VoucherCode;
 
 use crate::database::fault::Fault;
 
-/// Purpose from which the keys are derived. With another text, no existing voucher would be found.
+/// Purpose from which the keys are derived. It must never change: with other keys, no existing voucher would be found.
 const PURPOSE: &str = "xmserver vouchers 1";
 
-/// Keys for the hashes of codes. The key derived from the centre's signing key is the first. Codes that were hashed with keys retired since
-/// are still found.
+/// Keys for the hashes of codes. The first key is derived from the centre's signing key. The other keys are derived from retired keys, so
+/// that codes hashed with them are still found.
 #[derive(Clone, Debug, Default)]
 pub struct VoucherKeys(Arc<[DerivedKey]>);
 

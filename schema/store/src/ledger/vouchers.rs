@@ -46,7 +46,7 @@ pub struct Batch {
     /// Amount that each voucher gives, in minor units.
     #[diesel(sql_type = BigInt)]
     pub amount: i64,
-    /// Time from which the vouchers are refused.
+    /// Time from which the vouchers are expired.
     #[diesel(sql_type = Timestamptz)]
     pub expires_at: DateTime<Utc>,
     /// Operator who confirmed the batch.
@@ -139,7 +139,7 @@ pub(crate) async fn make_by(
         .await
 }
 
-/// Draws the codes of a batch once, and passes them to `keep` in the order of their numbers. `keep` writes the codes to their destination;
+/// Makes the codes of a batch once, and passes them to `keep` in the order of their numbers. `keep` writes the codes to their destination;
 /// its result is returned after the commit. If `keep` fails, nothing is committed, and the batch has no codes.
 ///
 /// # Errors
@@ -171,7 +171,7 @@ pub async fn write<T: Send, E: From<AdministrationError> + From<diesel::result::
         .await
 }
 
-/// Draws the codes of a batch and stores their keyed hashes. Returns the codes.
+/// Makes the codes of a batch and stores their keyed hashes. Returns the codes.
 async fn insert(
     connection: &mut AsyncPgConnection,
     keys: &VoucherKeys,
@@ -179,7 +179,7 @@ async fn insert(
 ) -> Result<Vec<VoucherCode>, AdministrationError> {
     let codes: Vec<VoucherCode> = (0..batch.vouchers).map(|_| draw()).collect();
     let macs = codes.iter().map(|code| keys.mac(code)).collect::<Result<Vec<_>, Fault>>()?;
-    // Two equal codes of fifty random bits are nearly impossible. The insertion would fail, and a second call would draw other codes.
+    // Two equal codes of fifty random bits are nearly impossible. The insertion would fail, and a second call would make other codes.
     let text = "INSERT INTO xm.vouchers (batch, mac, number) SELECT ?, unnest(?), unnest(?)";
     let binds = [
         Bind::Integer(batch.id),
@@ -238,8 +238,8 @@ pub async fn list(
     Ok(batches)
 }
 
-/// Revokes the vouchers of a batch that are neither redeemed nor revoked, or only the voucher with the given number in the file. Returns
-/// how many vouchers were revoked.
+/// Revokes the vouchers of a batch that are neither redeemed nor revoked. If a number is given, revokes only the voucher with this number
+/// in the file of codes. Returns how many vouchers were revoked.
 ///
 /// # Errors
 /// The batch does not exist; the reason is missing; no voucher can be revoked; a fault of the database.
@@ -276,7 +276,7 @@ pub async fn revoke(
         .await
 }
 
-/// Lists the agencies whose recharging is locked; the lock that ends first is the first.
+/// Lists the agencies whose recharging is locked, ordered by the end of the lock.
 ///
 /// # Errors
 /// A fault of the database.

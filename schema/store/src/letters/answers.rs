@@ -1,4 +1,4 @@
-//! Answers that have not been sent: operators list them, and make them due again after the cause of the delay is repaired.
+//! Answers that have not been sent. Operators list them, and make them due again after the cause of the delay is repaired.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -24,7 +24,7 @@ pub struct Answer {
     /// Matricule of the agency that gets the answer.
     #[diesel(sql_type = Integer)]
     pub agency: Matricule,
-    /// E-mail address to which the answer is sent; empty where the agency has none.
+    /// E-mail address to which the answer is sent; empty if the agency has none.
     #[diesel(sql_type = Text)]
     pub email: String,
     /// Transport by which the answer is sent: `mail` or `folder`.
@@ -36,7 +36,7 @@ pub struct Answer {
     /// Id of the letter that the answer belongs to; `None` for a notice.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// Number of the attempt at the letter that the answer belongs to, from 1.
+    /// Number of the attempt to process the letter, from 1, to which the answer belongs.
     #[diesel(sql_type = SmallInt)]
     pub attempt: i16,
     /// Part of the answer that is sent next, from 1; 0 for the receipt alone.
@@ -54,7 +54,7 @@ pub struct Answer {
     /// Whether sending was given up.
     #[diesel(sql_type = Bool)]
     pub is_given_up: bool,
-    /// Last error of the relay; `None` where there was none.
+    /// Last error of the relay; `None` if there was none.
     #[diesel(sql_type = Nullable<Text>)]
     pub last_error: Option<String>,
 }
@@ -68,7 +68,7 @@ pub struct AnswerFilter {
     pub is_given_up: bool,
     /// Only answers with a higher number than this.
     pub after: Option<i64>,
-    /// Most answers to list; 100 when `None`.
+    /// Largest number of answers to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
@@ -107,7 +107,7 @@ pub async fn of_letter(
     Ok(answer)
 }
 
-/// Makes the answer to a letter due now, even if it was sent a moment ago. An office asks for this by telephone.
+/// Makes the answer to a letter due now, even if it was sent a moment ago. Used when an office asks for the answer by telephone.
 ///
 /// # Errors
 /// No letter with this id has a verdict; a fault of the database.

@@ -21,7 +21,7 @@ use crate::database::statement::{Bind, Statement};
 pub struct AnsweredLetter {
     /// The agency that signed the letter.
     pub agency: Matricule,
-    /// The installation that sent it; empty where it is not known.
+    /// The installation that sent the letter; empty if it is not known.
     pub installation: String,
     /// The id under which the letter's verdict is stored.
     pub letter_id: Uuid,
@@ -31,25 +31,25 @@ pub struct AnsweredLetter {
 #[derive(Clone, Debug)]
 pub struct Wanted {
     letter: AnsweredLetter,
-    /// Numbers of the attempt and of the part; `None` for whichever waits.
+    /// Numbers of the attempt and of the part; `None` if any answer to the letter is wanted.
     exactly: Option<(i16, i16)>,
 }
 
 impl Wanted {
-    /// Whichever answer to a letter waits.
+    /// Asks for the answer to a letter that is queued, whatever its attempt and part.
     pub fn any_of(letter: AnsweredLetter) -> Wanted {
         Wanted { letter, exactly: None }
     }
 
-    /// One answer to a letter, if it is the one that waits.
+    /// Asks for the answer to a letter only if the queued one has this attempt and part.
     pub fn exactly(letter: AnsweredLetter, attempt: i16, part: i16) -> Wanted {
         Wanted { letter, exactly: Some((attempt, part)) }
     }
 }
 
-/// Leases the answers to these letters, whichever transport they wait for. For each of their installations, also leases up to `most`
-/// further answers that wait to be collected; for all of them together, up to `most` notices for each. Leases only what no other process
-/// has leased. The answers are leased to a process and for the time `hold`.
+/// Leases the answers to these letters, whatever transport they are queued for. For each of their installations, also leases up to `most`
+/// further answers that wait to be collected. For all of these installations together, also leases up to `most` notices times the number of
+/// letters. Answers that another process has leased are left out. The lease is for the process `process` and for the time `hold`.
 ///
 /// # Errors
 /// A fault of the database.
@@ -107,16 +107,16 @@ pub async fn lease(
     Ok(leased)
 }
 
-/// Which answer to a letter is meant.
+/// Selects one of several answers to a letter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Which {
     /// Number of the attempt at the letter, from 1; `None` for the last attempt.
     pub attempt: Option<i16>,
-    /// Number of the part, from 1; 0 for the receipt alone; `None` for the first part, or for the receipt where no part is stored.
+    /// Number of the part, from 1; 0 for the receipt alone. `None` selects the first part, or the receipt if no part is stored.
     pub part: Option<i16>,
 }
 
-/// An answer that was read without being leased: its office has it already, or asks for it by name.
+/// An answer that was read without being leased, because its office has it already, or asks for it by the letter's id.
 #[derive(Clone, Debug)]
 pub struct ReadAnswer {
     /// The letter that is answered.
@@ -129,16 +129,16 @@ pub struct ReadAnswer {
     pub part: i16,
     /// The octets to sign.
     pub payload: Vec<u8>,
-    /// Certificate for which the answer is sealed. `None` after the key is revoked.
+    /// Certificate for which the answer is sealed; `None` if the key was revoked.
     pub certificate: Option<Recipient>,
-    /// Cipher of the letter, as long as its agency may use it; otherwise AES-256-GCM.
+    /// Cipher of the letter, if its agency may still use it; otherwise AES-256-GCM.
     pub cipher: ContentCipher,
 }
 
 type ReadRow =
     (Text, Bytea, SmallInt, SmallInt, Nullable<Bytea>, Integer, Nullable<Integer>, Nullable<Bytea>, Nullable<Text>);
 
-/// Reads an answer to a letter. Returns `None` where the letter, its attempt or the part is not stored.
+/// Reads an answer to a letter. Returns `None` if the letter, its attempt or the part is not stored.
 ///
 /// # Errors
 /// A fault of the database.

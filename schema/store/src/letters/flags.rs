@@ -1,4 +1,5 @@
-//! Flags: marks on accepted letters that need an explanation. A flag is open until an operator explains it (SPEC 4, Checks).
+//! Flags: marks on accepted letters that need an explanation, since a check of their content failed or could not be judged. A flag is open
+//! until an operator explains it (SPEC 4, Checks).
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -16,7 +17,7 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Most characters of an explanation.
+/// Largest number of characters of an explanation.
 const EXPLANATION_CHARS_MAX: usize = 1000;
 
 /// A flag as lists show it.
@@ -71,7 +72,7 @@ pub struct FlagFilter {
     pub with_explained: bool,
     /// Only flags with a lower number than this.
     pub before: Option<i64>,
-    /// Most flags to list; 100 when `None`.
+    /// Largest number of flags to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 

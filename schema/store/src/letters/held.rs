@@ -1,8 +1,9 @@
-//! Held letters: lists, single letters with their rows, and the decision about a letter, which needs two people (SPEC 7, Held).
+//! Held letters, which an operator must decide about before they take effect: lists, single letters with their rows, and the decision,
+//! which needs two people (SPEC 7, Held).
 //!
-//! One person asks for the decision (`Act::HeldDecide`), and another person confirms it. The letter is then settled again, like a retry by
-//! an operator: it is judged under the locks, and the checks that the approval lists are waived. One transaction commits the attempt, the
-//! end of the approval and the line of the audit log.
+//! One person asks for the decision (`Act::HeldDecide`), and another person confirms it. The letter is then settled again, like a letter
+//! that an operator retries: it is judged under the locks, and the checks that the approval lists are waived. One transaction commits the
+//! attempt, the end of the approval and the line of the audit log.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -54,7 +55,7 @@ pub struct HeldLetter {
     /// Full names of the tables that the letter writes to, such as `election.ResultatBureau`.
     #[diesel(sql_type = Array<Text>)]
     pub tables: Vec<String>,
-    /// Whether one of these tables has results. One of the two people who decide must then belong to the election commission.
+    /// Whether one of these tables is marked `results`. One of the two people who decide must then belong to the election commission.
     #[diesel(sql_type = Bool)]
     pub is_of_results: bool,
     /// Time when the letter arrived.
@@ -78,7 +79,7 @@ pub struct HeldLetter {
 }
 
 impl HeldLetter {
-    /// Says whether the letter has corrections that wait for approval.
+    /// Says whether the letter is held because its corrections wait for approval.
     pub fn is_of_corrections(&self) -> bool {
         self.code == HoldCode::Approval.as_str()
     }
@@ -103,7 +104,7 @@ pub struct HeldRow {
     #[serde(rename = "row")]
     #[diesel(sql_type = Integer)]
     pub number: i32,
-    /// Number that the sender gave the record (Numero); `None` where the record has none.
+    /// Number that the sender gave the record (column Numero); `None` if the record has none.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub numero: Option<i64>,
     /// Values of the row, by column.
@@ -122,7 +123,7 @@ pub struct HeldFilter {
     pub with_decided: bool,
     /// Only letters with a higher number than this.
     pub after: Option<i64>,
-    /// Most letters to list; 100 when `None`.
+    /// Largest number of letters to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
@@ -215,7 +216,7 @@ pub async fn show(
         .await
 }
 
-/// Returns the state of an open held letter that an approval compares, and locks the letter until the transaction ends.
+/// Locks an open held letter until the transaction ends, and returns the state that an approval of its decision compares.
 pub(crate) async fn seen(connection: &mut AsyncPgConnection, id: i64) -> Result<Value, AdministrationError> {
     let HeldLetter { agency, letter_id, attempt, checks, .. } = find_open(connection, id).await?;
     Ok(json!({ "agency": agency, "letter": letter_id, "attempt": attempt, "checks": checks }))

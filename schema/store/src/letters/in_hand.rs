@@ -1,8 +1,10 @@
-//! Mails in hand, that is, passed on and not yet settled, and the suspects among them after the program has crashed.
+//! Mails in hand: mails that were passed on to the actors and are not settled yet. After a crash of the program, they are suspects: one of
+//! them may have caused it.
 //!
 //! A mail remains in its mailbox until it is settled. So a mail that crashes the program would be fetched again and crash it again, for
-//! ever. Therefore mails are recorded before they are passed on. After a panic or a crash, each recorded mail is tried alone, and the
-//! attempt is committed before it begins. After three failures alone, the letter is poison.
+//! ever. Therefore mails are recorded before they are passed on. After a panic or a crash, each recorded mail is tried with no other mail
+//! in hand, and the attempt is committed before it begins. A mail that fails three times in this way is poison: it goes to quarantine
+//! unopened.
 //!
 //! A mail is identified by its source and its token in that source: the name of a mailbox and a UIDL, or the name of a transfer folder and
 //! of a file. No mailbox has the same name as a folder. The columns are called `mailbox` and `uidl`, since programs of the former version
@@ -15,7 +17,7 @@ use uuid::Uuid;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Number of failures alone after which a letter is poison.
+/// Number of failed attempts with no other mail in hand after which a mail is poison.
 pub const ATTEMPTS_MAX: i16 = 3;
 
 /// A mail that was in hand when the program crashed.
@@ -23,7 +25,7 @@ pub const ATTEMPTS_MAX: i16 = 3;
 pub struct Suspect {
     /// Token of the mail in its source: in a mailbox, its UIDL (RFC 1939, section 7).
     pub token: String,
-    /// Number of attempts with this mail alone.
+    /// Number of attempts with no other mail in hand.
     pub attempts: i16,
 }
 
@@ -39,7 +41,7 @@ pub async fn record(
     tokens: &[String],
 ) -> Result<(), Fault> {
     // The commit need not wait for fsync. If the machine loses power, the row in `xm.in_hand` may be lost. Its mails are then fetched again
-    // without being suspects, since it was not a mail that ended the program.
+    // without being suspects, which is right, since no mail caused the loss of power.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
                 INSERT INTO xm.in_hand (mailbox, instance, batch, uidls) SELECT ?, ?, ?, ? FROM soon";
     let binds = [
@@ -68,8 +70,8 @@ pub async fn strike_out(
     Ok(())
 }
 
-/// Turns mails that other instances recorded under `key` into suspects of `source`. The caller has the lease of `key`, so those instances
-/// have ended.
+/// Turns mails that other runs of the program recorded under `key` into suspects of `source`. The caller has the lease of `key`, so those
+/// runs have ended.
 ///
 /// # Errors
 /// A fault of the database.
@@ -86,8 +88,8 @@ pub async fn adopt_leftovers(
     Ok(())
 }
 
-/// Turns pushed mails that a replica which is gone had recorded into suspects of their source, so that they are tried alone whichever
-/// replica their senders push them to next. A pushed source's records have its name, `@` and the process's identity.
+/// Turns the pushed mails that the ended replica `gone` had recorded into suspects of their source. They are then tried alone, whichever
+/// replica their senders push them to next. The name of such a record is the source's name, `@` and the identity of the process.
 ///
 /// # Errors
 /// A fault of the database.
@@ -100,8 +102,8 @@ pub async fn adopt_pushed(connection: &mut AsyncPgConnection, gone: Uuid) -> Res
     Ok(())
 }
 
-/// Forgets the suspects of a pushed source that have not come again for a week. Nothing lists such a source, so nothing else tells that a
-/// suspect is gone; mail servers give a mail up after five days.
+/// Deletes the suspects of a pushed source that have not come again for a week. The centre cannot list the mails of such a source, so it
+/// learns in no other way that a suspect is gone. Mail servers give up a mail after five days.
 ///
 /// # Errors
 /// A fault of the database.
@@ -111,7 +113,7 @@ pub async fn forget_pushed(connection: &mut AsyncPgConnection, source: &str) -> 
     Ok(())
 }
 
-/// Adds the mails that an actor had when it panicked to the suspects.
+/// Adds the mails that an actor was processing when it panicked to the suspects.
 ///
 /// # Errors
 /// A fault of the database.
@@ -144,8 +146,8 @@ pub async fn attempt(
     token: &str,
     settled: &[String],
 ) -> Result<(), Fault> {
-    // The commit need not wait for fsync. If the machine loses power, the count of this attempt may be lost, and the suspect gets one
-    // attempt more.
+    // The commit need not wait for fsync. If the machine loses power, the count of this attempt may be lost, and the suspect gets one more
+    // attempt.
     let text = "WITH soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
                      cleared AS (DELETE FROM xm.suspects WHERE mailbox = ? AND uidl = ANY(?))
                 UPDATE xm.suspects SET attempts = attempts + 1, seen_at = now() FROM soon WHERE mailbox = ? AND uidl = ?";
@@ -159,7 +161,7 @@ pub async fn attempt(
     Ok(())
 }
 
-/// Uncounts attempts that ended with a fault or a deliberate stop, since they do not count as failures. A token stands in `tokens` once for
+/// Subtracts attempts that ended with a fault or a deliberate stop, since they do not count as failures. `tokens` contains a token once for
 /// each such attempt.
 ///
 /// # Errors
@@ -177,8 +179,8 @@ pub async fn take_attempts_back(
     Ok(())
 }
 
-/// Marks a mail on which a process hangs as a suspect whose attempts are all used, so that it is poison as soon as it is fetched again. The
-/// cause is then known, so the other mails of this process are no suspects.
+/// Marks a mail on which a process hangs as a suspect that has used all its attempts, so that it is poison as soon as it is fetched again.
+/// Since the cause is known, the other mails of this process do not become suspects.
 ///
 /// # Errors
 /// A fault of the database.
@@ -192,8 +194,8 @@ pub async fn set_aside(
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
                 ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
-    // A token that begins with a blank is a size instead of an id, and innocent mails may have the same size. Such a mail is therefore
-    // tried alone first.
+    // A mail server may give no ids. The token is then a blank and the mail's size, and other mails may have the same size. Such a mail is
+    // therefore tried alone first.
     let attempts = if token.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
     let binds = [Bind::Uuid(process), Bind::Text(source), Bind::Text(token), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;

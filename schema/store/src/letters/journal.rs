@@ -42,7 +42,7 @@ pub struct JournalLine {
     /// Outcome: `accepted`, `duplicate`, or the code of the refusal.
     #[diesel(sql_type = Text)]
     pub outcome: String,
-    /// Number of the attempt that decided about the letter.
+    /// Number of the attempt that decided about the letter, from 1.
     #[diesel(sql_type = Nullable<SmallInt>)]
     pub attempt: Option<i16>,
     /// Transport by which the letter arrived.
@@ -63,7 +63,7 @@ pub struct JournalLine {
     /// Price in minor units.
     #[diesel(sql_type = BigInt)]
     pub cost: i64,
-    /// Difference of the office's clock to the centre's, in seconds; positive where the office's clock is ahead.
+    /// Difference of the office's clock to the centre's, in seconds; positive if the office's clock is ahead.
     #[diesel(sql_type = Nullable<BigInt>)]
     pub skew_seconds: Option<i64>,
     /// Number of the letter's lines in `xm.flags`, which need an explanation.
@@ -88,7 +88,7 @@ pub struct JournalFilter {
     pub flagged: bool,
     /// Number of the line below which the list begins.
     pub before: Option<i64>,
-    /// Most lines that the list shows; 100 where absent.
+    /// Largest number of lines that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 
@@ -137,8 +137,8 @@ pub async fn of_letter(
     Ok(lines)
 }
 
-/// Lists the lines of the journal about a mail whose agency or letter id is not known, oldest first. Without one of them, a letter cannot
-/// be searched by its id, so the lines are found by time of arrival, outcome, mailbox, size and, where known, agency.
+/// Lists the lines of the journal about a mail whose agency or letter id is not known, oldest first. Such a letter cannot be found by its
+/// id, so the lines are found by time of arrival, outcome, mailbox, size and, if it is known, agency.
 ///
 /// # Errors
 /// A fault of the database.

@@ -16,19 +16,19 @@ pub struct LeasedAnswer {
     pub agency: i32,
     /// Id of the letter that the answer belongs to; `None` for a notice.
     pub letter_id: Option<Uuid>,
-    /// Number of the attempt at the letter that the answer belongs to, from 1.
+    /// Number of the attempt to process the letter, from 1, to which the answer belongs.
     pub attempt: i16,
     /// Part of the answer, from 1; 0 for the receipt alone.
     pub part: i16,
-    /// Content to be signed, the same whenever the answer is sent. For a notice, its JSON, which is packed in the notice's form when it is
-    /// sent.
+    /// Content to be signed, which is the same each time the answer is sent. The content of a notice is JSON, which is packed in the
+    /// notice's form when it is sent.
     pub payload: Vec<u8>,
     /// Certificate for which the answer is sealed: the certificate in the row, or another certificate of the key that signed the letter.
-    /// `None` after the key is revoked.
+    /// `None` if the key was revoked.
     pub certificate: Option<Recipient>,
-    /// Cipher of the letter, as long as its agency may use it; otherwise AES-256-GCM.
+    /// Cipher of the letter, if its agency may still use it; otherwise AES-256-GCM.
     pub cipher: ContentCipher,
-    /// The agency's registered address. For a notice about a changed address, the former address. Answers are sent to no other address.
+    /// The agency's registered address, or the former address for a notice about a changed address. Answers are sent to no other address.
     pub email: String,
     /// Installation and sequence number of the letter; `None` for a notice.
     pub of_letter: Option<(String, i64)>,
@@ -53,9 +53,9 @@ pub struct Recipient {
 }
 
 impl LeasedAnswer {
-    /// Returns the answer's name in Message-ID and file name, without the agency. It is the letter's id, with attempt and part unless the
-    /// answer is the first receipt; for a notice, it is the notice's id. The name is the same whenever the answer is sent, and no other
-    /// answer has it.
+    /// Returns the answer's name, which is part of its Message-ID and of its file name. For a notice, it is the notice's id. For an answer,
+    /// it is the letter's id, followed by attempt and part unless the answer is the first receipt. The name is the same each time the
+    /// answer is sent, and no other answer of the agency has it.
     pub fn name(&self) -> String {
         if let Some(notice) = &self.notice {
             return notice.id.simple().to_string();

@@ -1,10 +1,10 @@
-//! Leases: of several replicas, only the holder of a lease does a task, such as polling a mailbox. Leases only avoid double work; settling
-//! stays correct without them.
+//! Leases: if there are several replicas, only the holder of a lease does a task, such as polling a mailbox. Leases only avoid double work;
+//! settling stays correct without them.
 //!
-//! A lease falls to one of the live replicas ([`crate::replicas::assigned()`]). That replica asks for it while another one holds it, and
-//! the
-//! holder then gives it up: a lease is never given into the void. The others take a lease only after nobody has held it for
-//! [`FREE_FOR`], so that a mailbox is polled even if the replica that it falls to does not come.
+//! Every lease is assigned to one of the live replicas ([`crate::replicas::assigned()`]). While another replica holds the lease, the
+//! assigned replica asks for it, and the holder then gives it up. So a holder gives a lease up only if a replica is ready to take it. Other
+//! replicas take a lease only after nobody has held it for [`FREE_FOR`], so that a mailbox is polled even if the assigned replica does not
+//! take it.
 
 use std::time::Duration;
 
@@ -17,25 +17,25 @@ use crate::database::statement::{Bind, Statement};
 
 /// Time after which any replica takes a lease that nobody holds.
 pub const FREE_FOR: Duration = Duration::from_secs(30);
-/// Time for which a lease counts as asked for. The replica that it falls to asks every second.
+/// Time for which a request for a lease counts. The assigned replica repeats its request every second.
 const ASKED_FOR: &str = "5 seconds";
 
-/// Who holds a lease, after an attempt to take it.
+/// Result of an attempt to take a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// This process.
+    /// This process holds the lease.
     Held {
         /// Fencing token, which grows with every change of holder.
         token: i64,
         /// Whether another replica asks for the lease.
         is_wanted: bool,
     },
-    /// Another process, or nobody yet.
+    /// Another process holds the lease, or nobody holds it yet.
     Elsewhere,
 }
 
-/// Takes or renews a lease for `hold`, by the database's clock. `falls_to_holder` says whether the lease falls to this process. If it does
-/// and another process holds it, this process asks that one for it.
+/// Takes or renews a lease for `hold`, measured by the database's clock. `falls_to_holder` says whether the lease is assigned to this
+/// process. If it is, and another process holds the lease, this process asks the holder for it.
 ///
 /// # Errors
 /// A fault of the database.
@@ -47,7 +47,8 @@ pub async fn take(
     falls_to_holder: bool,
 ) -> Result<Lease, Fault> {
     let free_for = if falls_to_holder { Duration::ZERO } else { FREE_FOR };
-    // A lease that nobody ever held is free from now on, for everybody but the process that it falls to.
+    // If the row of a lease does not exist, the assigned process gets the lease. Any other process inserts a row whose lease has just
+    // ended, so that [`FREE_FOR`] begins now.
     let text = format!(
         "INSERT INTO xm.leases AS l (name, holder, token, held_until)
          SELECT n.name, CASE WHEN n.falls THEN n.holder ELSE '00000000-0000-0000-0000-000000000000' END, n.falls::integer,
@@ -86,7 +87,7 @@ pub async fn take(
     }
 }
 
-/// Asks the holder of a lease for it.
+/// Asks the holder of a lease to give it up.
 async fn ask(connection: &mut AsyncPgConnection, name: &str, process: Uuid) -> Result<(), Fault> {
     let text = "UPDATE xm.leases SET wanted_by = ?, wanted_at = now() WHERE name = ? AND holder <> ?";
     Statement::<()>::new(text, &[Bind::Uuid(process), Bind::Text(name), Bind::Uuid(process)])
@@ -95,7 +96,7 @@ async fn ask(connection: &mut AsyncPgConnection, name: &str, process: Uuid) -> R
     Ok(())
 }
 
-/// Ends a lease, so that another replica need not wait for its end.
+/// Ends a lease early, so that another replica can take it.
 ///
 /// # Errors
 /// A fault of the database.

@@ -23,7 +23,8 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Number of agencies whose notices a broadcast queues in one transaction. The transaction locks the agencies' installations until its end.
+/// Number of agencies whose notices a broadcast queues in one transaction. The number is small, since the transaction locks the agencies'
+/// installations until its end.
 const TOLD_TOGETHER: i64 = 100;
 
 /// A message of an office or of an operator.
@@ -62,7 +63,7 @@ pub struct Message {
     /// Name of the operator who first read the message; `None` before that.
     #[diesel(sql_type = Nullable<Text>)]
     pub read_by: Option<String>,
-    /// For an operator's message, whether every installation that got it has acknowledged it.
+    /// Whether every installation that got an operator's message has acknowledged it.
     #[diesel(sql_type = Bool)]
     pub is_seen: bool,
 }
@@ -76,7 +77,7 @@ pub struct MessageFilter {
     pub is_unread: bool,
     /// Only messages with a lower number than this.
     pub before: Option<i64>,
-    /// Most messages to list; 100 when `None`.
+    /// Largest number of messages to list; 100 when `None`.
     pub limit: Option<i64>,
 }
 
@@ -223,7 +224,7 @@ pub async fn count(connection: &mut AsyncPgConnection, audience: &Audience) -> R
     Ok(audience_of(connection, audience, 0, i64::MAX).await?.len().try_into().unwrap_or(i64::MAX))
 }
 
-/// Stores a broadcast; [`go_on`] then queues its notices.
+/// Stores a broadcast. [`go_on`] then queues its notices.
 ///
 /// # Errors
 /// A text that is not valid; no agency satisfies the conditions; a fault of the database.
@@ -326,7 +327,7 @@ struct Counted {
     count: i64,
 }
 
-/// Finds the agencies of an audience with a matricule above `behind`, ordered by matricule.
+/// Finds the agencies of an audience whose matricule is above `behind`, ordered by matricule.
 async fn audience_of(
     connection: &mut AsyncPgConnection,
     audience: &Audience,
@@ -358,7 +359,7 @@ async fn audience_of(
     Ok(found.into_iter().map(|found| found.matricule).collect())
 }
 
-/// Brings a text into the form of a message, or refuses it.
+/// Normalizes a text as message texts are stored, or refuses it.
 fn checked(text: &str) -> Result<String, AdministrationError> {
     message_text(text).ok_or(InvalidValue::Message { chars_max: MESSAGE_CHARS_MAX }.into())
 }

@@ -1,8 +1,8 @@
-//! Notices: letters of the centre that no letter asks for. A notice is queued once, gets a number within its installation, and is sent by
-//! the transport of that installation's last letter.
+//! Notices: letters that the centre sends on its own initiative, and not as an answer. A notice is queued once, gets a number within its
+//! installation, and is sent by the transport of that installation's last letter.
 //!
-//! A notice is stored as JSON. Its transport, form, cipher and certificate are taken from the installation when the notice is leased, since
-//! an office that has changed its transport no longer reads the former one.
+//! A notice is stored as JSON. Its transport, form, cipher and certificate are chosen when the notice is leased, since an office that has
+//! changed its transport no longer reads the former one.
 
 use std::time::Duration;
 
@@ -25,18 +25,18 @@ pub const NUMBERS_LOST_MAX: i64 = 1000;
 /// Number of times that a notice is sent without an acknowledgement. The last time is about a year after the first.
 const SENDS_MAX: i32 = 55;
 
-/// Most notices that one statement queues again or deletes.
+/// Largest number of notices that one statement queues again or deletes.
 const AGAIN_MAX: i64 = 1000;
 
 /// Condition that a notice `n` is for one of the given installations.
 const TO_GIVEN: &str = "AND (n.agency, n.installation) IN (SELECT * FROM unnest(?, ?))";
 
-/// Value of the column for the transport in `xm.outbox`; the installation's transport is used when the notice is leased.
+/// Value in the column `transport` of `xm.outbox` for a notice. The real transport is that of the installation when the notice is leased.
 pub const NOTICE: &str = "notice";
 
 /// Queues a notice for an installation, in its own transaction or in the caller's. `about` is a key: an installation gets only one notice
-/// of each kind and key. Returns the notice's id. Returns `None` if the installation already has that notice, or has not sent a letter yet,
-/// so that no transport to it is known.
+/// of each kind and key. Returns the notice's id. Returns `None` if the installation already has that notice. Also returns `None` if the
+/// installation has not sent a letter yet, since no transport to it is known then.
 ///
 /// # Errors
 /// A fault of the database.
@@ -148,8 +148,8 @@ pub async fn queue_for_agency_at(
 }
 
 /// Queues again the notices that an installation has not acknowledged: 1, 3, 7 and 14 days after they were first sent, then every week for
-/// a year. Of an installation's notices about ending certificates, only the newest is repeated, and only until the certificate has ended.
-/// Suspended agencies get no notices. Returns how many notices were queued.
+/// a year. If an installation has several notices about ending certificates, only the newest is repeated, and only until the certificate
+/// has ended. Suspended agencies get no notices. Returns how many notices were queued.
 ///
 /// # Errors
 /// A fault of the database; the notices queued before the fault stay queued.
@@ -199,7 +199,8 @@ pub async fn forget_seen(connection: &mut AsyncPgConnection) -> Result<usize, Fa
     Ok(Statement::<()>::new(text, &[Bind::Bigint(AGAIN_MAX)]).execute(connection).await?)
 }
 
-/// Returns the SQL expression for the time when a notice that was just sent is repeated; NULL if it is not repeated.
+/// Returns the SQL expression for the time when a notice that was just sent is to be repeated. It is NULL if the notice is not repeated any
+/// more.
 pub(super) fn again_after() -> String {
     format!(
         "CASE WHEN n.payload IS NULL OR n.sends + 1 >= {SENDS_MAX} THEN NULL
@@ -207,7 +208,7 @@ pub(super) fn again_after() -> String {
     )
 }
 
-/// Number and sender of the next notice to an installation.
+/// Data for the next notice to an installation.
 struct Next {
     number: i64,
     server: String,
@@ -259,16 +260,16 @@ type Loaded = (
     bool,
 );
 
-/// Which notices are leased.
+/// The notices that a lease selects.
 #[derive(Clone, Copy)]
 pub(super) enum DueNotices<'d> {
-    /// Those to installations whose present transport is this one.
+    /// Notices to installations whose present transport is this one.
     By(&'d str),
-    /// Those to these installations, where they collect their answers.
+    /// Notices to these installations, if they now collect their answers themselves.
     To(&'d [Office]),
 }
 
-/// Leases up to `most` notices to a process and for the time `hold`.
+/// Leases up to `most` notices to the process `process` for the time `hold`.
 ///
 /// # Errors
 /// A fault of the database.
@@ -283,8 +284,8 @@ pub(super) async fn lease(
         DueNotices::By(transport) => (transport, [].as_slice(), ""),
         DueNotices::To(offices) => (HTTP, offices, TO_GIVEN),
     };
-    // The notice is sealed for the key with which the installation signed last, even if its certificate has ended, since the notice may be
-    // about that end. If the key is revoked, a valid certificate of the agency is used instead.
+    // The notice is sealed for the key with which the installation last signed. The certificate of that key may have ended, since the
+    // notice may be about its end. If the key is revoked, a valid certificate of the agency is used instead.
     let text = format!(
         "WITH due AS (
              SELECT o.id, n.id AS notice
@@ -346,7 +347,7 @@ fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
         again,
     ) = row;
     let form = match dictionary {
-        // Every dictionary has a number of at most 32 bits.
+        // The number of a dictionary always fits into 32 bits.
         Some(dictionary) => PayloadForm::Frame { dictionary: u32::try_from(dictionary).unwrap_or(0) },
         None => PayloadForm::Json,
     };
@@ -368,7 +369,7 @@ fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
     }
 }
 
-/// Returns the form of a payload as `xm.installations` stores it: the dictionary of a frame, `None` for JSON.
+/// Returns the form of a payload as `xm.installations` stores it: the number of the dictionary for a compressed frame, `None` for JSON.
 pub(crate) fn kept_dictionary(form: PayloadForm) -> Option<i64> {
     match form {
         PayloadForm::Json => None,

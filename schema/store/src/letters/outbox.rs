@@ -1,9 +1,10 @@
 //! The outbox: answers and notices that wait to be sent. Each of them is leased to one process at a time, and is kept until its courier has
-//! sent it. The columns `claimed_by` and `claimed_until` contain the lease; they have older names.
+//! sent it. The columns `claimed_by` and `claimed_until` contain the lease. (Their names are older than the word.)
 //!
-//! Whoever changes rows of the outbox first locks their letters, or their notices. Settling and the exporter change the same rows: settling
-//! when a letter comes again or gets a further attempt, the exporter when it has sent the answer. If one of them locked the outbox first,
-//! each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the outbox skip locked rows.
+//! A transaction that changes rows of the outbox first locks their letters, or their notices. Settling and the exporter change the same
+//! rows: settling when a letter comes again or gets a further attempt, the exporter when it has sent the answer. If one of the two locked
+//! the outbox first, each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the outbox skip
+//! rows that are locked.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,14 +24,14 @@ use crate::database::statement::{Bind, Statement};
 const RETRY_SECONDS_MIN: f64 = 5.0;
 const RETRY_SECONDS_MAX: f64 = 3600.0;
 
-/// Table expression `given` with the leased answers of a statement; [`as_given`] makes its values.
+/// Table expression `given`: the leased answers that a statement is about. [`as_given`] makes its values.
 macro_rules! given {
     () => {
         "WITH given AS (SELECT * FROM unnest(?, ?, ?, ?) AS g (id, attempt, part, claimed_by))"
     };
 }
 
-/// Table expressions `given` and `locked`: the leased answers of a statement, and their letters, which are locked. The condition
+/// Table expressions `given` and `locked`: the leased answers that a statement is about, and their letters, which are locked. The condition
 /// `all_locked` makes PostgreSQL lock all letters before it changes the first row of the outbox.
 macro_rules! given_and_locked {
     ($given:expr) => {
@@ -51,17 +52,18 @@ macro_rules! all_locked {
     };
 }
 
-/// Condition that row `o` is still leased as `given` says. The id alone is not enough: one row is used for all parts of an answer in turn,
-/// and for a later attempt that replaces an earlier one. PostgreSQL evaluates the condition again if another transaction has changed the
-/// row.
+/// Condition that row `o` still has the lease, attempt and part that `given` says. The id alone is not enough: one row is used for all
+/// parts of an answer in turn, and for a later attempt that replaces an earlier one. PostgreSQL evaluates the condition again if another
+/// transaction has changed the row.
 macro_rules! still_leased {
     () => {
         "o.id = given.id AND o.attempt = given.attempt AND o.part = given.part AND o.claimed_by = given.claimed_by"
     };
 }
 
-/// Begin of a statement that queues the answers to letters `l` of `xm.letters` again: the answer to the highest attempt, from its first
-/// part if parts are stored. The answer is sent by the transport by which the letter first arrived, or by the transport of a joined table.
+/// Start of a statement that queues the answers to letters `l` of `xm.letters` again: the answer to the highest attempt, from its first
+/// part if parts are stored. The answer is sent by the transport by which the letter first arrived. The variant with parameters takes the
+/// transport from a joined table.
 macro_rules! queue_anew {
     () => {
         $crate::letters::outbox::queue_anew!("l.transport", "")
@@ -84,7 +86,7 @@ macro_rules! queue_anew {
 }
 pub(crate) use queue_anew;
 
-/// End of a statement that begins with `queue_anew`: an answer that is queued already becomes due, and begins with its first part again.
+/// End of a statement that starts with `queue_anew`. An answer that is already queued becomes due, and begins with its first part again.
 macro_rules! or_make_due {
     () => {
         "ON CONFLICT (agency, letter_id) DO UPDATE
@@ -158,7 +160,7 @@ pub(super) type Loaded = (
     Option<i64>,
 );
 
-/// Makes answers of rows that were just leased.
+/// Makes answers from rows that were just leased.
 pub(super) async fn answers_of(
     connection: &mut AsyncPgConnection,
     rows: Vec<Loaded>,
@@ -169,7 +171,7 @@ pub(super) async fn answers_of(
     Ok(rows.into_iter().map(|row| answer_of(row, process, &in_place)).collect())
 }
 
-/// Makes an answer of a row. If the row's certificate is revoked, the answer is sealed for the certificate in `in_place`.
+/// Makes an answer from a row. If the row's certificate is revoked, the answer is sealed for the certificate that `in_place` has for it.
 fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
     let (
         id,
@@ -207,22 +209,23 @@ fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> 
     }
 }
 
-/// Returns the transport's name for answers in parts or of a later attempt. Programs of the former version know neither: they lease rows
-/// with the plain name of the transport, send the first receipt and delete the row. The other name hides these answers from them.
+/// Returns the transport's name for answers that have parts or belong to a later attempt. Programs of the former version know neither. They
+/// lease only rows with the plain name of the transport; for such an answer they would send the first receipt and delete the row. The other
+/// name hides these answers from them.
 pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
 }
 
-/// Name of the transport by mail, by which nearly every answer is sent.
+/// Name of the transport by mail. Nearly every answer is sent by mail.
 const MAIL: &str = "mail";
 
-/// Returns the transport with a name from the database; `None` for a transport that only a newer program knows.
+/// Returns the transport whose name is in the database; `None` for a transport that only a newer program knows.
 pub fn transport_named(name: &str) -> Option<&'static str> {
     [MAIL, "folder", HTTP].into_iter().find(|known| *known == name)
 }
 
-/// Leases up to `most` answers of a transport, including answers in parts, to a process and for the time `hold`. After that time another
-/// process may lease them. If fewer answers are due, notices to installations of this transport are leased too.
+/// Leases up to `most` answers of a transport, including answers in parts, to the process `process` for the time `hold`. After that time
+/// another process may lease them. If fewer answers are due, notices to installations of this transport are leased too.
 ///
 /// # Errors
 /// A fault of the database.
@@ -233,8 +236,8 @@ pub async fn lease(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
-    // Answers of other transports have a separate index, `outbox_due_beside`, so that many mails that wait for a relay do not slow them
-    // down.
+    // Answers of other transports have a separate index, `outbox_due_beside`. So they are found quickly even if many mails wait for a
+    // relay.
     let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
     let text = format!(
         "WITH due AS (
@@ -258,8 +261,8 @@ pub async fn lease(
 }
 
 /// Finds the certificates that replace revoked ones. If the key is revoked, no certificate replaces it. If only the certificate was
-/// revoked, another certificate of the same key is preferred, since the office may no longer have the revoked one. Most leases find no
-/// revoked certificate, and need no statement.
+/// revoked, another certificate of the same key is preferred, since the office may no longer have the revoked one. If no certificate is
+/// revoked, as in most leases, no statement is run.
 pub(super) async fn in_place_of(
     connection: &mut AsyncPgConnection,
     revoked: Vec<i32>,
@@ -338,7 +341,8 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
     if answers.clone().next().is_none() {
         return Ok(());
     }
-    // The letters are locked first. If a transaction settles one of them again, it waits, and then does not queue the answer a second time.
+    // The letters are locked first. If another transaction is settling one of them again, that transaction has to wait, and then finds that
+    // the answer was sent and does not queue it a second time.
     let text = concat!(
         given!(),
         ", answered AS (UPDATE xm.letters l SET answered_at = now() FROM xm.outbox o, given
@@ -367,8 +371,8 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
     Ok(())
 }
 
-/// Returns answers to the outbox, to be tried after a wait that doubles with each attempt. An answer that is no longer leased as given does
-/// not change.
+/// Returns answers to the outbox after a failure. They are tried again after a wait that doubles with each attempt. An answer that is no
+/// longer leased as given does not change.
 ///
 /// # Errors
 /// A fault of the database.
@@ -407,8 +411,8 @@ pub async fn leave(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) 
     Ok(())
 }
 
-/// Gives answers up; they become due again through an operator, or when the office repeats its letter. An answer that is no longer leased
-/// as given does not change.
+/// Gives answers up. An operator, or the office by repeating its letter, can make them due again. An answer that is no longer leased as
+/// given does not change.
 ///
 /// # Errors
 /// A fault of the database.
@@ -459,7 +463,7 @@ pub async fn state(connection: &mut AsyncPgConnection) -> Result<OutboxState, Fa
     Ok(OutboxState { waiting, failed, oldest_queued_at })
 }
 
-/// Returns the values of `given`: id, attempt, part and process of each answer.
+/// Returns the values of the table expression `given`: id, attempt, part and process of each answer.
 fn as_given<'l>(leased: impl Iterator<Item = &'l LeasedAnswer> + Clone) -> Vec<Bind<'static>> {
     vec![
         Bind::Bigints(leased.clone().map(|answer| Some(answer.id)).collect()),

@@ -38,7 +38,7 @@ pub struct QuarantineEntry {
     /// Code of the refusal.
     #[diesel(sql_type = Text)]
     pub reason: String,
-    /// Whether the entry waits for an operator to decide between two versions.
+    /// Whether the entry waits for an operator to decide between two versions of a letter or record.
     #[diesel(sql_type = Bool)]
     pub held: bool,
     /// Matricule of the agency that signed the container, if it is known.
@@ -50,7 +50,7 @@ pub struct QuarantineEntry {
     /// Id of the letter.
     #[diesel(sql_type = Nullable<SqlUuid>)]
     pub letter_id: Option<Uuid>,
-    /// SHA-256 of the container. (The journal has the SHA-256 of the signed octets.)
+    /// SHA-256 of the container. (The digest in the journal is that of the signed octets.)
     #[serde(rename = "container_digest", with = "hex")]
     #[diesel(sql_type = Bytea)]
     pub digest: Vec<u8>,
@@ -99,7 +99,7 @@ pub struct QuarantineFilter {
     pub with_decided: bool,
     /// Number of the entry below which the list begins.
     pub before: Option<i64>,
-    /// Most entries that the list shows; 100 where absent.
+    /// Largest number of entries that the list shows; 100 if absent.
     pub limit: Option<i64>,
 }
 
@@ -110,7 +110,7 @@ pub struct QuarantineContent {
     pub entry: QuarantineEntry,
     /// The bytes that are kept of the container or mail.
     pub original: Vec<u8>,
-    /// The version of the record in its table, if the letter contains another version.
+    /// The version of the record that its table contains, if the letter contains another version.
     pub held_version: Option<Value>,
 }
 
@@ -200,7 +200,7 @@ pub async fn of_line(
     if let Some((agency, letter_id)) = line.agency.zip(line.letter_id) {
         return of_letter(connection, agency, letter_id).await;
     }
-    // The line has no agency or no letter id. So the container is found by the time when its mail arrived, with reason, mailbox and size.
+    // The line has no agency or no letter id. So the container is found by the time when its mail arrived, and by reason, mailbox and size.
     let entries = diesel::sql_query(select_entries!(
         "reason = $1 AND received_at = $2 AND mailbox = $3 AND original_bytes = $4 ORDER BY id"
     ))
@@ -286,8 +286,8 @@ pub async fn drop(
         .await
 }
 
-/// Subtracts the entry's bytes from the bytes that count against the limits for containers without a known signer, if the entry is such a
-/// container. The caller deletes the bytes afterwards. Returns how many bytes of the original are kept.
+/// Subtracts the entry's bytes from the limits on containers without a known signer, if the entry is such a container. The caller deletes
+/// the bytes afterwards. Returns how many bytes of the original are kept.
 async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntry) -> Result<usize, Fault> {
     #[derive(QueryableByName)]
     struct Kept {
@@ -310,8 +310,8 @@ async fn release_room(connection: &mut AsyncPgConnection, entry: &QuarantineEntr
     Ok(bytes)
 }
 
-/// Returns how many bytes are kept of containers without a known signer, for each reason of refusal. The bytes of a mail in which a
-/// registered agency signed another letter may instead count under the name `vouched`.
+/// Returns, for each reason of refusal, how many bytes are kept of containers without a known signer. The bytes of a mail in which a
+/// registered agency signed another letter may be counted under the name `vouched` instead.
 ///
 /// # Errors
 /// A fault of the database.

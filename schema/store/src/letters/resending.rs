@@ -1,4 +1,4 @@
-//! Letters that the centre has lost, mostly because it was restored from a backup: an operator asks offices to send them again.
+//! Recovers letters that the centre has lost, mostly because it was restored from a backup: an operator asks offices to send them again.
 
 use diesel::sql_types::Text;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -15,8 +15,8 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 
-/// Asks all installations of an agency, or the given installation, to send their letters again from a sequence number on. A letter that the
-/// centre still has gets its former answer. Returns how many installations are asked.
+/// Asks all installations of an agency, or the given installation, to send their letters again, beginning with a sequence number. A letter
+/// that the centre still has gets its former answer. Returns how many installations are asked.
 ///
 /// # Errors
 /// The agency does not exist; the installation has not sent a letter or does not exist; a number below 1; a fault of the database.

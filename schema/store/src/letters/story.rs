@@ -21,7 +21,7 @@ use crate::error::AdministrationError;
 pub enum Named {
     /// Id of the letter. Offices choose ids, so letters of two agencies may have the same id.
     Id(Uuid),
-    /// SHA-256 of the payload, or of a container in quarantine. The search reads all letters, so it may take long.
+    /// SHA-256 of a letter's payload, or of a container in quarantine. Since the search reads all letters, it may take long.
     Digest(Vec<u8>),
     /// Number of a line of the journal.
     JournalLine(i64),
@@ -48,7 +48,7 @@ pub struct Decided {
     /// Id of the letter; for a letter that could not be stored under its own id, an id made from its digest.
     #[diesel(sql_type = SqlUuid)]
     pub letter_id: Uuid,
-    /// Name of the installation in the letter; empty where unknown.
+    /// Name of the installation in the letter; empty if unknown.
     #[diesel(sql_type = Text)]
     pub installation: String,
     /// Sequence number of the letter within the installation.
@@ -95,7 +95,7 @@ pub struct Entry {
 /// Everything that is stored about one letter, or about one container whose sender is not known.
 #[derive(Clone, Debug, Serialize)]
 pub struct Story {
-    /// The decision; absent where the sender is not verified.
+    /// The decision; absent if no agency's signature was verified.
     pub decided: Option<Decided>,
     /// Lines of the journal, oldest first: one line for each arrival.
     pub journal: Vec<JournalLine>,
@@ -107,7 +107,7 @@ pub struct Story {
     pub entries: Vec<Entry>,
 }
 
-/// Returns everything that is stored about a letter; about several letters if several agencies use the same id.
+/// Returns everything that is stored about a letter. If several agencies use the same id, returns one story for each.
 ///
 /// # Errors
 /// Nothing is stored under this value; a fault of the database.
@@ -153,7 +153,7 @@ pub async fn stories(
     if found.is_empty() { Err(AdministrationError::LetterUnknown(named.to_string())) } else { Ok(found) }
 }
 
-/// An agency that has sent a letter with an id.
+/// An agency that has sent a letter with the given id.
 #[derive(QueryableByName)]
 struct Keeper {
     #[diesel(sql_type = Integer)]

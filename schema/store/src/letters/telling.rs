@@ -12,7 +12,7 @@ use crate::centre::identity::with_revision;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Most notices to queue that one statement finds.
+/// Largest number of notices to queue that one statement finds.
 const TOLD_MAX: i64 = 500;
 
 /// Queues the notices of table definitions to installations whose plan has a right to the table. An installation gets the definitions that
@@ -49,21 +49,21 @@ pub async fn definitions(connection: &mut AsyncPgConnection) -> Result<usize, Fa
             let (to, content) = (Office { agency, installation }, NoticeContent::Definitions(definition));
             told += usize::from(notices::queue(connection, &to, &about, &content).await?.is_some());
         }
-        // If nothing was queued, another process has queued these notices and will queue the rest.
+        // If notices were due but none was queued, another process has queued them and will queue the rest.
         if found < usize::try_from(TOLD_MAX).unwrap_or(usize::MAX) || told == before {
             return Ok(told);
         }
     }
 }
 
-/// The last known revision of tables, rights and plans. If the revision changes, notices about table definitions are queued.
+/// The last known revision of tables, rights and plans. When the revision changes, notices about table definitions are queued.
 #[derive(Debug, Default)]
 pub struct Watch {
     revision: Option<i64>,
 }
 
 impl Watch {
-    /// Calls [`definitions`] if tables, rights or plans have changed since the last call. The first call only notes the revision. Returns
+    /// Calls [`definitions`] if tables, rights or plans have changed since the last call. The first call only records the revision. Returns
     /// how many notices were queued.
     ///
     /// # Errors
@@ -79,7 +79,7 @@ impl Watch {
     }
 }
 
-/// Queues the notices of certificates whose keys the centre will sign with next. Returns how many notices were queued.
+/// Queues notices with the certificates of the keys with which the centre will sign next. Returns how many notices were queued.
 ///
 /// # Errors
 /// A fault of the database; the notices queued before the fault stay queued.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::database::fault::Fault;
 
-/// The login user id if nobody signed in, as in a service or a container: all bits are one.
+/// Login user id of a process if nobody signed in, as in a service or a container: all bits are one.
 const NOBODY_SIGNED_IN: u32 = u32::MAX;
 
 /// An account of the operating system.
@@ -44,18 +44,18 @@ impl Account {
     }
 }
 
-/// The account for which this process runs, according to the kernel. Environment variables do not count, since whoever runs a command can
-/// set them.
+/// The account for which this process runs, according to the kernel. Environment variables are not used, since anybody who runs a command
+/// can set them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemAccount(Account);
 
 impl SystemAccount {
     /// Reads the account from the kernel; `owner` is the user who owns the centre's files.
     ///
-    /// The account is that of the process's real user. If the real user is root or the owner, several people may use it; then the login
-    /// user counts, by which the kernel knows who signed in to the machine before `sudo`. For any other real user the login user does not
-    /// count: a process without a login (a service, a job of `cron` or `at`) can set its own login user once, to any user. Root and the
-    /// owner can do everything that a user of the centre can do, so they gain nothing by this.
+    /// The account is that of the process's real user. But several people may act as root or as the owner. If one of these is the real
+    /// user, the login user is the account: the kernel sets it when a person signs in to the machine, and `sudo` does not change it. For
+    /// any other real user the login user is ignored: a process without a login (a service, a job of `cron` or `at`) can set its own login
+    /// user once, to any user. Root and the owner can do everything that a user of the centre can do, so they gain nothing by this.
     pub fn of_this_process(owner: Uid) -> SystemAccount {
         let signed_in = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
         SystemAccount(Account::of(counted(Uid::current(), owner, signed_in)))
@@ -94,12 +94,12 @@ mod tests {
     #[test]
     fn the_login_user_counts_only_where_he_gains_nothing_by_it() {
         let (root, service, alice, bob) = (0, 998, 1000, 1001);
-        // Each case has the real user, the login user, and the user as whom the process must be identified.
+        // Each case has the real user, the login user, and the user that must be found.
         for (real, signed_in, counts) in [
             (alice, Some(alice), alice),
             (alice, None, alice),
             (alice, Some(NOBODY_SIGNED_IN), alice),
-            // A job of cron has set another user as its login user.
+            // Alice's job of cron has set another user as its login user.
             (alice, Some(bob), alice),
             // A person used sudo, or sudo -u with the service's user.
             (root, Some(alice), alice),

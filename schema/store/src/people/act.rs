@@ -112,7 +112,7 @@ pub enum Act {
 pub struct HeldDecision {
     /// Number of the held letter.
     pub held: i64,
-    /// Checks that are waived when the letter is released, each such as `ResultatBureau.within_reference`; absent where the letter is
+    /// Checks that are waived when the letter is released, each such as `ResultatBureau.within_reference`; absent if the letter is
     /// refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<Vec<String>>,
@@ -121,7 +121,7 @@ pub struct HeldDecision {
 }
 
 impl Act {
-    /// Returns the need, which says why the act takes a second person.
+    /// Returns the reason why the act needs a second person.
     pub fn need(&self) -> Need {
         match self {
             Act::CertificateReplace { .. } => Need::CertificateReplace,
@@ -183,7 +183,8 @@ impl Act {
             .map_err(|error| Fault::Bug(format!("an approval of {operation} cannot be read: {error}")))
     }
 
-    /// Returns the parameters that people and programs see; instead of the bytes of a certificate, its fingerprint and other facts.
+    /// Returns the parameters that people and programs see. Instead of the bytes of a certificate, they contain its fingerprint and other
+    /// facts.
     pub fn told(&self) -> Value {
         match self {
             Act::CertificateReplace { agency, certificate, accepts_concerns } => json!({

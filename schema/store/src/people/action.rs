@@ -295,7 +295,7 @@ pub enum AuditAction<'a> {
         operation: &'a str,
         asked_by: &'a str,
     },
-    /// The confirmation was refused, because the state that the asker saw has changed since he asked.
+    /// A confirmation was refused because the state that the asker saw has changed since he asked.
     ApprovalChanged {
         #[serde(skip)]
         approval: i64,

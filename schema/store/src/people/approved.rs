@@ -7,7 +7,7 @@ use super::privilege::Operation;
 use super::standing::Standing;
 use crate::error::AdministrationError;
 
-/// Proves that a second person has confirmed the operation that gets this value. Only `judge` makes such a value.
+/// Proof that a second person has confirmed the operation to which it is passed. Only `judge` makes such a value.
 #[derive(Debug)]
 pub struct Approved(());
 

@@ -1,7 +1,7 @@
 //! The audit log: one line for each action of an operator. Each line contains the hash of the line before.
 //!
-//! If a line is changed, removed or inserted, the hashes no longer match from that line on. If lines are cut off at the end, the remaining
-//! hashes still match. To notice this too, store the last hash outside the database ([`Head`]).
+//! If a line is changed, removed or inserted, the hashes no longer match from that line on. If the last lines are deleted, the remaining
+//! hashes still match. To detect this too, store the last hash outside the database ([`Head`]).
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
@@ -61,7 +61,7 @@ pub struct Line {
 /// The last line of the log, by number and hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Head {
-    /// Number of the last line; 0 where the log is empty.
+    /// Number of the last line; 0 if the log is empty.
     pub id: i64,
     /// Hash of the last line.
     #[serde(with = "hex")]
@@ -87,7 +87,7 @@ impl Line {
     }
 }
 
-/// Writes JSON with sorted names, since `jsonb` keeps neither the order of names nor the spaces.
+/// Writes JSON with sorted names. The hash needs one fixed form, and `jsonb` keeps neither the order of names nor the spaces.
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(members) => {

@@ -23,7 +23,7 @@ pub(crate) async fn owners(
         .await?)
 }
 
-/// Says whether no account has ever belonged to a user, as in a database that is older than accounts.
+/// Says whether no account has ever belonged to a user, as in a database from before the program had accounts.
 pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
     let mapped = diesel::select(exists(system_accounts::table.select(system_accounts::id)))
         .get_result::<bool>(connection)
@@ -31,7 +31,7 @@ pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Resu
     Ok(!mapped)
 }
 
-/// Fails if no Superviseur remains who can sign in: then nobody could add a Superviseur any more.
+/// Fails if no Superviseur can sign in any more, since nobody could then add a Superviseur.
 pub(super) async fn demand_superviseur(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
     let left = system_accounts::table
         .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))

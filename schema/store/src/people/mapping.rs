@@ -23,14 +23,14 @@ use crate::error::AdministrationError;
 pub struct Founder {
     /// The person as an operator who is signed in.
     pub operator: Operator,
-    /// The person's password, to be shown once; absent where the user existed before.
+    /// The person's password, to be shown once; absent if the user existed before.
     pub password: Option<OneTimePassword>,
 }
 
 /// Signs in the person who sets up a centre. If there is no Superviseur, the person becomes the first Superviseur, and the account is
-/// mapped to him. In a database that is older than accounts, the account is mapped to the Superviseur with this name, or else to the first
-/// Superviseur. In all other cases the person signs in as usual. A second call at the same time waits for the end of the caller's
-/// transaction.
+/// mapped to him. If the database is older than accounts, the account is mapped to the Superviseur of this name or, if there is none, to
+/// the first Superviseur. In all other cases the person signs in as usual. If two calls run at the same time, the second waits for the end
+/// of the first caller's transaction.
 ///
 /// # Errors
 /// The account belongs to no user; the name is taken or not valid; a fault of the database.
@@ -61,8 +61,8 @@ pub async fn found(
     Ok(Founder { operator: sign_in_as_system_account(connection, account).await?, password: None })
 }
 
-/// Maps the first of all accounts to a Superviseur, in a database that is older than accounts. Whoever can run a command on such a database
-/// could do everything before, so the mapping gives him no new right, and makes him known.
+/// Maps the first of all accounts to a Superviseur, in a database that is older than accounts. Anybody who could run a command on such a
+/// database could do everything before. So the mapping gives no new right, and the audit log names the person from now on.
 ///
 /// # Errors
 /// An account is mapped already; the Superviseur does not exist; a fault of the database.
@@ -90,8 +90,8 @@ pub async fn map_first(
         .await
 }
 
-/// Maps an account of the operating system to a user. If the user has a higher privilege than 1 or belongs to the commission, this needs a
-/// second person, unless the operator is the only Superviseur: whoever uses the account acts as the user.
+/// Maps an account of the operating system to a user, so that the person who uses the account can act as the user. If the user has a
+/// privilege above 1 or belongs to the commission, this needs a second person, unless the operator is the only Superviseur.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; the user does not exist; the account belongs to a user already; a fault of the database.
@@ -104,7 +104,7 @@ pub async fn map(
     map_by(connection, operator, None, name, account).await
 }
 
-/// Maps an account: `approved` is `None` for one person alone, and the approval for the second person.
+/// Maps an account. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn map_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -129,9 +129,9 @@ pub(crate) async fn map_by(
         .await
 }
 
-/// Ends the mapping of an account to a user: nobody can sign in with it from the next command on. Returns the user's name. For an account
-/// of a Superviseur this needs a second person, unless the operator is the only Superviseur. In an emergency, the administrator of the
-/// machine can lock the account.
+/// Ends the mapping of an account to a user: from the next command on, nobody can sign in with the account. Returns the user's name. For an
+/// account of a Superviseur this needs a second person, unless the operator is the only Superviseur. In an emergency, the administrator of
+/// the machine can lock the account.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; the account belongs to no user; no Superviseur could sign in any more; a fault of the database.
@@ -143,7 +143,7 @@ pub async fn unmap(
     unmap_by(connection, operator, None, account).await
 }
 
-/// Ends a mapping: `approved` is `None` for one person alone, and the approval for the second person.
+/// Ends a mapping. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn unmap_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

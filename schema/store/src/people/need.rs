@@ -2,7 +2,8 @@
 
 macro_rules! needs {
     ($($(#[doc = $when:literal])* $variant:ident = $name:literal, $commission:literal, $offered:literal;)*) => {
-        /// An operation that needs a second person. The comment on each says in which cases.
+        /// An operation that needs a second person. The comment on each variant says in which cases: [`Need::when`] returns it, and a test
+        /// compares it with OPERATIONS.md.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Need {
             $($(#[doc = $when])* $variant,)*
@@ -12,7 +13,8 @@ macro_rules! needs {
             /// Every operation that needs a second person.
             pub const ALL: &'static [Need] = &[$(Need::$variant,)*];
 
-            /// Returns the name, which never changes. An operation of [`super::privilege::Operation`] has the same name here.
+            /// Returns the name, which never changes. If [`super::privilege::Operation`] has the same operation, it has the same name
+            /// there.
             pub fn name(self) -> &'static str {
                 match self { $(Need::$variant => $name,)* }
             }

@@ -72,7 +72,7 @@ impl From<&Operator> for Author {
     }
 }
 
-/// Signs in the user to whom the command's account of the operating system belongs.
+/// Signs in the user to whom the account of the operating system belongs that runs the command.
 ///
 /// # Errors
 /// [`AdministrationError::AccountUnmapped`], which is also written to the audit log; [`AdministrationError::NobodyMapped`] if no account

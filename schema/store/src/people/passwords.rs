@@ -31,7 +31,8 @@ impl std::fmt::Debug for OneTimePassword {
     }
 }
 
-/// Says whether a password is the user's. An unknown user takes as much time as a wrong password, so that the time reveals no names.
+/// Says whether a password is the user's. For an unknown user name the answer takes as long as for a wrong password, so that the time does
+/// not reveal which names exist.
 ///
 /// # Errors
 /// A fault of the database.

@@ -72,25 +72,25 @@ macro_rules! operations {
 }
 
 operations! {
-    /// Sends a receipt again.
+    /// Queues a receipt to be sent again.
     AnswerResend = "answer.resend", Operateur;
     /// Registers the first certificate of an agency.
     CertificateRegister = "certificate.register", Operateur;
     /// Makes a one-time code for the enrolment of an installation.
     EnrolmentCode = "enrolment.code", Operateur;
-    /// Shows a thread of messages, which then counts as read.
+    /// Shows a thread of messages and marks it as read.
     MessageShow = "message.show", Operateur;
-    /// Asks offices to send letters again that the centre has lost.
+    /// Asks offices to send letters again, because the centre has lost them.
     LetterAskAgain = "letter.ask_again", Operateur;
     /// Sends a message to an agency.
     MessageSend = "message.send", Operateur;
-    /// Sends a statement of its account to an agency.
+    /// Sends an agency a statement of its account.
     StatementSend = "statement.send", Operateur;
     /// Shows an entry of the quarantine with its bytes.
     QuarantineShow = "quarantine.show", Operateur;
     /// Deletes the bytes of an entry of the quarantine.
     QuarantineDrop = "quarantine.drop", Operateur;
-    /// Tries the container of an entry of the quarantine again.
+    /// Processes the container of an entry of the quarantine again.
     QuarantineRetry = "quarantine.retry", Operateur;
     /// Shows a held letter with its rows.
     HeldShow = "held.show", Operateur;
@@ -118,15 +118,15 @@ operations! {
     VoucherBatch = "voucher.batch", ChefDAgence;
     /// Writes the codes of a batch of vouchers into a file, once.
     VoucherWrite = "voucher.write", ChefDAgence;
-    /// Revokes vouchers, which credit nothing afterwards.
+    /// Revokes vouchers: they cannot be redeemed afterwards.
     VoucherRevoke = "voucher.revoke", ChefDAgence;
-    /// Lets an agency recharge again that is locked after wrong codes.
+    /// Unlocks an agency whose recharging was locked after wrong codes.
     VoucherUnlock = "voucher.unlock", ChefDAgence;
     /// Sends a message to many agencies.
     MessageBroadcast = "message.broadcast", ChefDAgence;
-    /// Has waiting answers sent now.
+    /// Makes waiting answers due now.
     AnswerRetry = "answer.retry", ChefDAgence;
-    /// Registers a certificate for an agency that has, or had, another one.
+    /// Registers a certificate for an agency that has, or had, another certificate.
     CertificateReplace = "certificate.replace", ChefDAgence;
     /// Revokes a key with all its certificates.
     CertificateRevoke = "certificate.revoke", ChefDAgence;
@@ -156,7 +156,7 @@ operations! {
     UserPrivilege = "user.privilege", Superviseur;
     /// Makes a user a member of the election commission, or ends the membership.
     UserCommission = "user.commission", Superviseur;
-    /// Sets the largest amount that one person recharges alone.
+    /// Sets the largest amount that one person may recharge alone.
     RechargeLimit = "recharge.limit", Superviseur;
     /// Confirms an operation that another person asked for.
     ApprovalConfirm = "approval.confirm", Superviseur;

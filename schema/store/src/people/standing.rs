@@ -32,8 +32,8 @@ pub(crate) async fn standing(connection: &mut AsyncPgConnection, name: &str) -> 
     Ok(Standing { privilege: Privilege::kept(privilege)?, is_commission })
 }
 
-/// Says whether no other Superviseur has, or ever had, an account. Then nobody could confirm what this Superviseur does with users. An
-/// account that has ended counts too, so that a Superviseur cannot become the only one by ending another's account.
+/// Says whether no other Superviseur has, or ever had, an account. If so, nobody could confirm operations of this Superviseur on users. An
+/// account whose mapping has ended counts too, so that a Superviseur cannot become the only one by ending the mapping of another's account.
 pub(crate) async fn is_alone(connection: &mut AsyncPgConnection, user: &str) -> Result<bool, AdministrationError> {
     let others = system_accounts::table
         .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))

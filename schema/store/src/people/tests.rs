@@ -50,7 +50,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
     }
 }
 
-/// Makes the fields of a certificate whose key has this number. OpenSSL could not read the key or the certificate.
+/// Makes the fields of a certificate with the key of this number. Neither is real: OpenSSL could not read them.
 pub(crate) fn certificate(key: u8) -> CertificateFields {
     let now = chrono::Utc::now();
     CertificateFields {
@@ -121,7 +121,7 @@ pub(crate) async fn count(connection: &mut Connection, query: &str) -> i64 {
     diesel::sql_query(query).get_result::<Count>(connection).await.unwrap().count
 }
 
-/// Tries an operation with arbitrary parameters.
+/// Tries an operation with arbitrary parameters; only the check of the privilege matters.
 async fn attempt(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -279,7 +279,7 @@ async fn no_operation_refuses_the_privilege_that_it_names() {
             })
             .await;
         assert!(undone.is_err());
-        // Any other error is allowed, since this test checks only the privilege.
+        // Any other error is allowed, since this test checks only privileges.
         let refused = matches!(tried.unwrap(), Err(AdministrationError::PrivilegeMissing { .. }));
         assert!(!refused, "{operation:?}");
     }
@@ -291,8 +291,8 @@ async fn who_makes_a_centre_is_its_first_user_and_others_wait_for_a_mapping() {
     assert_eq!((ekane.user(), ekane.privilege(), ekane.is_commission()), ("ekane", Privilege::Superviseur, false));
     let root = SystemAccount::pretended(0, "root");
     assert_eq!(sign_in_as_system_account(&mut connection, &root).await.unwrap(), ekane);
-    // An account without a mapping may not sign in. An account with the name of a mapped account and another number may not sign in either:
-    // the account was deleted and made again, and may belong to another person.
+    // An account without a mapping may not sign in. An account with the name of a mapped account but another number may not sign in either:
+    // the account was deleted and created again, and may belong to another person.
     for stranger in [account("alice"), SystemAccount::pretended(77, "root")] {
         let error = sign_in_as_system_account(&mut connection, &stranger).await.unwrap_err();
         assert!(
@@ -338,7 +338,7 @@ async fn a_database_from_before_accounts_is_claimed_once() {
     assert_eq!(mapping::map_first(&mut connection, &alice, "young").await.unwrap().user(), "young");
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
-    // The first mapping is allowed only once. It remains refused after the mapped account has ended.
+    // The first mapping is allowed only once. A second one is refused even after the mapped account has ended.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now()").await.unwrap();
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
@@ -381,7 +381,8 @@ async fn the_last_superviseur_who_can_sign_in_stays() {
     assert_eq!(shown, [("ekane", 3, 1), ("mbome", 3, 0)]);
 }
 
-/// An audit line as an earlier release wrote it. The hash was computed by another program than this one.
+/// An audit line as an earlier release wrote it. Another program than this one computed the hash, so the test notices a change of the
+/// hashed form.
 const OLD_LINE: &str = r#"INSERT INTO xm.audit (id, at, operator, action, subject, detail, previous_hash, hash) VALUES
     (1, '2025-11-30 10:53:20.123456Z', 'mbarga', 'agency.recharge', 'agency 000001', '{"note": "cash", "amount": 5000, "balance": 5000}',
      '\x0000000000000000000000000000000000000000000000000000000000000000',

@@ -32,7 +32,7 @@ pub async fn add(
     add_by(connection, operator, None, new).await
 }
 
-/// Adds a user: `approved` is `None` for one person alone, and the approval for the second person.
+/// Adds a user. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn add_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -99,7 +99,7 @@ pub async fn set_privilege(
     set_privilege_by(connection, operator, None, name, privilege).await
 }
 
-/// Changes a privilege: `approved` is `None` for one person alone, and the approval for the second person.
+/// Changes a privilege. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn set_privilege_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -144,7 +144,7 @@ pub async fn set_commission(
     set_commission_by(connection, operator, None, name, is_commission).await
 }
 
-/// Changes the membership: `approved` is `None` for one person alone, and the approval for the second person.
+/// Changes the membership. `approved` is the approval if a second person confirms, and `None` if one person acts alone.
 pub(crate) async fn set_commission_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -4,17 +4,18 @@ use serde::Serialize;
 
 use crate::tables::rights::{CertifyGives, Whose};
 
-/// A change of a plan. Members that are absent do not change.
+/// A change of a plan. Values that are absent do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PlanEdit {
-    /// Purpose of a new plan, in a person's words; absent where an existing plan is changed.
+    /// Purpose of the new plan, in a person's words; absent if an existing plan is changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<String>,
-    /// New limit of the acts that each agency of the plan may read in a day. Each record that an import answers is one act, and so is each
-    /// legal key that a certify asks about. Absent where the limit does not change, `Some(None)` for no limit.
+    /// New limit of the acts that each agency of the plan may read in a day. Each record in the answer to an import is one act, and so is
+    /// each legal key that a certify asks about. `None` leaves the limit unchanged; `Some(None)` means no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_acts_per_day: Option<Option<i64>>,
-    /// New limit of the octets that each agency of the plan may read in a day; absent where it does not change, `Some(None)` for no limit.
+    /// New limit of the octets that each agency of the plan may read in a day. `None` leaves the limit unchanged; `Some(None)` means no
+    /// limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_bytes_per_day: Option<Option<i64>>,
     /// The change of the rights to one table.
@@ -22,7 +23,7 @@ pub struct PlanEdit {
     pub right: Option<RightEdit>,
 }
 
-/// A change of the rights to a table. Members that are absent do not change.
+/// A change of the rights to a table. Values that are absent do not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RightEdit {
     /// Name of the table with its application, such as `ecr.ActeNaissance`.

@@ -1,4 +1,4 @@
-//! Plans as operators edit them, against a real PostgreSQL.
+//! Tests of the changes that operators make to plans, on a real PostgreSQL.
 
 use sdc::letter::Mode;
 
@@ -23,7 +23,7 @@ async fn change(
     edit(connection, operator, plan, &PlanEdit { create, right, ..PlanEdit::default() }).await
 }
 
-/// What a plan says of the table: export, read, certify, gives.
+/// Returns a plan's rights to the table: export, read, certify, and what a certify gives.
 fn of_table(plan: &Plan) -> (bool, &str, &str, &str) {
     let right: &PlanRight = plan.rights.iter().find(|right| right.table == "ActeNaissance").unwrap();
     (right.may_export, &right.may_read, &right.may_certify, &right.certify_gives)
@@ -35,7 +35,7 @@ async fn rights_to_a_table_change_one_by_one_and_come_with_a_new_plan() {
     let mut connection = database.get().await.unwrap();
     let operator = fixture::found(&mut connection, &Server::new("centre", Mode::Live), &["ecr"]).await.unwrap();
     assert_eq!(of_table(&show(&mut connection, "standard").await.unwrap()), (true, "none", "none", "verdict"));
-    // A right that is held is changed, and what is not named stays.
+    // The plan already has rights to the table. Only the given right changes.
     let read = RightEdit { may_read: Some(Whose::Own), ..RightEdit::default() };
     let plan = change(&mut connection, &operator, "standard", read.clone()).await.unwrap();
     assert_eq!(of_table(&plan), (true, "own", "none", "verdict"));
@@ -47,7 +47,7 @@ async fn rights_to_a_table_change_one_by_one_and_come_with_a_new_plan() {
     };
     let plan = change(&mut connection, &operator, "standard", certify).await.unwrap();
     assert_eq!(of_table(&plan), (false, "own", "all", "record"));
-    // One that is not held is given: to this plan, and to no other.
+    // The new plan has no rights to the table yet. It gets the given right, and no other plan changes.
     let gold = change(&mut connection, &operator, "gold", read).await.unwrap();
     assert_eq!((gold.rights.len(), of_table(&gold).1), (1, "own"));
     assert_eq!(of_table(&show(&mut connection, "standard").await.unwrap()), (false, "own", "all", "record"));

@@ -1,4 +1,5 @@
-//! The epoch of the database. A position of `changed_since` counts transactions within one epoch; a restored database begins a new epoch.
+//! The epoch of the database. An office asks for the records that changed since a position (`changed_since`). A position counts
+//! transactions within one epoch; a restored database begins a new epoch.
 
 use diesel::sql_types::Integer;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -6,8 +7,9 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use crate::database::fault::Fault;
 use crate::database::statement::Statement;
 
-/// Returns the number of the present epoch. A new epoch begins when the cluster or its timeline has changed, since then the database was
-/// restored, or a standby took over. A standby may lack the last transactions, so positions of earlier epochs are no longer valid.
+/// Returns the number of the present epoch. A new epoch begins when the identifier of the cluster or its timeline has changed. This means
+/// that the database was restored, or that a standby took over, which may lack the last transactions. Positions of earlier epochs are then
+/// no longer valid.
 ///
 /// # Errors
 /// A fault of the database.

@@ -26,7 +26,8 @@ pub const ORIGIN: [&str; 3] = ["xm_agency", "xm_installation", "xm_numero"];
 pub const CHANGE: &str = "xm_change";
 
 /// Patterns of PostgreSQL's functions that everybody may call, and that act on other sessions or can delay a session. A right that
-/// everybody has cannot be revoked from one role alone. So these functions are revoked from everybody; superusers can still call them.
+/// everybody has cannot be revoked from one role alone. So the right to call these functions is revoked from everybody; superusers can
+/// still call them.
 pub const TAKEN: [&str; 25] = [
     "binary\\_upgrade%",
     "brin\\_%summarize%",
@@ -102,12 +103,12 @@ pub fn view(table_id: i32) -> String {
 /// missing views.
 ///
 /// # Errors
-/// A fault of the database. It is no error if the program's login lacks rights.
+/// A fault of the database. If the program's login lacks rights, no error is returned.
 pub async fn prepare(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     connection
         .transaction(async |connection| {
             // Two replicas that start at the same time would change the same privilege, and PostgreSQL would refuse one of them. The lock
-            // makes them do it one after the other.
+            // makes them take turns.
             let lock = [Bind::Bigint(LOGIN_LOCK)];
             Statement::<()>::new("SELECT pg_advisory_xact_lock(?)", &lock).execute(connection).await?;
             let is_superuser: Vec<bool> =
@@ -164,7 +165,7 @@ pub async fn is_prepared(connection: &mut AsyncPgConnection) -> Result<bool, Fau
     Ok(rows.contains(&true))
 }
 
-/// Creates the missing views of adopted tables.
+/// Creates the missing views of the adopted tables.
 async fn make_views(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     type Row = (diesel::sql_types::Integer, Text, Text, diesel::sql_types::Jsonb);
     let text = "SELECT t.id, t.schema_name, t.relation_name, d.columns

@@ -24,9 +24,9 @@ pub struct Permit {
     pub table_id: i32,
     /// The version of the table's definition.
     pub version: i32,
-    /// Matricule of the agency to whose own records the right is limited; absent where the records of all agencies may be read.
+    /// Matricule of the agency, if it may read only its own records; absent if it may read the records of all agencies.
     pub own: Option<Matricule>,
-    /// Codes of the table's scope column to which the right is limited; absent where records with every code may be read.
+    /// Codes of the table's scope column to which the right is limited; absent if there is no such limit.
     pub codes: Option<BTreeSet<String>>,
     /// Whether the answer to a certify contains the record itself.
     pub gives_record: bool,

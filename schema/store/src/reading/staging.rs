@@ -37,8 +37,8 @@ pub async fn add(connection: &mut AsyncPgConnection, id: Uuid, part: u16, payloa
     Ok(())
 }
 
-/// Serves an office that has lost parts of an earlier answer and requests them again. Copies the stored parts with these numbers from the
-/// answer to that letter, and returns the length in octets of each part that was still stored.
+/// Copies stored parts of an earlier answer, for an office that has lost them and asks for them again. Returns the length in octets of each
+/// part that was still stored.
 ///
 /// # Errors
 /// A fault of the database.

@@ -1,4 +1,4 @@
-//! The numbers of records and octets that agencies received today, which count for their quotas. The day is the one in the centre's time
+//! The numbers of records and octets that agencies received today, which count against their quotas. Today is the day in the centre's time
 //! zone.
 
 use std::collections::HashMap;

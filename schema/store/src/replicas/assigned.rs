@@ -1,8 +1,8 @@
-//! Which replica each lease falls to.
+//! Assigns each lease to one of the replicas.
 //!
-//! Every replica computes the same assignment from the same rows, so that no replica has to command the others. Rendezvous hashing would
-//! move fewer leases when a replica comes or goes, but a centre has few mailboxes, and three replicas with four mailboxes would then often
-//! get 3, 1 and none.
+//! Every replica computes the same assignment from the same rows, so no replica has to command the others. Rendezvous hashing would move
+//! fewer leases when a replica starts or ends. But a centre has few mailboxes, and with rendezvous hashing three replicas with four
+//! mailboxes would often get 3, 1 and 0 of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,25 +11,25 @@ use uuid::Uuid;
 /// A live replica, and the leases that it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveReplica {
-    /// Identity of its process.
+    /// Identity of the process.
     pub process: Uuid,
-    /// Leases that it may take.
+    /// Leases that the replica may take.
     pub leases: Vec<String>,
 }
 
-/// The replica that each lease falls to.
+/// The replica to which each lease is assigned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment(BTreeMap<String, Uuid>);
 
 impl Assignment {
-    /// Returns the replica that a lease falls to; `None` where no live replica may take the lease.
+    /// Returns the replica to which a lease is assigned; `None` if no live replica may take the lease.
     pub fn replica_of(&self, lease: &str) -> Option<Uuid> {
         self.0.get(lease).copied()
     }
 }
 
-/// Assigns each lease to one of the live replicas that may take it: in the order of their names, each to the replica that has fewest yet,
-/// and of several to the one with the smallest identity. The order of `live` does not matter.
+/// Assigns each lease to one of the live replicas that may take it. The leases are taken in the order of their names. Each goes to the
+/// replica that has the fewest leases so far; among equals, to the one with the smallest identity. The order of `live` does not matter.
 pub fn assigned(live: &[LiveReplica]) -> Assignment {
     let mut takers: BTreeMap<&str, BTreeSet<Uuid>> = BTreeMap::new();
     for replica in live {

@@ -12,25 +12,25 @@ use crate::error::AdministrationError;
 /// A replica in the list.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ListedReplica {
-    /// Identity of its process.
+    /// Identity of the process.
     pub process: Uuid,
     /// Name that the operator gave the process, or its host's name.
     pub name: String,
-    /// Name of its host.
+    /// Name of the host.
     pub host: String,
     /// Version of the program.
     pub version: String,
-    /// Digest of what all replicas should have configured alike.
+    /// Digest of the settings that should be the same for all replicas.
     pub configuration: String,
-    /// Whether it drains.
+    /// Whether the replica is draining, that is, finishing its work before it ends.
     pub drains: bool,
-    /// Start of its present life.
+    /// Start of the replica's present run.
     pub started_at: DateTime<Utc>,
-    /// Seconds since its last sign of life.
+    /// Seconds since the replica's last sign of life.
     pub silent_seconds: f64,
-    /// When it ended, or was found dead; `None` while it lives.
+    /// Time when the replica ended, or was found dead; `None` while it is alive.
     pub gone_at: Option<DateTime<Utc>>,
-    /// Leases that it holds now.
+    /// Leases that the replica holds now.
     pub leases: Vec<String>,
 }
 
@@ -38,7 +38,7 @@ type Row = (SqlUuid, Text, Text, Text, Text, Bool, Timestamptz, Double, Nullable
 type Loaded = (Uuid, String, String, String, String, bool, DateTime<Utc>, f64, Option<DateTime<Utc>>, Vec<String>);
 
 /// Lists the replicas by name: first those that run, then those that have ended. A replica that has ended stays in the list for about a
-/// day, until another one deletes its row.
+/// day, until another replica deletes its row.
 ///
 /// # Errors
 /// A fault of the database.

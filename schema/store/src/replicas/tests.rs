@@ -23,7 +23,7 @@ fn replica(number: u128, host: &str) -> Replica {
     }
 }
 
-/// Makes the last sign of life of a process older.
+/// Moves the last sign of life of a process into the past.
 async fn silence(connection: &mut Connection, process: Uuid, seconds: u32) {
     let text =
         format!("UPDATE xm.replicas SET seen_at = seen_at - interval '{seconds} seconds' WHERE process = '{process}'");
@@ -116,7 +116,7 @@ async fn what_a_dead_replica_had_leased_is_free_at_once_and_only_once() {
     let claimed = "SELECT id FROM xm.outbox WHERE claimed_until IS NOT NULL";
     let claimed: Vec<i64> = Statement::<diesel::sql_types::BigInt>::new(claimed, &[]).load(c).await.unwrap();
     assert!(claimed.is_empty(), "{claimed:?}");
-    // It was only frozen.
+    // The replica was only frozen, and continues.
     assert_eq!(beat(c, &dead, false).await.unwrap(), Entry::Entered);
     assert_eq!(names(c).await.len(), 2);
 }

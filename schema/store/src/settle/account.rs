@@ -5,6 +5,6 @@
 pub struct Account {
     pub id: i32,
     pub balance: i64,
-    /// Amount by which the balance may be below zero.
+    /// Amount by which the balance may be below zero, in minor units.
     pub credit_limit: i64,
 }

@@ -1,4 +1,4 @@
-//! Splits a batch that failed because of one of its letters: this letter waits, and the other letters are settled.
+//! Splits a batch that failed because of one of its letters. This letter waits, and the other letters are settled.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ impl From<Settled> for Apart {
 }
 
 impl Unsettled {
-    /// Says whether one letter of the batch may cause the fault. Then the batch must be split, because the whole batch would fail the same
-    /// way for ever.
+    /// Says whether one letter of the batch may cause the fault. If so, the batch must be split, because it would fail the same way for
+    /// ever.
     pub fn must_be_taken_apart(&self) -> bool {
         self.fault.is_own() && !self.batch.is_empty()
     }
@@ -45,9 +45,8 @@ impl Unsettled {
 const APART_MAX: Duration = Duration::from_secs(30);
 
 impl Settler {
-    /// Settles each half of a failed batch, and halves each part that fails again, down to single letters. A single letter that fails
-    /// waits, and each wait is longer than the one before. A fault of the whole database ends the search, because every remaining letter
-    /// would fail too.
+    /// Settles each half of a failed batch, and halves each part that fails again, down to single letters. A single letter that fails has
+    /// to wait, longer each time. A fault of the whole database ends the search, because every remaining letter would fail too.
     pub async fn settle_apart(&self, Unsettled { fault, batch }: Unsettled) -> Apart {
         let mut apart = Apart {
             outcomes: batch.iter().map(|_| Err(fault.clone())).collect(),
@@ -67,7 +66,7 @@ impl Settler {
                     apart.answered.extend(answered.into_iter().map(|(place, letter)| (first + place, letter)));
                     apart.rows += rows;
                     apart.tally.add(tally);
-                    // Where a letter got no outcome, its entry keeps the fault, and the letter is settled another time.
+                    // If a letter gets no outcome here, its entry keeps the fault, and the letter is settled another time.
                     for (at, outcome) in outcomes.into_iter().enumerate() {
                         apart.outcomes[first + at] = Ok(outcome);
                     }

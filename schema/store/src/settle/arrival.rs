@@ -17,13 +17,13 @@ use crate::reading::Read;
 /// The origin of a container.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// `mail` or `folder`. The answer is sent by the same transport.
+    /// Transport by which the container arrived: `mail`, `folder` or `http`. The answer is sent by the same transport.
     pub transport: &'static str,
     /// Configured name of the mailbox or folder.
     pub mailbox: Arc<str>,
     /// Domain of the mail's `From`. Nothing proves it, so only operators see it.
     pub sender_domain: String,
-    /// What else mail and container claim about their sender.
+    /// Further claims of the mail and the container about their sender.
     pub claimed: Claimed,
     /// Whether the centre fetched the mail again only because one of its letters waits. The mail's other containers were settled the first
     /// time, and nobody has sent them again: they get no second journal line, no second count and no answer.
@@ -36,14 +36,14 @@ pub struct Source {
 pub struct Claimed {
     /// The agency that the mail mentions.
     pub agency: Option<Matricule>,
-    /// The certificate that the signature refers to, as text; absent where no envelope was opened.
+    /// The certificate to which the signature refers, as text; absent if no envelope was opened.
     pub signer: Option<String>,
     /// The mail's `From`.
     pub sender: String,
     /// The mail's `Subject`.
     pub subject: String,
-    /// The agency whose registered key signed another letter of the same mail. This signature is proof, so the mail does not count as a
-    /// stranger's.
+    /// The agency whose registered key signed another letter of the same mail. The signature proves that the mail contains a letter of this
+    /// agency, so the mail does not count as a stranger's.
     pub signer_beside: Option<Matricule>,
 }
 
@@ -54,7 +54,7 @@ pub struct Arrival {
     pub received_at: DateTime<Utc>,
     /// Origin of the container.
     pub source: Source,
-    /// The container's original bytes; only the first part where the mail is too large.
+    /// The container's original bytes; only the first bytes of the mail if it is too large.
     pub container: Vec<u8>,
     /// Number of bytes of the whole container.
     pub container_bytes: usize,
@@ -63,10 +63,10 @@ pub struct Arrival {
     pub rendered_bytes: usize,
     /// The signed letter, or the refusal of a stranger's container.
     pub content: Content,
-    /// The enrolment that the container requests, where an unknown key signed it. Settling either admits the enrolment or treats the
-    /// container as a stranger's.
+    /// The enrolment that the container requests, if an unknown key signed it. Settling either admits the enrolment or treats the container
+    /// as a stranger's.
     pub enrolment: Option<Arc<Enrolment>>,
-    /// The result of reading the tables for this letter; absent before the reading, and where the letter's service reads nothing.
+    /// The result of reading the tables for this letter; absent before the reading, and for services that read nothing.
     pub read: Option<Read>,
 }
 
@@ -113,7 +113,7 @@ impl Arrival {
         self.signer().map(|signer| signer.matricule)
     }
 
-    /// Returns the letter, where a registered key signed it and it could be read.
+    /// Returns the letter if a registered key signed it and it could be read.
     pub fn letter(&self) -> Option<&Letter> {
         match &self.content {
             Content::Signed { letter: Ok(letter), .. } => Some(letter),
@@ -121,7 +121,7 @@ impl Arrival {
         }
     }
 
-    /// Returns how much work the letter is for the database, in rows: the rows that it brings, or the rows that its answer may have.
+    /// Returns how much work the letter is for the database, in rows: the rows that it contains, or the rows that its answer may have.
     pub fn work(&self) -> usize {
         self.letter().map_or(0, |letter| work::rows(&letter.request))
     }
@@ -131,7 +131,7 @@ impl Arrival {
         self.letter().is_some_and(|letter| letter.request.service().facts().needs_reader())
     }
 
-    /// Returns the number of rows that the letter brings; 0 where there is no letter.
+    /// Returns the number of rows in the letter; 0 if there is no letter.
     pub fn rows(&self) -> usize {
         self.letter().map_or(0, |letter| letter.request.rows())
     }
@@ -151,8 +151,8 @@ pub enum Outcome {
     Refused(RefusalCode),
     /// The letter is held: it is stored whole, but its rows are in no table until operators release the letter or refuse it.
     Held,
-    /// Nothing of the letter is committed. Either a table that it needs takes no rows now, or there is a fault that the letter's bytes do
-    /// not cause. Its mail stays in the mailbox, and the letter is settled later.
+    /// Nothing of the letter is committed. Either a table that it needs takes no rows now, or a fault has another cause than the letter's
+    /// bytes. Its mail stays in the mailbox, and the letter is settled later.
     Deferred,
 }
 

@@ -42,12 +42,12 @@ impl Case {
         self.arrival.agency()
     }
 
-    /// Returns the letter; `None` where it could not be read.
+    /// Returns the letter; `None` if it could not be read.
     pub fn letter(&self) -> Option<&Letter> {
         self.arrival.letter()
     }
 
-    /// Returns what is accepted of the letter; `None` where the letter is not accepted.
+    /// Returns the accepted content of the letter; `None` if the letter is not accepted.
     pub fn acceptance(&self) -> Option<&Acceptance> {
         self.decision.acceptance()
     }
@@ -69,8 +69,8 @@ impl Case {
         }
     }
 
-    /// Returns the letter whose answer may be told to the sender at once, if there is one. An enrolment is none: whoever tries codes must
-    /// not learn from the reply which of them is right.
+    /// Returns the letter if its answer may be given to the sender at once. For an enrolment this is never allowed: a stranger who tries
+    /// codes must not learn from the reply which code is right.
     pub fn answered_letter(&self) -> Option<AnsweredLetter> {
         let (Decision::Accepted { key, .. }
         | Decision::Refused { key, .. }
@@ -127,7 +127,7 @@ impl Batch {
     /// Gives each letter a reserved key of the journal, in the order of arrival.
     ///
     /// # Errors
-    /// [`Fault::Bug`] where keys and letters differ in number.
+    /// [`Fault::Bug`] if the numbers of keys and letters differ.
     pub fn number(&mut self, journal_ids: Vec<i64>) -> Result<(), Fault> {
         if journal_ids.len() != self.0.len() {
             let (keys, letters) = (journal_ids.len(), self.0.len());
@@ -139,7 +139,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Replaces all decisions by the given ones; each of these has the place of its letter. A letter without a given decision is deferred.
+    /// Replaces all decisions by the given ones, each with the place of its letter. A letter without a given decision is deferred.
     pub fn take_decisions(&mut self, decisions: Vec<(usize, Decision)>) {
         for case in &mut self.0 {
             case.decision = Decision::Deferred;

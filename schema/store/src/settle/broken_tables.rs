@@ -1,6 +1,6 @@
 //! Finds the tables that take no rows of any letter, by writing and reading no row at all.
 //!
-//! A statement without rows fails where the table itself is broken: a column was dropped, a right was revoked, or another transaction locks
+//! A statement without rows fails if the table itself is unusable: a column was dropped, a right was revoked, or another transaction locks
 //! the table. A trigger that looks at rows does not run for such a statement, so the rows of a single letter cannot cause the failure.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::tables::examine::TableRows;
 /// Returns the tables of accepted letters that take no rows of any letter now, each with its fault.
 ///
 /// # Errors
-/// A fault that no table causes, such as a lost connection.
+/// A fault with another cause than a table, such as a lost connection.
 pub async fn broken_tables(
     transaction: &mut OpenTransaction,
     batch: &[Case],
@@ -41,8 +41,8 @@ pub async fn broken_tables(
     Ok(broken)
 }
 
-/// Writes and reads no row. This fails where the table is broken. A rule of the table that refuses even a statement without rows is no
-/// fault, because such a rule makes the centre refuse the letters.
+/// Runs statements that write and read no row. They fail if the table is unusable. If a rule of the table refuses even a statement without
+/// rows, this is not a fault: such a rule makes the centre refuse the letters.
 async fn write_and_read(transaction: &mut OpenTransaction, rows: &TableRows) -> Result<(), Fault> {
     match insert_gathered(transaction.shared(), Gathered::empty(rows)).await {
         Ok(()) => held::compare_none(transaction.connection(), Gathered::empty(rows)).await,

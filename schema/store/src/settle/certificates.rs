@@ -32,7 +32,7 @@ struct Renewal {
     agency: Matricule,
     /// The fields of the certificate that would be registered.
     fields: CertificateFields,
-    /// The reason why the certificate cannot be registered for any agency; absent where it can.
+    /// The reason why the certificate cannot be registered for any agency; absent if it can be registered.
     problem: Option<Expected>,
     /// The latest expiry among the certificates of the key that signed the letter.
     ends: Option<DateTime<Utc>>,
@@ -52,8 +52,8 @@ impl<'a> Renewing<'a> {
         Renewing { held, brought: HashMap::new() }
     }
 
-    /// Decides the renewal that the letter at a place requests: registers its certificate, or returns the certificate that is already
-    /// registered for its key.
+    /// Decides the renewal that the letter at `place` requests: the new certificate is registered or, if the key already has a registered
+    /// certificate, the answer contains that one.
     ///
     /// # Errors
     /// `certificate_invalid`, `renewal_early`.
@@ -82,7 +82,7 @@ impl<'a> Renewing<'a> {
 
 impl Renewals {
     /// For the letters of a batch that request a renewal: reads who owns the key of the new certificate, whether another key has its
-    /// identifiers, and which certificates are registered, and locks the keys. The agencies must be locked already.
+    /// identifiers, and which certificates are registered. Locks the keys. The agencies must be locked already.
     ///
     /// # Errors
     /// A fault.
@@ -152,7 +152,7 @@ impl Renewals {
             }
             _ => None,
         };
-        // Keys are registered in the order in which keys are locked: by their hashes.
+        // Keys are registered in the order of their hashes, as they are locked, to avoid a deadlock.
         let brought: BTreeMap<Vec<u8>, (Matricule, CertificateFields)> = batch
             .iter()
             .filter_map(registers)
@@ -168,7 +168,7 @@ impl Renewals {
 /// Assigns a key to an agency for ever, and registers its certificate. Returns the certificate's id in `xm.certificates`.
 ///
 /// # Errors
-/// [`Fault::Bug`] where another agency has registered the key meanwhile. The batch is then tried again, and the letter is refused.
+/// [`Fault::Bug`] if another agency has registered the key meanwhile. The batch is then tried again, and the letter is refused.
 pub async fn register(
     mut connection: &AsyncPgConnection,
     agency: Matricule,
@@ -212,8 +212,8 @@ async fn read_ends(
     Ok(signed_by.iter().filter_map(|(place, id)| Some((*place, *ends.get(id)?))).collect())
 }
 
-/// Reads and locks the owners of keys, by the keys' hashes: the agency and whether the key is revoked. The agency is `None` where the key
-/// is the centre's own.
+/// Reads and locks the owners of keys, by the keys' hashes: the agency and whether the key is revoked. The agency is `None` if the key is
+/// the centre's own.
 pub async fn read_owners<'k>(
     mut connection: &AsyncPgConnection,
     keys: impl Iterator<Item = &'k [u8]>,
@@ -245,8 +245,8 @@ async fn read_taken_names(
     Ok(taken)
 }
 
-/// Says whether another key has the key identifier, or the issuer and serial number, of this certificate. If so, letters signed by one key
-/// would be verified with the other key's certificate.
+/// Says whether another key has the key identifier, or the issuer and serial number, of this certificate. If both were registered, letters
+/// signed by one key would be verified with the other key's certificate.
 pub async fn is_name_taken(mut connection: &AsyncPgConnection, fields: &CertificateFields) -> Result<bool, Fault> {
     let text =
         "SELECT EXISTS (SELECT FROM xm.certificates c, unnest(?, ?, ?, ?) AS n (spki_sha256, key_id, issuer, serial)

@@ -1,5 +1,5 @@
-//! Decides every letter of a batch, in the order of effect, by what is stored at the centre. The module is pure: equal inputs give equal
-//! decisions.
+//! Decides every letter of a batch, in the order in which the letters take effect, by the data stored at the centre. The module is pure:
+//! equal inputs give equal decisions.
 //!
 //! A batch is decided again, from its first letter, whenever more facts are read from the database. If these facts lead to the refusal of a
 //! letter that was accepted before, later letters of the batch can use its credit, and are not compared with its records.
@@ -42,7 +42,7 @@ pub struct Knowledge {
     pub held: Option<HeldRecords>,
     /// Refusals of letters because a rule in the database refused their rows, by the letter's place in the batch.
     pub refused_by_database: HashMap<usize, Refusal>,
-    /// Ids of the tables that take no rows of any letter now. They are locked, or were altered since their adoption.
+    /// Ids of the tables that take no rows of any letter now, because they are locked or were altered since their adoption.
     pub withheld: HashSet<i32>,
     /// Places of letters that failed for a reason other than their own bytes.
     pub waiting: HashSet<usize>,
@@ -54,11 +54,12 @@ pub struct Knowledge {
     /// Places of the letters whose stored rows have been looked up. Checks that look at the tables are judged only for these letters, and
     /// for those of `surely_new`.
     pub looked_up: HashSet<usize>,
-    /// Places of the letters of which no row is stored, because nothing is stored of the groups of their rows. Only a cancelled record can
-    /// be stored all the same, since it counts in no group. A letter that is not accepted is therefore looked up.
+    /// Places of the letters whose rows are known to be new without a look-up: nothing is stored of the groups to which the rows belong. A
+    /// cancelled record counts in no group, so it may be stored all the same. Therefore a letter from this set that is not accepted is
+    /// looked up after all.
     pub surely_new: HashSet<usize>,
-    /// What people decided when they had held or refused letters tried again; absent otherwise. While it is set, a letter that is not
-    /// accepted yet may get another verdict.
+    /// The ruling of the people who had held or refused letters tried again; absent otherwise. While it is set, a letter that has a verdict
+    /// other than accepted may get a new one.
     pub ruling: Option<Ruling>,
 }
 
@@ -173,7 +174,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Returns the number of the next attempt at a letter that has a verdict; `None` where the verdict is final.
+    /// Returns the number of the next attempt at a letter that has a verdict; `None` if the verdict is final.
     fn next_attempt(&self, agency: Matricule, letter_id: Uuid) -> Option<i16> {
         let held = self.standing.known_by_id(agency, letter_id).filter(|_| self.knowledge.ruling.is_some())?;
         (!held.is_accepted).then(|| held.attempt.saturating_add(1))
@@ -307,8 +308,8 @@ impl<'a> Round<'a> {
         Decision::Accepted { key, acceptance, account, highest_sequence }
     }
 
-    /// Judges the new rows of a letter by the checks that look at the tables, as if these rows were stored already. Returns nothing as long
-    /// as it is unknown which rows are new.
+    /// Judges the new rows of a letter by the checks that look at the tables, as if these rows were stored already. Returns no findings as
+    /// long as it is unknown which rows are new.
     fn judge_checks(&mut self, at: usize, tables: &[TableRows], is_new: &[Vec<bool>]) -> Result<Vec<Found>, Refusal> {
         if !self.knowledge.knows_new_rows(at) {
             return Ok(Vec::new());
@@ -335,7 +336,7 @@ impl<'a> Round<'a> {
         Decision::Held { key, hold, account, highest_sequence }
     }
 
-    /// Returns a refusal where the work would exceed the daily quota of the agency's plan.
+    /// Returns a refusal if the work would exceed the daily quota of the agency's plan.
     fn beyond_quota(&self, agency: Matricule, plan: &str, work: &Work) -> Option<Refusal> {
         let wanted = usage_of(work);
         if wanted == Usage::default() {
@@ -377,7 +378,7 @@ impl<'a> Round<'a> {
         Account { balance: self.balances.get(&agency).copied().unwrap_or(account.balance), ..account }
     }
 
-    /// Marks a letter's id and number as used, and returns the highest number of its installation.
+    /// Marks a letter's id and sequence number as used, and returns the highest sequence number of its installation.
     fn use_key(&mut self, agency: Matricule, key: &Key, digest: &[u8]) -> i64 {
         self.by_id.insert((agency, key.letter_id), digest.to_vec());
         let place = (agency, key.installation.clone());
@@ -391,7 +392,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Returns how many records and octets a letter adds to the used quota of its agency.
+/// Returns by how many records and octets a letter increases the usage that counts against its agency's quota.
 pub fn usage_of(work: &Work) -> Usage {
     match work.staged().filter(|staged| !staged.is_free) {
         Some(staged) => Usage {

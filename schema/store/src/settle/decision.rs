@@ -11,18 +11,18 @@ use super::work::Work;
 use crate::ledger::prices::Price;
 use crate::tables::examine::{Found, TableRows};
 
-/// An accepted letter: its work, and what settling it does.
+/// An accepted letter: its work, and the effects of settling it.
 pub struct Acceptance {
     pub work: Work,
-    /// For each table and each row: `true` where the row is new and is inserted, `false` where the same row with the same content is stored
+    /// For each table and each row: `true` if the row is new and is inserted, `false` if the same row with the same content is stored
     /// already.
     pub is_new: Vec<Vec<bool>>,
     /// Findings of the checks that look at the tables.
     pub found: Vec<Found>,
-    /// The result of each correction; empty where the letter corrects nothing.
+    /// The result of each correction; empty if the letter corrects nothing.
     pub fates: Vec<Fate>,
     pub price: Price,
-    /// What the letter does besides writing rows and getting an answer, such as a credit.
+    /// What the letter does besides writing rows and getting an answer, for example crediting a voucher.
     pub effect: Effect,
 }
 
@@ -63,16 +63,16 @@ pub enum Decision {
         acceptance: Acceptance,
         /// The account after the charge.
         account: Account,
-        /// The installation's highest sequence number, with this letter counted.
+        /// The installation's highest sequence number, including that of this letter.
         highest_sequence: i64,
     },
     Refused {
         key: Key,
         refusal: Refusal,
-        /// The stored versions of the records that the letter contradicts, for the operators; `None` where it contradicts no record.
+        /// The stored versions of the records that the letter contradicts, for the operators; `None` if it contradicts no record.
         held_version: Option<serde_json::Value>,
         account: Account,
-        /// The installation's highest sequence number, with this letter counted.
+        /// The installation's highest sequence number, including that of this letter.
         highest_sequence: i64,
     },
     /// The letter is stored whole, but its rows are in no table until operators release the letter or refuse it.
@@ -80,7 +80,7 @@ pub enum Decision {
         key: Key,
         hold: Hold,
         account: Account,
-        /// The installation's highest sequence number, with this letter counted.
+        /// The installation's highest sequence number, including that of this letter.
         highest_sequence: i64,
     },
     /// One of the letter's tables takes no rows now, or settling failed for a reason other than the letter's bytes. Nothing of the letter

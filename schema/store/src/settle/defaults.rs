@@ -19,11 +19,11 @@ use crate::database::statement::{Bind, Statement};
 use crate::tables::definition::{Column, ColumnType, Definition};
 use crate::tables::examine::{ColumnValues, TableRows};
 
-/// Fills in the columns of legal keys that letters leave out, where the default is the same for every row of a transaction. Where the
-/// default differs from row to row (a sequence, a random number), every record gets a key of its own and has no duplicates.
+/// Fills in the columns of legal keys that letters leave out, if the default is the same for every row of a transaction. If the default
+/// differs from row to row (a sequence, a random number), every record gets a key of its own, and no two records are duplicates.
 ///
 /// # Errors
-/// The database cannot be reached. A default that cannot be evaluated is no error here: the insert into its table fails later.
+/// The database cannot be reached. If a default cannot be evaluated, this function returns no error: the insert into its table fails later.
 pub async fn fill(connection: &mut AsyncPgConnection, batch: &mut [Case]) -> Result<(), Fault> {
     let mut defaults: HashMap<(i32, usize), Option<Value>> = HashMap::new();
     for case in batch {
@@ -71,8 +71,8 @@ struct Twice {
     second: Option<String>,
 }
 
-/// Evaluates the default of a column, in the form in which a letter would write the value. Returns `None` where the default cannot be
-/// evaluated, or where two evaluations differ.
+/// Evaluates the default of a column, in the form in which a letter would write the value. Returns `None` if the default cannot be
+/// evaluated, or if two evaluations differ.
 async fn read(
     connection: &mut AsyncPgConnection,
     definition: &Definition,

@@ -1,4 +1,4 @@
-//! What an accepted letter does besides writing rows and getting an answer.
+//! The effects of an accepted letter besides writing rows and getting an answer.
 
 use sdc::answer::profile::Profile;
 use sdc::request::ProfileChange;
@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::certificates::certificate::CertificateFields;
 
-/// What a letter does besides writing rows and getting an answer.
+/// The effect of a letter besides writing rows and getting an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// The letter does nothing besides writing rows and getting an answer.
+    /// The letter has no such effect.
     None,
     /// The account of the letter's agency is credited with a voucher.
     Credit(Redeemed),
@@ -20,7 +20,7 @@ pub enum Effect {
         /// The id of the thread's first message.
         thread: Uuid,
     },
-    /// The answer contains a certificate. The certificate is registered now or was registered before.
+    /// The answer contains a certificate, which is registered now or was registered before.
     Certificate(CertificateEffect),
 }
 
@@ -29,7 +29,7 @@ pub enum Effect {
 pub struct CertificateEffect {
     /// The certificate in the answer, in DER.
     pub der: Vec<u8>,
-    /// The certificate to register; `None` where the key already has a registered certificate that does not expire soon.
+    /// The certificate to register; `None` if the key already has a registered certificate that does not expire soon.
     pub registers: Option<CertificateFields>,
 }
 
@@ -95,7 +95,7 @@ impl Effect {
         }
     }
 
-    /// Returns the agency's former mail address, where the letter changes the address immediately.
+    /// Returns the agency's former mail address, if the letter changes the address immediately.
     pub fn former_email(&self) -> Option<&str> {
         match self {
             Effect::Profile(ProfileEffect { step: ProfileStep::Made { former, .. }, .. }) => {

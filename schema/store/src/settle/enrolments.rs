@@ -1,4 +1,4 @@
-//! Enrolments in the settling transaction: letters that are signed by an unknown key and bring a one-time code. Enrolments are judged
+//! Enrolments in the settling transaction: letters that are signed by an unknown key and contain a one-time code. Enrolments are judged
 //! before all other letters. An admitted sender becomes a signer, and its letter is settled like any other. A sender that is not admitted
 //! counts as a stranger and gets no answer.
 //!
@@ -64,7 +64,7 @@ pub async fn admit(
         let key = enrolment.certificate.spki_sha256().as_bytes().to_vec();
         if let Some((owner, is_revoked)) = owners.get(&key) {
             if let (Some(_), false) = (owner, is_revoked) {
-                // The key was enrolled before. The letter is therefore signed by a registered key, and its verdict can be found.
+                // The key was enrolled before, so the letter counts as signed by a registered key. Its verdict, if it has one, is found.
                 certificates.extend(certificate_of(connection, &key).await?.map(|id| (*place, id)));
             }
             continue;
@@ -100,7 +100,7 @@ pub async fn admit(
     count_failures(connection, &failures).await
 }
 
-/// Makes the content of an enrolment's arrival: a signed letter where the sender is admitted, otherwise a stranger's container.
+/// Makes the content of an enrolment's arrival: a signed letter if the sender is admitted, a stranger's container if not.
 fn content(enrolment: &Enrolment, signer: Option<&Arc<Signer>>) -> Content {
     match signer {
         Some(signer) => Content::Signed {
@@ -114,16 +114,16 @@ fn content(enrolment: &Enrolment, signer: Option<&Arc<Signer>>) -> Content {
     }
 }
 
-/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted. The order is by matricule, like everywhere in
-/// settling.
+/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted, in the order of their matricules, as everywhere
+/// in settling.
 async fn lock_accounts(
     connection: &mut AsyncPgConnection,
     arrivals: &[Arrival],
     enrolments: &[(usize, Arc<Enrolment>)],
     keys: &BTreeSet<Vec<u8>>,
 ) -> Result<(), Fault> {
-    // The agency in a stranger's letter is locked only if the stranger knows its code. Otherwise anybody could delay the letters of any
-    // agency.
+    // The agency that a stranger's letter names is locked only if the stranger knows a code of an agency, or uses a registered key.
+    // Otherwise anybody could delay the letters of any agency.
     let text =
         "SELECT agency FROM xm.enrolment_codes WHERE code_sha256 = ANY(?) AND used_at IS NULL AND ended_at IS NULL
                 UNION SELECT agency FROM xm.agency_keys WHERE spki_sha256 = ANY(?)";
@@ -141,8 +141,8 @@ async fn lock_accounts(
     Ok(())
 }
 
-/// Selects `FOR UPDATE` the enrolment codes of the agencies in whose name enrolments came, in the order of their matricules. Codes that
-/// were used or have ended are left out.
+/// Selects `FOR UPDATE` the enrolment codes of the agencies that the enrolments name, in the order of their matricules. Codes that were
+/// used or have ended are left out.
 async fn lock_codes(
     connection: &mut AsyncPgConnection,
     enrolments: &[(usize, Arc<Enrolment>)],
@@ -159,7 +159,7 @@ async fn lock_codes(
     Ok(rows.into_iter().map(code).collect())
 }
 
-/// Says whether the sender that knows the code may enrol. The letter must be addressed to this centre and mode. The installation must not
+/// Says whether a sender that knows the code may enrol. The letter must be addressed to this centre and mode. The installation must not
 /// have sent letters yet. The agency must not be suspended. The certificate must be valid. The key must be the agency's first, unless two
 /// people agreed to a further key.
 async fn may_come(
@@ -212,8 +212,8 @@ async fn certificate_of(connection: &mut AsyncPgConnection, key: &[u8]) -> Resul
     Ok(ids.into_iter().next())
 }
 
-/// Counts each wrong code against the unused code of the agency in whose name it was sent. After the fifth one, the agency's code cannot be
-/// used any more. Returns the agencies for which this happens now.
+/// Counts each wrong code against the unused code of the agency that the letter names. After [`FAILURES_MAX`] wrong codes, the agency's
+/// code cannot be used any more. Returns the agencies for which this happens now.
 async fn count_failures(
     connection: &mut AsyncPgConnection,
     failures: &BTreeMap<i32, i32>,

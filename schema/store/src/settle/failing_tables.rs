@@ -1,6 +1,6 @@
 //! Finds the tables whose trigger fails for every row. `broken_tables` does not find them, because its statement without rows succeeds.
-//! `offenders` tries the letters one by one, and all of them fail. Such a table must be withheld, otherwise every batch with a letter for
-//! it would be tried letter by letter and delay all other letters.
+//! `offenders` tries the letters one by one, and all of them fail. Letters for such a table must wait. Otherwise every batch with a letter
+//! for it would be tried letter by letter, and delay all other letters.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub struct FailingTable {
     pub letters: HashSet<usize>,
 }
 
-/// Returns the tables to which no letter of the batch was written. Where a letter that writes to several tables fails, it is unknown which
-/// table is at fault, so a sound table may be returned too. The caller defers all letters for the returned tables, until a letter that
-/// writes to one of them alone succeeds: that table is no longer deferred.
+/// Returns the tables to which no letter of the batch could be written. If a letter that writes to several tables fails, it is unknown
+/// which table is the cause, so a sound table may be returned too. The caller defers all letters for the returned tables. A table is
+/// deferred no longer once a letter that writes only to this table succeeds.
 pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable> {
     let mut tables: BTreeMap<i32, Option<FailingTable>> = BTreeMap::new();
     let mut agencies: BTreeMap<i32, HashSet<Matricule>> = BTreeMap::new();

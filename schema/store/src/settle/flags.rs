@@ -17,7 +17,7 @@ pub fn new_flags(acceptance: &Acceptance) -> Vec<(i32, Flag)> {
     own.into_iter().chain(acceptance.found.iter().cloned()).map(|found| (found.table_id, found.flag)).collect()
 }
 
-/// Returns the findings of the checks that need nothing but the letter. Only checks of the wanted severity with findings on new rows count.
+/// Returns the findings of the checks that need nothing but the letter. Only checks of the wanted severity and findings on new rows count.
 fn of_letter(tables: &[TableRows], is_new: &[Vec<bool>], wanted: impl Fn(Severity) -> bool) -> Vec<Found> {
     let mut found = Vec::new();
     for (rows, is_new) in tables.iter().zip(is_new) {
@@ -50,8 +50,8 @@ pub fn named(flag: &Flag) -> String {
     format!("{}.{}", flag.table, flag.check)
 }
 
-/// Says whether the checks of a letter can only be judged once it is known which of its rows are stored already. A row stored already adds
-/// nothing to a sum, and no letter is held for it.
+/// Says whether the checks of a letter can be judged only when it is known which of its rows are stored already. A row that is stored
+/// already adds nothing to a sum, and no letter is held for it.
 pub fn need_what_is_held(work: &Work, holdings: &Holdings) -> bool {
     work.tables().iter().any(|rows| needs_what_is_held(rows, holdings))
 }
@@ -63,7 +63,8 @@ fn needs_what_is_held(rows: &TableRows, holdings: &Holdings) -> bool {
         || rows.flags.iter().any(holds)
 }
 
-/// Says whether nothing is stored of the groups of those rows of a letter of which it must be known.
+/// Says whether it is known without a look-up that those rows are new for which [`need_what_is_held`] demands this knowledge: nothing is
+/// stored of the groups to which these rows belong.
 pub fn are_surely_new(work: &Work, holdings: &Holdings) -> bool {
     let mut needed = work.tables().iter().filter(|rows| needs_what_is_held(rows, holdings));
     needed.all(|rows| holdings.have_none_of(rows))

@@ -38,8 +38,8 @@ pub fn is_new(batch: &[Case]) -> impl Fn(Place) -> bool {
     |(at, table, row)| batch[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
 }
 
-/// Returns one sample of rows for every table and set of columns that accepted letters write to. Where several letters have the same set,
-/// the sample comes from the first letter.
+/// Returns one sample of rows for every table and set of columns that accepted letters write to. If several letters write the same columns
+/// of a table, the sample comes from the first of them.
 pub fn shapes(batch: &[Case]) -> Vec<&TableRows> {
     let mut shapes: BTreeMap<(i32, &[usize]), &TableRows> = BTreeMap::new();
     for rows in batch.iter().filter_map(Case::acceptance).flat_map(|acceptance| acceptance.work.tables()) {
@@ -106,7 +106,7 @@ impl<'a> Gathered<'a> {
         self.columns.iter().map(|&index| self.definition.columns[index].name.as_str())
     }
 
-    /// Returns one placeholder per column, with a cast where the bind's type is not the column's.
+    /// Returns one placeholder per column, with a cast if the type of the bound value is not that of the column.
     pub fn arrays(&self) -> Vec<&'static str> {
         let array = |&index: &usize| match self.definition.columns[index].kind {
             ColumnType::Numeric { .. } => "?::numeric[]",
@@ -115,7 +115,7 @@ impl<'a> Gathered<'a> {
         self.columns.iter().map(array).collect()
     }
 
-    /// Returns the origins of the rows, and the binds to compare with stored records: columns and identity.
+    /// Returns the origins of the rows, and the values to bind for a comparison with stored records: columns and identity.
     pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -124,7 +124,7 @@ impl<'a> Gathered<'a> {
         (self.places, binds)
     }
 
-    /// Returns the binds to insert: columns and provenance.
+    /// Returns the values to bind for an insertion: columns and provenance.
     pub fn into_insert(self) -> Vec<Bind<'a>> {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -151,7 +151,7 @@ impl Types {
         Ok(Types(rows.into_iter().collect()))
     }
 
-    /// Returns the type of a column, or `text` for a column that was dropped. The statement with this column then fails.
+    /// Returns the type of a column. For a column that was dropped, returns `text`: the statement then fails because the column is missing.
     pub fn of(&self, name: &str) -> &str {
         self.0.get(name).map_or("text", String::as_str)
     }

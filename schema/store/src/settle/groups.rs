@@ -25,8 +25,8 @@ use crate::tables::catalogue::Catalogue;
 use crate::tables::definition::Definition;
 use crate::tables::examine::{GroupKey, Holdings, Measure, STATUS, TableRows, Totals, group_columns, group_key};
 
-/// Largest number of groups that one batch locks one by one. PostgreSQL has room for some thousands of locks in all. A batch with more
-/// groups takes a single lock for all groups.
+/// Largest number of groups that one batch locks one by one. PostgreSQL has room for only some thousands of locks. A batch with more groups
+/// takes a single lock that stands for all groups.
 const LOCKS_MAX: usize = 512;
 
 /// What is stored in the database about the groups of a batch.
@@ -34,7 +34,7 @@ const LOCKS_MAX: usize = 512;
 pub struct Groups {
     /// Sums and counts over the stored rows of the groups.
     pub holdings: Holdings,
-    /// Tables with a check that needs something which cannot be read now, each with the fault.
+    /// Tables with a check that needs a column or table which cannot be read now, each with the fault.
     pub broken: Vec<(Arc<Definition>, Fault)>,
 }
 
@@ -47,8 +47,8 @@ pub async fn hold(transaction: &mut OpenTransaction, batch: &[Case], catalogue: 
     lock(transaction.connection(), names(batch, catalogue)).await?;
     let (mut holdings, mut asked) = (Holdings::default(), BTreeMap::new());
     for work in works(batch) {
-        // A letter of corrections has only some records of a group, and these are stored already. So where a check sums over the rows of
-        // its letter, the sum is here taken over all stored rows of the group.
+        // A letter of corrections contains only some records of a group, and these are stored already. So if a check sums over the rows of
+        // its letter, the sum is taken over all stored rows of the group.
         let stands_for_letter = !work.corrections().is_empty();
         for rows in work.rows_looked_at() {
             ask(rows, catalogue, stands_for_letter, (&mut holdings, &mut asked));
@@ -144,7 +144,7 @@ fn ask(
     }
 }
 
-/// Returns a column's quoted name, and the SQL type to which a letter's value is cast for the comparison with this column.
+/// Returns a column's quoted name, and the SQL type to which a letter's value is cast before it is compared with this column.
 fn joined_as(definition: &Definition, name: &str) -> Option<(String, &'static str)> {
     let column = definition.column(name)?;
     Some((quoted(&column.name), column.kind.joined_as()?))

@@ -1,4 +1,5 @@
-//! Finds stored records with the identity or legal key of a row in the batch, and says whether their content is the same.
+//! Finds stored records with the identity or legal key of a row in the batch, and says whether their content is the same. In this file, a
+//! record is held if it is stored in its table.
 //!
 //! A letter of 20 KB can contradict gigabytes of stored records. So PostgreSQL at first only compares. Then the stored versions of a few
 //! rows are fetched and shortened, within a bound for the whole batch (`held_bytes_max` of the settings).
@@ -21,8 +22,7 @@ use crate::tables::examine::STATUS;
 
 /// Largest size of one fetched version, in bytes of JSON. A full birth record takes 1 200 bytes.
 const VERSION_BYTES_MAX: usize = 4096;
-/// Smallest size in bytes to which a version is shortened. Where the bound leaves less than this for each version, fewer versions are
-/// fetched.
+/// Smallest size in bytes to which a version is shortened. If the bound leaves less than this for each version, fewer versions are fetched.
 const VERSION_BYTES_MIN: usize = 512;
 
 /// The result of comparing a stored record with the record in a letter.
@@ -42,12 +42,12 @@ pub struct HeldRecords {
 }
 
 impl HeldRecords {
-    /// Returns how the stored record compares with a row; `None` where no record is stored.
+    /// Returns the result of comparing a row with the stored record; `None` if no record is stored.
     pub fn get(&self, place: Place) -> Option<Match> {
         self.matches.get(&place).copied()
     }
 
-    /// Returns the stored version of a row, where it was fetched.
+    /// Returns the stored version of a row, if it was fetched.
     pub fn version(&self, place: Place) -> Option<&Value> {
         self.versions.get(&place)
     }
@@ -88,8 +88,8 @@ pub async fn look_up(
     Ok(held)
 }
 
-/// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. It takes one row of every letter,
-/// then a second row of every letter, and so on up to the bound.
+/// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. The choice takes one row of every
+/// letter, then a second row of every letter, and so on up to the bound.
 fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
     differing.sort_unstable();
     let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
@@ -108,7 +108,7 @@ fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place
     (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
 }
 
-/// Compares no row. This fails only where the table cannot be read.
+/// Runs the comparison without a row. This fails only if the table cannot be read.
 pub async fn compare_none(connection: &mut AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), Fault> {
     let types = Types::read(connection, &gathered.definition).await?;
     compare(connection, gathered, &types, &mut HashMap::new()).await
@@ -135,8 +135,7 @@ async fn compare(
     Ok(())
 }
 
-/// Fetches versions. PostgreSQL shortens them, so that it sends no more than is needed. A shortened version is no valid JSON any more, so
-/// it is kept as text.
+/// Fetches versions. PostgreSQL shortens them before it sends them. A shortened version is not valid JSON any more, so it is kept as text.
 async fn fetch_versions(
     connection: &mut AsyncPgConnection,
     gathered: Gathered<'_>,
@@ -194,7 +193,7 @@ fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
     let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
-    // Where the letter leaves out a column of the key, its key matches no stored record.
+    // If the letter leaves out a column of the legal key, the row's key matches no stored record.
     let of_key = |name: &String| {
         let (held, brought) = gathered.names().any(|own| own == name).then(|| sides(name))?;
         Some(format!("{held} = {brought}"))
@@ -231,7 +230,7 @@ mod tests {
     #[test]
     fn versions_are_shared_out_among_letters_and_stay_within_the_bound() {
         const BOUND: usize = 512 << 10;
-        // Columns: number of letters, rows per letter, versions fetched, and versions fetched of the letter that gets fewest.
+        // The four numbers of each case: letters, rows per letter, versions fetched, and the fewest versions fetched for a letter.
         for (letters, rows, fetched, fewest) in [
             (1, 1, 1, 1),
             (1, 100_000, 100, 100),

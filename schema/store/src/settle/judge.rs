@@ -11,7 +11,8 @@ use super::work::Work;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 
-/// The number of the first attempt at a letter. Only an operator's retry makes further attempts.
+/// The number of the first attempt at a letter. Further attempts are made only by an operator's retry, or by a decision about a held
+/// letter.
 const FIRST_ATTEMPT: i16 = 1;
 
 /// The key under which a verdict is stored.
@@ -19,9 +20,9 @@ const FIRST_ATTEMPT: i16 = 1;
 pub struct Key {
     /// The letter's own id, or an id made from the digest of the letter.
     pub letter_id: Uuid,
-    /// The installation; empty where it is not known.
+    /// The installation; empty if it is not known.
     pub installation: String,
-    /// The sequence number that the letter uses; `None` where the id is made from the digest.
+    /// The sequence number that the letter uses; `None` if the id is made from the digest.
     pub sequence: Option<i64>,
     /// The number of the attempt at the letter that led to the verdict, counted from 1.
     pub attempt: i16,
@@ -34,8 +35,8 @@ impl Key {
         Key { letter_id, installation: installation.to_owned(), sequence, attempt: FIRST_ATTEMPT }
     }
 
-    /// Makes the key of a letter that cannot use its own id and sequence number: it is unreadable, addressed to another server, or another
-    /// letter has used them already.
+    /// Makes the key of a letter that cannot use its own id and sequence number: the letter is unreadable, is addressed to another server,
+    /// or has an id or number that another letter used before.
     pub fn of_digest(digest: &Digest, installation: &str) -> Key {
         let mut octets = [0; 16];
         octets.copy_from_slice(&digest.as_bytes()[..16]);
@@ -110,7 +111,7 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
     let Content::Signed { digest, cipher, letter, .. } = &arrival.content else {
         return judge(arrival, catalogue);
     };
-    // Somebody else may have a revoked key, so its signer counts as a stranger.
+    // A revoked key may be in other hands, so its signer counts as a stranger.
     if signer.revoked_at.is_some() {
         return Judged::Stranger(Refusal::new(RefusalCode::CertificateRevoked).with("agency", signer.matricule));
     }
@@ -133,8 +134,8 @@ pub fn judge_for(arrival: &Arrival, signer: &Signer, catalogue: &Catalogue) -> J
         }
     };
     if let Some(refusal) = misaddressed(letter, signer, catalogue) {
-        // The letter names another sender, server or mode, so its sequence number belongs to a sequence of that one and is not used up
-        // here.
+        // The letter names another sender, server or mode. Each of these has its own sequence of numbers, so the letter's number is not
+        // used up here.
         let installation = if is_addressed(&letter.from, signer) { letter.from.installation.as_str() } else { "" };
         return Judged::Refused { key: Key::of_digest(digest, installation), refusal };
     }
@@ -168,7 +169,7 @@ fn misaddressed(letter: &Letter, signer: &Signer, catalogue: &Catalogue) -> Opti
     None
 }
 
-/// Judges a letter whose sender and addressee are proven.
+/// Judges a letter whose sender is proven and which is addressed to this server.
 fn admit(
     arrival: &Arrival,
     letter: &Letter,

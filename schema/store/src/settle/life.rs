@@ -1,4 +1,4 @@
-//! The life (epoch) of the database, which receipts state. A restore from a backup begins a new life.
+//! The life of the database, which is the number of its epoch. Receipts contain it. A restore from a backup begins a new epoch.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -9,13 +9,13 @@ use crate::database::Connection;
 use crate::database::fault::Fault;
 use crate::reading::epoch;
 
-/// The life of the database and the time when it was read. It holds for connections that were made before that time; for newer connections
-/// it is read again, because after a restore the program has to connect anew.
+/// The life of the database, and the time when it was read. After a restore the program has to connect again. So the life is valid for
+/// connections that were made before that time, and is read again for newer connections.
 #[derive(Default)]
 pub struct Life(Mutex<Option<(Instant, u32)>>);
 
 impl Life {
-    /// Returns the life of the database to which this connection belongs.
+    /// Returns the life of the database for this connection.
     ///
     /// # Errors
     /// A fault of the database.

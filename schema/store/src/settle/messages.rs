@@ -20,7 +20,7 @@ use crate::database::statement::{Bind, Statement};
 /// Largest number of unread messages of one agency.
 const UNREAD_MAX: i64 = 100;
 
-/// The numbers of unread messages and the threads of the agencies that send messages.
+/// The numbers of unread messages, and the existing threads, of the agencies that send messages.
 #[derive(Debug, Default)]
 pub struct Messages {
     unread: HashMap<Matricule, i64>,
@@ -62,7 +62,7 @@ impl<'a> Writing<'a> {
 }
 
 impl Messages {
-    /// Reads the numbers of unread messages, and the threads, of the agencies that send messages. The agencies are locked.
+    /// Reads the numbers of unread messages, and the threads, of the agencies that send messages. The agencies must be locked already.
     ///
     /// # Errors
     /// A fault.
@@ -94,7 +94,8 @@ impl Messages {
         Ok(Messages { unread: unread.into_iter().collect(), threads: threads.into_iter().collect() })
     }
 
-    /// Stores the messages of the accepted letters of a decided batch, in the order of effect. Operators read them in this order.
+    /// Stores the messages of the accepted letters of a decided batch, in the order in which the letters take effect. Operators read them
+    /// in this order.
     ///
     /// # Errors
     /// A fault.

@@ -1,5 +1,5 @@
-//! Finds the rows that a rule of the database refuses, that is a constraint or trigger that operators added to a table. Also finds the
-//! letters for whose rows a trigger fails; such letters are not refused.
+//! Finds the rows that a rule of the database refuses: a constraint or trigger that operators added to a table. Also finds the letters for
+//! whose rows a trigger fails; such letters are not refused.
 //!
 //! The search is rare. PostgreSQL stops at the first fault and does not tell which row caused it. So the letters are tried one by one, and
 //! the rows of a refused letter in ever smaller parts.
@@ -49,13 +49,13 @@ impl Offenders {
 /// the end all rows are rolled back.
 ///
 /// # Errors
-/// A fault that no letter causes, such as a lost connection.
+/// A fault with another cause than a letter, such as a lost connection.
 pub async fn find_offenders(transaction: &mut OpenTransaction, batch: &[Case]) -> Result<Offenders, Fault> {
     let began = Instant::now();
     let mut offenders = Offenders::default();
     for (at, case) in batch.iter().enumerate() {
         let Some(trial) = Trial::of(case) else { continue };
-        // The search goes on until it has found one offender, otherwise the next round would search again without result.
+        // The search goes on until it has found one offender. If it stopped earlier, the next round would search again without result.
         if began.elapsed() > SEARCH_MAX && !offenders.is_empty() {
             offenders.untried.insert(at);
             continue;
@@ -80,7 +80,7 @@ enum Tried {
     Kept,
     /// A rule refused one of the rows. Contains the rule's name.
     Refused(String),
-    /// A fault that is no rule's refusal.
+    /// A fault that is not the refusal of a row by a rule.
     Failed(Fault),
 }
 
@@ -149,7 +149,7 @@ impl<'a> Trial<'a> {
     /// Inserts the chosen rows. If this fails, rolls them all back and returns the reason.
     ///
     /// # Errors
-    /// A fault that no row causes, such as a lost connection.
+    /// A fault with another cause than a row, such as a lost connection.
     async fn insert(
         &self,
         transaction: &mut OpenTransaction,

@@ -34,8 +34,9 @@ impl Written {
     /// Writes the decisions of the batch and commits the transaction.
     ///
     /// # Errors
-    /// [`Unsettled`] with the batch where nothing is committed. [`Unsettled`] without the batch where the connection broke at COMMIT. In
-    /// this case it is unknown whether the batch is committed: the transports deliver the letters again, and settling finds out.
+    /// [`Unsettled`] with the batch if nothing is committed. [`Unsettled`] without the batch if the connection broke at COMMIT, since it is
+    /// then unknown whether the batch is committed. The transports deliver these letters again, and settling recognises those that are
+    /// committed.
     pub async fn post(mut self) -> Result<Settled, Unsettled> {
         let (counted, served) = match self.write_verdicts().await {
             Ok(written) => written,

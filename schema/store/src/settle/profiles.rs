@@ -19,7 +19,7 @@ use crate::centre::addresses::FREE_AFTER_DAYS;
 use crate::database::fault::Fault;
 use crate::database::statement::{Bind, Statement};
 
-/// Lowest status of the agencies whose changes wait for an operator (SPEC 4, Services).
+/// Lowest status of agencies whose changes wait for an operator (SPEC 4, Services).
 const STATUS_WAITS: i16 = 3;
 
 /// The profiles of the agencies whose letters read or change them.
@@ -36,7 +36,7 @@ struct Held {
     waits: bool,
 }
 
-/// One round of decisions on profiles. It has the profiles with the changes of the letters decided so far.
+/// One round of decisions on profiles. It contains the profiles with the changes by the letters that are decided so far.
 pub struct Changing<'a> {
     held: &'a Profiles,
     now: HashMap<Matricule, Held>,
@@ -50,7 +50,7 @@ impl<'a> Changing<'a> {
     /// Returns the profile, with the change that the letter requests, if any.
     ///
     /// # Errors
-    /// `profile_invalid` where the new address is one of the centre's own, because answers sent to it would come back as letters.
+    /// `profile_invalid` if the new address is one of the centre's own, because answers sent to it would come back as letters.
     pub fn change(&mut self, agency: Matricule, set: Option<&ProfileChange>) -> Result<ProfileEffect, Refusal> {
         let now = self.now.entry(agency).or_insert_with(|| self.held.of(agency));
         let Some(set) = set else {
@@ -82,8 +82,8 @@ impl<'a> Changing<'a> {
 
 impl Profiles {
     fn of(&self, agency: Matricule) -> Held {
-        // Every agency has a row. If one had none, its profile would be empty here; the change would then find no row, and the letter would
-        // fail with an error.
+        // Every agency has a row, so the default is not used. If it were, the change would find no row, and the letter would fail with an
+        // error.
         self.held.get(&agency).cloned().unwrap_or_else(|| Held { profile: Profile::new("", "", "", ""), waits: true })
     }
 
@@ -212,8 +212,8 @@ async fn keep(
     former: &ProfileChange,
 ) -> Result<(), Fault> {
     let Decision::Accepted { key, .. } = &case.decision else { return Ok(()) };
-    // The answer informs the office of a change that is made immediately. A changed address must also be reported to the former address, so
-    // then `told_at` stays empty.
+    // The answer informs the office of a change that is made immediately, so `told_at` is set at once. A changed address must also be
+    // reported to the former address, so `told_at` stays empty for it.
     let text = "INSERT INTO xm.profile_changes (state, agency, installation, letter_id, asked_at, change, former, former_email, told_at)
                 SELECT n.state, n.agency, n.installation, n.letter_id, n.asked_at, n.change, n.former, n.former_email,
                        CASE WHEN n.state = 'made' AND n.former_email IS NULL THEN now() END

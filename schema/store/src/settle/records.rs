@@ -21,7 +21,7 @@ impl<'a> BatchRecords<'a> {
     /// Says for every row whether it is new.
     ///
     /// # Errors
-    /// The refusal of a letter with a row that is stored already with other content, and the stored versions.
+    /// The refusal of a letter with a row whose record is stored already with other content, and the stored versions.
     pub fn classify(
         &self,
         at: usize,

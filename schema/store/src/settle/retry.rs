@@ -1,5 +1,5 @@
-//! A further attempt at letters that were refused or are held. An operator has them tried again after the cause was removed, or people have
-//! decided on a held letter.
+//! A further attempt at a letter that was refused or is held. Such an attempt is made when an operator has the letter tried again after the
+//! cause was removed, or when people have decided about a held letter.
 //!
 //! A further attempt judges the letter like the first one, under the same locks: rights, scopes, credit, conflicts, and whether the key was
 //! revoked since. Price and certificate are still judged by the day on which the letter arrived. The verdict is a separate row in
@@ -23,7 +23,7 @@ pub struct Retry {
     pub decided_at: DateTime<Utc>,
     /// What was decided about the letters.
     pub ruling: Ruling,
-    /// The number of the approval by which two people decided; `None` where one person may decide alone.
+    /// The number of the approval by which two people decided; `None` if one person decided alone.
     pub approval: Option<i64>,
 }
 

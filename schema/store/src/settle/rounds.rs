@@ -33,7 +33,7 @@ pub struct Rounds<'a> {
     pub standing: &'a Standing,
     pub catalogue: &'a Catalogue,
     pub withheld: &'a Withheld,
-    /// Limits of a statement when no table and no letter has failed lately.
+    /// Time limits of statements, used when no table and no letter has failed lately.
     pub usual: StatementLimits,
     /// Largest total size in bytes of the stored records that the whole batch may fetch, to show operators what its letters contradict.
     pub held_bytes_max: usize,
@@ -45,7 +45,7 @@ impl Rounds<'_> {
     /// letters is in its table. Returns the bodies of the answers.
     ///
     /// # Errors
-    /// A fault that neither a single table nor a single letter causes.
+    /// A fault with another cause than a single table or letter.
     pub async fn run(mut self) -> Result<Bodies, Fault> {
         self.knowledge.surely_new = self.surely_new();
         for _round in 0..ROUNDS_MAX {
@@ -84,8 +84,8 @@ impl Rounds<'_> {
             if self.learn_held().await? {
                 continue;
             }
-            // No broken table and no stored record explains the failure. So a constraint, trigger or unique index that operators added has
-            // refused a row, or a trigger has failed.
+            // Neither a broken table nor a stored record explains the failure. So a constraint, trigger or unique index that operators
+            // added has refused a row, or a trigger has failed.
             self.find_offenders(cause).await?;
         }
         Err(Fault::Bug(
@@ -94,8 +94,8 @@ impl Rounds<'_> {
         ))
     }
 
-    /// Lists the letters whose rows need not be looked up, although checks need to know which are stored. Most letters of an election night
-    /// are such letters. A letter that is tried again is looked up in any case.
+    /// Lists the letters for which checks need to know which rows are new, and for which this is clear without a look-up
+    /// (`Knowledge::surely_new`). On an election night most letters are of this kind. A letter that is tried again is always looked up.
     fn surely_new(&self) -> HashSet<usize> {
         if self.knowledge.ruling.is_some() || self.knowledge.retried_at.is_some() {
             return HashSet::new();
@@ -106,7 +106,7 @@ impl Rounds<'_> {
         letters.filter(|(_, case)| case.judged.work().is_some_and(is_new)).map(|(place, _)| place).collect()
     }
 
-    /// Takes letters that are not accepted from those whose rows are surely new. Says whether there were any.
+    /// Removes the letters that are not accepted from those whose rows are surely new. Says whether there were any.
     fn doubt_new_rows(&mut self) -> bool {
         let before = self.knowledge.surely_new.len();
         let batch = &*self.batch;
@@ -115,7 +115,7 @@ impl Rounds<'_> {
         self.knowledge.surely_new.len() < before
     }
 
-    /// Says whether the stored rows of some accepted letter must still be looked up, because a check needs them.
+    /// Says whether the stored rows of an accepted letter must still be looked up, because a check needs them.
     fn must_look_up(&self) -> bool {
         self.batch.iter().enumerate().any(|(place, case)| {
             let waits = |work| need_what_is_held(work, &self.knowledge.holdings);
@@ -144,10 +144,11 @@ impl Rounds<'_> {
 
     /// Looks up which records are stored already, and says whether any of them was not known before.
     ///
-    /// PostgreSQL reports one fault of many, so some records may be stored already although another row failed. The look-up comes before
-    /// any letter is blamed, otherwise a duplicate could be refused because of a row in another letter.
+    /// PostgreSQL reports only one fault of many, so some records may be stored already although another row failed. The look-up comes
+    /// before any letter is refused. Otherwise a duplicate could be refused because of a row in another letter.
     async fn learn_held(&mut self) -> Result<bool, Fault> {
-        // The look-up only reads, but perhaps many rows. So it gets the usual time, even while a failing table is tried with a short time.
+        // The look-up may read many rows, and writes none. So it gets the usual time limit, even if a failing table is being tried with a
+        // short limit.
         self.transaction.limit(withheld::settling_limits(self.usual)).await?;
         match held::look_up(self.transaction.connection(), self.batch, self.held_bytes_max).await {
             Ok(held) => {
@@ -157,7 +158,7 @@ impl Rounds<'_> {
             }
             Err(fault) => {
                 self.transaction.roll_back_to_savepoint().await?;
-                // Without the look-up no letter can be blamed, so only broken tables are searched for.
+                // Without the look-up it is unknown which letter is the cause, so only broken tables are searched for.
                 if self.withhold_broken(&fault).await? { Ok(true) } else { Err(fault) }
             }
         }
@@ -166,12 +167,12 @@ impl Rounds<'_> {
     /// Defers the letter at a place because something that it requests cannot be read, and rolls back the rows written in this round.
     ///
     /// # Errors
-    /// The fault, where no single letter can be its cause.
+    /// The fault, if a single letter cannot be its cause.
     async fn withhold_letter(&mut self, place: usize, fault: &Fault) -> Result<(), Fault> {
         self.knowledge.waiting.insert(place);
         let rolled_back = self.transaction.roll_back_to_savepoint().await;
         rolled_back.map_err(|lost| if fault.is_away() { fault.clone() } else { lost })?;
-        // An unreadable row belongs to the account that the letter is about, so this letter is the cause.
+        // The fault says that a row of this letter's account cannot be read, so this letter is the cause.
         if !matches!(fault, Fault::Unreadable { .. }) {
             self.transaction.is_of_a_row(fault).await?;
         }
@@ -182,7 +183,7 @@ impl Rounds<'_> {
     /// Withholds the tables that take no rows of any letter. Says whether there are such tables.
     ///
     /// # Errors
-    /// The fault, where no table and no row can be its cause.
+    /// The fault, if neither a table nor a row can be its cause.
     async fn withhold_broken(&mut self, fault: &Fault) -> Result<bool, Fault> {
         self.transaction.is_of_a_row(fault).await?;
         self.transaction.limit(withheld::search_limits(Some(fault), self.usual)).await?;
@@ -194,12 +195,12 @@ impl Rounds<'_> {
         Ok(!broken.is_empty())
     }
 
-    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. A table for which every letter fails is
-    /// withheld, so that the next batch need not be tried letter by letter. `cause` is the fault of the insert; it is `None` where a rule
+    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. If every letter fails for a table, the table
+    /// is withheld, so that the next batch need not be tried letter by letter. `cause` is the fault of the insert; it is `None` if a rule
     /// refused a row.
     ///
     /// # Errors
-    /// The cause, where the letters fail only together. Or a fault of the search itself.
+    /// The cause, if the letters fail only together; a fault of the search itself.
     async fn find_offenders(&mut self, cause: Option<Fault>) -> Result<(), Fault> {
         self.transaction.limit(withheld::search_limits(cause.as_ref(), self.usual)).await?;
         let mut offenders = find_offenders(self.transaction, self.batch).await?;
@@ -216,9 +217,9 @@ impl Rounds<'_> {
             }
             self.knowledge.withheld.insert(definition.table_id);
             self.withheld.add_table(definition, &failing.fault, self.catalogue.revision, now);
-            // A table that waits for the first time makes its letters wait, and they need no wait of their own. If the table has waited
-            // before, they get one too: perhaps only one of them still fails, and otherwise it would be the first to be tried after each
-            // wait of the table.
+            // A table that is withheld for the first time makes its letters wait, so they need no wait of their own. If the table was
+            // withheld before, each failing letter also gets its own wait: perhaps only one letter still fails, and without a wait of its
+            // own it would be the first to be tried each time that the table is tried.
             if !has_waited {
                 offenders.failed.retain(|place, _| !failing.letters.contains(place));
             }

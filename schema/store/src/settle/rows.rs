@@ -28,12 +28,12 @@ pub enum Inserted {
     SomeAreHeld,
     /// A rule of the database refused a row or dropped it.
     Refused,
-    /// Something else failed: the database, a table that takes no rows of any letter, or a trigger for some row.
+    /// Another failure: of the database, of a table that takes no rows of any letter, or of a trigger for some row.
     Failed(Fault),
 }
 
-/// Inserts the new rows of every accepted letter. Then it has PostgreSQL check the constraints that are otherwise checked at COMMIT. After
-/// that, `limits` apply to the later statements.
+/// Inserts the new rows of every accepted letter. Then makes PostgreSQL check the constraints that it would otherwise check at COMMIT.
+/// `limits` apply to the statements after that.
 pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: StatementLimits) -> Inserted {
     let mut inserts: Vec<_> =
         gather(batch, is_new(batch)).into_iter().map(|gathered| insert_gathered(connection, gathered)).collect();
@@ -52,7 +52,7 @@ pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: Stat
     }
     let (inserted, checked, limited) =
         join!(join_all(last), check_deferred(connection), limit_later(connection, limits));
-    // The first failed statement has the real cause. The statements after it only report that the transaction is aborted.
+    // The first failed statement has the real cause. The later statements only report that the transaction is aborted.
     match inserted.into_iter().collect::<Result<(), NotInserted>>().and(checked).and(limited) {
         Ok(()) => Inserted::All,
         Err(why) => not_inserted(why),
@@ -79,14 +79,15 @@ fn not_inserted(why: NotInserted) -> Inserted {
     }
 }
 
-/// Has PostgreSQL check deferred constraints now. At COMMIT it would be too late to find the letter that breaks one.
+/// Makes PostgreSQL check deferred constraints now. At COMMIT it would be too late to find the letter that violates one.
 pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotInserted> {
     // Like the inserts, these are prepared statements, so they run after the inserts.
     let set = async |text| Statement::<()>::new(text, &[]).execute(&mut &*connection).await;
     let (checked, deferred) = join!(set("SET CONSTRAINTS ALL IMMEDIATE"), set("SET CONSTRAINTS ALL DEFERRED"));
     match checked.and(deferred) {
         Ok(_nothing) => Ok(()),
-        // A violated deferred constraint of any kind counts as a rule's refusal, even a unique one. No stored record is searched for.
+        // A violated deferred constraint of any kind counts as the refusal of a row by a rule. This includes unique constraints: no stored
+        // record is searched for.
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
             fault => not_a_constraint(fault),

@@ -1,8 +1,8 @@
-//! What people decided about letters that are tried again.
+//! Decisions by people about letters that are tried again.
 
 use std::collections::HashSet;
 
-/// What people decided about letters that are tried again.
+/// A decision by people about letters that are tried again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ruling {
     /// The letters are judged as if they arrived now.

@@ -1,5 +1,5 @@
 //! The services that write no records. Their data at the centre is read under the agencies' locks before the first decision, so that
-//! deciding needs no database. The effects of accepted letters are written here too.
+//! deciding needs no database. This module also writes the effects of accepted letters.
 
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
@@ -43,7 +43,7 @@ impl<'a> Serving<'a> {
         }
     }
 
-    /// Decides what the letter at a place of the batch does if it is accepted under this key.
+    /// Decides the effect of the letter at a place of the batch, if the letter is accepted under this key.
     ///
     /// # Errors
     /// The refusal of a letter whose effect is not possible.

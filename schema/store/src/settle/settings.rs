@@ -15,12 +15,12 @@ pub struct SettlingSettings {
     pub stranger_bytes_max: u64,
     /// Number of bytes stored of a mail that is too large.
     pub over_size_bytes_kept: usize,
-    /// Largest number of bytes, as JSON, of the stored versions that one batch fetches for letters which contradict them. Each version is
-    /// shortened so that all fit.
+    /// Largest number of bytes, as JSON, of the stored versions that one batch fetches for letters that contradict them. Each version is
+    /// shortened so that all of them fit.
     pub held_bytes_max: usize,
     /// The keys of the hashes by which voucher codes are recognised. Without these keys, letters with a voucher code wait.
     pub voucher_keys: VoucherKeys,
-    /// The issuer of the offices' certificates. Without an issuer, the certificates in the offices' letters are registered themselves.
+    /// The issuer of the offices' certificates. Without an issuer, the certificate that an office sends is registered itself.
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
 }
 

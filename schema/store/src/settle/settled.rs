@@ -27,7 +27,7 @@ pub struct Settled {
 /// The data of a refused container that may be logged: ids and the reason of the refusal, but never the content, which is personal data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefusedLetter {
-    /// Id of the container's line in the journal; `None` where quarantine only counted the container.
+    /// Id of the container's line in the journal; `None` if quarantine only counted the container.
     pub journal_line: Option<i64>,
     /// The agency whose key signed the container.
     pub agency: Option<Matricule>,
@@ -42,7 +42,7 @@ pub struct RefusedLetter {
 pub struct Unsettled {
     /// The fault that stopped the settling.
     pub fault: Fault,
-    /// All arrivals of the batch, of which nothing is committed. Empty where the connection broke at COMMIT, because then it is unknown
+    /// All arrivals of the batch, of which nothing is committed. Empty if the connection broke at COMMIT, because it is then unknown
     /// whether the batch is committed.
     pub batch: Vec<Arrival>,
 }

@@ -1,4 +1,4 @@
-//! The settler: opens the transaction of a batch, judges its letters under the agencies' locks, and has their rows written.
+//! The settler: opens the transaction of a batch, judges its letters under the agencies' locks, and writes their rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ use crate::database::fault::Fault;
 use crate::database::{Connection, Database};
 use crate::tables::catalogue::Catalogue;
 
-/// Settles batches. It can be shared cheaply. It caches the catalogue, and every transaction checks that the cached copy is current.
+/// Settles batches. A `Settler` can be shared cheaply. It caches the catalogue, and every transaction checks that the cached copy is
+/// current.
 pub struct Settler {
     database: Database,
     settings: SettlingSettings,
@@ -115,8 +116,9 @@ impl Settler {
         }
     }
 
-    /// Begins a transaction and judges the enrolments, before all other letters, so that the letter of an admitted sender is settled like
-    /// any other. Returns the agencies whose enrolment code was locked now, because too many wrong codes were sent in their name.
+    /// Begins a transaction and judges the enrolments. This happens before all other letters are judged, so that the letter of an admitted
+    /// sender is settled like any other. Returns the agencies whose enrolment code was locked now, because too many wrong codes were sent
+    /// in their name.
     async fn admit(
         &self,
         transaction: &mut OpenTransaction,
@@ -154,7 +156,7 @@ impl Settler {
         Ok(catalogue)
     }
 
-    /// Reads what the decisions need while the agencies are locked, decides, and writes the rows of accepted letters.
+    /// Reads the data that the decisions need while the agencies are locked, decides, and writes the rows of accepted letters.
     async fn write_rows(&self, written: &mut Written, journal_ids: Vec<i64>) -> Result<(), Fault> {
         let Written { transaction, batch, standing, catalogue, .. } = written;
         batch.number(journal_ids)?;
@@ -208,8 +210,8 @@ async fn begin(
 ) -> (Result<(Standing, Vec<i64>), Fault>, Batch) {
     let agencies = arrivals.iter().filter_map(Arrival::agency).collect();
     let locking = Standing::lock(transaction.shared(), agencies, arrivals.len());
-    // Letters are judged while PostgreSQL takes the locks. The locks last while the letters are judged. They delay only operators who
-    // change the agency, and other processes that settle letters of the agency.
+    // Letters are judged while PostgreSQL takes the locks, and the locks are held until the judging ends. The locks delay only operators
+    // who change the agency, and other processes that settle letters of the agency.
     let judging = async {
         yield_now().await;
         Batch::judged(arrivals, catalogue)

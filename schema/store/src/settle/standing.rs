@@ -22,8 +22,8 @@ use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
 use crate::reading::{self, Usage};
 
-/// The sequence numbers of one installation: the highest number used, and the floor. A number at or below the floor that has no verdict has
-/// expired.
+/// The sequence numbers of one installation: the highest number used, and the floor. A number at or below the floor has expired, unless it
+/// has a verdict.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {
     pub highest: i64,
@@ -51,7 +51,8 @@ pub struct Standing {
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
     /// Stored data for the services that write no records.
     pub services: Services,
-    /// Records and octets that agencies received today. It is read only for agencies with a letter whose answer was read from the tables.
+    /// Records and octets that agencies received today. The usage is read only for agencies with a letter whose answer was read from the
+    /// tables.
     usage: HashMap<Matricule, Usage>,
 }
 
@@ -115,8 +116,8 @@ impl Standing {
         }
         let (mut agencies, mut installations, mut sequences) = (Vec::new(), Vec::new(), Vec::new());
         for (agency, key) in batch.iter().filter_map(Case::claimed_key) {
-            // A number above the installation's highest has no verdict. So this statement is needed only for letters that are sent again,
-            // and for offices with wrong numbers.
+            // A number above the installation's highest number has no verdict. So this statement is needed only for letters that are sent
+            // again, and for offices that use a number twice.
             if let Some(sequence) = key.sequence
                 && sequence <= self.numbers(agency, &key.installation).highest
             {

@@ -24,7 +24,7 @@ struct Days {
     ends_at: DateTime<Utc>,
 }
 
-/// An entry of the account, without the balance after the entry. `amount` is in minor units and negative for a charge.
+/// An entry of the account, without the balance after it. `amount` is in minor units, and negative for a charge.
 struct Movement {
     at: DateTime<Utc>,
     kind: EntryKind,
@@ -68,8 +68,8 @@ pub async fn read(connection: &AsyncPgConnection, asking: Asking<'_>, currency: 
     tell(connection, subject, before(batch, place)).await
 }
 
-/// Reads an agency's statement from the committed entries; `None` where the agency has no account. The caller's transaction must use one
-/// snapshot, otherwise an entry posted meanwhile could be listed without being part of the balance.
+/// Reads an agency's statement from the committed entries; `None` if the agency has no account. The caller's transaction must use one
+/// snapshot. Otherwise an entry posted meanwhile could be listed without being part of the balance.
 ///
 /// # Errors
 /// A fault of the database.
@@ -90,7 +90,7 @@ pub(crate) async fn of_agency(
     tell(connection, subject, Vec::new()).await.map(Some)
 }
 
-/// Makes the statement of the committed entries and the movements in `beside`, which take effect after them.
+/// Makes the statement from the committed entries and the movements in `beside`, which take effect after them.
 async fn tell(connection: &AsyncPgConnection, subject: Subject<'_>, beside: Vec<Movement>) -> Result<Statement, Fault> {
     let Subject { agency, account, period, as_of, currency, entries_max } = subject;
     let days = read_days(connection, period, as_of).await?;
@@ -154,7 +154,7 @@ pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) 
     parts.into_iter().rev().map(part).collect()
 }
 
-/// Returns a copy of the statement without entries. Its JSON is at least as long as the JSON of any part would be without its entries.
+/// Returns a copy of the statement without entries. Its JSON is at least as long as the JSON of any part without the part's entries.
 pub fn widest_frame(whole: &Statement) -> Statement {
     let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
     let currency = currency.clone();
@@ -212,9 +212,9 @@ async fn read_movements(
 ) -> Result<Vec<Movement>, Fault> {
     type Row = (Timestamptz, Text, BigInt, Nullable<SqlUuid>, Text);
     type Loaded = (DateTime<Utc>, String, i64, Option<Uuid>, String);
-    // The newest movements are found by the index of their moments, whose order is nearly the order of effect. They are then listed by
-    // their ids, which is exactly the order of effect. These orders differ because letters of one batch take effect by sequence number, not
-    // by arrival.
+    // The newest movements are found by the index of their times, whose order is nearly the order in which they took effect. They are then
+    // listed by their ids, whose order is exactly that order. The two differ because letters of one batch take effect by sequence number,
+    // not by arrival.
     let text =
         "SELECT s.posted_at, s.kind, CASE WHEN s.credit = ? THEN s.amount ELSE -s.amount END, s.letter_id, s.note
                   FROM (SELECT * FROM xm.entries WHERE agency = ? AND posted_at >= ? AND posted_at < ?
@@ -229,7 +229,7 @@ async fn read_movements(
     ];
     let rows: Vec<Loaded> = Sql::<Row>::new(text, &binds).load(&mut connection).await?;
     let movement = |(at, kind, amount, letter, note): Loaded| {
-        // Another tool may have written a note in a form that readers of statements refuse, so the note is normalised.
+        // Another tool may have written a note in a form that the readers of statements refuse, so the note is normalized.
         Ok(Movement { at, kind: read_kind(&kind)?, amount, letter, note: statement::note(&note) })
     };
     rows.into_iter().map(movement).collect()
@@ -250,8 +250,8 @@ fn read_kind(kind: &str) -> Result<EntryKind, Fault> {
     }
 }
 
-/// Returns the charges and credits of the letters in the batch that belong to the agency of the letter at `place` and take effect before
-/// this letter. They are in the order of effect.
+/// Returns the charges and credits of those letters in the batch that belong to the same agency as the letter at `place` and take effect
+/// before it. The result is in the order in which the letters take effect.
 fn before(batch: &[Case], place: usize) -> Vec<Movement> {
     let accepted = move |at: usize| match (&batch[at].decision, batch[at].agency()) {
         (Decision::Accepted { key, acceptance, .. }, Some(agency)) => Some((key, acceptance, agency)),
@@ -267,7 +267,7 @@ fn before(batch: &[Case], place: usize) -> Vec<Movement> {
         is_before.then(|| {
             let at = batch[at].arrival.received_at;
             let movement = match credit {
-                // The movement must equal the entry in the ledger. That entry refers to a letter only if it is a charge.
+                // The movement must equal the entry in the ledger. An entry refers to a letter only if it is a charge.
                 Some(credit) => Movement {
                     at,
                     kind: EntryKind::Voucher,

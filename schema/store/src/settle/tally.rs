@@ -13,7 +13,7 @@ use super::batch::Case;
 pub struct Sum {
     /// Amount charged, in minor units.
     pub charged: i64,
-    /// Number of acts that were read for agencies and charged: records given, or keys answered.
+    /// Number of acts that were read for agencies and charged: records returned, or keys answered.
     pub acts: u64,
     /// Number of parts in which the records were packed for the answers.
     pub parts: u64,

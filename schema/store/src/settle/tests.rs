@@ -330,8 +330,8 @@ async fn a_signed_letter_that_cannot_be_read_is_refused_once_and_keeps_its_numbe
     ];
     for (code, number) in codes.into_iter().zip(1..) {
         let letter = world.births(42, number, &[("CE-042", number)]);
-        // The first two letters cannot be read far enough to find their keys. One of the other two is addressed to this server, one to
-        // another.
+        // The first two letters cannot be read far enough to find their ids and sequence numbers. One of the other two is addressed to this
+        // server, the other one to another server.
         let to = if number == 3 { "centre" } else { "elsewhere" };
         let (id, from, sequence, mode) = (letter.id, letter.from.clone(), letter.sequence, letter.mode);
         let key = (number > 2).then(|| Box::new(LetterKey { id, from, to: to.to_owned(), sequence, mode }));

@@ -52,13 +52,13 @@ impl OpenTransaction {
         Ok(self.connection().batch_execute(&set_local(limits)).await?)
     }
 
-    /// Succeeds where the fault may be caused by a single row. The transaction must have been rolled back to a point before the fault.
+    /// Succeeds if a single row may have caused the fault. The transaction must have been rolled back to a point before the fault.
     ///
-    /// The SQLSTATE is not enough to decide this, because a trigger may raise any SQLSTATE or pass on one of another database. So where the
+    /// The SQLSTATE is not enough to decide this, because a trigger may raise any SQLSTATE or pass on one of another database. So if the
     /// fault looks like a lost or full database, this tries to write something. If the database cannot write, it is the cause.
     ///
     /// # Errors
-    /// The fault, where the database or another transaction is the cause.
+    /// The fault, if the database or another transaction is the cause.
     pub async fn is_of_a_row(&mut self, fault: &Fault) -> Result<(), Fault> {
         if !fault.may_be_of_a_row() {
             return Err(fault.clone());
@@ -76,8 +76,8 @@ impl OpenTransaction {
         self.closes_after_commit = true;
     }
 
-    /// Commits. After an error the outcome is unknown. The transport then delivers the letters again, and settling finds out whether they
-    /// have verdicts.
+    /// Commits. After an error it is unknown whether the transaction was committed. The transport then delivers the letters again, and
+    /// settling finds out whether they have verdicts.
     pub async fn commit(mut self) -> Result<(), Fault> {
         self.connection().batch_execute("COMMIT").await?;
         if !self.closes_after_commit {

@@ -1,6 +1,6 @@
-//! Decides, for a letter that requests records, whether anything is read for it.
+//! Decides, for a letter that requests records, whether records are read for it.
 //!
-//! The letter is judged as in the settling transaction, by the state that is committed now. Nothing is read for a letter that has a verdict
+//! The letter is judged as in the settling transaction, by the data that is committed now. Nothing is read for a letter that has a verdict
 //! already, or that would be refused whatever is read. The settling transaction judges the letter again.
 
 use std::sync::Arc;
@@ -40,8 +40,8 @@ pub struct Unread {
 }
 
 impl Settler {
-    /// Decides whether records are read for a letter, by judging the letter as it would be settled now. With `is_again`, an operator has
-    /// the letter tried again, so a former verdict on the letter does not prevent the reading.
+    /// Decides whether records are read for a letter, by judging the letter as it would be settled now. `is_again` means that an operator
+    /// has the letter tried again, so a former verdict on it does not prevent the reading.
     ///
     /// # Errors
     /// A fault of the database.
@@ -65,10 +65,11 @@ impl Settler {
 }
 
 impl Unread {
-    /// Refuses a letter whose account cannot pay the lowest possible price of the letter: one act of a table, in one unit of 1 024 octets.
+    /// Refuses a letter whose account cannot pay the lowest possible price of the letter: one act of a table, and one unit of 1 024 octets
+    /// for the answer.
     ///
     /// # Errors
-    /// `insufficient_credit` where the account cannot pay that.
+    /// `insufficient_credit` if the account cannot pay this price.
     pub fn bears_one_act(&self, arrival: &Arrival, table_id: i32) -> Result<(), Refusal> {
         let Some(request) = arrival.letter().map(|letter| &letter.request) else { return Ok(()) };
         if matches!(request, Request::Import(Import::Again { .. })) {

@@ -32,22 +32,22 @@ pub struct VerdictRow {
     pub outcome: Outcome,
     pub transport: &'static str,
     pub certificate_id: i32,
-    /// Highest number of a notice that the installation has verified, as stated in the letter; absent where the letter does not state it.
+    /// Highest number of a notice that the installation has verified, as stated in the letter; absent if the letter does not state it.
     pub seen: Option<i64>,
     pub cipher: ContentCipher,
-    /// The signed payload of the answer that consists only of the receipt.
+    /// The signed payload of the answer that contains only the receipt.
     pub receipt: Vec<u8>,
-    /// The payload of each part of the answer's body; empty where the answer has only the receipt.
+    /// The payload of each part of the answer's body; empty if the answer contains only the receipt.
     pub parts: Vec<Vec<u8>>,
     pub received_at: DateTime<Utc>,
-    /// Moment of the decision: the letter's arrival, or the moment at which an operator had the letter tried again.
+    /// Time of the decision: the arrival of the letter, or an operator's retry.
     pub decided_at: DateTime<Utc>,
     pub account: Account,
     pub cost: i64,
     /// The voucher that is credited to the account; absent for letters without a voucher.
     pub credit: Option<Redeemed>,
     pub balance_floor: Option<i64>,
-    /// The agency's former address, where the letter changed the address; absent otherwise. The answer is sent to the former address.
+    /// The agency's former address, if the letter changed the address. The answer is then sent to the former address.
     pub email: Option<String>,
     /// The parts of the answer that were stored before settling, for an accepted letter that requests records; `None` for all other
     /// letters.

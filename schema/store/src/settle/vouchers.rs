@@ -25,7 +25,7 @@ use crate::ledger::voucher_keys::VoucherKeys;
 /// Number of wrong codes that lock an agency's recharging (SPEC 4, Billing).
 const WRONG_MAX: i16 = 5;
 
-/// Returns the length of a lock. A wrong code counts for the same length of time.
+/// Returns the time for which recharging stays locked. A wrong code is counted for the same time.
 fn day() -> TimeDelta {
     TimeDelta::days(1)
 }
@@ -49,7 +49,7 @@ struct Voucher {
     has_ended: bool,
 }
 
-/// The wrong codes that an agency has sent: their number, the moment of the first one, and the end of a lock.
+/// The wrong codes that an agency has sent: their number, the time of the first one, and the end of a lock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tries {
     wrong: i16,
@@ -62,7 +62,7 @@ impl Tries {
         self.locked_until.filter(|until| at < *until)
     }
 
-    /// Counts a wrong code. The fifth within a day locks recharging.
+    /// Counts a wrong code. The fifth wrong code within a day locks recharging.
     fn wrong_at(self, at: DateTime<Utc>) -> Tries {
         let counting = self.since.filter(|since| at - *since < day());
         let wrong = if counting.is_some() { self.wrong.saturating_add(1) } else { 1 };
@@ -79,20 +79,20 @@ impl Tries {
     }
 }
 
-/// One round of decisions on vouchers. It knows the vouchers that earlier letters of the batch redeemed, and the wrong codes counted so
-/// far.
+/// One round of decisions on vouchers. It knows which vouchers earlier letters of the batch have redeemed, and how many wrong codes were
+/// sent so far.
 pub struct Redeeming<'a> {
     held: &'a Vouchers,
     redeemed: HashSet<&'a [u8]>,
     tries: HashMap<Matricule, Tries>,
 }
 
-/// The moments that matter for a code: its arrival, and an operator's retry if there was one.
+/// The times that matter for a code: its arrival and, if there was one, an operator's retry.
 #[derive(Clone, Copy)]
 pub struct Moments {
-    /// Moment at which the letter arrived. It decides whether a voucher has expired.
+    /// Time when the letter arrived. It decides whether a voucher has expired.
     pub received_at: DateTime<Utc>,
-    /// Moment of an operator's retry; absent otherwise. A retry ignores the lock, and a wrong code in it is not counted.
+    /// Time of an operator's retry; absent if there was none. A retry ignores the lock, and a wrong code in it is not counted.
     pub retried_at: Option<DateTime<Utc>>,
 }
 
@@ -104,7 +104,8 @@ impl<'a> Redeeming<'a> {
     /// Redeems a code for an agency, in this round.
     ///
     /// # Errors
-    /// `recharge_locked` while wrong codes have locked recharging for the agency; `voucher_invalid` for every fault of the code.
+    /// `recharge_locked` while wrong codes have locked recharging for the agency; `voucher_invalid` for every code that cannot be redeemed,
+    /// whatever the cause.
     pub fn redeem(&mut self, agency: Matricule, code: &VoucherCode, moments: Moments) -> Result<Redeemed, Refusal> {
         let Moments { received_at, retried_at } = moments;
         let tries = self.tries.entry(agency).or_default();
@@ -129,7 +130,7 @@ impl<'a> Redeeming<'a> {
 }
 
 impl Vouchers {
-    /// Reads and locks the vouchers of the codes in a batch, while the agencies are locked.
+    /// Reads and locks the vouchers of the codes in a batch. The agencies must be locked already.
     ///
     /// # Errors
     /// A fault.

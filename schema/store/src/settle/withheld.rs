@@ -20,7 +20,8 @@ use crate::tables::definition::Definition;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of a table.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// First pause after a statement ran out of time. It is longer, because each further try may take as much time from other letters.
+/// First pause after a statement ran out of time. It is longer than the usual first pause, because each further try may take as much time
+/// from other letters.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
 /// Longest pause of a letter. It is long, because each try may take time from other letters.
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
@@ -31,15 +32,15 @@ const LETTERS_MAX: usize = 10_000;
 /// fraction of a second, and all letters of its writer wait meanwhile. If an operator creates an index, which locks a table for longer, the
 /// letters of this table wait.
 const SETTLING_LOCK: Duration = Duration::from_secs(2);
-/// Longest time of a statement that writes the rows of letters.
+/// Longest time that a statement which writes the rows of letters may take.
 const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
 /// Longest wait for a lock of a statement that tries a table or letter which has failed before, or that searches for the cause of a fault.
 /// The wait is short, because other letters wait for the statement.
 const TRIAL_LOCK: Duration = Duration::from_secs(1);
 /// Shortest time limit of a statement that tries a table or letter again.
 const TRIAL_STATEMENT_MIN: Duration = Duration::from_secs(1);
-/// Longest time of a statement while the cause of a slow statement is searched for. It is not shorter, because other letters may have
-/// thousands of rows.
+/// Longest time of a statement while the cause of a slow statement is searched for. A shorter limit would also stop statements of sound
+/// letters with thousands of rows.
 const SEARCH_STATEMENT: Duration = Duration::from_secs(2);
 
 /// The tables and letters that wait. All batches of a settler share it.
@@ -55,7 +56,7 @@ struct Waits {
 struct TableWait {
     name: String,
     wait: Wait,
-    /// The revision of the catalogue with which the table failed. After a new adoption the revision differs, and the table is tried
+    /// The revision of the catalogue at the time when the table failed. A new adoption changes the revision, and the table is then tried
     /// immediately.
     revision: i64,
 }
@@ -71,7 +72,7 @@ struct Wait {
 
 impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
-        // If a statement ran out of time once, each further try may take as much time from all other letters.
+        // If a statement has run out of time once, each further try may take as much time from all other letters.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
         Wait { pause, paused: pause, until: now }
     }
@@ -127,7 +128,7 @@ impl Withheld {
         self.lock().tables.contains_key(&table_id)
     }
 
-    /// Makes a table wait, each time for longer. This is logged once, until the table takes letters again.
+    /// Makes a table wait, longer each time. The wait is logged once, and again only after the table has taken letters.
     pub fn add_table(&self, definition: &Definition, fault: &Fault, revision: i64, now: Instant) {
         let name = format!("{}.{}", definition.application, definition.name);
         let mut waits = self.lock();
@@ -142,7 +143,8 @@ impl Withheld {
         table.wait.lengthen(PAUSE_MAX, now);
     }
 
-    /// Makes single letters wait, each time for longer. For letters with the same fault, only the first is logged, with their number.
+    /// Makes single letters wait, longer each time. For letters with the same fault, only the first is logged, with the number of these
+    /// letters.
     pub fn add_letters<'a>(&self, letters: impl Iterator<Item = (&'a Arrival, &'a Fault)>, now: Instant) {
         let mut waits = self.lock();
         waits.letters.retain(|_, wait| now < wait.until + LETTER_PAUSE_MAX);
@@ -216,7 +218,8 @@ pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
     StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-/// Returns the limits of statements that search for the cause of a fault. They are lower if the fault is that a statement took too long.
+/// Returns the limits of statements that search for the cause of a fault. If the fault is that a statement took too long, the limits are
+/// lower.
 pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
     let is_slow = fault.is_some_and(Fault::is_beside_other_work);
     shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })
@@ -226,8 +229,8 @@ fn shortened(limits: StatementLimits, statement: Duration) -> StatementLimits {
     StatementLimits { lock: limits.lock.min(TRIAL_LOCK), statement: limits.statement.min(statement) }
 }
 
-/// Returns the name by which a waiting letter is recognised when it arrives again: the digest of its signed octets, or of the whole
-/// container where it has no verified signer.
+/// Returns the name by which a waiting letter is recognised when it arrives again: the digest of its signed octets. Without a verified
+/// signer, it is the digest of the whole container.
 fn name(arrival: &Arrival) -> Digest {
     match &arrival.content {
         Content::Signed { digest, .. } => *digest,
@@ -262,8 +265,8 @@ mod tests {
             seconds.push(statement);
             now += LETTER_PAUSE_MAX;
         }
-        // The pauses are 10, 20, 40, 80, 160 s and so on. The limit is a tenth of the pause, and at most the 10 s that apply without a
-        // pause.
+        // The pauses are 10, 20, 40, 80, 160 s and so on. The limit, in seconds, is a tenth of the pause, and at most the 10 s that apply
+        // without a pause.
         assert_eq!(seconds, [1, 2, 4, 8, 10, 10, 10, 10]);
         let other = world.arrival(&world.births(42, 2, &[("CE-042", 2)])).await;
         let beside = withheld.limits(std::iter::empty(), std::iter::once(&other), USUAL);

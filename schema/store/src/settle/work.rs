@@ -1,5 +1,5 @@
-//! The work that a sound letter requests. Settling distinguishes services only here, in `services` (their effects besides records) and in
-//! `bodies` (their answers).
+//! The work that a sound letter requests. In the module `settle`, services are distinguished only here, in `services` (their effects
+//! besides records) and in `bodies` (their answers).
 //!
 //! Judging turns the letter's request into its work. Deciding compares the work with what is stored at the centre. The settling transaction
 //! then does the work.
@@ -32,8 +32,8 @@ pub enum Work {
     Records(Arc<[TableRows]>),
     /// Corrects records.
     Corrections(Arc<[Correction]>),
-    /// Answers with the records that were read for a letter of this service. The reading is `None` where it is still to be done, or was
-    /// done under rights that the agency no longer has.
+    /// Answers with the records that were read for a letter of this service. The reading is `None` if it is still to be done, or was done
+    /// under rights that the agency no longer has.
     Read(Service, Option<Arc<Staged>>),
     /// Answers with the statement of the account for a period.
     Statement(Period),
@@ -50,7 +50,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// Judges the request of a letter, without looking at stored letters and records.
+    /// Judges the request of a letter, without comparing it with stored letters and records.
     ///
     /// # Errors
     /// The refusal of a letter that requests something its agency may not have, or something that is impossible whatever is stored.
@@ -98,7 +98,7 @@ impl Work {
         }
     }
 
-    /// Returns the rows that the work writes, by table; empty where it writes no records.
+    /// Returns the rows that the work writes, by table; empty if it writes no records.
     pub fn tables(&self) -> &[TableRows] {
         match self {
             Work::Records(tables) => tables,
@@ -106,7 +106,7 @@ impl Work {
         }
     }
 
-    /// Returns the stored reading; `None` where nothing was read.
+    /// Returns the stored reading; `None` if nothing was read.
     pub fn staged(&self) -> Option<&Arc<Staged>> {
         match self {
             Work::Read(_, staged) => staged.as_ref(),
@@ -157,8 +157,8 @@ impl Work {
             || self.corrections().iter().any(|correction| correction.definition.results)
     }
 
-    /// Returns the acts that determine the price: for each table, its id and the number of records that the letter sends, corrects or is
-    /// answered with. For a certify, each legal key in the answer is an act.
+    /// Returns the acts that determine the price: for each table, its id and the number of records that the letter sends or corrects, or
+    /// that its answer contains. For a certify, each legal key in the answer is an act.
     pub fn acts(&self) -> Vec<(i32, usize)> {
         if let Some(staged) = self.staged().filter(|staged| !staged.is_free) {
             return staged.permit.iter().map(|permit| (permit.table_id, staged.acts)).collect();

@@ -31,7 +31,7 @@ pub struct Written {
     pub(super) retry: Option<Retry>,
     /// Agencies whose enrolment code is locked by the batch.
     pub(super) enrolments_locked: Vec<Matricule>,
-    /// The life of the database, which receipts name.
+    /// The life of the database (the number of its epoch), which receipts contain.
     pub(super) epoch: u32,
 }
 
@@ -46,12 +46,12 @@ impl Written {
         self.transaction.connection()
     }
 
-    /// Returns the moment of the decision on an arrival: its arrival at the centre, or an operator's retry.
+    /// Returns the time of the decision on an arrival: its arrival at the centre, or an operator's retry.
     pub(super) fn decided_at(&self, arrival: &Arrival) -> DateTime<Utc> {
         self.retry.as_ref().map_or(arrival.received_at, |retry| retry.decided_at)
     }
 
-    /// Sends a statement without waiting for the statements sent before. Returns the number of rows that it changed.
+    /// Sends a statement without waiting for the statements sent before it. Returns the number of rows that it changed.
     pub(super) async fn execute(&self, text: &str, binds: &[Bind<'_>]) -> Result<usize, Fault> {
         Ok(Statement::<()>::new(text, binds).execute(&mut self.transaction.shared()).await?)
     }

@@ -2,7 +2,7 @@
 //!
 //! Adoption adds to the operators' table only the columns of provenance, two unique indexes (one record per agency, installation and
 //! number; one live record per legal key) and an index of the cancelled records. It also creates a view through which agencies read the
-//! table (`reading::login`). All of this is one transaction.
+//! table (`reading::login`). All of this happens in one transaction.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;
@@ -68,7 +68,7 @@ pub struct Adoption {
 /// letters are judged by this version from then on.
 ///
 /// # Errors
-/// [`AdministrationError::TableUnfit`] with every problem of the first unfit table; an unknown plan; a fault.
+/// [`AdministrationError::TableUnfit`] with every problem of the first table that cannot be adopted; an unknown plan; a fault.
 pub async fn adopt(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -1,4 +1,4 @@
-//! The catalogue: what judging a letter needs to know of the centre (the server's name and mode, tables, rights and prices).
+//! The catalogue: the data of the centre by which letters are judged (the server's name and mode, tables, rights and prices).
 //!
 //! The catalogue is read as a whole, kept as one immutable value and shared. Every settling transaction compares `revision` with the
 //! database, so letters are never decided by an outdated copy. A change by any tool takes effect with the next batch on every replica.
@@ -52,8 +52,8 @@ impl Catalogue {
         self.tables.get(&(application.to_owned(), folded(name))).cloned()
     }
 
-    /// Returns the sets of columns whose values divide a table's rows into groups. A check looks at all rows of a group together, whichever
-    /// letters send them, so each group is locked.
+    /// Returns the sets of columns whose values divide a table's rows into groups. A check may look at all rows of a group together,
+    /// whichever letters send them, so each group is locked.
     pub fn locks(&self, table_id: i32) -> impl Iterator<Item = &[String]> {
         self.locks.get(&table_id).into_iter().flatten().map(Vec::as_slice)
     }
@@ -73,7 +73,7 @@ impl Catalogue {
             .collect()
     }
 
-    /// Returns the rights of a plan's agencies to a table. A plan that is not listed has no rights.
+    /// Returns the rights of a plan's agencies to a table. A plan without an entry has no rights.
     pub fn right(&self, table_id: i32, plan: &str) -> Rights {
         self.rights.get(plan).and_then(|tables| tables.get(&table_id)).copied().unwrap_or_default()
     }
@@ -193,7 +193,7 @@ impl Row {
     }
 }
 
-/// Finds the groups that must be locked. Where a check looks at a table that letters write to, the rows of both tables are grouped by the
+/// Finds the groups that must be locked. If a check looks at a table that letters write to, the rows of both tables are grouped by the
 /// columns that join them. A table that only the centre writes, such as a list of stations, needs no lock.
 fn locks(
     tables: &HashMap<(String, String), Arc<Definition>>,

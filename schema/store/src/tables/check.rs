@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What happens to a letter with a row that breaks a check.
+/// The consequence for a letter with a row that breaks a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -33,7 +33,7 @@ pub enum Comparison {
     /// Both sides are equal, within the allowance.
     #[serde(rename = "=")]
     Equal,
-    /// The left side is at most the sum of right side and allowance.
+    /// The left side is at most the sum of the right side and the allowance.
     #[serde(rename = "<=")]
     AtMost,
 }
@@ -48,7 +48,7 @@ impl Comparison {
     }
 }
 
-/// Which rows of a table a count includes.
+/// The rows of a table that a count includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Counted {
@@ -70,10 +70,10 @@ pub enum Term {
     Number(i64),
     /// An integer column of the row itself.
     Column(String),
-    /// The sum of an integer column over some rows of a table, which may be the row's own table. These are the rows with the same values as
-    /// the row in the columns `on`.
+    /// The sum of an integer column over rows of a table, which may be the row's own table. The summed rows have the same values in the
+    /// columns `on` as the row that is checked.
     Sum {
-        /// Name of the table in letters.
+        /// Name of the table, as letters use it.
         table: String,
         /// The column that is summed.
         sum: String,
@@ -83,19 +83,19 @@ pub enum Term {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         held: bool,
     },
-    /// The number of rows of a table that have the same values as the row in the columns `on`.
+    /// The number of rows of a table that have the same values in the columns `on` as the row that is checked.
     Count {
-        /// Name of the table in letters.
+        /// Name of the table, as letters use it.
         table: String,
         /// The rows that are counted.
         count: Counted,
         /// Columns by which the rows are joined; they have the same names in both tables.
         on: Vec<String>,
     },
-    /// An integer column of the referenced row. The referenced row is in another table, stored or in the letter, and the row has the values
-    /// of its legal key.
+    /// An integer column of a referenced row. The referenced row is in another table, stored or in the letter. Its legal key has the values
+    /// that the checked row has in the columns `on`.
     Reference {
-        /// Name of the other table in letters.
+        /// Name of the other table, as letters use it.
         table: String,
         /// The column of the referenced row.
         column: String,
@@ -144,13 +144,13 @@ impl fmt::Display for Term {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {
-    /// The fixed number; 0 where there is none.
+    /// The fixed number; 0 if there is none.
     #[serde(default)]
     pub fixed: u32,
-    /// The percentage, a whole number; 0 where there is none.
+    /// The percentage, a whole number; 0 if there is none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub percent: u32,
-    /// The term of which the percentage is taken; absent where there is no percentage.
+    /// The term of which the percentage is taken; absent if there is no percentage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<Term>,
 }
@@ -161,8 +161,8 @@ fn is_zero(number: &u32) -> bool {
 }
 
 impl Allowance {
-    /// Returns the allowance as a whole number, where `of` is the figure of its term. The fraction is cut off, so that people see exactly
-    /// the number that the check uses. Returns `None` where the term's figure is missing.
+    /// Returns the allowance as a whole number; `of` is the figure of its term. The fraction is cut off, so that people see exactly the
+    /// number that the check uses. Returns `None` if the term's figure is missing.
     pub fn figure(&self, of: Option<i128>) -> Option<i128> {
         let fixed = i128::from(self.fixed);
         if self.percent == 0 {
@@ -178,7 +178,7 @@ impl Allowance {
 pub struct Check {
     /// Code of the check, which never changes. Receipts refer to the check by this code.
     pub code: String,
-    /// The consequence where a row breaks the check.
+    /// The consequence if a row breaks the check.
     pub severity: Severity,
     /// Terms of the left side.
     pub left: Vec<Term>,
@@ -186,7 +186,7 @@ pub struct Check {
     pub comparison: Comparison,
     /// Terms of the right side.
     pub right: Vec<Term>,
-    /// The difference allowed between the sides; absent where none is.
+    /// The difference allowed between the sides; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowance: Option<Allowance>,
 }

@@ -45,9 +45,9 @@ pub enum ColumnType {
     Bigint,
     /// `numeric(precision, scale)`, from a JSON integer or decimal text.
     Numeric {
-        /// Number of digits in all; absent where unlimited.
+        /// Number of digits in all; absent if unlimited.
         precision: Option<u16>,
-        /// Number of digits after the point, -1000 to 1000; absent where unlimited. With a negative scale, the last digits before the point
+        /// Number of digits after the point, -1000 to 1000; absent if unlimited. With a negative scale, the last digits before the point
         /// are zero, as many as the scale says. With a scale above the precision, the first (scale - precision) digits after the point are
         /// zero.
         scale: Option<i16>,
@@ -56,7 +56,7 @@ pub enum ColumnType {
     Boolean,
     /// `text`, `varchar(n)` or `char(n)`, from JSON text.
     Text {
-        /// Largest number of characters; absent where unlimited.
+        /// Largest number of characters; absent if unlimited.
         length_chars_max: Option<u32>,
         /// Whether the type is `char(n)`: PostgreSQL pads its values with blanks and ignores blanks at their end.
         #[serde(default, skip_serializing_if = "is_false")]
@@ -68,7 +68,7 @@ pub enum ColumnType {
     Time,
     /// `timestamptz(n)`, from RFC 3339 text.
     Timestamptz {
-        /// Number of digits of a fraction of a second; absent where the column stores all six.
+        /// Number of digits of a fraction of a second; absent if the column stores all six.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fraction_digits: Option<u8>,
     },
@@ -104,8 +104,8 @@ impl ColumnType {
 }
 
 impl ColumnType {
-    /// Returns the PostgreSQL type to which values are cast where a check joins two tables. Every letter's value fits into this type, and
-    /// indexes can be used with it. Returns `None` where equal values may be written in different ways.
+    /// Returns the PostgreSQL type to which values are cast if a check joins two tables. Every letter's value fits into this type, and
+    /// indexes can be used with it. Returns `None` if equal values may be written in different ways.
     pub fn joined_as(self) -> Option<&'static str> {
         match self {
             ColumnType::Smallint | ColumnType::Integer | ColumnType::Bigint => Some("bigint"),
@@ -132,7 +132,7 @@ pub struct Column {
     pub kind: ColumnType,
     /// Whether the column may be NULL.
     pub nullable: bool,
-    /// Whether PostgreSQL fills in the column where a letter leaves it out.
+    /// Whether PostgreSQL fills in the column if a letter leaves it out.
     pub has_default: bool,
     /// Whether the column's text may have several lines.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -158,7 +158,7 @@ pub struct Definition {
     pub table_id: i32,
     /// Application of the table.
     pub application: String,
-    /// Name in letters.
+    /// Name of the table, as letters use it.
     pub name: String,
     /// PostgreSQL schema of the table.
     pub schema_name: String,
@@ -168,27 +168,27 @@ pub struct Definition {
     pub version: i32,
     /// Column whose values must be among the codes granted to the agency.
     pub scope_column: Option<String>,
-    /// Columns that together identify a record in law. They are unique among live records.
+    /// Columns that together identify a record in law. Their values are unique among live records.
     pub legal_key: Vec<String>,
     /// Policy for corrections.
     pub corrections: Corrections,
-    /// Whether the table contains results. For such a table, two people must agree to release held letters and to correct records, and one
-    /// of the two must belong to the election commission.
+    /// Whether the table contains results of an election. For such a table, two people must agree to release held letters and to correct
+    /// records, and one of the two must belong to the election commission.
     pub results: bool,
     /// Checks that rows of the table must satisfy.
     pub checks: Vec<Check>,
-    /// Table and columns of the marginal notes on the table's records; `None` where it has no notes.
+    /// Table and columns of the marginal notes on the table's records; `None` if it has no notes.
     pub notes: Option<Notes>,
     /// All columns in PostgreSQL's order, except those of provenance.
     pub columns: Vec<Column>,
 }
 
-/// Where the marginal notes on a table's records are. They are the live rows of another table of the application that have the record's
-/// values in the columns `on`.
+/// The place of the marginal notes on a table's records. The notes are the live rows of another table of the application that have the
+/// record's values in the columns `on`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notes {
-    /// Name of the other table in letters.
+    /// Name of the other table, as letters use it.
     pub table: String,
     /// Columns that join a note with its record; they have the same names in both tables.
     pub on: Vec<String>,

@@ -41,8 +41,8 @@ pub struct LoadFile {
 }
 
 impl LoadFile {
-    /// Reads a CSV file in UTF-8, with or without a byte order mark. The first line has the names of the columns. Fields are quoted by RFC
-    /// 4180. They are separated by semicolons if the first line has a semicolon, otherwise by commas.
+    /// Reads a CSV file in UTF-8, with or without a byte order mark. The first line has the names of the columns. Fields are quoted as
+    /// RFC 4180 says. Fields are separated by semicolons if the first line has a semicolon, otherwise by commas.
     ///
     /// # Errors
     /// The octets are not a CSV file in UTF-8, or the file has no row.
@@ -202,7 +202,7 @@ fn placed<'a>(definition: &'a Definition, file: &LoadFile) -> Result<Vec<&'a Col
     Err(AdministrationError::LoadColumns { unknown, missing })
 }
 
-/// Reads the values like those of a letter. An empty field is NULL where the column may be NULL, otherwise an empty text.
+/// Reads the values like those of a letter. An empty field is NULL if the column may be NULL, and an empty text if not.
 fn values(columns: &[&Column], file: &LoadFile) -> Result<Vec<ColumnValues>, AdministrationError> {
     let mut faults = Vec::new();
     let mut read = Vec::with_capacity(columns.len());

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The load of a file into a table, as one person requests it.
+/// The load of a file into a table, as one person asks for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableLoad {
     /// Application and name of the table, such as `election.BureauVote`.
     pub table: String,
     /// SHA-256 of the file, in hexadecimal digits.
     pub sha256: String,
-    /// Result of the dry run that the requesting person made.
+    /// Result of the dry run made by the person who asks.
     pub loaded: Loaded,
 }
 
@@ -22,7 +22,7 @@ pub struct Loaded {
     pub changed: i64,
     /// Number of records that are the same in table and file.
     pub same: i64,
-    /// Number of records that are in the table and not in the file. These are kept.
+    /// Number of records that are in the table and not in the file. They are kept.
     pub beside: i64,
 }
 

@@ -9,7 +9,7 @@ pub enum Whose {
     /// No agency's records.
     #[default]
     None,
-    /// Records that the agency sent itself; in a table with a scope column, only those within the codes granted to it.
+    /// Records that the agency sent itself. If the table has a scope column, only records with codes that are granted to the agency.
     Own,
     /// All agencies' records.
     All,
@@ -43,7 +43,7 @@ pub struct Rights {
     pub certify_gives: CertifyGives,
 }
 
-/// Largest amounts that an agency may receive in a day; absent where there is no limit.
+/// Largest amounts that an agency may receive in a day; absent if there is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quota {
     /// Number of acts in the answers: each record is one act, and so is each legal key that a certify asked about.

@@ -1,4 +1,4 @@
-//! A centre for tests of the operators' actions: a real PostgreSQL, with the audit log.
+//! A centre for tests of operations by operators: a real PostgreSQL, with the audit log.
 
 use std::sync::LazyLock;
 

@@ -1,6 +1,6 @@
 //! The offices of a centre: one description of an office, and two ways to register it.
 //!
-//! Tests, benches and the demo use the module. Letters, keys, registers and exceptions are made elsewhere.
+//! Tests, benches and the demo use this module. It does not make letters or keys.
 
 use chrono::{TimeDelta, Utc};
 use diesel::prelude::*;
@@ -63,7 +63,8 @@ pub struct Newcomer {
     pub status: i16,
     /// Plan of the agency; absent for `standard`.
     pub plan: Option<String>,
-    /// Credit limit of the agency's account, in minor units. If a tariff refuses credit, the balance may be as low as minus this limit.
+    /// Credit limit of the agency's account, in minor units. If a tariff has the credit rule `refuse`, the balance may be as low as minus
+    /// this limit.
     pub credit_limit: i64,
     /// Name of the agency's one installation.
     pub installation: String,
@@ -115,7 +116,7 @@ pub async fn found(
     Ok(operator)
 }
 
-/// Registers an office through the functions that operators use. They check the office and write the audit log.
+/// Registers an office through the functions that operators use, which check the office and write the audit log.
 ///
 /// # Errors
 /// The agency or its certificate is registered already; the database cannot be reached.
@@ -146,8 +147,8 @@ pub async fn enrol(
     Ok(())
 }
 
-/// Writes offices directly into the tables, without checks and without lines in the audit log. It serves for a hundred thousand offices,
-/// which would take too long with the operators' functions, and for certificates that no operator would register.
+/// Writes offices directly into the tables, without checks and without lines in the audit log. Used for a hundred thousand offices, which
+/// would take too long with the operators' functions, and for certificates that no operator would register.
 ///
 /// # Errors
 /// An error of PostgreSQL.
@@ -250,9 +251,9 @@ pub async fn vouchers(
         .await
 }
 
-/// Confirms an approval as the user `colleague` of privilege 3, who is created if he does not exist. An operator is known by the account of
-/// the operating system, and this process has only one. So the account is assigned to the colleague, and given back before the transaction
-/// ends.
+/// Confirms an approval as the user `colleague` of privilege 3, who is created if he does not exist. The account of the operating system
+/// identifies an operator, and this process has only one account. So the account is assigned to the colleague, and given back before the
+/// transaction ends.
 async fn confirmed_by_colleague(
     connection: &mut AsyncPgConnection,
     approval: i64,

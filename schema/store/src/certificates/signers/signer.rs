@@ -55,7 +55,8 @@ impl Signer {
         self.validity.iter().any(|(not_before, not_after)| *not_before <= time && time - *not_after <= grace)
     }
 
-    /// Says whether a certificate of the key whose validity was not read may have been valid at a time.
+    /// Says whether the key may have another certificate that was valid at a time: no period of validity that was read contains the time,
+    /// and not all periods were read.
     pub fn may_be_valid_at(&self, time: DateTime<Utc>) -> bool {
         !self.has_every_validity && !self.is_valid_at(time)
     }
@@ -94,13 +95,13 @@ pub(super) struct SignerRow {
     cbc_allowed: bool,
     #[diesel(sql_type = Array<Text>)]
     installations: Vec<String>,
-    /// Column and code of each granted scope, in turn.
+    /// Scope column and code of each granted code, alternating.
     #[diesel(sql_type = Array<Text>)]
     columns_and_codes: Vec<String>,
 }
 
 /// Selects the columns of a signer; the caller adds the condition. The query reads `xm.agency_keys` only for revoked certificates: triggers
-/// ensure that a certificate is revoked whenever its key is.
+/// revoke all certificates of a revoked key.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(
@@ -114,8 +115,8 @@ macro_rules! select_signers {
                FROM xm.certificates c JOIN xm.agencies a ON a.matricule = c.agency
               WHERE ",
             $condition,
-            // Order of several certificates of one key. A certificate that is revoked although its key is not was replaced, and comes last.
-            // Among the others, a certificate that is valid now comes first, and then the certificate that ends last.
+            // Order of several certificates of one key. If a certificate is revoked and its key is not, the certificate was replaced and
+            // comes last. Among the others, a certificate that is valid now comes first, and then the certificate that ends last.
             " ORDER BY (c.revoked_at IS NULL) DESC, (now() BETWEEN c.not_before AND c.not_after) DESC, c.not_after DESC"
         )
     };
@@ -123,16 +124,17 @@ macro_rules! select_signers {
 
 pub(super) use select_signers;
 
-/// For the id of a certificate, the periods of validity of all certificates of the same key.
+/// Periods of validity by the id of a certificate: those of all certificates with the same key.
 #[derive(Default)]
 pub(super) struct Validities(HashMap<i32, Vec<Period>>);
 
-/// Begin and end of a certificate's validity.
+/// Beginning and end of a certificate's validity.
 type Period = (DateTime<Utc>, DateTime<Utc>);
 
 impl Validities {
-    /// Reads the validity of the other certificates of a key, if a row's certificate is not valid now or two rows have the same key
-    /// identifier. Otherwise nothing is read, since one certificate that is valid now is enough.
+    /// Reads the periods of validity of the other certificates of the rows' keys. These periods are needed only if a row's certificate is
+    /// not valid now, or if two rows have the same key identifier. Without these cases nothing is read, since one certificate that is valid
+    /// now is enough.
     pub async fn read<'a>(
         connection: &mut AsyncPgConnection,
         rows: impl Iterator<Item = &'a SignerRow>,
@@ -166,7 +168,7 @@ impl Validities {
 }
 
 impl SignerRow {
-    /// Makes a signer of the row; `parse` reads the certificate.
+    /// Makes a signer from the row. `parse` parses the certificate.
     pub fn read(
         self,
         validities: &Validities,

@@ -51,7 +51,7 @@ fn diesel_name(data_type: &str, element: &str, nullable: bool) -> String {
 }
 
 /// Columns that are not declared. Some of them are read with plain SQL, since diesel takes twice as long to compile tables of more than
-/// sixteen columns. The columns `profile` exist for programs of the former version.
+/// sixteen columns. The columns named `profile` exist for programs of the former version.
 const LEFT_OUT: [(&str, &str); 15] = [
     ("agencies", "profile"),
     ("rights", "profile"),

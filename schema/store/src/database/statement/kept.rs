@@ -1,6 +1,6 @@
 //! Decides which statements over the columns of letters a connection keeps prepared. A letter chooses its columns, and each set of columns
-//! needs its own text. An office that sends every subset of the columns could make each connection, and PostgreSQL, keep a million
-//! statements. diesel's cache never drops a statement, so the number of kept statements is bounded.
+//! needs its own text. An office that sends every subset of the columns could make each connection keep a million statements, in this
+//! program and in PostgreSQL. diesel's cache never drops a statement, so the number of kept statements is bounded.
 //!
 //! A text is kept from its eighth use on, so that rare texts use no place. Other texts are prepared for each use, which costs one more
 //! round trip to PostgreSQL. The sets of columns of most letters are kept after eight batches.
@@ -9,17 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-/// Most texts over the columns of letters that connections keep, beside some fifty texts written in this program.
+/// Largest number of texts over the columns of letters that connections keep, beside some fifty texts written in this program.
 pub const KEPT_MAX: usize = 200;
 /// Number of uses from which a text is kept.
 const USES_MIN: u32 = 8;
-/// Most texts whose uses are counted.
+/// Largest number of texts whose uses are counted.
 const COUNTED_MAX: usize = 4096;
 
 /// One count for the whole process, since every connection may run every text.
 static TEXTS: Mutex<Texts> = Mutex::new(Texts { kept: BTreeSet::new(), uses: BTreeMap::new() });
 
-/// Kept texts, and uses of other texts, by hash. Two texts with the same hash count as one, which does no harm.
+/// Kept texts, and counts of the uses of other texts, by hash. If two texts have the same hash, they count as one, which does no harm.
 #[derive(Debug, Default)]
 struct Texts {
     kept: BTreeSet<u64>,
@@ -49,7 +49,7 @@ impl Texts {
             return self.kept.insert(text);
         }
         if self.uses.len() > COUNTED_MAX {
-            // Halving the counts removes rare texts first.
+            // When the table of counts is full, all counts are halved. This removes rare texts first.
             self.uses.values_mut().for_each(|uses| *uses /= 2);
             self.uses.retain(|_, uses| *uses > 0);
         }

@@ -1,6 +1,8 @@
-//! Tests of the way to a primary that is killed, frozen or replaced, and of commits whose wait for the standby is cut short.
+//! Tests of failover: the program must find the new primary after the old one was killed, frozen or replaced. A commit whose wait for the
+//! standby was cut short must count as unknown.
 //!
-//! Every deadline of these tests is far longer than what it guards, and far shorter than the limit that would end the work otherwise.
+//! Every deadline of these tests is far longer than the step that it guards, and far shorter than the limit that would otherwise end the
+//! work.
 
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use super::super::{Connection, Database, DatabaseSettings};
 use crate::database::fault::Fault;
 use crate::settle::transaction::OpenTransaction;
 
-/// Limit of statements that no test reaches: whatever ends before it was ended by something else.
+/// Limit of statements. It is so long that no test reaches it: a statement that ends earlier was ended by something else.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// A primary and its standby.
@@ -40,7 +42,7 @@ impl Pair {
         testing::url_on_network(self.ports[at].number())
     }
 
-    /// The port's number, as PostgreSQL returns it.
+    /// Returns the port of a host as a number, in the type of PostgreSQL's `inet_server_port()`.
     fn number(&self, at: usize) -> i32 {
         i32::from(self.ports[at].number())
     }
@@ -49,7 +51,7 @@ impl Pair {
         connect(&self.url(at)).await.unwrap().batch_execute(statement).await.unwrap();
     }
 
-    /// A pool over both hosts, whose statements have no limit that a test could wait for.
+    /// Makes a pool over both hosts. The limit of its statements is so long that no test reaches it.
     fn database(&self) -> Database {
         let [first, second] = &self.ports;
         let mut settings =
@@ -87,7 +89,7 @@ async fn write(database: &Database) -> Result<i32, Fault> {
     port_of(&mut connection).await
 }
 
-/// Waits until the pool writes to a host, as the program does: it tries again after each fault.
+/// Waits until the pool writes to a host. Tries again after each fault, as the program does.
 async fn written_to(database: &Database, port: i32) {
     eventually("the pool writes to the new primary", async || write(database).await == Ok(port)).await;
 }
@@ -133,7 +135,7 @@ async fn a_slow_statement_of_a_healthy_primary_is_left_in_peace() {
     let pair = Pair::start().await;
     let database = pair.database();
     let mut connection = database.get().await.unwrap();
-    // Longer than the silence after which the host is examined.
+    // Three seconds are longer than the silence after which the host is examined. The examination must not make the program leave the host.
     connection.batch_execute("SELECT pg_sleep(3)").await.unwrap();
     assert_eq!((port_of(&mut connection).await, database.primary_changes()), (Ok(pair.number(0)), 0));
     pair.end().await;
@@ -150,7 +152,7 @@ async fn hosts_that_cannot_be_written_are_each_told_of() {
     pair.end().await;
 }
 
-/// With one host there is no other to go to. The statement must still end.
+/// With only one host, the program cannot go to another. The statement must still end.
 #[tokio::test]
 async fn a_statement_on_the_only_host_ends_though_the_host_is_frozen() {
     let cluster = testing::own().await;
@@ -163,7 +165,8 @@ async fn a_statement_on_the_only_host_ends_though_the_host_is_frozen() {
     drop(frozen);
 }
 
-/// PostgreSQL answers a COMMIT whose wait was cancelled as if it were done: the standby does not have it, and a failover loses it.
+/// If the wait of a COMMIT for the standby is cancelled, PostgreSQL still reports success. The standby does not have the commit, and a
+/// failover would lose it.
 #[tokio::test]
 async fn a_commit_that_stopped_waiting_for_the_standby_is_unknown() {
     let mut pair = Pair::start().await;

@@ -25,8 +25,8 @@ async fn two_replicas_may_migrate_at_once() {
     assert_eq!(count(&database, "pg_class WHERE relname ~ '^(journal|originals)_20[0-9_]+$'").await, 6);
 }
 
-/// Each replica sets up the login that reads for agencies. PostgreSQL refuses two sessions that change the same rights at the same time, so
-/// the replicas must take turns.
+/// Each replica sets up the login that reads records for agencies. PostgreSQL refuses two sessions that change the same rights at the same
+/// time, so the replicas must take turns.
 #[tokio::test]
 async fn replicas_may_begin_at_once_on_a_database_that_is_migrated() {
     let database = TestCluster::shared().await.database().await;
@@ -40,7 +40,7 @@ async fn replicas_may_begin_at_once_on_a_database_that_is_migrated() {
     }
 }
 
-/// Makes the migrations of a later program: those of this one, and one that makes an index CONCURRENTLY.
+/// Makes the migrations of a later program: the migrations of this program, and one that makes an index CONCURRENTLY.
 fn with_an_index() -> (tempfile::TempDir, FileBasedMigrations) {
     let place = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap() {
@@ -109,7 +109,8 @@ async fn a_database_of_a_newer_program_is_refused() {
     assert!(matches!(&error, MigrateError::DatabaseNewer { found } if found == "99990101000000"), "{error}");
 }
 
-/// A newer program writes down what each of its migrations is. This program works beside its expansions, and beside nothing else.
+/// A newer program records the kind of each of its migrations. This program must accept the database if all unknown migrations are
+/// expansions, and refuse it if not.
 #[tokio::test]
 async fn a_database_that_a_newer_program_has_only_expanded_is_accepted() {
     let database = TestCluster::shared().await.database().await;
@@ -173,9 +174,9 @@ async fn a_database_that_lacks_a_migration_of_this_program_is_named() {
     assert!(matches!(error, MigrateError::DatabaseOlder { missing: 1 }), "{error}");
 }
 
-/// Inserts rows into partitions of the journal that are new. In the BRIN index `xm.journal_number` of each partition, the first range must
-/// not have a summary yet; otherwise each of the first rows would change the summary. `brin_summarize_range` returns 1 if no summary
-/// existed.
+/// Inserts rows into new partitions of the journal. In the BRIN index `xm.journal_number` of each partition, the first range must not have
+/// a summary yet. If it had one, each of the first rows would change the summary, and inserts would wait for each other.
+/// `brin_summarize_range` returns 1 if no summary existed.
 #[tokio::test]
 async fn no_line_of_a_new_part_of_the_journal_changes_the_index_of_its_numbers() {
     let database = TestCluster::shared().await.database().await;

@@ -1,5 +1,5 @@
-//! Tests with statements of the former program version. Programs of that version run on after this version has migrated the database, so
-//! the statements are copies of theirs.
+//! Tests that programs of the former version still work. They continue to run after this version has migrated the database, so the tests
+//! use copies of their statements.
 
 use diesel_async::SimpleAsyncConnection;
 
@@ -47,8 +47,8 @@ async fn a_plan_goes_on_under_its_former_name() {
         VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
     run(&mut connection, table).await;
 
-    // After `PLANS_DOWN` the schema is that of the former version. What that version wrote must still be there after `PLANS_UP`, the
-    // migration. Statements that it prepared on the table `xm.profiles` must still work on the view that replaces the table.
+    // After `PLANS_DOWN` the schema is that of the former version. The rows that this version writes must still be there after `PLANS_UP`,
+    // the migration. Statements that it prepared on the table `xm.profiles` must still work on the view that replaces the table.
     run(&mut connection, PLANS_DOWN).await;
     run(&mut connection, "INSERT INTO xm.profiles (name) VALUES ('gold')").await;
     run(&mut connection, WRITES).await;
@@ -58,7 +58,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     run(&mut connection, "EXECUTE names; EXECUTE signer").await;
     assert_is_gold(&mut connection).await;
 
-    // Triggers also translate what the former version writes after the migration.
+    // Triggers also translate rows that the former version writes after the migration.
     run(
         &mut connection,
         "DELETE FROM xm.tariffs; DELETE FROM xm.rights; DELETE FROM xm.agencies;
@@ -72,7 +72,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     run(&mut connection, "UPDATE xm.agencies SET profile = 'standard' WHERE matricule = 1").await;
     assert_eq!(rows(&mut connection, "xm.agencies WHERE plan = 'standard'").await, 2);
 
-    // The former version reads what this program writes.
+    // The former version can read rows that this program writes.
     run(&mut connection, "UPDATE xm.agencies SET plan = 'gold', name = 'c' WHERE matricule = 1").await;
     assert_is_gold(&mut connection).await;
     let ours = "INSERT INTO xm.agencies (matricule, name, email, plan) VALUES (3, 'd', 'd@b.c', 'gold');

@@ -1,4 +1,4 @@
-//! Tests of what is handed out to which office.
+//! Tests of the answers that an office gets over HTTPS.
 
 use diesel_async::SimpleAsyncConnection;
 use uuid::Uuid;
@@ -15,7 +15,8 @@ fn letter(agency: u32, installation: &str, number: u128) -> AnsweredLetter {
     AnsweredLetter { agency, installation: installation.to_owned(), letter_id: Uuid::from_u128(number) }
 }
 
-/// Settles letters: each has a receipt of its number, and an answer that waits for a transport.
+/// Stores the verdicts of letters. Each letter has a receipt whose content is the letter's number, and an answer queued for the given
+/// transport.
 async fn settle(connection: &mut Connection, letters: &[(&AnsweredLetter, &str)]) {
     for (at, (letter, transport)) in (1..).zip(letters) {
         let AnsweredLetter { agency, installation, letter_id } = letter;
@@ -32,7 +33,7 @@ async fn settle(connection: &mut Connection, letters: &[(&AnsweredLetter, &str)]
     }
 }
 
-/// Returns the numbers of the letters that leased answers answer.
+/// Returns the numbers of the letters to which leased answers belong.
 fn numbers(leased: &[LeasedAnswer]) -> Vec<u128> {
     leased.iter().map(|answer| answer.letter_id.unwrap().as_u128()).collect()
 }
@@ -51,14 +52,15 @@ async fn an_office_gets_the_answer_to_its_letter_and_what_it_alone_collects() {
     let transports = ["mail", "http", "mail", "http", "http"];
     settle(&mut connection, &all.into_iter().zip(transports).collect::<Vec<_>>()).await;
 
-    // Its own answer leaves here whatever transport it waited for.
+    // The answer to the letter itself was queued for mail, and is leased here all the same. Answers to other letters are leased only if
+    // they were queued for HTTPS.
     let leased = lease_for(&mut connection, &mine, 16).await;
     assert_eq!(numbers(&leased), [1, 2]);
     assert_eq!(leased[0].payload, b"1");
     assert_eq!(numbers(&lease_for(&mut connection, &mine, 16).await), [0; 0], "they are leased");
     outbox::sent(&mut connection, &leased).await.unwrap();
 
-    // Handed out together, they are found together, and nothing else is.
+    // The two answers were handed out together, so they are found together, and no other answer is.
     let again = handed_out_with(&mut connection, &mine, 16).await.unwrap();
     let found: Vec<u128> = again.iter().map(|answer| answer.letter.letter_id.as_u128()).collect();
     assert_eq!(found, [1, 2]);

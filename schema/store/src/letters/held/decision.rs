@@ -18,9 +18,9 @@ use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
 use crate::settle::{Arrival, Retry, Ruling, Settler, Tried};
 
-/// Makes the act for a decision. The letter is released with the checks in `waived`, where an empty list means all checks that hold the
-/// letter. The letter is refused if `waived` is `None`. Corrections that only wait for approval, and are not of results, need no act:
-/// [`decide_alone`].
+/// Makes the act for a decision. If `waived` is a list, the letter is released and these checks are waived; an empty list means all checks
+/// that hold the letter. If `waived` is `None`, the letter is refused. Corrections that wait only for approval, and are not of results,
+/// need no act: see [`decide_alone`].
 ///
 /// # Errors
 /// The letter does not exist or is decided already; a check that does not hold the letter; the reason is missing; a fault of the database.
@@ -52,8 +52,8 @@ pub async fn act(
     })
 }
 
-/// Says whether one operator may decide alone: the letter has corrections that wait for approval and are not of results. The office that
-/// sent the corrections counts as the first person.
+/// Says whether one operator may decide alone. He may if the letter has corrections that wait for approval and are not of results: the
+/// office that sent the corrections counts as the first person.
 ///
 /// # Errors
 /// The letter does not exist; a fault of the database.
@@ -105,7 +105,7 @@ pub async fn take_up(
 /// Outcome of a decision about a held letter.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// The approval after the decision; it still waits if no attempt could be made. `None` where one person decided alone.
+    /// The approval after the decision; it still waits if no attempt could be made. `None` if one person decided alone.
     pub approval: Option<Approval>,
     /// Outcome of the further attempt.
     pub tried: Tried,
@@ -130,15 +130,15 @@ pub async fn confirm(
     let Some(decision) = approval.act.of_held() else {
         return Err(AdministrationError::ApprovalUnknown(approval_id));
     };
-    // This check finds a decision that cannot be confirmed before the attempt begins. The check is repeated under the locks of the attempt.
+    // A decision that cannot be confirmed is refused here, before the attempt begins. The check is repeated under the locks of the attempt.
     approvals::still_holds(connection, decider, approval_id).await?;
     Carrying { settler, decider, decision, approval: Some(approval_id) }.out(connection, opened).await
 }
 
-/// Decides about corrections that only wait for approval, with one operator alone, and carries the decision out.
+/// Decides about corrections that wait only for approval, with one operator alone, and carries the decision out.
 ///
 /// # Errors
-/// [`AdministrationError::ApprovalNeeded`] where two people must decide; the letter was decided in the meantime; a fault of the database.
+/// [`AdministrationError::ApprovalNeeded`] if two people must decide; the letter was decided in the meantime; a fault of the database.
 pub async fn decide_alone(
     settler: &Settler,
     connection: &mut AsyncPgConnection,
@@ -156,7 +156,7 @@ pub async fn decide_alone(
     Carrying { settler, decider: operator, decision, approval: None }.out(connection, opened).await
 }
 
-/// A decision about a held letter that is carried out; `approval` is `None` where one person decided alone.
+/// A decision about a held letter that is being carried out. `approval` is `None` if one person decided alone.
 struct Carrying<'a> {
     settler: &'a Settler,
     decider: &'a Operator,
@@ -230,8 +230,9 @@ fn is_attempt(tried: &Tried) -> bool {
     matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. })
 }
 
-/// Marks a held letter as released or refused. Its bytes are deleted, since they are also stored with the journal's line of an accepted
-/// letter, or in the quarantine entry of a refused letter. The rows of an accepted letter are deleted, since they are now in their tables.
+/// Marks a held letter as released or refused. Its bytes are deleted, since settling has stored them again: with the journal's line of an
+/// accepted letter, or in the quarantine entry of a refused letter. The rows of an accepted letter are deleted, since they are now in their
+/// tables.
 async fn close(
     connection: &mut AsyncPgConnection,
     id: i64,

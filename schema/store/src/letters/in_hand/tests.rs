@@ -1,4 +1,4 @@
-//! Tests of mail in hand: whose records become suspects, and which suspects are forgotten.
+//! Tests of mails in hand: which records become suspects, and which suspects are deleted.
 
 use super::*;
 use crate::database::Connection;
@@ -14,12 +14,12 @@ fn texts(tokens: &[&str]) -> Vec<String> {
     tokens.iter().map(|token| (*token).to_owned()).collect()
 }
 
-/// Name under which a process records the mail of a pushed source.
+/// Returns the name under which a process records the mails of a pushed source.
 fn key(source: &str, process: Uuid) -> String {
     format!("{source}@{process}")
 }
 
-/// The suspects of a source by token, each with its failed attempts.
+/// Returns the suspects of a source, each as its token and the number of its attempts.
 async fn listed(connection: &mut Connection, source: &str) -> Vec<(String, i16)> {
     let mut listed: Vec<_> = suspects(connection, source)
         .await
@@ -35,7 +35,7 @@ fn of(expected: &[(&str, i16)]) -> Vec<(String, i16)> {
     expected.iter().map(|(token, attempts)| ((*token).to_owned(), *attempts)).collect()
 }
 
-/// The names under which mail is in hand.
+/// Returns the names under which mails are recorded as in hand.
 async fn in_hand(connection: &mut Connection) -> Vec<String> {
     let text = "SELECT mailbox FROM xm.in_hand ORDER BY mailbox";
     Statement::<Text>::new(text, &[]).load(connection).await.unwrap()
@@ -68,12 +68,13 @@ async fn pushed_mail_of_a_replica_that_died_or_left_is_suspect_and_that_of_a_liv
     for replica in [&dead, &live, &leaves] {
         enter(c, replica).await.unwrap();
     }
-    // A source's name may contain the character that stands before the process.
+    // The source's name contains an `@`, the character that also separates the name from the identity of the process.
     for (replica, token) in [(&dead, "a"), (&live, "b"), (&leaves, "c")] {
         record(c, &key("lm@tp", replica.process), replica.life, 0, &texts(&[token])).await.unwrap();
     }
     record(c, &key("smtp", dead.process), dead.life, 7, &texts(&["d"])).await.unwrap();
-    // A mailbox has one name, whichever replica reads it. The next one that has its lease finds what is in hand.
+    // A mailbox has one name for all replicas. The replica that gets its lease next finds the record, so the death of this replica must not
+    // change it.
     record(c, "mailbox", dead.life, 0, &texts(&["e"])).await.unwrap();
     assert!(bury(c).await.unwrap().is_empty());
     assert_eq!(in_hand(c).await.len(), 5, "all live");

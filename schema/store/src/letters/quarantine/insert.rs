@@ -3,13 +3,13 @@
 //!
 //! Anybody who can send mail could fill the disk. So the bytes of strangers have a total, and each reason has a share of it: a flood for
 //! one reason cannot displace the evidence for another. Containers beyond the total are only counted, by day, reason and sender domain.
-//! They cause no stored bytes and no line of the journal, so nothing grows with the number of mails.
+//! Such containers cause no stored bytes and no line of the journal, so nothing grows with the number of mails.
 //!
 //! A poison letter that claims to come from a registered agency is kept even beyond the share of its reason, since it may be the only copy
-//! of the agency's records. A mail may also be the only copy if an agency signed a letter in it and not all of its other documents were
-//! examined. The agency then vouches for the mail. All such mails have a limit of bytes of their own within the total, and no agency may
-//! use more than an eighth of it (`rooms`). So a stranger who repeats an intercepted letter with other bytes after it cannot use what is
-//! left for other agencies.
+//! of the agency's records. A mail may also be the only copy if an agency signed one letter in it and not all of its other documents were
+//! examined. The agency then vouches for the mail. All mails with a voucher share a limit of bytes within the total, and no agency may use
+//! more than an eighth of that limit (`rooms`). Otherwise a stranger could intercept a letter, send it again and again with other bytes
+//! after it, and use up the room of all agencies.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -29,7 +29,7 @@ use crate::settle::decision::Decision;
 use crate::settle::judge::Key;
 use crate::settle::{Arrival, Claimed, SettlingSettings};
 
-/// Most sender domains that are counted separately for one reason and day, since a sender can invent any number of domains.
+/// Largest number of sender domains that are counted separately for one reason and day, since a sender can invent any number of domains.
 const DOMAINS_PER_DAY_MAX: i64 = 1000;
 /// Name under which all further sender domains are counted.
 const OTHER_DOMAINS: &str = "(other)";
@@ -50,8 +50,8 @@ struct Item<'a> {
     key: Option<&'a Key>,
     held_version: Option<&'a serde_json::Value>,
     digest: Vec<u8>,
-    /// Agency that signed another letter in the same mail, if the bytes of the item count against the limit of that agency; `None` if they
-    /// count against the limit of the reason.
+    /// Agency that signed another letter in the same mail, if the bytes of the item count against the limit for this agency; `None` if they
+    /// count against the limit for the reason.
     vouched_by: Option<Matricule>,
 }
 
@@ -60,8 +60,8 @@ impl Item<'_> {
         &self.arrival.source.claimed
     }
 
-    /// Returns the agency from which the item may come: the signer of another letter in the same mail, or else the agency that the mail
-    /// mentions.
+    /// Returns the agency from which the item may come: the signer of another letter in the same mail or, without one, the agency that the
+    /// mail mentions.
     fn claimed_agency(&self) -> Option<Matricule> {
         self.claimed().signer_beside.or(self.claimed().agency)
     }
@@ -198,7 +198,8 @@ async fn insert_strangers(
             if new.remove(&(reason.to_owned(), item.digest.clone())) {
                 booked.add(reason, item.vouched_by, item.bytes());
             } else {
-                // The container is in quarantine already. Even if it is sent a million times, it has one entry and a count.
+                // The container is in quarantine already. Even if it is sent a million times, it has only one entry, and its arrivals are
+                // counted.
                 beyond.push(item);
             }
         }
@@ -212,7 +213,7 @@ async fn insert_strangers(
     Ok(places)
 }
 
-/// Returns the registered agencies among those that poison letters claim.
+/// Returns the agencies that poison letters claim to come from, if they are registered.
 async fn agencies_of_poison(
     connection: &mut AsyncPgConnection,
     strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,

@@ -1,8 +1,8 @@
 //! Retries of quarantine entries: after the cause is repaired, an operator lets the centre process the same bytes again.
 //!
 //! A refused letter gets a further attempt, under the same locks as the first attempt (`settle::retry`). One transaction commits the
-//! attempt, the end of the entry and the line of the audit log. If the signer of a container was unknown, his certificate may have been
-//! registered since. If no attempt can be made, only the audit log changes.
+//! attempt, the end of the entry and the line of the audit log. A container with an unknown signer may succeed now, if the signer's
+//! certificate has been registered since. If no attempt can be made, only the audit log changes.
 
 use chrono::Utc;
 use diesel::prelude::*;
@@ -65,7 +65,7 @@ pub async fn take_up(
         .await
 }
 
-/// Settles the containers of an entry again. Returns their outcomes in the same order. If no attempt could be made at any container, only
+/// Settles the containers of an entry again. Returns their outcomes in the same order. If no attempt was possible for any container, only
 /// the line of the audit log is written.
 ///
 /// # Errors
@@ -130,8 +130,8 @@ pub fn as_json(tried: &Tried) -> Value {
     }
 }
 
-/// Ends an entry whose letter was settled again. If the letter is refused for the same reason as before, the entry stays open, with the new
-/// detail.
+/// Ends an entry whose letter was settled again. If the letter is refused for the same reason as before, the entry stays open and gets the
+/// new detail.
 async fn close(
     connection: &mut AsyncPgConnection,
     entry: &QuarantineEntry,
@@ -147,8 +147,8 @@ async fn close(
             .await?;
         return Ok(());
     }
-    // The bytes are now stored elsewhere: with the journal's line of an accepted letter, with a held letter, or in another entry for a
-    // refused letter.
+    // The bytes are now stored in another place: an accepted letter has them with its journal line, a held letter in its own row, and a
+    // refused letter in another entry.
     release_room(connection, entry).await?;
     diesel::sql_query(
         "UPDATE xm.quarantine SET state = 'retried', original = '', held_version = NULL, sender = NULL, subject = NULL
@@ -160,8 +160,8 @@ async fn close(
     Ok(())
 }
 
-/// Opens an earlier entry of the same container again if the container is now refused for that entry's reason. A former retry ended that
-/// entry and deleted its bytes, and settling adds no second entry for the same container and reason.
+/// Opens an earlier entry of the same container again, if the container is now refused for the reason of that entry. Settling adds no
+/// second entry for the same container and reason, and a former retry deleted the bytes of that entry.
 async fn reopen(
     connection: &mut AsyncPgConnection,
     taken_up: &TakenUp,

@@ -16,15 +16,15 @@ use crate::settle::SettlingSettings;
 /// reasons of refusal.
 const VOUCHED: &str = "vouched";
 
-/// How many bytes the quarantine keeps in each room (limit of bytes) that a batch may use, and for each agency that vouches for a mail of
-/// the batch. The rows of the rooms stay locked until the transaction ends.
+/// Number of bytes that the quarantine keeps in each room that a batch may use, and for each agency that vouches for a mail of the batch.
+/// The rows of the rooms stay locked until the transaction ends.
 pub struct Rooms {
     kept: HashMap<String, i64>,
     of_agencies: HashMap<Matricule, i64>,
 }
 
 impl Rooms {
-    /// Locks the rows of rooms in `xm.quarantine_usage` that a batch may use: those of its `reasons`, and the row `vouched` if agencies
+    /// Locks the rows in `xm.quarantine_usage` of the rooms that a batch may use: those of its `reasons`, and the row `vouched` if agencies
     /// vouch for mails of the batch (`vouchers`). Reads how many bytes are kept in each room and for each of these agencies.
     pub async fn lock(
         connection: &mut AsyncPgConnection,
@@ -33,8 +33,8 @@ impl Rooms {
     ) -> Result<Rooms, Fault> {
         let vouched = (!vouchers.is_empty()).then_some(VOUCHED);
         let binds = [Bind::Texts(reasons.chain(vouched).map(Some).collect())];
-        // The row of a room in `xm.quarantine_usage` is the room's lock, so that two batches cannot both use its last bytes. Every batch
-        // locks the rows in the order of reasons, to avoid a deadlock.
+        // The row of a room in `xm.quarantine_usage` is the room's lock, so that two batches cannot both use its last free bytes. Every
+        // batch locks the rows in the order of reasons, to avoid a deadlock.
         let text = "INSERT INTO xm.quarantine_usage (reason, bytes_kept) SELECT reason, 0 FROM unnest(?) AS n (reason)
                      ORDER BY reason ON CONFLICT (reason) DO NOTHING";
         Statement::<()>::new(text, &binds).execute(connection).await?;
@@ -66,8 +66,8 @@ impl Rooms {
         fits
     }
 
-    /// Reserves bytes in the room of a reason of refusal. If the bytes exceed the room's limit, reserves nothing and returns `false`. With
-    /// `has_to_be`, the bytes are reserved even beyond the limit.
+    /// Reserves bytes in the room of a reason of refusal. If the bytes exceed the room's limit, reserves nothing and returns `false`. If
+    /// `has_to_be` is set, the bytes are reserved even beyond the limit.
     pub fn take(&mut self, reason: &str, bytes: i64, settings: &SettlingSettings, has_to_be: bool) -> bool {
         let kept = self.kept.entry(reason.to_owned()).or_default();
         let with_it = kept.saturating_add(bytes);

@@ -28,7 +28,7 @@ pub struct Correction {
     pub reference: String,
     /// Codes of the table's scope column that are granted to the agency.
     pub granted: Arc<HashSet<String>>,
-    /// The stored record; `None` before the look-up, and where the agency has sent no such record.
+    /// The stored record; `None` before the look-up, and if the agency has sent no such record.
     pub found: Option<FoundRecord>,
 }
 
@@ -57,7 +57,7 @@ pub struct FoundRecord {
     pub central_numero: i64,
     /// The whole record, as JSON.
     pub content: Value,
-    /// The rows that checks look at: the record as stored, and the record after the correction. `after` is `None` where the record is
+    /// The rows that checks look at: the record as stored, and the record after the correction. `after` is `None` if the record is
     /// cancelled.
     pub before: TableRows,
     pub after: Option<TableRows>,

@@ -17,8 +17,8 @@ use crate::tables::examine::{ColumnValues, NUMERO, STATUS, STATUS_VALIDATED, gra
 /// Judges the corrections of a letter by its content. Their records are looked up later.
 ///
 /// # Errors
-/// The refusal of the letter. A table or column that cannot be corrected ends the search. Otherwise the refusal lists every correction with
-/// a wrong value; where there is none, every correction with a code that is not granted to the agency.
+/// The refusal of the letter. A table or column that cannot be corrected ends the search. If there is none, the refusal lists every
+/// correction with a wrong value; if there is no wrong value, every correction with a code that is not granted to the agency.
 pub fn judge(corrections: &Corrections, signer: &Signer, catalogue: &Catalogue) -> Result<Vec<Correction>, Refusal> {
     let mut judged = Vec::with_capacity(corrections.corrections.len());
     let (mut faults, mut outside) = (RowFaults::default(), RowFaults::default());
@@ -75,8 +75,8 @@ pub(super) fn row_fault(
     }
 }
 
-/// Reads the values that a correction changes. It cannot change `Status`, so a letter may give `Status` only as 2, a validated record.
-/// `Numero` and the columns of provenance are set by the centre, so they count as unknown columns.
+/// Reads the values that a correction changes. A correction cannot change `Status`, so a letter may give `Status` only as 2, a validated
+/// record. `Numero` and the columns of provenance are set by the centre, so they count as unknown columns.
 fn changes(
     asked: &Asked,
     definition: &Arc<Definition>,

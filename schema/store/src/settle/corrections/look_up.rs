@@ -23,7 +23,7 @@ use crate::tables::examine::{ColumnValues, Flags, NUMERO, STATUS, TableRows};
 /// Looks up every record that a sound letter of the batch corrects. Returns the tables that cannot be read now, each with its fault.
 ///
 /// # Errors
-/// A fault that no table causes, such as a lost connection.
+/// A fault with another cause than a table, such as a lost connection.
 pub async fn look_up(
     transaction: &mut OpenTransaction,
     batch: &mut [Case],
@@ -104,7 +104,7 @@ async fn find(
     Ok(Some(FoundRecord { installation, numero, letter, last, is_live, central_numero, content, before, after }))
 }
 
-/// Makes the row that checks look at from a stored record. The record's JSON is read like the JSON of a letter.
+/// Makes, from a stored record, the row that checks look at. The record's JSON is read like the JSON of a letter.
 fn as_it_is(definition: &Arc<Definition>, numero: i64, content: &Value) -> TableRows {
     let mut rows = TableRows {
         definition: Arc::clone(definition),

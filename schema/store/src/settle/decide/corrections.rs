@@ -1,5 +1,5 @@
-//! Decides letters that correct records. The corrected record must be the agency's own and must be valid. A correction that is older than
-//! the stored record changes nothing. The policy of a table may require that corrections wait for approval.
+//! Decides letters that correct records. The corrected record must be the agency's own, and must not be cancelled. A correction that is
+//! older than the stored record changes nothing. The policy of a table may require that corrections wait for approval.
 
 use sdc::answer::receipt::HoldCode;
 use sdc::letter::Matricule;
@@ -88,7 +88,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Returns table id, agency, installation and number of the record that a correction changes; `None` where the record was not found.
+/// Returns table id, agency, installation and number of the record that a correction changes; `None` if the record was not found.
 fn named(agency: Matricule, correction: &Correction) -> Option<(i32, Matricule, String, i64)> {
     let FoundRecord { installation, numero, .. } = correction.found.as_ref()?;
     Some((correction.definition.table_id, agency, installation.clone(), *numero))

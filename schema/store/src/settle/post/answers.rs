@@ -1,4 +1,4 @@
-//! Queues answers: those to new verdicts, with their parts, and those to letters that an office sent again.
+//! Queues answers: those to new verdicts, with their parts, and those to letters that an office has sent again.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Writes the parts of answers' bodies.
+    /// Writes the parts of the answers' bodies.
     pub(super) async fn insert_parts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let parts: Vec<(&VerdictRow, i16, &[u8])> = verdicts
             .iter()
@@ -86,7 +86,7 @@ impl Written {
             Bind::Uuids(transports.keys().map(|(_, letter)| Some(*letter)).collect()),
             Bind::Texts(transports.values().map(|transport| Some(*transport)).collect()),
         ];
-        // Locked rows are skipped: another transaction is marking them as answered at this moment.
+        // Locked rows are skipped: another transaction is marking these answers as sent at this moment.
         let text = concat!(
             outbox::queue_anew!(
                 "g.transport",
@@ -102,7 +102,8 @@ impl Written {
               WHERE o.failed_at IS NOT NULL OR replace(o.transport, '-parts', '') <> replace(excluded.transport, '-parts', '')"
         );
         self.execute(text, &binds).await?;
-        // If the letter has the installation's highest number, notices of the centre are sent by the same transport too.
+        // If the letter has the installation's highest number, the centre's notices to the installation are sent by the same transport from
+        // now on.
         let text = "UPDATE xm.installations i SET transport = g.transport
                       FROM unnest(?, ?, ?) AS g (agency, letter_id, transport)
                       JOIN xm.letters l ON l.agency = g.agency AND l.letter_id = g.letter_id

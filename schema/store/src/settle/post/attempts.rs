@@ -6,14 +6,14 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Deletes unsent answers to earlier attempts. The new answer gets a new row with a new id, so that a program which has claimed the old
-    /// row does not change the new one.
+    /// Deletes unsent answers to earlier attempts. The new answer gets a new row with a new id. So a program that has leased the old row
+    /// cannot change the new row.
     pub(super) async fn take_answers_back(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let again = self.again(verdicts);
         if again.is_empty() {
             return Ok(());
         }
-        // The letters are locked before their answers, as everywhere (`letters::outbox`).
+        // The letters are locked before their answers, as in every transaction that changes answers (`letters::outbox`).
         let text = "WITH locked AS MATERIALIZED (
                          SELECT l.agency, l.letter_id FROM xm.letters l
                            JOIN unnest(?, ?) AS n (agency, letter_id) ON n.agency = l.agency AND n.letter_id = l.letter_id

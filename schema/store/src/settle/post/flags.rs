@@ -56,8 +56,8 @@ impl Written {
 }
 
 impl Written {
-    /// Returns the reason and the retry if people waived the check of this flag when they released the letter; otherwise `None`. The reason
-    /// is stored as the flag's explanation, so operators need not explain the flag.
+    /// Returns the reason and the retry if people waived the check of this flag when they released the letter; `None` if they did not. The
+    /// reason is stored as the flag's explanation, so operators need not explain the flag.
     fn waived(&self, flag: &Flag) -> Option<(&str, &Retry)> {
         let retry = self.retry.as_ref()?;
         match &retry.ruling {

@@ -18,14 +18,14 @@ use crate::settle::written::Written;
 struct JournalLine<'a> {
     id: Option<i64>,
     arrival: &'a Arrival,
-    /// Moment at which the container arrived, or at which an operator had it tried again.
+    /// Time when the container arrived, or when an operator had it tried again.
     at: DateTime<Utc>,
     agency: Option<Matricule>,
     key: Option<&'a Key>,
     digest: Option<&'a [u8]>,
     service: Option<&'static str>,
     outcome: Outcome,
-    /// Number of the attempt at the letter; `None` where there is no letter.
+    /// Number of the attempt at the letter; `None` if there is no letter.
     attempt: Option<i16>,
     rows: usize,
     flags: usize,
@@ -66,8 +66,8 @@ impl<'a> JournalLine<'a> {
 }
 
 impl Written {
-    /// Writes a journal line for each letter. There is no line for a letter that quarantine only counted (`counted`), for a deferred
-    /// letter, and for a letter that the centre fetched again although nobody sent it again.
+    /// Writes a journal line for each letter. No line is written for a letter that quarantine only counted (`counted`), for a deferred
+    /// letter, or for a settled letter that the centre fetched again although nobody sent it again.
     pub(super) async fn insert_journal(&self, counted: &HashSet<usize>) -> Result<(), Fault> {
         let has_line = |place: usize, case: &Case| {
             !counted.contains(&place) && !matches!(case.outcome(), Outcome::Deferred | Outcome::SettledBefore)
@@ -125,8 +125,8 @@ impl Written {
     }
 }
 
-/// Returns the number as a PostgreSQL `integer`, or the largest `integer` where the number is larger. So the statement succeeds whatever
-/// size a mail server claims.
+/// Returns the number as a PostgreSQL `integer`, limited to the largest `integer`. So the statement succeeds whatever size a mail server
+/// reports.
 fn saturating(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

@@ -42,7 +42,7 @@ impl Written {
     }
 
     /// Raises the highest number of each installation, and stores transport, cipher and form of the letter with this number. Notices of the
-    /// centre are sent in the same way.
+    /// centre to the installation get the same transport, cipher and form.
     pub(super) async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
         if numbered.is_empty() {
@@ -71,8 +71,8 @@ impl Written {
         Ok(())
     }
 
-    /// Marks the notices that offices have seen. A number higher than any known to this centre was given before the centre was restored
-    /// from a backup. Later notices then get still higher numbers, otherwise the office would take a new notice for one that it has
+    /// Marks the notices that offices have seen. If an office has seen a higher number than this centre has given, the centre was restored
+    /// from a backup since. Later notices then get still higher numbers. Otherwise the office would take a new notice for one that it has
     /// already.
     pub(super) async fn acknowledge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let saying = || verdicts.iter().filter(|verdict| verdict.key.sequence.is_some() && verdict.seen.is_some());

@@ -13,8 +13,8 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Marks the stored readings as settled. A reading is missing where it was deleted while its letter waited. Then this returns a fault,
-    /// and the answer is read again.
+    /// Marks the stored readings as settled. If a reading was deleted while its letter waited, this returns a fault, and the answer is read
+    /// again.
     pub(super) async fn take_readings(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let read: Vec<_> = verdicts.iter().filter_map(|verdict| Some((verdict, verdict.staged.as_ref()?))).collect();
         if read.is_empty() {

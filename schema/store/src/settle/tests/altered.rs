@@ -73,8 +73,8 @@ async fn letters_of_other_tables_are_settled_at_once_and_those_of_the_altered_on
     }
 }
 
-/// A trigger of a table reads another table that does not exist. It runs before each row, or when deferred constraints are checked. Letters
-/// for its table wait until the missing table exists; other letters are accepted.
+/// A trigger of a table reads another table that does not exist. The trigger runs before each row, or when deferred constraints are
+/// checked. Letters for its table wait until the missing table exists; other letters are accepted.
 #[tokio::test]
 async fn a_trigger_that_no_longer_finds_its_table_holds_up_the_letters_of_its_own_table_only() {
     for trigger in [

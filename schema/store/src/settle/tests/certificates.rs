@@ -289,7 +289,7 @@ async fn a_thousand_wrong_codes_are_counted_lock_and_are_not_answered() {
     assert_eq!((world.count(ANSWERS).await, world.count(KEYS).await), (0, keys));
     let counted = "SELECT failures FROM xm.enrolment_codes WHERE locked_at IS NOT NULL";
     assert_eq!(world.count(counted).await, 1006, "whatever came, it is not told apart");
-    // An operator makes a new code. It admits a sender as the first code did.
+    // An operator makes a new code. The new code admits a sender as the first code did.
     with_code(&world, "0123456789ABCDEFGHJKMNPQ").await;
     let right = letter(&world, 44, "0123456789ABCDEFGHJKMNPQ", &own());
     assert_eq!(world.settle(vec![coming(&world, &right)]).await, [Outcome::Accepted]);

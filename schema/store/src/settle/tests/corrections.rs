@@ -175,7 +175,7 @@ async fn what_lies_outside_the_codes_granted_is_not_corrected_nor_moved_there() 
     assert_eq!(world.settle(vec![world.arrival(&renamed).await]).await, [outcome]);
 }
 
-/// Decides about the only waiting letter: approves it where `waived` is given, otherwise refuses it.
+/// Decides about the only waiting letter: approves it if `waived` is given, otherwise refuses it.
 async fn decide(country: &Country, letter: &Letter, waived: Option<&[String]>) -> Result<Tried, AdministrationError> {
     let connection = &mut *country.world().connection().await;
     let filter = HeldFilter { code: Some("approval".to_owned()), ..HeldFilter::default() };

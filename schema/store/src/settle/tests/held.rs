@@ -66,7 +66,7 @@ async fn every_letter_of_a_batch_shows_what_it_contradicts_and_small_records_are
 async fn a_record_that_differs_by_one_way_and_agrees_by_the_other_is_a_conflict() {
     let world = World::new().await;
     world.settle(vec![world.arrival(&world.births(42, 1, &[("CE-042", 1), ("CE-042", 2)])).await]).await;
-    // A letter with the sender's number 1 and the act that the sender first sent as number 2.
+    // The letter has the sender's number 1, but the act that the sender first sent as number 2.
     let mut crossed = world.births(42, 2, &[("CE-042", 2)]);
     world.set_numeros(&mut crossed, &[1]);
     assert_eq!(world.settle(vec![world.arrival(&crossed).await]).await, [REFUSED(RefusalCode::Conflict)]);

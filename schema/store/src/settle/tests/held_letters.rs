@@ -41,7 +41,7 @@ async fn open(country: &Country) -> HeldLetter {
     open.remove(0)
 }
 
-/// One person requests the decision on a held letter, and another person confirms it.
+/// Decides about a held letter: one person asks for the decision, and another person confirms it.
 async fn decided(
     country: &Country,
     letter: &Letter,

@@ -1,4 +1,4 @@
-//! Notices of the centre: each is queued once and numbered. It is sent by the transport and in the form and cipher of the letter with the
+//! Notices of the centre. Each is queued once and numbered. It is sent by the transport, and in the form and cipher, of the letter with the
 //! installation's highest sequence number.
 
 use std::time::Duration;

@@ -305,7 +305,7 @@ async fn a_certificate_that_cannot_be_read_holds_up_its_own_letters_only() {
 }
 
 /// Five thousand certificates of different issuers have the serial number 1. A look-up by issuer and serial number must read only the one
-/// it looks for, and none where the issuer is unknown.
+/// it looks for, and none if the issuer is unknown.
 #[tokio::test]
 async fn a_look_up_reads_no_certificate_of_the_same_number_and_another_issuer() {
     let world = World::new().await;

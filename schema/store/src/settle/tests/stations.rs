@@ -39,7 +39,8 @@ async fn a_station_is_measured_by_the_centres_list_and_not_by_what_it_says_of_it
     assert_eq!(country.count(ROWS).await, 0, "nothing of what is held is in a table");
 }
 
-/// A cancelled record counts in no sum, and yet it is stored. If it comes again as it was, it is no new row, so its letter is not held.
+/// A cancelled record is stored, but counts in no sum. If it is sent again unchanged, it is a duplicate and not a new row, so its letter is
+/// not held.
 #[tokio::test]
 async fn a_cancelled_record_that_comes_again_holds_no_letter() {
     let mut country = Country::new("by_agency", false).await;
@@ -68,7 +69,7 @@ async fn a_late_vote_that_breaks_a_stations_sum_is_caught_and_one_sent_again_cou
     assert_eq!((again.verdict, again.rows[1].duplicate), (Verdict::Accepted, 2));
     let again = country.send(42, exported(vec![votes])).await;
     assert_eq!((again.verdict, again.rows[0].duplicate), (Verdict::Accepted, 2));
-    // A further row is refused, whichever agency sends it. The row here also refers to an unknown candidate.
+    // A row that is not stored yet is refused, whichever agency sends it. The row here also refers to an unknown candidate.
     let more = exported(vec![country.votes("S2", &[("Z", 8)])]);
     let refusal = country.send(43, more).await.refusal.unwrap();
     assert_eq!(refusal.code, RefusalCode::CheckFailed);
@@ -108,8 +109,9 @@ async fn letters_of_one_batch_see_what_those_before_them_bring_and_nothing_of_wh
     let result = country.result_alone("S1", Some(9), 9);
     let after = country.letter(43, exported(vec![result]));
     let outcomes = country.settle(&[&late, &after, &held, &before, &first]).await;
-    // The order of effect is as follows. Agency 42 sends its result of S2, a second and conflicting result of S2, and its votes of S1. Then
-    // agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes below are in the order of arrival.
+    // The letters take effect in this order: agency 42 sends its result of S2, a second and conflicting result of S2, and its votes of S1;
+    // then agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes below are in the order of
+    // arrival.
     let expected = [
         Outcome::Accepted,
         Outcome::Accepted,
@@ -134,8 +136,8 @@ async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too
     let (first, late) = (country.arrival(&first).await, country.arrival(&late).await);
     let written = country.world().settler.write(vec![first]).await.unwrap();
     let replica = Arc::new(Settler::new(country.world().database.clone(), SettlingSettings::default()));
-    // A letter of another station is settled while the first transaction is still open. If it waited for that transaction, the test would
-    // never end.
+    // A letter of another station is settled while the first transaction is still open. If the letter had to wait for that transaction, the
+    // test would never end.
     let other = replica.settle(vec![country.arrival(&elsewhere).await]).await.unwrap();
     assert_eq!(other.outcomes, [Outcome::Accepted]);
     let waiting = tokio::spawn({
@@ -173,7 +175,7 @@ async fn a_letter_of_a_thousand_stations_keeps_others_out_too() {
     assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
 }
 
-/// If a reference table is altered, only the letters wait whose checks look at it.
+/// If a reference table is altered, only those letters wait whose checks look at the table.
 #[tokio::test]
 async fn a_reference_that_cannot_be_read_makes_the_letters_wait_that_ask_for_it() {
     let mut country = Country::new("by_agency", false).await;

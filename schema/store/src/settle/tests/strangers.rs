@@ -1,4 +1,4 @@
-//! Containers without a verified signer: what is stored of them, and how many bytes.
+//! Containers without a verified signer: which of their bytes are stored, and how many.
 
 use sdc::refusal::RefusalCode;
 

@@ -1,4 +1,5 @@
-//! Statements that are sent without waiting for each other. Stored records are still found, and the reported fault is the first one.
+//! Statements that are sent without waiting for each other. Stored records must still be found, and the reported fault must still be the
+//! first one.
 
 use sdc::refusal::RefusalCode;
 use serde_json::json;
@@ -9,8 +10,8 @@ use super::world::World;
 use crate::database::fault::Fault;
 use crate::database::statement::STATEMENT_BYTES_MAX;
 
-/// Each batch has sixteen letters with different sets of columns and so needs sixteen statements, more than are sent without waiting for
-/// each other. One of the letters contradicts a stored record. Whichever it is, only this letter is refused.
+/// Each batch has sixteen letters with different sets of columns. It needs sixteen statements, more than may be sent without waiting for
+/// each other. One of the letters contradicts a stored record. Only this letter is refused, whichever it is.
 #[tokio::test]
 async fn a_record_that_is_held_is_found_whichever_set_of_columns_it_comes_with() {
     const OPTIONAL: [&str; 4] = ["Tuteur", "Temoin", "Greffier", "Juge"];

@@ -66,7 +66,8 @@ async fn a_voucher_credits_the_account_once_and_the_receipt_shows_it() {
     let (world, _, codes) = with_vouchers(1).await;
     world.tariff(100, 0, "refuse").await;
     let (recharge, births) = (bringing(&world, 42, 1, &codes[0]), world.births(42, 2, &[("CE-042", 2)]));
-    // The births letter arrives before the recharge, but is paid from its credit, since it has the higher sequence number.
+    // The births letter arrives before the recharge but has the higher sequence number. So it takes effect after the recharge and is paid
+    // from its credit.
     let batch = vec![world.arrival(&births).await, world.arrival(&recharge).await];
     assert_eq!(world.settle(batch).await, [Outcome::Accepted, Outcome::Accepted]);
     let receipt = world.receipt(&recharge).await;
@@ -114,7 +115,8 @@ async fn the_entry_of_a_voucher_is_told_with_its_number() {
 #[tokio::test]
 async fn of_two_letters_with_one_voucher_at_once_one_gets_it() {
     let (world, keys, codes) = with_vouchers(8).await;
-    // The code arrives twice in one batch. Then two programs settle batches with several codes at the same time, each in another order.
+    // The code arrives twice in one batch. Then two programs settle batches with several codes at the same time, each with the codes in
+    // another order.
     let pair = [bringing(&world, 42, 1, &codes[0]), bringing(&world, 43, 1, &codes[0])];
     let outcomes = world.settle(vec![world.arrival(&pair[1]).await, world.arrival(&pair[0]).await]).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::VoucherInvalid), Outcome::Accepted]);

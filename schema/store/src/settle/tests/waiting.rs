@@ -1,5 +1,5 @@
-//! A letter waits if it fails for a reason other than its bytes. It does not become poison, no other letter waits because of it, and it is
-//! settled once the cause is removed.
+//! A letter must wait if it fails for a reason other than its bytes. It must not become poison, no other letter may wait because of it, and
+//! it is settled once the cause is removed.
 
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ async fn a_row_whose_trigger_meets_a_missing_table_holds_up_its_own_letter_only(
 }
 
 /// A trigger may pass on an error of a remote database, or raise any SQLSTATE, while the centre's own database works. Only the letter for
-/// whose row the trigger fails waits; the letter beside it is accepted.
+/// whose row the trigger fails has to wait; the letter beside it is accepted.
 #[tokio::test]
 async fn whatever_sqlstate_a_trigger_raises_over_a_row_holds_up_its_own_letter_only() {
     const SQLSTATES: &str = "08000 08001 08003 08006 08P01 53000 53100 53200 53300 57000 57014 57P01 57P02 57P03 57P05
@@ -81,13 +81,13 @@ async fn whatever_sqlstate_a_trigger_raises_over_a_row_holds_up_its_own_letter_o
     }
 }
 
-/// A trigger raises SQLSTATE 53100, a full disk, and the database cannot write anything. Then no letter is the cause: the whole batch
-/// fails, and its letters are not tried one by one.
+/// A trigger raises SQLSTATE 53100 (disk full), and the database really cannot write. Then no letter is the cause: the whole batch fails,
+/// and its letters are not tried one by one.
 #[tokio::test]
 async fn a_sqlstate_of_resources_is_the_database_s_where_nothing_can_be_written() {
     let world = World::new().await;
-    // To find out whether the database can write, the program creates the table `xm.room_probe`. Here the table exists already, so this
-    // fails as it would on a full disk.
+    // To find out whether the database can write, the program creates the table `xm.room_probe`. The test has created this table already,
+    // so the probe fails as it would on a full disk.
     world.sql("CREATE TABLE xm.room_probe ()").await;
     world.trigger_over_bad(BEFORE, "RAISE EXCEPTION 'disque plein' USING ERRCODE = '53100'").await;
     let batch = vec![world.arrival(&bad(&world, 1)).await, world.arrival(&world.births(43, 1, &[("CE-043", 1)])).await];
@@ -164,7 +164,7 @@ async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
 async fn a_row_that_takes_all_the_time_there_is_holds_up_its_own_letter_only() {
     let world = World::new().await;
     // The trigger cancels its own statement, so the statement ends like one that ran out of time. In this way the test does not depend on
-    // real time limits. The next test does.
+    // real time limits. The next test uses the real limits.
     world.trigger_over_bad(BEFORE, "PERFORM pg_cancel_backend(pg_backend_pid()); PERFORM pg_sleep(1000)").await;
     let (letter, beside) = (bad(&world, 1), world.births(42, 2, &[("CE-042", 2)]));
     assert_eq!(world.settle_or_apart(&[&letter, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
@@ -278,7 +278,7 @@ async fn a_record_sent_again_is_not_refused_where_what_is_held_cannot_be_read() 
 }
 
 /// A container that became poison may be the only copy of an agency's records. If it names a registered agency, its bytes are stored in
-/// quarantine, even where strangers' containers may use no bytes at all.
+/// quarantine, even if strangers' containers may use no bytes at all.
 #[tokio::test]
 async fn poison_that_may_be_an_agency_s_keeps_its_bytes_whatever_strangers_fill() {
     let world = World::with_stranger_bytes_max(0).await;
@@ -324,8 +324,8 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     let room_of = async |of: &str| {
         world.count(&format!("SELECT bytes_kept FROM xm.quarantine_usage WHERE reason = '{of}'")).await
     };
-    // Twenty mails contain one intercepted letter of agency 42. Two of them use up the reserved bytes of agency 42, and eight use up the
-    // bytes for the reason `mail_malformed`. The others are only counted.
+    // Twenty mails contain one intercepted letter of agency 42. Two of them use up the reserved bytes of agency 42, and eight others use up
+    // the bytes for the reason `mail_malformed`. The remaining ten are only counted.
     world.settle((0..20).map(|number| mail(number, Some(42))).collect()).await;
     assert_eq!((room_of("vouched").await, room_of("mail_malformed").await), (2 * ENTRY, 8 * ENTRY));
     world.settle(vec![mail(30, None), mail(31, Some(44)), mail(32, Some(42))]).await;
@@ -372,7 +372,7 @@ async fn what_was_settled_of_a_mail_that_the_centre_fetches_again_is_in_no_journ
     }
     assert_eq!(world.settle(again).await, [Outcome::SettledBefore; 2]);
     assert_eq!(world.count(told).await, 20_001);
-    // A letter that its office sends again gets a line in the journal, and an answer.
+    // A letter that its office sends again does get a line in the journal, and an answer.
     let sent = vec![world.arrival(&letter).await, stranger()];
     assert_eq!(world.settle(sent).await[0], Outcome::Duplicate);
     assert_eq!(world.count(told).await, 30_111);

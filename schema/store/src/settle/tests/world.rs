@@ -72,7 +72,7 @@ impl World {
         World::on(TestCluster::shared().await.database().await, settings).await
     }
 
-    /// Makes a world whose statements have these time limits.
+    /// Makes a world in which statements have these time limits.
     pub async fn with_limits(limits: StatementLimits) -> World {
         let url = TestCluster::shared().await.database_url().await;
         let StatementLimits { lock: lock_timeout, statement: statement_timeout } = limits;
@@ -89,7 +89,7 @@ impl World {
         world
     }
 
-    /// Restricts the world's connections to the rights of this role, from here on.
+    /// Restricts the world's connections to the rights of this role from now on.
     pub async fn take_role(&mut self, role: &str) {
         let rows: Vec<String> = Statement::<Text>::new("SELECT current_database()::text", &[])
             .load(&mut *self.connection().await)
@@ -279,7 +279,7 @@ impl World {
         written.post().await.unwrap().outcomes
     }
 
-    /// Settles letters as the program does: in one batch, and in smaller batches if that fails.
+    /// Settles letters as the program does: in one batch or, if that fails, in smaller batches.
     pub async fn settle_or_apart(&self, letters: &[&Letter]) -> Vec<Outcome> {
         let mut batch = Vec::new();
         for letter in letters {

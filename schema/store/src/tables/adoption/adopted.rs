@@ -24,19 +24,19 @@ pub struct Adopted {
     pub schema_name: String,
     /// Name of the table in PostgreSQL.
     pub relation_name: String,
-    /// Column whose codes must be granted to the agency; `None` where the table has no scope.
+    /// Column whose codes must be granted to the agency; `None` if the table has no scope.
     pub scope_column: Option<String>,
     /// Columns of the legal key.
     pub legal_key: Vec<String>,
     /// Policy for corrections: `never`, `after_approval` or `by_agency`.
     pub corrections: String,
-    /// Whether the table is marked as containing results.
+    /// Whether the table is marked as containing results of an election.
     pub results: bool,
     /// Columns with the names of the areas that a row belongs to, from the largest area to the smallest.
     pub areas: Vec<String>,
     /// Checks, as in the definition file.
     pub checks: Value,
-    /// Table and columns of the marginal notes on its records, as in the definition file; `None` where the table has no notes.
+    /// Table and columns of the marginal notes on its records, as in the definition file; `None` if the table has no notes.
     pub notes: Option<Value>,
     /// Current version of the definition.
     pub version: i32,

@@ -1,5 +1,5 @@
-//! The changes that a further adoption of a table made, so that an operator sees what changes for offices. They are codes with parameters;
-//! the program that shows them adds the words.
+//! The changes that a further adoption of a table made, so that an operator sees what changes for offices. Each change is a code with
+//! parameters; the program that shows it adds the words.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! Differences between adopted tables and their definitions: what somebody changed with another tool since the adoption.
+//! Differences between adopted tables and their definitions: changes that somebody made with another tool since the adoption.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -23,7 +23,7 @@ pub struct Drift {
     pub problems: Vec<Problem>,
 }
 
-/// Compares every adopted table with the database. The list is empty where all tables equal their definitions.
+/// Compares every adopted table with the database. The list is empty if all tables equal their definitions.
 ///
 /// # Errors
 /// A fault.

@@ -14,9 +14,9 @@ pub use crate::tables::rights::Rights;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct TablesFile {
-    /// Application of the tables, as it is called in letters.
+    /// Name of the tables' application, as letters use it.
     pub application: String,
-    /// PostgreSQL schema; absent where its name is the application's name.
+    /// PostgreSQL schema of the tables; absent if its name is the application's name.
     #[serde(default)]
     pub schema: Option<String>,
     /// The tables.
@@ -29,19 +29,19 @@ pub struct TablesFile {
 pub struct TableFile {
     /// Name of the table in letters. The PostgreSQL table has the same name unless `relation` is given.
     pub name: String,
-    /// Name of the PostgreSQL table; absent where it is the same as in letters.
+    /// Name of the PostgreSQL table; absent if it is the same as in letters.
     #[serde(default)]
     pub relation: Option<String>,
     /// Column whose values must be among the codes granted to the agency.
     #[serde(default)]
     pub scope: Option<String>,
-    /// Columns that together identify a record in law.
+    /// Columns that together identify a record in law, such as the number of an act in its register.
     pub legal_key: Vec<String>,
     /// Policy for corrections.
     #[serde(default = "after_approval")]
     pub corrections: Corrections,
-    /// Whether the table contains results. For such a table, two people must agree to release held letters and to correct records, and one
-    /// of the two must belong to the election commission.
+    /// Whether the table contains results of an election. For such a table, two people must agree to release held letters and to correct
+    /// records, and one of the two must belong to the election commission.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub results: bool,
     /// Columns with the names of the areas that a row belongs to, from the largest area to the smallest.
@@ -53,7 +53,7 @@ pub struct TableFile {
     /// Arithmetic rules that every row must satisfy.
     #[serde(default)]
     pub checks: Vec<Check>,
-    /// Table and columns of the marginal notes on the table's records; absent where it has no notes.
+    /// Table and columns of the marginal notes on the table's records; absent if it has no notes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Notes>,
     /// Rights of agencies, by the name of their plan.
@@ -70,7 +70,7 @@ fn standard_rights() -> BTreeMap<String, Rights> {
 }
 
 impl TablesFile {
-    /// Reads a definition file in TOML, or in JSON where the text begins with a brace.
+    /// Reads a definition file in TOML, or in JSON if the text begins with a brace.
     ///
     /// # Errors
     /// The text is neither TOML nor JSON, or a key is unknown or missing. The error has the line, the key, what was expected and what was

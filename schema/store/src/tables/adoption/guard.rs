@@ -1,8 +1,8 @@
-//! What can interfere with the rows of a table: it may drop a row, hide it, lose it or change it.
+//! Things that can interfere with the rows of a table: they may drop a row, hide it, lose it or change it.
 //!
-//! A letter is accepted when its rows are in the table, each once, and stay there. If PostgreSQL's catalogue shows that this is not
-//! certain, the table is not adopted. The effect of a trigger's code cannot be known beforehand, so triggers are reported to the operator,
-//! and settling counts the written rows.
+//! A letter is accepted if its rows are in the table, each once, and stay there. If PostgreSQL's catalogue shows that this is not certain,
+//! the table is not adopted. The effect of a trigger's code cannot be known beforehand. So triggers are reported to the operator, and
+//! settling counts the written rows.
 
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Text};
@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
 
-/// What PostgreSQL's catalogue says of a table that may drop, hide, lose or change its rows: logging, partition, row level security, child
-/// tables, rules, and triggers that run before each inserted row.
+/// The properties in PostgreSQL's catalogue by which a table may drop, hide, lose or change its rows: logging, partition, row level
+/// security, child tables, rules, and triggers that run before each inserted row.
 #[derive(QueryableByName)]
 pub struct Guard {
     #[diesel(sql_type = Bool)]
@@ -33,7 +33,7 @@ pub struct Guard {
 /// A trigger of a table.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize, Deserialize)]
 pub struct Trigger {
-    /// Its name.
+    /// Name of the trigger.
     #[diesel(sql_type = Text)]
     pub name: String,
     /// The `CREATE TRIGGER` statement of the trigger.
@@ -56,14 +56,14 @@ pub enum Warning {
 }
 
 impl Guard {
-    /// Reads from PostgreSQL's catalogue what may drop, hide, lose or change the rows of an existing table.
+    /// Reads from PostgreSQL's catalogue the properties by which an existing table may drop, hide, lose or change its rows.
     pub async fn find(
         connection: &mut AsyncPgConnection,
         schema_name: &str,
         relation_name: &str,
     ) -> Result<Guard, Fault> {
-        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule marked `D` is disabled. One
-        // marked `R` runs only on replicas.
+        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule marked `D` is disabled, and one
+        // marked `R` runs only on replicas; neither runs here.
         let guard = diesel::sql_query(
             "SELECT c.relpersistence = 'p' AS is_logged, c.relispartition AS is_partition,
                     row_security_active(c.oid) AS hides_rows,
@@ -87,7 +87,7 @@ impl Guard {
         Ok(guard)
     }
 
-    /// Returns the problems for which the table cannot be adopted, or can no longer be relied on.
+    /// Returns the problems that prevent the adoption of the table, or that make an adopted table unreliable.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if !self.children.is_empty() {
@@ -134,8 +134,8 @@ pub async fn triggers(
     Ok(triggers)
 }
 
-/// Returns the differences between a table's triggers at its adoption and its triggers now. Nobody has reviewed the new or changed
-/// triggers.
+/// Returns the differences between a table's triggers at its adoption and its triggers now. An operator has to know them, since nobody has
+/// reviewed the new or changed triggers.
 pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<Problem> {
     let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
     let problem = |code, trigger: &Trigger| Problem::new(code).with("trigger", &trigger.name);

@@ -25,7 +25,7 @@ pub struct Found {
     /// Name of the type without length, such as `character varying`.
     #[diesel(sql_type = Text)]
     pub type_name: String,
-    /// Length, precision and scale as PostgreSQL packs them into one number; -1 where there is no limit.
+    /// Length, precision and scale as PostgreSQL packs them into one number; -1 if there is no limit.
     #[diesel(sql_type = Integer)]
     pub modifier: i32,
     #[diesel(sql_type = Bool)]
@@ -52,7 +52,7 @@ struct Kind {
 }
 
 impl Relation {
-    /// Finds a table; `None` where there is no ordinary table of this name.
+    /// Finds a table; `None` if there is no ordinary table of this name.
     pub async fn find(
         connection: &mut AsyncPgConnection,
         schema_name: &str,
@@ -67,7 +67,8 @@ impl Relation {
         .get_result(connection)
         .await
         .optional()?;
-        // Only an ordinary table can be adopted. A view has no unique index, and a partitioned table has none without its partition key.
+        // Only an ordinary table can be adopted. A view has no unique index, and a unique index of a partitioned table must contain the
+        // partition key.
         if found.is_none_or(|found| found.kind != "r") {
             return Ok(None);
         }
@@ -118,7 +119,7 @@ impl Found {
         is_provenance(&self.name)
     }
 
-    /// Returns the column's type; `None` where the type is not supported.
+    /// Returns the column's type; `None` if the type is not supported.
     pub fn kind(&self) -> Option<ColumnType> {
         // PostgreSQL stores lengths, and the precision and scale of `numeric`, with an offset of four (VARHDRSZ).
         let limit = u32::try_from(self.modifier - 4).ok().filter(|_| self.modifier >= 4);

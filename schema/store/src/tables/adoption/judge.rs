@@ -19,7 +19,7 @@ struct Count {
     count: i64,
 }
 
-/// Returns the problems for which the table cannot be adopted; empty where there are none.
+/// Returns the problems that prevent the adoption of the table; empty if there are none.
 pub async fn problems(
     connection: &mut AsyncPgConnection,
     file: &TablesFile,
@@ -239,19 +239,19 @@ async fn judge_notes(
     Ok(())
 }
 
-/// Returns the SQL type to which a column's values are cast for comparison with another table; `None` where they cannot be compared.
+/// Returns the SQL type to which a column's values are cast for a comparison with another table; `None` if they cannot be compared.
 fn joined_as(found: &Found) -> Option<&'static str> {
     found.kind().and_then(ColumnType::joined_as)
 }
 
-/// Returns a problem where the index of the legal key cannot be used to find rows by the columns of a term; `None` where it can.
+/// Returns a problem if the index of the legal key cannot be used to find rows by the columns of a term; `None` if it can.
 fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<ProblemCode> {
     let leads = |columns: &[String]| on.len() == columns.len() && columns.iter().all(|column| on.contains(column));
     match term {
         Term::Reference { .. } => (!leads(legal_key)).then_some(ProblemCode::CheckReferenceKey),
         Term::Sum { held: true, .. } | Term::Count { count: Counted::Held, .. } => {
-            // The index of the legal key finds rows by its first columns. By all its columns it finds one row, and further columns may then
-            // narrow the search.
+            // The index of the legal key finds rows by its first columns. If all of its columns are given, it finds one row, and further
+            // columns may then narrow the search.
             let leading = legal_key.get(..on.len()).unwrap_or_default();
             let is_whole = legal_key.iter().all(|column| on.contains(column));
             (!is_whole && (leading.is_empty() || !leads(leading))).then_some(ProblemCode::CheckHeldKey)
@@ -287,7 +287,7 @@ async fn find_named(connection: &mut AsyncPgConnection, file: &TablesFile, name:
     Ok(relation.map(|relation| Named { relation, legal_key }))
 }
 
-/// Adds a problem where rows that are in the table already would violate the unique index of the legal key.
+/// Adds a problem if rows that are already in the table would violate the unique index of the legal key.
 async fn judge_rows(
     connection: &mut AsyncPgConnection,
     schema_name: &str,

@@ -33,7 +33,8 @@ pub async fn mark(
             ))
             .await?;
     }
-    // Cancelled records are few. The index finds them by legal key when somebody asks to certify a paper whose record is cancelled.
+    // The index contains only cancelled records, which are few. It serves offices that ask to certify a paper whose record is cancelled:
+    // the record is found by its legal key.
     let keys = legal_key.iter().map(|key| quoted(key)).collect::<Vec<_>>().join(", ");
     let name = quoted(&index_name(relation_name, "_xm_cancelled"));
     connection
@@ -62,14 +63,14 @@ pub fn wanted_indexes(relation_name: &str, legal_key: &[String]) -> [WantedIndex
 }
 
 impl WantedIndex {
-    /// Says whether the database has such an index of this name.
+    /// Says whether the database has a unique index of this name with these columns and this condition.
     pub async fn is_there(&self, connection: &mut AsyncPgConnection, schema_name: &str) -> Result<bool, Fault> {
         let found = unique_index(connection, schema_name, &self.name).await?;
         Ok(found.is_some_and(|found| self.fits(&found)))
     }
 
     fn fits(&self, found: &UniqueIndex) -> bool {
-        // The order of the columns is ignored. An index with another order ensures the same, and creating a new one would lock a large
+        // The order of the columns is ignored. An index with another order guarantees the same, and creating a new one would lock a large
         // table for long.
         let found_keys: BTreeSet<&str> = found.columns.iter().map(|key| key.trim_matches('"')).collect();
         let found_condition = found.condition.as_deref().map(|text| text.trim_matches(['(', ')']));

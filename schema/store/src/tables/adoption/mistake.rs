@@ -1,4 +1,4 @@
-//! A mistake in a definition file: line, key, and a code with what was expected and what was found. The program that shows it adds the
+//! A mistake in a definition file: its line, its key, and a code with the expected and the found value. The program that shows it adds the
 //! words.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 /// The place and the kind of a mistake in a definition file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mistake {
-    /// Name of the file; `None` until a caller that knows it fills it in.
+    /// Name of the file; `None` until a caller that knows the name fills it in.
     pub file: Option<String>,
     /// Number of the line, counted from 1.
     pub line: usize,
@@ -22,7 +22,8 @@ pub struct Mistake {
     pub problem: MistakeProblem,
 }
 
-/// The kind of a mistake in a definition file. Values are as written in the file. Names of kinds are as the TOML or JSON parser calls them.
+/// The kind of a mistake in a definition file. Values are written as in the file, and kinds of values as the TOML or JSON parser calls
+/// them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "problem", rename_all = "snake_case")]
 pub enum MistakeProblem {
@@ -93,7 +94,7 @@ impl fmt::Display for Mistake {
 }
 
 impl MistakeProblem {
-    /// Makes the kind of mistake from the text of serde's error.
+    /// Reads the kind of mistake from the text of serde's error.
     fn told(message: &str) -> MistakeProblem {
         let message = message.trim().replace('\n', ", ");
         let of = |start: &str| message.strip_prefix(start);
@@ -141,7 +142,7 @@ impl MistakeProblem {
     }
 }
 
-/// Finds the key at a place of the file: the place is in the key's value or in the key's name.
+/// Finds the key at a place of the file: the place lies in the key's value or in the key's name.
 fn key_at(table: &DeTable<'_>, place: &Range<usize>) -> Option<String> {
     let mut found: Option<(usize, String)> = None;
     look(table, "", place, &mut found);

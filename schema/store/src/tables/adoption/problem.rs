@@ -1,4 +1,4 @@
-//! Problems for which a table cannot be adopted, and problems that an adopted table got later. They are stable codes with parameters; the
+//! Problems that prevent the adoption of a table, and problems that an adopted table got later. They are stable codes with parameters; the
 //! program that shows them adds the words.
 
 use std::fmt;
@@ -41,9 +41,9 @@ problem_codes! {
     ColumnNotPlain = "column_not_plain";
     /// Another column differs from `column` in case only.
     ColumnTwin = "column_twin";
-    /// `column` of provenance exists, but not with `type`.
+    /// `column` has the name of a column that adoption adds, but its type is not `type`.
     ProvenanceUnfit = "provenance_unfit";
-    /// `column` has a name that is reserved for provenance.
+    /// `column` has a name that is reserved for the columns that adoption adds.
     ColumnReserved = "column_reserved";
     /// `column` is of `type`, which is not supported.
     TypeUnsupported = "type_unsupported";
@@ -53,7 +53,7 @@ problem_codes! {
     ColumnGenerated = "column_generated";
     /// The column `Numero` is missing.
     NumeroMissing = "numero_missing";
-    /// PostgreSQL does not number the column `Numero` itself.
+    /// PostgreSQL does not assign the values of the column `Numero` itself.
     NumeroUnfit = "numero_unfit";
     /// The column `Status` is missing.
     StatusMissing = "status_missing";
@@ -63,13 +63,13 @@ problem_codes! {
     LegalKeyEmpty = "legal_key_empty";
     /// `column` of the legal key may be NULL.
     LegalKeyNullable = "legal_key_nullable";
-    /// `column` is in the legal key twice, or is the server's own.
+    /// `column` is in the legal key twice, or is a column that adoption adds.
     LegalKeyTwice = "legal_key_twice";
     /// `count` keys of the columns `key` occur more than once in the table.
     LegalKeyHeldTwice = "legal_key_held_twice";
     /// `column` of the scope may be NULL.
     ScopeNullable = "scope_nullable";
-    /// `column` marked `multiline` is of `type`, which is no text.
+    /// `column` marked `multiline` is of `type`, which is not a text type.
     MultilineNotText = "multiline_not_text";
     /// `notes` names `table`, which `application` does not have.
     NotesTableMissing = "notes_table_missing";
@@ -79,21 +79,21 @@ problem_codes! {
     NotesJoinMissing = "notes_join_missing";
     /// `notes` joins by `column`, which is of `type` in one table and of `other` in the other one.
     NotesJoinUnlike = "notes_join_unlike";
-    /// `column` of `role` does not exist.
+    /// `column`, to which the definition file gives the `role` (such as scope), does not exist.
     ColumnMissing = "column_missing";
-    /// `column` of `role` does not exist; `near` does.
+    /// `column`, to which the definition file gives the `role` (such as scope), does not exist; a column `near` with a similar name does.
     ColumnMisspelt = "column_misspelt";
     /// A side of `check` is empty.
     CheckSideEmpty = "check_side_empty";
     /// `check` refers to a row of `table` by other columns than its legal key `key`.
     CheckReferenceKey = "check_reference_key";
-    /// `check` looks at the stored rows of `table` by columns that are not the first ones of its legal key `key`.
+    /// `check` looks at the stored rows of `table` by columns that are not the first columns of its legal key `key`.
     CheckHeldKey = "check_held_key";
     /// `check` joins by `column`, which is of `type` in one table and of `other` in the second table.
     CheckJoinUnlike = "check_join_unlike";
     /// The allowance of `check` has a percentage without a term, or a term without a percentage.
     CheckAllowance = "check_allowance";
-    /// Two checks have one code.
+    /// Two checks have the same code.
     ChecksSameCode = "checks_same_code";
     /// `check` uses `column`, which does not exist.
     CheckColumnMissing = "check_column_missing";
@@ -127,7 +127,7 @@ problem_codes! {
     ColumnChanged = "column_changed";
     /// `column` is new.
     ColumnNew = "column_new";
-    /// `column` of provenance was dropped or changed.
+    /// `column`, which adoption added, was dropped or changed.
     ProvenanceGone = "provenance_gone";
     /// `trigger` was created after the adoption.
     TriggerNew = "trigger_new";
@@ -162,7 +162,7 @@ impl Problem {
         self.code
     }
 
-    /// Returns a parameter's value; empty where the problem has no parameter of this name.
+    /// Returns a parameter's value; empty if the problem has no parameter of this name.
     pub fn parameter(&self, name: &str) -> &str {
         self.parameters.iter().find(|(own, _)| *own == name).map_or("", |(_, value)| value)
     }

@@ -26,7 +26,7 @@ pub struct Recorded {
     pub changes: Vec<Change>,
 }
 
-/// Records table, definition and rights. The version is raised where the columns differ from those of the latest version.
+/// Records table, definition and rights. The version increases if the columns differ from those of the latest version.
 pub async fn record(
     connection: &mut AsyncPgConnection,
     file: &TablesFile,
@@ -49,7 +49,7 @@ pub async fn record(
     Ok(recorded)
 }
 
-/// Finds the previous adoption of a table. An abandoned table may be adopted again as another relation.
+/// Finds the previous adoption of a table. An abandoned table may be adopted again under another PostgreSQL name.
 ///
 /// Names are compared here and not by an index with `lower()`, because that function depends on the database's locale. The caller has
 /// locked `xm.tables`.
@@ -120,7 +120,7 @@ async fn update(
     let columns_json = json!(columns);
     let mut changes = of_settings(existing, file, table, triggers);
     let (version, outcome) = if held != columns_json {
-        // If the stored definition cannot be read, it counts as one without columns, so each present column is listed as new.
+        // If the stored definition cannot be read, it counts as a definition without columns, so each present column is listed as new.
         let held: Vec<Column> = serde_json::from_value(held).unwrap_or_default();
         changes.extend(change::of_columns(&held, columns));
         write_definition(connection, table_id, existing.version + 1, &columns_json).await?;

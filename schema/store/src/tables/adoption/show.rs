@@ -28,7 +28,7 @@ pub struct Shown {
     pub rights: Vec<RightShown>,
     /// Triggers of the table that operators made.
     pub triggers: Vec<Trigger>,
-    /// Differences between the table and its definition; empty where there are none.
+    /// Differences between the table and its definition; empty if there are none.
     pub drift: Vec<Problem>,
 }
 

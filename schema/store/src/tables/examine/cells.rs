@@ -9,7 +9,7 @@ use sdc::moment;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The rule that a value breaks, and what would be right.
+/// The rule that a value breaks, and a description of a right value.
 pub struct Broken {
     /// Code of the rule: `type`, `range`, `precision`, `length` or `characters`.
     pub rule: &'static str,
@@ -114,7 +114,7 @@ fn within(whole: &str, fraction: &str, precision: i32, scale: i32) -> Result<(),
 /// The texts that a column accepts.
 #[derive(Clone, Copy)]
 pub struct TextRules {
-    /// Largest number of characters; absent where unlimited.
+    /// Largest number of characters; absent if unlimited.
     pub length_chars_max: Option<u32>,
     /// Whether blanks at the end are ignored, as in `char(n)`.
     pub padded: bool,
@@ -139,7 +139,7 @@ pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
     Ok(text.to_owned())
 }
 
-/// Returns what was expected, where a text has characters that a record must not have.
+/// Returns what was expected, if a text has characters that a record must not have.
 ///
 /// Control characters (C0 and C1) move the cursor of a person who looks at the record, or end a line of a list. The overrides U+202D and
 /// U+202E show letters and digits in another order than they were signed in, so that two readers could read a name or an amount
@@ -194,12 +194,13 @@ fn time_of(text: &str) -> Option<NaiveTime> {
     NaiveTime::from_hms_opt(number(hour)?, number(minute)?, number(second)?)
 }
 
-/// Reads digits as a whole number; `None` where a character is not a digit.
+/// Reads digits as a whole number; `None` if a character is not a digit.
 fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
-/// Reads a moment that is no more precise than the column stores: microseconds, or the number of fraction digits in `fraction_digits`.
+/// Reads a time with date that is no more precise than the column stores: microseconds, or the number of fraction digits in
+/// `fraction_digits`.
 pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
     const MICROSECONDS: u8 = 6;
     let expected = || TYPE.with(Expected::Moment.to_string());

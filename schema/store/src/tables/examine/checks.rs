@@ -82,7 +82,7 @@ pub fn reckon_of_tables(
 }
 
 /// Computes the checks of a corrected record with its new values. For a cancelled record, computes the checks of its group without the
-/// record. `number` is the correction's place in its letter. Adds a fault where a check with severity `refuse` is broken. Returns the other
+/// record. `number` is the correction's place in its letter. Adds a fault for each broken check with severity `refuse`. Returns the other
 /// findings.
 pub fn reckon_corrected(
     rows: &TableRows,
@@ -148,7 +148,7 @@ impl<'a> Sides<'a> {
         Figures { left: self.left.figures(row), right: self.right.figures(row), allowed }
     }
 
-    /// Returns the finding of a row; `None` where the row satisfies the check.
+    /// Returns the finding of a row; `None` if the row satisfies the check.
     fn finding(&self, check: &Check, row: usize) -> Option<Finding> {
         let allowance = match &check.allowance {
             None => Some(0),
@@ -180,12 +180,12 @@ impl Side<'_> {
     }
 }
 
-/// Which of a group's totals is the figure of a term.
+/// Selects which of a group's totals is the figure of a term.
 #[derive(Clone, Copy)]
 enum Taken {
     Sum,
     Rows,
-    /// The value of the one row in the group.
+    /// The value of the group's only row.
     Value,
 }
 
@@ -202,10 +202,10 @@ impl Taken {
 /// The source of a term's figures.
 enum Source<'a> {
     Number(i128),
-    /// A column of the row itself; `None` where the letter leaves the column out.
+    /// A column of the row itself; `None` if the letter leaves the column out.
     Column(Option<&'a ColumnValues>),
-    /// Totals of groups of rows in another table, computed once for all rows of this table. If the group of a row is not in `by_key`, the
-    /// row gets the totals `none`.
+    /// Totals of groups of rows in a table, computed once for all rows that are checked. If the group of a row is not in `by_key`, the row
+    /// gets the totals `none`.
     Groups {
         by_key: HashMap<GroupKey, Totals>,
         none: Option<Totals>,

@@ -1,7 +1,7 @@
 //! The flags of a letter that is accepted although it breaks checks or checks cannot be judged (SPEC 4, Checks).
 //!
-//! A flag stores the numbers of all its rows, at four bytes each, but not their figures, which are computed again for the few rows that are
-//! shown. So new rows are found and shown even if thousands of rows that are stored already come before them.
+//! A flag stores the numbers of all its rows, at four bytes each, but not their figures. The figures are computed again for the few rows
+//! that are shown. So new rows are found and shown even if thousands of rows that were stored before come first in the letter.
 
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub struct Figures {
 
 impl Figures {
     /// Returns the arithmetic, such as `Exprimes 430 + Nuls 23 (453) = BulletinsTrouves 454 (454)`, with `?` for a missing figure. An
-    /// allowance is the last summand of the right side, or comes after an equality.
+    /// allowance is shown as the last summand of the right side, or after the right side of an equality.
     ///
     /// `check` must be the check that the figures belong to.
     pub fn arithmetic(&self, check: &Check) -> String {
@@ -74,7 +74,7 @@ fn figure(value: Option<i128>) -> String {
     value.map_or_else(|| "?".to_owned(), |value| value.to_string())
 }
 
-/// Returns the sum of figures; `None` where one figure is missing. An i128 cannot overflow, however many i64 values a letter has.
+/// Returns the sum of figures; `None` if one figure is missing. An i128 cannot overflow, however many i64 values a letter has.
 pub fn total(figures: &[Option<i128>]) -> Option<i128> {
     figures.iter().copied().sum()
 }

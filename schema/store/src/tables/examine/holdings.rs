@@ -47,20 +47,21 @@ impl Totals {
     }
 }
 
-/// What must be computed from a table for a term: for each group, the sum of a column, or only the number of rows.
+/// A total that a term needs from a table: for each group, the sum of a column, or only the number of rows.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Measure {
     /// Id of the table.
     pub table_id: i32,
-    /// The column that is summed; absent where rows are only counted.
+    /// The column that is summed; absent if rows are only counted.
     pub column: Option<String>,
     /// The columns whose values determine the group of a row.
     pub on: Vec<String>,
 }
 
 impl Measure {
-    /// Returns the measure that a term of a check of `definition` needs, and the measured table. Returns `None` where the term needs no
-    /// stored rows, or the centre has no such table. If `stands_for_letter`, sums and counts over the letter are also taken over the table.
+    /// Returns the measure that a term of a check of `definition` needs, and the measured table. Returns `None` if the term needs no stored
+    /// rows, or if the centre has no such table. If `stands_for_letter` is set, sums and counts over the letter's rows are taken over the
+    /// table instead.
     pub fn of(
         term: &Term,
         definition: &Definition,
@@ -82,14 +83,14 @@ impl Measure {
         let keys = columns(rows, &self.on);
         let values = self.column.as_ref().map(|column| rows.column(column));
         (0..rows.row_count()).filter_map(move |row| {
-            // Where rows are only counted, each has the value 0, so that none counts as unknown.
+            // If rows are only counted, each row has the value 0, so that none counts as unknown.
             let value = values.map_or(Some(0), |values| integer(values, row));
             Some((row, key(&keys, row)?, value))
         })
     }
 }
 
-/// The totals of stored rows, by measure and group. It has only the groups that were asked for.
+/// The totals of stored rows, by measure and group. Only groups that were asked for are present.
 #[derive(Clone, Debug, Default)]
 pub struct Holdings(BTreeMap<Measure, HashMap<GroupKey, Totals>>);
 
@@ -116,8 +117,8 @@ impl Holdings {
         self.0.keys().any(|measure| measure.table_id == table_id)
     }
 
-    /// Says whether each row of a letter's table belongs to a group of that table of which nothing is stored. Says no for a table without
-    /// such groups.
+    /// Says whether each row of a letter's table belongs to a group of this table in which nothing is stored. Returns `false` for a table
+    /// without such groups.
     pub fn have_none_of(&self, rows: &TableRows) -> bool {
         let mut is_new = vec![false; rows.row_count()];
         for (measure, groups) in self.0.iter().filter(|(measure, _)| measure.table_id == rows.definition.table_id) {
@@ -138,7 +139,7 @@ impl Holdings {
         self.0.remove(measure);
     }
 
-    /// Returns the totals of a group; `None` where the group was not asked for.
+    /// Returns the totals of a group; `None` if the group was not asked for.
     pub fn totals(&self, measure: &Measure, key: &[String]) -> Option<Totals> {
         self.0.get(measure)?.get(key).copied()
     }
@@ -160,15 +161,15 @@ impl Holdings {
     }
 }
 
-/// What judging uses besides the letter.
+/// Data besides the letter by which checks are judged.
 #[derive(Clone, Copy)]
 pub struct Beside<'a> {
     /// The catalogue, by which tables are found by name.
     pub catalogue: &'a Catalogue,
     /// The totals of the stored rows, with the letter's new rows added.
     pub holdings: &'a Holdings,
-    /// Whether sums over the letter are taken over the stored rows instead. This is so for corrections, because their letter has only some
-    /// rows of a group.
+    /// Whether sums over the letter's rows are taken over the stored rows instead. This is so for corrections, because their letter has
+    /// only some rows of a group.
     pub stands_for_letter: bool,
 }
 
@@ -177,12 +178,12 @@ pub fn columns<'a>(rows: &'a TableRows, names: &[String]) -> Vec<Option<&'a Colu
     names.iter().map(|name| rows.column(name)).collect()
 }
 
-/// Returns the group of a row. Returns `None` where one of the values is NULL, because NULL equals no other value.
+/// Returns the group of a row. Returns `None` if one of the values is NULL, because NULL equals no other value.
 pub fn key(columns: &[Option<&ColumnValues>], row: usize) -> Option<GroupKey> {
     columns.iter().map(|column| column.filter(|values| !values.is_null(row)).map(|values| values.text(row))).collect()
 }
 
-/// Returns the whole number in a row; `None` where it is NULL or the column is absent.
+/// Returns the whole number in a row; `None` if it is NULL or the column is absent.
 pub fn integer(column: Option<&ColumnValues>, row: usize) -> Option<i128> {
     column.and_then(|values| values.integer(row)).map(i128::from)
 }

@@ -31,7 +31,7 @@ impl TableRows {
         self.numeros.len()
     }
 
-    /// Returns the values of a column by its name; `None` where the letter leaves the column out.
+    /// Returns the values of a column by its name; `None` if the letter leaves the column out.
     pub fn column(&self, name: &str) -> Option<&ColumnValues> {
         let at = self.columns.iter().position(|&index| same(&self.definition.columns[index].name, name))?;
         self.values.get(at)
@@ -44,7 +44,7 @@ impl TableRows {
         Value::Object(members.collect())
     }
 
-    /// Returns the legal key of a row as comparable texts, one for each column of the key; `None` where the letter leaves out one of these
+    /// Returns the legal key of a row as comparable texts, one for each column of the key; `None` if the letter leaves out one of these
     /// columns.
     pub fn legal_key(&self, row: usize) -> Option<Vec<String>> {
         let text = |name: &String| Some(self.column(name)?.text(row));

@@ -1,4 +1,4 @@
-//! Checks that rows only have codes granted to their agency, so that no agency sends records in another agency's name.
+//! Checks that rows have only codes that are granted to their agency, so that no agency sends records in another agency's name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Examination of letters: what it accepts, refuses and flags.
+//! Tests of the examination of letters: which rows it accepts, refuses and flags.
 
 mod adopted;
 mod checks;

@@ -103,7 +103,7 @@ impl ColumnValues {
         self.len() == 0
     }
 
-    /// Returns the value of a row; `None` where it is NULL or not a whole number.
+    /// Returns the value of a row; `None` if it is NULL or not a whole number.
     pub fn integer(&self, row: usize) -> Option<i64> {
         match self {
             ColumnValues::Smallint(values) => values.get(row).copied().flatten().map(i64::from),
@@ -133,7 +133,7 @@ impl ColumnValues {
         }
     }
 
-    /// Returns a row's value as JSON: numbers and booleans as such, octets in base64, all else as text.
+    /// Returns a row's value as JSON: numbers and booleans as such, octets in base64, all other values as text.
     pub fn json(&self, row: usize) -> Value {
         if self.is_null(row) {
             return Value::Null;
@@ -165,7 +165,7 @@ impl ColumnValues {
         each!(self, vector => vector.get(row).is_none_or(Option::is_none))
     }
 
-    /// Returns an empty bind of the column's type, for collecting rows of many letters.
+    /// Returns an empty statement parameter ([`Bind`]) of the column's type, to which the rows of many letters are added.
     pub fn empty_bind<'a>(&self) -> Bind<'a> {
         match self {
             ColumnValues::Smallint(_) => Bind::Smallints(vec![]),
@@ -181,7 +181,7 @@ impl ColumnValues {
         }
     }
 
-    /// Appends the values of these rows to a bind of the column's type.
+    /// Appends the values of these rows to a statement parameter of the column's type.
     pub fn push_onto<'a>(&'a self, rows: &[usize], bind: &mut Bind<'a>) {
         let rows = rows.iter().copied();
         match (bind, self) {
@@ -197,7 +197,7 @@ impl ColumnValues {
             (Bind::Timestamptzs(to), ColumnValues::Timestamptz(from)) => to.extend(rows.map(|row| from[row])),
             (Bind::Uuids(to), ColumnValues::Uuid(from)) => to.extend(rows.map(|row| from[row])),
             (Bind::Byteas(to), ColumnValues::Bytea(from)) => to.extend(rows.map(|row| from[row].as_deref())),
-            // The rows in one bind have the same table and the same catalogue, so the types of bind and column are equal.
+            // All rows of one parameter are of the same column in the same catalogue, so the two types are equal.
             (_, from) => debug_assert!(false, "{} values do not fit the bind of their column", from.len()),
         }
     }

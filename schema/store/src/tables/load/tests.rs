@@ -1,4 +1,5 @@
-//! Loading reference data: two people agree to it, the same file changes nothing, and the stations of a whole country take seconds.
+//! Tests of loading reference data: two people agree to a load, the same file changes nothing, and the stations of a whole country are
+//! loaded in seconds.
 
 use std::time::Instant;
 

@@ -13,7 +13,7 @@ async fn names_beyond_ascii_are_found_whatever_their_case() {
     Lab::adopting(sql, definitions).await.send_twice(body, 1).await;
 
     // The scope column has a Greek name with a final sigma, and the key has a Cyrillic name. The letter, the definition file and the grant
-    // each spell them with other case.
+    // spell these names in different case.
     let sql = table(r#""Νομός" text NOT NULL, "Номер" text NOT NULL, "Größe" integer"#);
     let mut lab = Lab::adopting(&sql, &keyed("Номер", "scope = \"Νομός\"")).await;
     let (number, codes) = (AGENCY.try_into().unwrap(), ["01".to_owned()]);

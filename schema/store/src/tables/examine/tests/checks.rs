@@ -44,7 +44,8 @@ fn whole_numbers(name: &str, columns: &[(&str, Vec<Option<i64>>)], checks: Vec<C
     }
 }
 
-/// Rows are surely new where nothing is stored of a group of theirs. A row with NULL in the group's column belongs to no group.
+/// Rows are surely new only if nothing is stored in a group to which they belong. A row with NULL in the group's column belongs to no
+/// group.
 #[test]
 fn rows_are_surely_new_only_where_nothing_is_stored_of_their_groups() {
     let measure = |table_id| Measure { table_id, column: Some("Voix".to_owned()), on: vec!["Bureau".to_owned()] };
@@ -112,8 +113,8 @@ fn sums_over_another_table_go_by_the_columns_agreed_on_and_take_no_longer_for_be
         (9999, "Exprimes 7 (7) = sum of VoixCandidat.Voix 0 (0)"),
     ];
     assert_eq!(found, expected);
-    // If every result were compared with every vote, 200 million texts would be made. Instead each row makes one text, and each row in the
-    // refusal one more.
+    // If every result were compared with every vote, 200 million texts would be made. The check must make only one text for each row, and
+    // one more for each row in the refusal.
     assert_eq!(TEXTS_MADE.get() - made_before, rows + expected.len());
 }
 

@@ -141,7 +141,7 @@ async fn checks_that_cannot_be_judged_are_flagged_whatever_their_severity() {
         [("equal".to_owned(), Finding::Broken)]
     );
     assert_eq!(told(&[("A", json!(null)), ("B", json!(1)), ("C", json!(2))]).await, ["within", "equal"].map(unjudged));
-    // Examination does not know a value that the table fills in by its default.
+    // Examination does not know the value that the table's default will give to a column, so checks on the column are unjudged.
     assert_eq!(told(&[("A", json!(2)), ("C", json!(2))]).await, ["within"].map(unjudged));
     assert_eq!(told(&[]).await, ["within", "equal"].map(unjudged));
 }

@@ -21,7 +21,7 @@ async fn columns_and_tables_whose_names_differ_in_case_only_are_not_adopted_toge
     };
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems.iter().all(|problem| problem.code() == ProblemCode::ColumnTwin), "{problems:?}");
-    // With the locale C, PostgreSQL does not recognise that the names of these two tables differ only in case.
+    // With the locale C, PostgreSQL does not recognise that the names of these two tables differ only in case. The program must.
     let two = |name: &str, relation: &str| {
         format!(
             "application = \"lab\"\n[[tables]]\nname = \"{name}\"\nrelation = \"{relation}\"\nlegal_key = [\"Code\"]"
@@ -138,7 +138,7 @@ async fn a_check_that_looks_beyond_its_letter_is_refused_at_adoption_where_it_co
     ] {
         lab.adopt("", &check(right, "allowance = { fixed = 1, percent = 2, of = \"B\" }")).await.unwrap();
     }
-    // Another tool wrote a check that this program cannot read. The centre stops; it does not skip the check.
+    // Another tool wrote a check that this program cannot read. The catalogue must not load without the check.
     lab.world.sql("UPDATE xm.tables SET checks = jsonb_set(checks, '{0,severity}', '\"wish\"') WHERE name = 'T'").await;
     let error = Catalogue::load(&mut *lab.world.connection().await).await.unwrap_err().to_string();
     assert!(error.contains("a check of table lab.T cannot be read"), "{error}");
@@ -199,7 +199,7 @@ async fn row_security_keeps_a_table_from_being_adopted_and_later_lets_no_letter_
     assert_eq!(lab.drift().await, Vec::<String>::new());
     let as_owner = |statement: &str| format!("SET ROLE xmserver; {statement}; RESET ROLE");
 
-    // Without a policy, PostgreSQL takes no row. So the letters wait, as for any table that was altered since its adoption.
+    // Without a policy, PostgreSQL accepts no row. So the letters wait, as for any table that was altered since its adoption.
     lab.world.sql(&as_owner(secured)).await;
     assert!(lab.drift().await[0].contains("rows_hidden"), "{:?}", lab.drift().await);
     assert_eq!(lab.outcome(&birth(2, "b")).await, Outcome::Deferred);

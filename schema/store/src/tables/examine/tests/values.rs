@@ -1,4 +1,4 @@
-//! Values by type: which are accepted, in which form they are stored, and by which rule others are refused.
+//! Values by type: which are accepted, in which form they are stored, and which rule refuses the others.
 
 use serde_json::{Value, json};
 
@@ -196,7 +196,7 @@ fn blanks_that_a_padded_column_does_not_keep_make_no_other_text() {
     for (sent, kept) in [("AB ", "AB"), ("AB", "AB"), ("ABC   ", "ABC"), (" AB", " AB"), ("   ", ""), ("", "")] {
         assert_eq!(read(padded, &json!(sent)).as_deref(), Ok(kept), "{sent:?}");
     }
-    // PostgreSQL treats only U+0020 as a blank.
+    // PostgreSQL treats only U+0020 as a blank, so only this character is removed at the end of a `char(n)` value.
     assert_eq!(read(padded, &json!("AB\u{a0}")).as_deref(), Ok("AB\u{a0}"));
     assert_eq!(read(padded, &json!("ABCD ")).unwrap_err().0, "length");
     let kept = ColumnType::Text { length_chars_max: Some(3), padded: false };
