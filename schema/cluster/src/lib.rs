@@ -43,7 +43,7 @@ const OWNER: &str = "xmserver";
 pub const READER: &str = "xm_reader";
 const START_SECONDS_MAX: u64 = 300;
 const STOP_SECONDS_MAX: u64 = 30;
-/// Most bytes of a socket's path: the kernel's address has room for 108 bytes with the final NUL (`sockaddr_un`).
+/// Maximum number of bytes of a socket's path: the kernel's address has room for 108 bytes with the final NUL (`sockaddr_un`).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const POLL: Duration = Duration::from_millis(20);
 

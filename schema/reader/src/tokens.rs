@@ -9,13 +9,13 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
 use crate::unreadable::{Reason, Unreadable};
 
-/// Most octets of a SELECT.
+/// Maximum number of octets of a SELECT.
 pub const OCTETS_MAX: usize = sdc::request::SELECT_OCTETS_MAX;
 /// Deepest nesting of brackets, and longest run of NOT.
 const DEPTH_MAX: usize = 20;
-/// Most comparisons, commas and words such as AND and IN. Each adds a level to the parser's tree, or a value to bind.
+/// Maximum number of comparisons, commas and words such as AND and IN. Each adds a level to the parser's tree, or a value to bind.
 const TERMS_MAX: usize = 1_000;
-/// Most octets of a name in PostgreSQL. PostgreSQL cuts longer names, so two different names could become one.
+/// Maximum number of octets of a name in PostgreSQL. PostgreSQL cuts longer names, so two different names could become one.
 const NAME_OCTETS_MAX: usize = 63;
 
 /// Divides a SELECT into its tokens.

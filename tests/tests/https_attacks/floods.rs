@@ -12,10 +12,10 @@ use scenarios::town::Resident;
 
 /// Longest time within which an office is served during a flood: 10 s until a connection has to give way, and the rest for a slow machine.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
-/// Most memory that a flood may take.
+/// Maximum memory that a flood may take.
 const FLOOD_BYTES_MAX: f64 = 150e6;
-/// Most memory that one connection may take: 64 KB of a document, in room that grows by doubling, and beside it a head, a step of the body
-/// and what was read ahead.
+/// Maximum memory that one connection may take: 64 KB of a document, in room that grows by doubling, and beside it a head, a step of the
+/// body and what was read ahead.
 const CONNECTION_BYTES_MAX: f64 = 192.0 * 1024.0;
 
 /// Returns how many connections this process may have, at most `wanted`.

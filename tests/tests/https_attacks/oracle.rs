@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 /// Requests of each kind in the suite.
 const USUAL: u64 = 150;
-/// Most different documents of each kind.
+/// Maximum number of different documents of each kind.
 const DOCUMENTS_MAX: u64 = 200;
 /// Connections over which the requests come.
 const CONNECTIONS: usize = 6;

@@ -1,4 +1,4 @@
-//! Lists of names, and how a name is drawn from them.
+//! Lists of names, and functions that draw names from them.
 
 use super::Dice;
 

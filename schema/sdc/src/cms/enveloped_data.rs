@@ -1,8 +1,8 @@
 //! Writes and opens the envelope: `AuthEnvelopedData` (RFC 5083) or `EnvelopedData` (RFC 5652, 6), for one recipient.
 //!
-//! OpenSSL's own CMS code would parse the recipient's whole certificate, which takes about as long as the sealing. The command `openssl
-//! cms -decrypt` opens the envelopes of this module. The pre-scan has parsed an envelope before it is opened here. OpenSSL opens envelopes
-//! for an RSA key, because it hides whether the padding was right.
+//! OpenSSL's own CMS code would parse the recipient's whole certificate, which takes about as long as the sealing. The command `openssl cms
+//! -decrypt` opens the envelopes of this module. The pre-scan has parsed an envelope before it is opened here. This module opens only
+//! envelopes for EC keys. OpenSSL opens those for RSA keys, because OpenSSL hides from the sender whether the padding was right.
 
 use openssl::encrypt::Encrypter;
 use openssl::error::ErrorStack;
