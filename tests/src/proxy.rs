@@ -139,7 +139,7 @@ impl Shared {
         Some(passing)
     }
 
-    /// Says whether this break around the final dot is the planned one. If so, it is no longer planned.
+    /// Says whether this break around the final dot is the planned one. If so, the break happens now, and nothing is planned any more.
     fn takes(&self, wanted: Break) -> bool {
         self.next().take_if(|next| *next == wanted).is_some()
     }

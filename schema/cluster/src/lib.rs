@@ -88,14 +88,14 @@ pub struct ClusterSettings {
     pub settings: Vec<(String, String)>,
 }
 
-/// A private PostgreSQL. When this is dropped, PostgreSQL shuts down in the background; `stop` waits until it has ended.
+/// A private PostgreSQL. When this value is dropped, PostgreSQL shuts down in the background; `stop` waits until it has ended.
 pub struct Cluster {
     folder: PathBuf,
     binaries: Binaries,
     user: Option<ServiceUser>,
     settings: Vec<(String, String)>,
     postmaster: Option<Postmaster>,
-    // This process has the lock as long as it may start a postmaster. The kernel frees the lock however the process ends.
+    // This process keeps the lock as long as it may start a postmaster. The kernel frees the lock however the process ends.
     _lock: File,
 }
 

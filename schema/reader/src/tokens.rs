@@ -42,7 +42,7 @@ pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Unreadable> {
 }
 
 /// Finds the first unusual blank or control character outside of quotation marks, because the tokenizer reads some of them as blanks. A
-/// doubled mark within quotes ends the quotes and begins them again.
+/// doubled quotation mark within quotes needs no rule of its own: it ends the quotes and begins them again.
 fn odd_blank(text: &str) -> Option<char> {
     let mut quote = None;
     text.chars().find(|character| match (quote, character) {
@@ -70,7 +70,7 @@ struct Look {
     before: Option<Token>,
     selects: usize,
     depth: usize,
-    /// Number of NOT in a row. Each adds a level to the parser's tree, as a bracket does.
+    /// Number of successive NOTs. Each adds a level to the parser's tree, as a bracket does.
     nots: usize,
     terms: usize,
 }
@@ -166,8 +166,8 @@ fn is_before_bracket(keyword: Keyword) -> bool {
     )
 }
 
-/// Checks that a number consists of digits, with at most one point between them. PostgreSQL reads further forms, which other readers of
-/// SQL may not.
+/// Checks that a number consists of digits, with at most one point between them. PostgreSQL reads further forms, but other SQL parsers may
+/// read those differently.
 fn number(digits: &str, is_long: bool) -> Result<(), Unreadable> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());
