@@ -1,6 +1,6 @@
-//! Letters that bring records are measured while imports run: other agencies are each given all rows of a table of a million rows.
+//! Measures letters that bring records while imports run. In each import another agency is given all rows of a table with a million rows.
 //!
-//! Imports use processor time that the letters then lack. The main figure leaves that out: it compares the letters a second for each
+//! Imports use processor time that the letters then lack. The main figure allows for this: it compares the letters a second for each
 //! processor that the imports left free with the letters a second of a burst without imports.
 
 use std::time::Instant;
@@ -104,7 +104,7 @@ impl Report for Beside {
             return Vec::new();
         }
         let mut broken = Vec::new();
-        // A ratio of 0 by 0 is NaN, and every comparison with NaN is false: NaN needs a test of its own to break the bound.
+        // A ratio of 0 by 0 is NaN, and every comparison with NaN is false. So a NaN is tested separately, and counts as a broken bound.
         if self.share_kept.is_nan() || self.share_kept < SHARE_KEPT_MIN {
             broken.push(format!("share_kept is {}: at least {SHARE_KEPT_MIN} was expected", number(self.share_kept)));
         }

@@ -77,7 +77,7 @@ impl Report for Imported {
 /// Sends each letter when the letter before it is answered.
 ///
 /// # Errors
-/// As for [`reading::one_by_one`]; an answer cannot be read.
+/// Those of [`reading::one_by_one`]; an answer cannot be read.
 pub async fn run(stock: &Stock) -> Result<Imported> {
     let filled = stock.readers().context("no agency asks for records")?.filled;
     let mut run = reading::one_by_one(stock).await?;

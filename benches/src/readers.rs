@@ -24,7 +24,7 @@ const WRONG_IN: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asks {
-    /// To certify birth papers: each letter names the most acts that one letter may name, and what their papers say.
+    /// To certify birth papers: each letter names as many acts as one letter may name, and what their papers say.
     Certify,
     /// To import: to be given all records of the table.
     Import,

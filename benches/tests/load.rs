@@ -99,8 +99,8 @@ fn reading(cache: &Path) -> Result<()> {
     let beside = ["beside", "--letters", "60", "--rate", "20", "--seconds", "3", "--imports", "2", "--rows", "20000"];
     let beside = load(cache, &beside)?;
     assert_summary(&beside, &["share_kept", "share_of_quiet", "steady_p99_ms"]);
-    // Runs so short may end before an import has staged a part, since reading gives way to everything else on the machine. So what the
-    // imports did may be 0; the long run judges it.
+    // Runs so short may end before an import has staged a part, since the threads that read give way to all other work on the machine. So
+    // these figures may be 0; only the long run checks their values.
     for figure in ["share_of_imports", "steady_staged_bytes"] {
         assert!(beside.json[figure].is_number(), "{figure}: {:#}", beside.json);
     }
