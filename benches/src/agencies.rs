@@ -49,8 +49,8 @@ impl Harm {
         }
     }
 
-    /// Returns the SQL statement that fills a table with the rows that the agency's letters contradict, and none where the letters need no
-    /// such rows. The rows bear another installation, so that they do not count as sent by the agency's letters.
+    /// Returns the SQL statement that fills a table with the rows that the agency's letters contradict; `None` where the letters need no
+    /// such rows. The rows have another installation as their origin, so that they do not count as sent by the agency's letters.
     pub fn held(self, agency: u32) -> Option<String> {
         match self {
             Harm::ContradictsMany => Some(format!(

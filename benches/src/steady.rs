@@ -26,7 +26,8 @@ pub struct Outcome {
     pub max_ms: i64,
     /// Mean number of mails in all mailboxes together in the first third of the run, as the engine last saw them.
     pub waiting_first_third: f64,
-    /// The same mean in the last third of the run. A larger value than in the first third shows that the engine falls behind.
+    /// Mean number of mails in all mailboxes together in the last third of the run. A larger value than in the first third shows that the
+    /// engine falls behind.
     pub waiting_last_third: f64,
     /// Number of receipts that had been sent when the last letter was delivered.
     pub receipts_meanwhile: f64,

@@ -24,7 +24,7 @@ pub enum Table {
     Votes,
 }
 
-/// Number of acts in a register of one year; the next constant is the number of years that an office has.
+/// Number of acts in the register of one year. An office has the registers of `YEARS` years.
 const ACTS: u64 = 200;
 const YEARS: u64 = 30;
 const FIRST_YEAR: u64 = 1990;

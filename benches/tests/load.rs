@@ -167,7 +167,7 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
 
     reading(cache.path())?;
 
-    // The test changes what the stock expects: that one of these letters was refused, and that there is one row more. The run must then be
+    // The test changes the results that the stock expects: one letter counts as refused, and there is one row more. The run must then be
     // reported as wrong.
     let file = cache.path().join("p256-60/ready.json");
     let mut expected: Value = serde_json::from_slice(&fs::read(&file)?)?;

@@ -122,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// Returns how many of these bytes pass before the planned break; `None` if the break is not due within these bytes.
+    /// Returns how many of these bytes pass before the planned break; `None` if the break does not come within these bytes.
     fn passing(&self, bytes: usize, is_request: bool) -> Option<usize> {
         let mut next = self.next();
         let ((Some(Break::Answer { after_bytes }), false) | (Some(Break::Request { after_bytes }), true)) =

@@ -29,15 +29,15 @@ pub struct Push {
     pub max_ms: f64,
     /// Processor time of the engine without its PostgreSQL for a letter, from the first octet to the last reply, in microseconds.
     pub engine_us: f64,
-    /// Processor time of PostgreSQL for a letter in the same time, in microseconds.
+    /// Processor time of PostgreSQL for a letter, from the first octet of the first letter to the last reply, in microseconds.
     pub postgres_us: f64,
-    /// Processor time of the sender for a letter in the same time, in microseconds.
+    /// Processor time of the sender for a letter, from the first octet of the first letter to the last reply, in microseconds.
     pub sender_us: f64,
     /// Number of replies by their code; 0 stands for a connection that ended before the reply came.
     pub replies: BTreeMap<u16, u64>,
     /// Number of receipts that came in replies by HTTPS, each read as one document.
     pub receipts_read: u64,
-    /// Number of these receipts that were also opened and verified as the agency does.
+    /// Number of receipts that were not only read, but also opened and verified as the agency does.
     pub receipts_opened: u64,
     /// Load average of the machine before the runs: other programs slow the runs down.
     pub load_average: f64,
@@ -89,7 +89,7 @@ impl Push {
 
     /// Describes the bounds of the project that the run broke.
     fn broken_speeds(&self) -> Vec<String> {
-        // Every comparison with NaN is false. So each comparison here is true where the bound is kept, and a NaN breaks the bound.
+        // Every comparison with NaN is false. The comparisons here are such that a NaN breaks the bound.
         let is_least = |found: f64, least: f64| found >= least;
         let mut broken = Vec::new();
         match (self.size.by, self.share_of_burst) {

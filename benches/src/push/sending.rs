@@ -43,7 +43,7 @@ pub(super) struct Sent {
     pub(super) answers: Vec<(usize, Vec<u8>)>,
     /// Processor seconds of the engine and of its PostgreSQL between `begun` and `ended`.
     pub(super) used: Used,
-    /// Processor seconds of the sending thread in the same time.
+    /// Processor seconds of the sending thread between `begun` and `ended`.
     pub(super) used_by_sender: f64,
 }
 

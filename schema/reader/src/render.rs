@@ -323,7 +323,7 @@ impl Writer {
             };
             keys.push(format!("{}{direction}{nulls}", compared(&column, Operator::AtMost)));
         }
-        // Rows that are equal in these columns are ordered by their record numbers, so that a limit always gives the same rows.
+        // Rows that are equal in the columns of ORDER BY are ordered by their record numbers, so that a limit always gives the same rows.
         keys.push(quoted(NUMERO));
         Ok(format!(" ORDER BY {}", keys.join(", ")))
     }

@@ -1,4 +1,4 @@
-//! The services that an office may ask for: a closed list, and one table with the facts of each service .
+//! The services that an office may ask for: a closed list, and one table with the facts of each service.
 //!
 //! All code that depends on the service uses this table; there is no other list of services. A release offers the services whose requests
 //! it can read: [`crate::request::Request::OFFERED`]. A notice is no service, since no letter asks for it.

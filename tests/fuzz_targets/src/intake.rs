@@ -32,7 +32,7 @@ pub fn intake(bytes: &[u8]) {
     }
     let has = |octets: &[u8], part: &[u8]| memchr::memmem::find(octets, part).is_some();
     for mail in &whole.mails {
-        // A line with one dot ends a mail. It can be within a mail only if the sender sent it with two dots.
+        // A line with one dot ends a mail. Such a line can be within a mail only if the sender sent it with two dots.
         assert!(!has(&mail.mail, b"\r\n.\r\n") || has(said, b"\r\n..\r\n"), "a mail goes on behind its end");
     }
 }

@@ -180,8 +180,8 @@ fn keep_a_read_waiting(world: &mut World) {
     world.wait_until_answered();
 }
 
-/// A constraint in the database makes every attempt at a letter fail. This is not caused by the letter, so the centre tries it again and
-/// again.
+/// A constraint in the database makes every attempt at a letter fail. This is not caused by the letter, so the centre tries the letter
+/// again and again.
 fn keep_a_letter_waiting(world: &mut World) {
     world.expect(&["LettersWait"]);
     world.tolerate(&["LettersStuck"]);

@@ -29,9 +29,9 @@ const USUAL: u64 = 150;
 const DOCUMENTS_MAX: u64 = 200;
 /// Number of connections over which the requests are sent.
 const CONNECTIONS: usize = 6;
-/// The centre replies a whole number of these times after a request; equal to `TICK` in `actors/src/transport/http/replies.rs`.
+/// Probability that the test finds a difference although there is none, for all pairs of kinds together.
 const LEVEL: f64 = 0.001;
-/// Interval of the replies; must be equal to `TICK` in `actors/src/transport/http/replies.rs`.
+/// The centre replies a whole number of these times after a request. The value is that of `TICK` in `actors/src/transport/http/replies.rs`.
 const TICK: Duration = Duration::from_millis(250);
 
 /// Matricule of an agency that has an enrolment code but no key yet.

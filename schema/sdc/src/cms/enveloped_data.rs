@@ -54,7 +54,7 @@ pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCi
             rand_bytes(&mut vector)?;
             let encrypted = encrypt(Cipher::aes_256_cbc(), &*key, Some(&vector), octets)?;
             let content = encrypted_content(oid::AES256_CBC, &der::write(OCTET_STRING, &[&vector]), &encrypted);
-            // The version is 0 where the recipient's version is 0, else 2 (RFC 5652, 6.1).
+            // The envelope's version is 0 where the recipient's version is 0, and 2 in all other cases (RFC 5652, 6.1).
             let body = [&version(recipient_version.min(2)), &recipients, &content];
             Ok(content_info(oid::ENVELOPED_DATA, &body.map(Vec::as_slice)))
         }

@@ -188,7 +188,8 @@ fn a_part_has_one_form() {
     }
 }
 
-/// A program that finds the values of a column by their position would otherwise put values under the wrong column.
+/// A part is refused if a row or a record does not have one value for each column: a program that matches values to columns by position
+/// would put a value under the wrong column.
 #[test]
 fn every_row_and_record_of_a_part_has_a_value_for_each_column() {
     let rows = |columns: &str, values: &str| {
