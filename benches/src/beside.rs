@@ -70,7 +70,7 @@ pub struct Beside {
     pub steady_p99_ms: f64,
     /// Octets of answers that imports staged during the run at a steady rate. The figure shows that imports were under way in that run.
     pub steady_staged_bytes: i64,
-    /// Load average of the machine before the runs: other programs slow the runs down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The two bursts without imports: one before and one after the bursts beside imports.
     pub quiet: Vec<Figures>,

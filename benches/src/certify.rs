@@ -29,7 +29,7 @@ pub struct Certify {
     pub committed_ms_max: f64,
     /// Processor time that the engine and its PostgreSQL take for one letter, in milliseconds.
     pub processor_ms: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The figures that every subcommand measures.
     pub figures: Figures,

@@ -62,8 +62,8 @@ pub struct Figures {
     pub hostile: u64,
     /// Mails of unknown senders and of hostile agencies that were settled by the time when the last letter was settled.
     pub strangers_meanwhile: f64,
-    /// Seconds until every mail was settled, those of unknown senders included, and every receipt was sent. They count from the same start
-    /// as `seconds`.
+    /// Seconds until every mail was settled, also those of unknown senders, and every receipt was sent. They are counted from the same
+    /// moment as `seconds`.
     pub all_seconds: f64,
     /// The processor time of each step from which the limit was computed.
     #[serde(skip_serializing_if = "Option::is_none")]

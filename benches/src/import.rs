@@ -34,7 +34,7 @@ pub struct Imported {
     pub parts: i64,
     /// Mean octets of one row in the payloads of the parts.
     pub bytes_per_row: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The figures that every subcommand measures.
     pub figures: Figures,

@@ -56,7 +56,7 @@ pub struct Run {
     pub times: Times,
     /// Processor seconds of the engine and its PostgreSQL, from the delivery of the first letter until the last answer was sent.
     pub processor_seconds: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The database of the stopped engine.
     pub database: RestingDatabase,

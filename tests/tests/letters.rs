@@ -1,5 +1,5 @@
-//! The main task on real servers. Standard openssl makes letters, and Postfix delivers them to Dovecot. They become rows in PostgreSQL and
-//! receipts in the offices' mailboxes, which standard openssl decrypts and verifies.
+//! The main task of the program, on real servers. Standard openssl makes letters, and Postfix delivers them to Dovecot. They become rows in
+//! PostgreSQL and receipts in the offices' mailboxes, which standard openssl decrypts and verifies.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 

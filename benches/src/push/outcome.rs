@@ -39,7 +39,7 @@ pub struct Push {
     pub receipts_read: u64,
     /// Number of receipts that were not only read, but also opened and verified as the agency does.
     pub receipts_opened: u64,
-    /// Load average of the machine before the runs: other programs slow the runs down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The bursts before and after the run, where the user asked for them.
     pub bursts: Vec<Figures>,
@@ -67,7 +67,7 @@ impl Push {
         }
     }
 
-    /// Adds the bursts, where there are any, and compares the speed with theirs.
+    /// Adds the bursts, where there are any, and compares the speed of the run with that of the bursts.
     pub(super) fn compare(&mut self, bursts: Vec<Figures>, load_average: f64) {
         let of_bursts: f64 = bursts.iter().map(|burst| burst.letters_per_second).sum::<f64>() / bursts.len() as f64;
         self.share_of_burst = (!bursts.is_empty()).then(|| self.push.letters_per_second / of_bursts);

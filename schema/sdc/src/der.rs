@@ -156,7 +156,7 @@ fn length(bytes: &[u8]) -> Result<(usize, usize)> {
             let is_minimal = octets[0] != 0 && value > 0x7f;
             if is_minimal { Ok((value, 1 + count)) } else { Err(DerError(Expected::MinimalLength)) }
         }
-        // No document is so long, and on 32 bits the length would overflow.
+        // The length has more than four octets. No document is so long, and on a machine of 32 bits the number would overflow.
         _ => Err(DerError(Expected::ShortLength)),
     }
 }

@@ -1,5 +1,5 @@
 //! The offices of the nemesis test, the same as the demo's: they send letters, collect answers and record everything for the oracle. Some
-//! offices have no mail: a stick carries their letters to the transfer folder, and the answers back.
+//! offices have no mail: a memory stick carries their letters to the transfer folder, and the answers back.
 
 use anyhow::Result;
 use mail::extract::{MailLimits, extract};

@@ -63,7 +63,7 @@ impl Postfix {
         Postfix::start_pushing(dovecot, None)
     }
 
-    /// Does what [`Postfix::start`] does, and pushes the mail of one address.
+    /// Does what [`Postfix::start`] does, and pushes the mail of one address to other servers.
     pub fn start_pushing(dovecot: &Dovecot, push: Option<Push>) -> Result<Postfix> {
         ensure!(is_root(), "Postfix starts as root only: its processes change to users of their own");
         let folder = Folder::make("postfix")?;

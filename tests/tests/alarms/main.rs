@@ -168,8 +168,8 @@ fn hold_letters(world: &mut World) {
     world.run("DELETE FROM xm.held");
 }
 
-/// Locks a table while one office sends two pairs of requests for records. Only one letter of an office is read for at a time, so the gauge
-/// of waiting reads must rise. After the lock ends, all letters must be answered.
+/// Locks a table while one office sends two pairs of requests for records. The centre reads records for only one letter of an office at a
+/// time, so the gauge of waiting reads must rise. After the lock ends, all letters must be answered.
 fn keep_a_read_waiting(world: &mut World) {
     world.run("BEGIN; LOCK TABLE ecr.\"ActeNaissance\" IN ACCESS EXCLUSIVE MODE");
     world.read_back();
