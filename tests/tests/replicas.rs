@@ -56,7 +56,7 @@ impl World {
         serde_json::from_str(&self.replicas[0].operate(&["replica", "list", "--json"]).unwrap()).unwrap()
     }
 
-    /// Returns the numbers of mailboxes that the live replicas hold, ascending.
+    /// Returns the number of mailboxes that each live replica has the lease of, in ascending order.
     fn shares(&self) -> Vec<usize> {
         let live = self.list().into_iter().filter(|replica| replica["gone_at"].is_null());
         let held = live.map(|replica| {
@@ -80,7 +80,8 @@ impl World {
         println!("{what}: every mailbox is empty");
     }
 
-    /// Sends a letter to each mailbox, and waits until the live replicas hold these numbers of mailboxes and every mailbox is empty.
+    /// Sends a letter to each mailbox. Waits until the live replicas have the leases of these numbers of mailboxes, and every mailbox is
+    /// empty.
     fn expect(&mut self, shares: &[usize], after: &str) {
         for mailbox in mailboxes() {
             let (_, mail) = self.resident.write().unwrap();

@@ -45,7 +45,7 @@ use work::{NotRead, Place};
 /// Reads the records for letters. Cloning is cheap.
 pub struct Reader {
     place: Place,
-    /// The login that reads; `None` where the centre has no such login, and refuses the services that read.
+    /// The login that reads; `None` where the centre has no such login. The centre then refuses the services that read.
     login: Option<Database>,
     settler: Arc<Settler>,
 }

@@ -106,8 +106,8 @@ impl World {
         Ok(format!("{login}@{link},{host}/{database}"))
     }
 
-    /// Returns the path of a link to the database's socket. Once it is removed, the second program must find the database by its other
-    /// name.
+    /// Returns the path of a link to the database's socket. Once the link is removed, the second program must find the database by its
+    /// other name.
     pub fn database_link(&self) -> PathBuf {
         self.engines[1].place().join("host")
     }

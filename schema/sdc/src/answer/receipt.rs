@@ -69,7 +69,7 @@ pub struct TableReceipt {
     /// Number of records that the letter's corrections cancelled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cancelled: u32,
-    /// Number of corrections that are older than the centre's record, so they are only in its history.
+    /// Number of corrections that are older than the centre's record. They are only in the record's history.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub superseded: u32,
     /// Number of corrections that wait for the centre's approval.
