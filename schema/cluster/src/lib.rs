@@ -103,7 +103,7 @@ impl Cluster {
     /// Starts the cluster, and first makes it where the folder has none.
     ///
     /// # Errors
-    /// See [`ClusterError`]; each sentence says what to do.
+    /// See [`ClusterError`]; the text of each error says what the operator can do.
     pub async fn start(settings: ClusterSettings) -> Result<Cluster, ClusterError> {
         if let Some((name, _)) = settings.settings.iter().find(|(name, _)| is_fixed(name)) {
             return Err(ClusterError::SettingFixed(name.clone()));
