@@ -1,5 +1,5 @@
 //! Benchmarks of the cryptography for one letter with one birth record, on one core. Each runs once for every kind of key that the agency
-//! and the centre both use. Divan's items are letters.
+//! and the centre both use. The items that Divan counts are letters.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 

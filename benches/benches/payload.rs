@@ -1,4 +1,4 @@
-//! Benchmarks of reading and writing the payload of a letter, for several numbers of rows. Divan's items are rows.
+//! Benchmarks of reading and writing the payload of a letter, for several numbers of rows. The items that Divan counts are rows.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 

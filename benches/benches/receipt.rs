@@ -1,4 +1,5 @@
-//! Benchmark of one receipt: the centre writes it, signs it with its P-256 key and encrypts it for the office. Divan's items are receipts.
+//! Benchmark of one receipt: the centre writes it, signs it with its P-256 key and encrypts it for the office. The items that Divan counts
+//! are receipts.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 

@@ -1,5 +1,5 @@
 //! Benchmark of settling letters in batches, from the decision to COMMIT, on a private PostgreSQL with fsync and synchronous_commit on.
-//! Each letter of a batch comes from another agency and has one birth record. Divan's items are letters.
+//! Each letter of a batch comes from another agency and has one birth record. The items that Divan counts are letters.
 
 #![expect(clippy::expect_used, reason = "a benchmark whose sample fails ends at once")]
 

@@ -14,13 +14,13 @@ use simulation::office::{MemoryRegister, Office};
 
 use crate::mix::bureau;
 
-/// The rows of a letter with many small rows: the most that the centre allows in one letter.
+/// Number of rows of a letter with many small rows: the maximum that the centre allows in one letter.
 pub const SMALL_ROWS: usize = 20_000;
 /// The code of the election whose votes hostile letters contradict.
 pub const HELD_ELECTION: &str = "HELD";
-/// The rows of a letter that contradicts large rows in the table.
+/// Number of rows of a letter that contradicts large rows in the table.
 const LARGE_ROWS: usize = 10_000;
-/// The characters in the text of each large row in the table.
+/// Number of characters in the text of each large row in the table.
 const TEXT_CHARS: usize = 40_000;
 
 /// The mails of an agency, and the expected number of mails by outcome.
@@ -49,8 +49,8 @@ impl Harm {
         }
     }
 
-    /// Returns the SQL statement that fills a table with the rows that the agency's letters contradict, and none where the letters need no
-    /// such rows. The rows bear another installation, so that they do not count as sent by the agency's letters.
+    /// Returns the SQL statement that fills a table with the rows that the agency's letters contradict; `None` where the letters need no
+    /// such rows. The rows have another installation as their origin, so that they do not count as sent by the agency's letters.
     pub fn held(self, agency: u32) -> Option<String> {
         match self {
             Harm::ContradictsMany => Some(format!(

@@ -1,6 +1,6 @@
-//! Letters that bring records are measured while imports run: other agencies are each given all rows of a table of a million rows.
+//! Measures letters that bring records while imports run. In each import another agency is given all rows of a table with a million rows.
 //!
-//! Imports use processor time that the letters then lack. The main figure leaves that out: it compares the letters a second for each
+//! Imports use processor time that the letters then lack. The main figure allows for this: it compares the letters a second for each
 //! processor that the imports left free with the letters a second of a burst without imports.
 
 use std::time::Instant;
@@ -70,7 +70,7 @@ pub struct Beside {
     pub steady_p99_ms: f64,
     /// Octets of answers that imports staged during the run at a steady rate. The figure shows that imports were under way in that run.
     pub steady_staged_bytes: i64,
-    /// Load average of the machine before the runs: other programs slow the runs down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The two bursts without imports: one before and one after the bursts beside imports.
     pub quiet: Vec<Figures>,
@@ -104,7 +104,7 @@ impl Report for Beside {
             return Vec::new();
         }
         let mut broken = Vec::new();
-        // A ratio of 0 by 0 is NaN, and every comparison with NaN is false: NaN needs a test of its own to break the bound.
+        // A ratio of 0 by 0 is NaN, and every comparison with NaN is false. So a NaN is tested separately, and counts as a broken bound.
         if self.share_kept.is_nan() || self.share_kept < SHARE_KEPT_MIN {
             broken.push(format!("share_kept is {}: at least {SHARE_KEPT_MIN} was expected", number(self.share_kept)));
         }

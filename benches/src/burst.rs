@@ -10,10 +10,10 @@ use crate::figures::Figures;
 use crate::stock::Stock;
 use crate::yardstick::Yardstick;
 
-/// Runs a burst. With `with_limit`, measures afterwards also what the machine could do at best with the same letters.
+/// Runs a burst. With `with_limit`, also measures afterwards how fast the machine could settle the same letters at best.
 ///
 /// # Errors
-/// A program does not start or ends early; nothing moves.
+/// A program does not start or ends early, or the letters are not settled in time.
 pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<Figures> {
     Ok(run_and(stock, hardship, with_limit, async |_: &Centre| Ok(())).await?.0)
 }
@@ -21,7 +21,7 @@ pub async fn run(stock: &Stock, hardship: Hardship, with_limit: bool) -> Result<
 /// Runs a burst as [`run`] does, and calls `look` as soon as every letter is settled. Returns the figures and what `look` returned.
 ///
 /// # Errors
-/// As of [`run`]; those of `look`.
+/// Those of [`run`] and of `look`.
 pub async fn run_and<T>(
     stock: &Stock,
     hardship: Hardship,
@@ -38,8 +38,8 @@ pub async fn run_and<T>(
     let start_seconds = centre.wait_ready()?;
     let yardstick = with_limit.then(Yardstick::lay).transpose()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
-        // Where some agencies ask for records, the number of settled letters includes theirs. Their letters bring no rows, so the rows
-        // settled tell when all other letters are settled.
+        // Where some agencies ask for records, the number of settled letters includes theirs. Their letters bring no rows, so the number of
+        // rows shows when all other letters are settled.
         if hardship.with_readers {
             return engine.metric("xm_rows_total") >= stock.expected.rows as f64;
         }

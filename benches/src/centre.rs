@@ -47,7 +47,7 @@ impl Hardship {
     }
 }
 
-/// The running programs of one run. They are stopped when it is dropped.
+/// The running programs of one run. When this value is dropped, they are stopped.
 pub struct Centre {
     /// The engine.
     pub engine: Engine,
@@ -72,9 +72,9 @@ pub struct Processes {
 /// Processor seconds that an engine and its PostgreSQL have used since the engine was started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Used {
-    /// Those of the engine without its PostgreSQL.
+    /// Processor seconds of the engine without its PostgreSQL.
     pub engine: f64,
-    /// Those of PostgreSQL.
+    /// Processor seconds of PostgreSQL.
     pub postgres: f64,
 }
 
@@ -289,7 +289,7 @@ impl Centre {
     /// Waits until the query returns `number` or more.
     ///
     /// # Errors
-    /// As for [`Centre::wait`]; PostgreSQL fails.
+    /// Those of [`Centre::wait`], and errors of PostgreSQL.
     pub async fn wait_for(&mut self, what: &str, client: &Client, query: &str, number: i64) -> Result<()> {
         let begun = Instant::now();
         while client.query_one(query, &[]).await?.get::<_, i64>(0) < number {

@@ -29,7 +29,7 @@ pub struct Certify {
     pub committed_ms_max: f64,
     /// Processor time that the engine and its PostgreSQL take for one letter, in milliseconds.
     pub processor_ms: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The figures that every subcommand measures.
     pub figures: Figures,
@@ -54,7 +54,7 @@ impl Report for Certify {
 
     fn broken_bounds(&self) -> Vec<String> {
         let is_full = self.rows >= ROWS && self.figures.letters >= LETTERS as u64;
-        // A bound is kept only by a number: NaN fails this comparison, and is reported below.
+        // This comparison is false for NaN, so a NaN is reported below as a broken bound.
         if !is_full || self.answered_ms_max <= ANSWERED_MS_MAX {
             return Vec::new();
         }
@@ -66,7 +66,7 @@ impl Report for Certify {
 /// Sends each letter when the letter before it is answered.
 ///
 /// # Errors
-/// As for [`reading::one_by_one`]; an answer cannot be read.
+/// Those of [`reading::one_by_one`]; an answer cannot be read.
 pub async fn run(stock: &Stock) -> Result<Certify> {
     let rows = stock.readers().context("no agency asks for records")?.filled.rows;
     let mut run = reading::one_by_one(stock).await?;

@@ -14,7 +14,7 @@ use crate::stock::Stock;
 pub struct Comparison {
     /// Time that the letters take under the hardship, divided by their time without it. Neither includes the start of the engine.
     pub times_as_long: f64,
-    /// The same ratio for each round. The differences between rounds come from the machine's changing speed.
+    /// The value of `times_as_long` for each round. The differences between rounds come from the machine's changing speed.
     pub times_as_long_by_round: Vec<f64>,
     /// The bursts without hardship, in the order in which they ran.
     pub easy: Vec<Figures>,

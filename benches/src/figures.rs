@@ -15,8 +15,8 @@ pub struct Figures {
     /// Letters a second that the machine could settle at best, where the limit was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_letters_per_second: Option<f64>,
-    /// `letters_per_second` divided by the limit. In a run at a steady rate, the rate is given: there it tells which share of the machine's
-    /// capacity was needed.
+    /// `letters_per_second` divided by the limit. In a run at a steady rate, the user chooses the letters a second, so the share tells
+    /// which part of the machine's capacity was needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_limit: Option<f64>,
     /// Microseconds for a fixed piece of work, timed during the run: it tells how fast the processors were. The same work is timed while
@@ -31,15 +31,15 @@ pub struct Figures {
     /// from the letter's delivery into the mailbox, and a run of one letter after another from when the engine has the letter. Where
     /// letters are pushed, it is the time from a letter's first octet to the reply to it.
     pub p50_ms: f64,
-    /// The 99th percentile of the same times.
+    /// The 99th percentile of the time until a letter's commit, in milliseconds, counted as for `p50_ms`.
     pub p99_ms: f64,
     /// The largest resident memory of the engine, in megabytes.
     pub rss_mb_max: f64,
     /// Processor seconds of the engine without its PostgreSQL, from the engine's start until every letter was settled.
     pub cpu_seconds_engine: f64,
-    /// Processor seconds of the engine's PostgreSQL in the same time.
+    /// Processor seconds of the engine's PostgreSQL, from the engine's start until every letter was settled.
     pub cpu_seconds_postgres: f64,
-    /// Processor seconds of Dovecot in the same time.
+    /// Processor seconds of Dovecot, from the engine's start until every letter was settled.
     pub cpu_seconds_dovecot: f64,
     /// Mean size of a mail, in octets.
     pub bytes_per_letter: f64,
@@ -62,8 +62,8 @@ pub struct Figures {
     pub hostile: u64,
     /// Mails of unknown senders and of hostile agencies that were settled by the time when the last letter was settled.
     pub strangers_meanwhile: f64,
-    /// Seconds until every mail was settled, those of unknown senders included, and every receipt was sent. They count from the same start
-    /// as `seconds`.
+    /// Seconds until every mail was settled, also those of unknown senders, and every receipt was sent. They are counted from the same
+    /// moment as `seconds`.
     pub all_seconds: f64,
     /// The processor time of each step from which the limit was computed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ pub struct Limit {
     pub mime_us: f64,
     /// OpenSSL's time for decryption, and for verification with the agency's key.
     pub crypto_us: f64,
-    /// Time of all PostgreSQL processes for settling the same rows by the script `benches/reference/settle.sql`.
+    /// Time of all PostgreSQL processes for settling the letter's rows by the script `benches/reference/settle.sql`.
     pub postgres_us: f64,
     /// Time of a fixed piece of work while these times were measured: it tells how fast the processors were.
     pub yardstick_us: f64,

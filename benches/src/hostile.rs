@@ -100,7 +100,7 @@ impl Report for Hostile {
             ("times_behind_strangers", self.times_behind_strangers),
             ("times_behind_agencies", self.times_behind_agencies),
         ] {
-            // Every comparison with NaN is false, so NaN needs a test of its own to break the bound.
+            // Every comparison with NaN is false. So a NaN is tested separately, and counts as a broken bound.
             if times.is_nan() || times >= TIMES_BEHIND_BELOW {
                 broken.push(format!("{name} is {}: less than {TIMES_BEHIND_BELOW} was expected", number(times)));
             }

@@ -34,7 +34,7 @@ pub struct Imported {
     pub parts: i64,
     /// Mean octets of one row in the payloads of the parts.
     pub bytes_per_row: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The figures that every subcommand measures.
     pub figures: Figures,
@@ -77,7 +77,7 @@ impl Report for Imported {
 /// Sends each letter when the letter before it is answered.
 ///
 /// # Errors
-/// As for [`reading::one_by_one`]; an answer cannot be read.
+/// Those of [`reading::one_by_one`]; an answer cannot be read.
 pub async fn run(stock: &Stock) -> Result<Imported> {
     let filled = stock.readers().context("no agency asks for records")?.filled;
     let mut run = reading::one_by_one(stock).await?;

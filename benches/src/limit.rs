@@ -99,7 +99,7 @@ impl Sealed {
         Ok(Sealed { mails, keys: stock.keys()?, certificates })
     }
 
-    /// Opens all letters on this one thread, and repeats them until the other steps have ended. Returns two times in microseconds for one
+    /// Opens all letters on this one thread, again and again until the other steps have ended. Returns two times in microseconds for one
     /// letter: for taking it out of its mail, and for decrypting and verifying it.
     fn open_until(&self, others_ended: &AtomicBool) -> Result<(f64, f64)> {
         let (mut mime, mut crypto, mut opened) = (Duration::ZERO, Duration::ZERO, 0);

@@ -33,7 +33,7 @@ pub struct Listed {
     pub seconds: f64,
     /// Seconds of a dry run of the same list once it is loaded: it compares all stations and finds no change.
     pub again_seconds: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The figures that every subcommand measures. This one sends no letters: `lost` and `doubled` count stations.
     pub figures: Figures,

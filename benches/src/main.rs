@@ -1,4 +1,4 @@
-//! `load`: election night on this machine, measured.
+//! `load` measures an election night on this machine.
 
 use std::path::PathBuf;
 use std::process::ExitCode;

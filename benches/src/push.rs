@@ -86,7 +86,7 @@ pub struct Asked {
 pub struct Size {
     /// Number of letters.
     pub letters: usize,
-    /// How they are pushed.
+    /// Protocol by which they are pushed.
     pub by: By,
     /// Number of connections.
     pub connections: usize,
@@ -108,7 +108,7 @@ impl Asked {
     /// Runs the command. Returns a description of each problem.
     ///
     /// # Errors
-    /// A program does not start or ends early; nothing moves; a file cannot be written.
+    /// A program does not start or ends early; letters are not settled in time; a file cannot be written.
     pub async fn run(self) -> Result<Vec<String>> {
         let connections = self.connections.map_or(self.by.connections(), usize::from);
         let with_hint = !(self.without_hint && self.by == By::Https);
@@ -209,7 +209,7 @@ fn document_of(mail: &[u8], hint: Option<Matricule>) -> Result<Vec<u8>> {
     Ok(Document::render(document.der(), hint))
 }
 
-/// An address at which the engine is told to listen, and what that needs.
+/// A port for the engine to listen at, with the engine's configuration for it and the address for the senders.
 struct Listening {
     configuration: String,
     to: To,
@@ -231,7 +231,8 @@ impl Listening {
             }
             By::Https => {
                 let certificate = Certificate::make(folder.path())?;
-                // All letters come from one address here, as they would not in production.
+                // In this run all letters come from one IP address, unlike in production. So the limit of requests for each address is
+                // raised.
                 let configuration = format!(
                     "[https]\nlisten = \"{listen}\"\ncertificate_file = {:?}\nkey_file = {:?}\n\
                      connections_max = {connections}\nrequests_per_minute_max = 1000000\n",

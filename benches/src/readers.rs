@@ -20,11 +20,11 @@ const SEED: u64 = 22;
 /// In each letter, one of every ten papers shows a wrong name, and another one of every ten names an act that does not exist.
 const WRONG_IN: usize = 10;
 
-/// The request that the letters of these agencies make.
+/// The request in the letters of an agency that asks for records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asks {
-    /// To certify birth papers: each letter names the most acts that one letter may name, and what their papers say.
+    /// To certify birth papers: each letter names as many acts as one letter may name, and what their papers say.
     Certify,
     /// To import: to be given all records of the table.
     Import,
@@ -44,7 +44,7 @@ pub struct Readers {
 }
 
 impl Readers {
-    /// Returns a short text that is different for each choice of these agencies; it becomes a part of the name of the stock's folder.
+    /// Returns a short text that is different for each value of this type; it becomes a part of the name of the stock's folder.
     pub fn name(self) -> String {
         let Readers { agencies, letters, asks, filled } = self;
         format!("-{asks:?}-{:?}-{}-by-{agencies}-{letters}", filled.table, filled.rows).to_lowercase()

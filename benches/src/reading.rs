@@ -50,13 +50,13 @@ impl Times {
 
 /// A run that has ended. Its engine is stopped, and its database runs without the engine.
 pub struct Run {
-    /// The figures of the run before the answers are checked; [`count`] adds what that finds.
+    /// The figures of the run before the answers are checked; [`count`] adds the results of the check.
     pub figures: Figures,
     /// The times that the letters took.
     pub times: Times,
     /// Processor seconds of the engine and its PostgreSQL, from the delivery of the first letter until the last answer was sent.
     pub processor_seconds: f64,
-    /// Load average of the machine before the run: other programs slow the run down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
     /// The database of the stopped engine.
     pub database: RestingDatabase,
@@ -66,7 +66,7 @@ pub struct Run {
 /// Sends the letters of agencies that ask for records, each when the letter before it is answered.
 ///
 /// # Errors
-/// A program does not start or ends early, or nothing moves for too long.
+/// A program does not start or ends early, or the letters are not answered in time.
 pub async fn one_by_one(stock: &Stock) -> Result<Run> {
     let load_average = load_average()?;
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;

@@ -11,7 +11,7 @@ use crate::readers::{Asks, Readers};
 use crate::tables::{Filled, Table};
 use crate::{beside, certify, import, listed};
 
-/// The import letters of each agency in the runs beside imports: so many that imports last longer than the run.
+/// Number of import letters of each agency in the runs beside imports. It is so large that the imports last longer than the run.
 const IMPORTS_OF_EACH: usize = 8;
 
 /// A command.
@@ -84,7 +84,7 @@ impl Reads {
     /// Runs the command. Returns a description of each problem in its runs.
     ///
     /// # Errors
-    /// A program does not start or ends early; nothing moves for too long; a file cannot be written.
+    /// A program does not start or ends early; letters are not settled in time; a file cannot be written.
     pub async fn run(self) -> Result<Vec<String>> {
         match self {
             Reads::Certify { letters, rows, options } => {

@@ -75,7 +75,7 @@ pub fn births(agency: u32, sequence: u64, acts: usize) -> Letter {
     }
 }
 
-/// Returns the code of the agency's registry office, which its records must bear.
+/// Returns the code of the agency's registry office, which its records must contain.
 pub fn centre_code(agency: u32) -> String {
     format!("CE-{agency:06}")
 }

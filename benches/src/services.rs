@@ -31,7 +31,7 @@ pub struct Asked {
     pub request: Request,
     /// The expected outcome: `accepted`, or the code of a refusal.
     pub outcome: &'static str,
-    /// Number of mails that answer it: one receipt, and the parts of the records read for it.
+    /// Number of mails that answer the request: one receipt, and the parts of the records read for it.
     pub answers: u64,
 }
 

@@ -26,7 +26,8 @@ pub struct Outcome {
     pub max_ms: i64,
     /// Mean number of mails in all mailboxes together in the first third of the run, as the engine last saw them.
     pub waiting_first_third: f64,
-    /// The same mean in the last third of the run. A larger value than in the first third shows that the engine falls behind.
+    /// Mean number of mails in all mailboxes together in the last third of the run. A larger value than in the first third shows that the
+    /// engine falls behind.
     pub waiting_last_third: f64,
     /// Number of receipts that had been sent when the last letter was delivered.
     pub receipts_meanwhile: f64,
@@ -59,7 +60,7 @@ pub async fn run(stock: &Stock, rate: f64) -> Result<Outcome> {
 /// Runs as [`run`] does, and calls `look` as soon as the last letter is delivered. Returns the outcome and what `look` returned.
 ///
 /// # Errors
-/// As of [`run`]; those of `look`.
+/// Those of [`run`] and of `look`.
 pub async fn run_and<T>(
     stock: &Stock,
     rate: f64,
@@ -103,8 +104,8 @@ pub async fn run_and<T>(
         ..Outcome::default()
     };
     let letters = stock.letters() as f64;
-    // Some agencies may ask for records at the same time. Their letters bring no rows, so the rows settled tell when all other letters are
-    // settled.
+    // Some agencies may ask for records at the same time. Their letters bring no rows, so the number of rows shows when all other letters
+    // are settled.
     let rows = stock.expected.rows as f64;
     centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_rows_total") >= rows)?;
     let seconds = begun.elapsed().as_secs_f64();

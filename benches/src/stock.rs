@@ -41,7 +41,7 @@ pub const PRICE: i64 = 100;
 const CENTRE_CERTIFICATES: [&str; 2] = ["centre-p256.crt", "centre-rsa.crt"];
 /// Number of agencies whose keys are kept, so that a run can open the answers to their letters.
 const KEYS_KEPT: usize = 16;
-/// The name of the file with these keys.
+/// The name of the file with the keys of the first agencies.
 const KEYS_FILE: &str = "agencies.json";
 
 /// The kind of the agencies' keys. Letters are encrypted for the centre's key of the same kind.

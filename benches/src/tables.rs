@@ -24,13 +24,13 @@ pub enum Table {
     Votes,
 }
 
-/// Number of acts in a register of one year; the next constant is the number of years that an office has.
+/// Number of acts in the register of one year. An office has the registers of `YEARS` years.
 const ACTS: u64 = 200;
 const YEARS: u64 = 30;
 const FIRST_YEAR: u64 = 1990;
 /// Number of days over which the dates of birth are spread.
 const DAYS: u64 = 10_000;
-/// The mask of the bits of a mixed number.
+/// Mask that keeps the 31 bits of a mixed number.
 const BITS: u64 = (1 << 31) - 1;
 const NAMES: [&str; 16] = [
     "MBARGA", "ESSOMBA", "NGONO", "ABENA", "EKANE", "FOTSO", "KAMGA", "BELLO", "MOUSSA", "ATANGANA", "NDONGO",

@@ -99,8 +99,8 @@ fn reading(cache: &Path) -> Result<()> {
     let beside = ["beside", "--letters", "60", "--rate", "20", "--seconds", "3", "--imports", "2", "--rows", "20000"];
     let beside = load(cache, &beside)?;
     assert_summary(&beside, &["share_kept", "share_of_quiet", "steady_p99_ms"]);
-    // Runs so short may end before an import has staged a part, since reading gives way to everything else on the machine. So what the
-    // imports did may be 0; the long run judges it.
+    // Runs so short may end before an import has staged a part, since the threads that read give way to all other work on the machine. So
+    // these figures may be 0; only the long run checks their values.
     for figure in ["share_of_imports", "steady_staged_bytes"] {
         assert!(beside.json[figure].is_number(), "{figure}: {:#}", beside.json);
     }
@@ -167,7 +167,7 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
 
     reading(cache.path())?;
 
-    // The test changes what the stock expects: that one of these letters was refused, and that there is one row more. The run must then be
+    // The test changes the results that the stock expects: one letter counts as refused, and there is one row more. The run must then be
     // reported as wrong.
     let file = cache.path().join("p256-60/ready.json");
     let mut expected: Value = serde_json::from_slice(&fs::read(&file)?)?;

@@ -20,7 +20,8 @@ pub struct OwnDatabase {
 }
 
 impl OwnDatabase {
-    /// Starts a PostgreSQL in a folder of its own. Where tests run as root, PostgreSQL's own user may pass through the folder.
+    /// Starts a PostgreSQL in a folder of its own. The folder lets PostgreSQL's own user pass, because PostgreSQL runs as that user where
+    /// tests run as root.
     ///
     /// # Errors
     /// The PostgreSQL does not start.

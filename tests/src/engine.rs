@@ -33,8 +33,8 @@ pub struct Engine {
     program: PathBuf,
     /// Environment variables for `xmserver run`.
     variables: Vec<(String, String)>,
-    /// Standard input of the process. A test writes orders to it, by which the process breaks itself. Only a program built with the feature
-    /// `nemesis` reads these orders.
+    /// Standard input of the process. A test writes orders to it, for example to be killed at a given place. Only a program built with the
+    /// feature `nemesis` reads these orders.
     orders: Option<ChildStdin>,
     folder: TempDir,
 }
@@ -57,7 +57,8 @@ pub struct Posts<'a> {
 }
 
 impl Engine {
-    /// Makes a folder and configures a centre in it. Where tests run as root, PostgreSQL's own user may pass through the folder.
+    /// Makes a folder and configures a centre in it. The folder lets PostgreSQL's own user pass, because PostgreSQL runs as that user where
+    /// tests run as root.
     ///
     /// # Errors
     /// The disk is full; no port is free.
@@ -125,7 +126,7 @@ impl Engine {
         Ok(twin)
     }
 
-    /// Replaces a text in the configuration file. It takes effect at the next start.
+    /// Replaces a text in the configuration file. The change takes effect at the next start.
     ///
     /// # Errors
     /// The file does not have the text, or cannot be written.
@@ -136,7 +137,7 @@ impl Engine {
         Ok(fs::write(file, text.replace(from, to))?)
     }
 
-    /// Sets an environment variable for `xmserver run`. It takes effect at the next start.
+    /// Sets an environment variable for `xmserver run`. The variable takes effect at the next start.
     pub fn set(&mut self, variable: &str, value: &str) {
         self.variables.push((variable.to_owned(), value.to_owned()));
     }
@@ -199,7 +200,7 @@ impl Engine {
     /// # Errors
     /// The engine runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
-        // A test may itself run under `nohup`, which its processes inherit.
+        // A test may itself run under `nohup`; without this launcher, the engine would inherit that SIGHUP is ignored.
         self.start_through(&["env", "--default-signal=HUP"])
     }
 
@@ -220,7 +221,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Sends an order to the engine. If the process has just died, the order is lost, and this is no error.
+    /// Sends an order to the engine's standard input. If the process has just died, the order is lost, and this is no error.
     pub fn tell(&mut self, order: &str) {
         if let Some(orders) = &mut self.orders {
             writeln!(orders, "{order}").ok();

@@ -22,15 +22,15 @@ use crate::town::{CENTRE_ADDRESS, PASSWORD, Resident, address, found};
 /// Matricule of the office.
 pub const OFFICE: u32 = 7;
 
-/// A running centre that takes letters over HTTPS only.
+/// A running centre that takes letters over HTTPS only, or over plain HTTP where [`World::certificate`] is `None`.
 pub struct World {
-    /// Runs the connections of the test.
+    /// The runtime for the connections of the test.
     pub runtime: Runtime,
     /// The centre.
     pub engine: Engine,
-    /// Where it takes letters.
+    /// The address at which the centre takes letters.
     pub https: SocketAddr,
-    /// File with its certificate for TLS; `None` where its connections are plain.
+    /// File with the centre's certificate for TLS; `None` where its connections are plain.
     pub certificate: Option<PathBuf>,
     _port: Port,
     _folder: TempDir,
@@ -41,7 +41,7 @@ impl World {
     /// Opens a centre with TLS, and an office. `further` has more keys of the section `[https]`, and more sections.
     ///
     /// # Panics
-    /// The world cannot be had.
+    /// The centre cannot be started.
     pub fn open(further: &str) -> (World, Resident) {
         World::of(xmserver().unwrap(), true, further)
     }
@@ -49,15 +49,15 @@ impl World {
     /// Opens a centre without TLS, as behind a proxy on the same machine, and an office.
     ///
     /// # Panics
-    /// The world cannot be had.
+    /// The centre cannot be started.
     pub fn plain(further: &str) -> (World, Resident) {
         World::of(xmserver().unwrap(), false, further)
     }
 
-    /// Opens a centre without TLS that obeys orders to break itself, and an office.
+    /// Opens a centre without TLS whose program obeys orders, for example to be killed at a given place, and an office.
     ///
     /// # Panics
-    /// The world cannot be had.
+    /// The centre cannot be started.
     pub fn breakable() -> (World, Resident) {
         World::of(xmserver_nemesis().unwrap(), false, "")
     }
@@ -79,7 +79,7 @@ impl World {
             dovecot: &dovecot,
             mailboxes: &[],
             password: PASSWORD,
-            // Nobody listens there: no answer may leave by mail.
+            // Nothing listens at this address, because no answer may leave by mail.
             relay: port.address(),
             address: CENTRE_ADDRESS,
             further: &https,
@@ -121,7 +121,7 @@ impl World {
         self.runtime.block_on(connection.answer(&format!("/v1/answers/{OFFICE}/{letter}{query}"), digest)).unwrap()
     }
 
-    /// Counts the lines of the journal by their outcome.
+    /// Counts the lines of the journal that have this outcome.
     ///
     /// # Panics
     /// The journal cannot be read.
@@ -135,7 +135,7 @@ impl World {
 /// Opens the documents of a reply as the office does, and returns the digests of the letters that they answer.
 ///
 /// # Panics
-/// The reply has no documents, or one that is no answer which accepts a letter.
+/// The reply has no documents, or a document that is not the answer to an accepted letter.
 pub fn opened(resident: &mut Resident, reply: &Reply) -> Vec<Digest> {
     assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
     let mut answered = Vec::new();

@@ -65,7 +65,7 @@ const STATES: [&str; 45] = [
     "xm_vouchers",
     "xm_vouchers_open_minor_units",
 ];
-/// Gauges that only the program with the mailbox's lease shows, or only one with an intake.
+/// Gauges that not every program shows: only the program with the mailbox's lease, or only a program with an intake for pushed mail.
 const OF_SOME_PROGRAMS: [&str; 3] = ["xm_intake_connections", "xm_intake_held", "xm_mailbox_mails"];
 
 /// Returns the values of a scrape by series, written as `name{labels}`. `text` is in the text format of Prometheus.

@@ -54,7 +54,7 @@ impl Poster {
     /// Connects to a server; with TLS where `trusted` names the file with the server's certificate.
     ///
     /// # Errors
-    /// The server does not answer, or its certificate is another one.
+    /// The server does not answer, or presents another certificate.
     pub async fn connect(server: SocketAddr, trusted: Option<&Path>) -> Result<Poster> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
@@ -74,7 +74,7 @@ impl Poster {
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     ) -> Result<Poster> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // The task ends with the connection. A fault is seen by the request that it breaks.
+        // The task ends with the connection. A fault of the connection is reported by the request that it interrupts.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Poster { sender })
     }

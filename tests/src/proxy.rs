@@ -122,7 +122,7 @@ impl Shared {
         }
     }
 
-    /// Returns how many of these bytes pass before the planned break; `None` if the break is not due within these bytes.
+    /// Returns how many of these bytes pass before the planned break; `None` if the break does not come within these bytes.
     fn passing(&self, bytes: usize, is_request: bool) -> Option<usize> {
         let mut next = self.next();
         let ((Some(Break::Answer { after_bytes }), false) | (Some(Break::Request { after_bytes }), true)) =
@@ -139,7 +139,7 @@ impl Shared {
         Some(passing)
     }
 
-    /// Says whether this break around the final dot is the planned one. If so, it is no longer planned.
+    /// Says whether this break around the final dot is the planned one. If so, the break happens now, and nothing is planned any more.
     fn takes(&self, wanted: Break) -> bool {
         self.next().take_if(|next| *next == wanted).is_some()
     }

@@ -1,20 +1,20 @@
-//! A client that writes its octets as they are, so that it can break every rule of HTTP.
+//! An HTTP client that sends the octets of a test unchanged, so that the test can break every rule of HTTP.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Longest wait for the server, whatever it does.
+/// Longest wait for the server to accept a connection, to read or to write.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A plain connection.
+/// A connection without TLS.
 pub struct Raw {
     stream: TcpStream,
-    /// What was received behind the last reply.
+    /// Octets that were received after the last reply.
     rest: Vec<u8>,
 }
 
-/// A reply, as it came.
+/// A reply, as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawReply {
     /// Status code.
@@ -26,7 +26,7 @@ pub struct RawReply {
 }
 
 impl RawReply {
-    /// Returns all octets of the reply but those of its date.
+    /// Returns all octets of the reply without the field `Date`, so that replies of different moments can be compared.
     pub fn without_date(&self) -> Vec<u8> {
         let lines = self.head.split_inclusive("\r\n").filter(|line| !line.to_ascii_lowercase().starts_with("date:"));
         [lines.collect::<String>().as_bytes(), &self.body].concat()
@@ -58,10 +58,10 @@ pub fn posting_in_chunks(fields: &str, document: &[u8], size: usize) -> Vec<u8> 
 }
 
 impl Raw {
-    /// Connects.
+    /// Connects to a server.
     ///
     /// # Errors
-    /// Nobody listens.
+    /// Nothing listens at the address.
     pub fn connect(server: SocketAddr) -> Result<Raw> {
         let stream = TcpStream::connect_timeout(&server, PATIENCE)?;
         stream.set_nodelay(true)?;
@@ -73,7 +73,7 @@ impl Raw {
     /// Returns another handle of the connection, for another thread.
     ///
     /// # Errors
-    /// No file is left.
+    /// No file descriptor is left.
     pub fn another(&self) -> Result<TcpStream> {
         self.stream.try_clone()
     }
@@ -86,7 +86,7 @@ impl Raw {
         self.stream.write_all(octets)
     }
 
-    /// Tells the server that nothing more comes.
+    /// Closes the connection's direction to the server, which tells the server that nothing more comes.
     ///
     /// # Errors
     /// The connection has ended.
@@ -94,7 +94,7 @@ impl Raw {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// Reads a reply; `None` where the connection ended before one.
+    /// Reads a reply; `None` where the connection ended without a further reply.
     ///
     /// # Errors
     /// The connection ended within a reply, or nothing came for too long.
@@ -126,10 +126,10 @@ impl Raw {
         Ok(Some(RawReply { status, head, body }))
     }
 
-    /// Reads replies until the connection ends. An end by force counts as an end.
+    /// Reads replies until the connection ends. A reset of the connection counts as its end.
     ///
     /// # Errors
-    /// The connection stays open, or what comes is no HTTP.
+    /// The connection stays open, or the octets are no HTTP.
     pub fn replies(&mut self) -> Result<Vec<RawReply>> {
         let mut replies = Vec::new();
         loop {
@@ -144,7 +144,7 @@ impl Raw {
         }
     }
 
-    /// Reads whatever comes until the connection ends.
+    /// Reads octets until the connection ends.
     ///
     /// # Errors
     /// The connection stays open.

@@ -1,4 +1,4 @@
-//! A sender that pushes mail by LMTP over one connection, as a mail server does, and tells what it was answered.
+//! A sender that pushes mail by LMTP over one connection, as a mail server does, and returns the reply to each mail.
 
 use std::io::{BufRead, BufReader, Error, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,14 +9,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for a connection.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What became of an attempt to push a mail.
+/// The outcome of an attempt to push a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pushed {
     /// The reply to the whole mail, or the first negative reply before it.
     Answered(u16),
     /// The connection was refused or ended before the mail was begun.
     CutBefore,
-    /// The connection ended after the mail was begun, so its fate is unknown.
+    /// The connection ended after the mail was begun, so it is unknown whether the server accepted the mail.
     CutAfter,
 }
 
@@ -80,7 +80,7 @@ impl Sender {
     }
 }
 
-/// Puts a dot before each line that begins with one, and the end behind the mail (RFC 5321, 4.5.2).
+/// Puts a dot before each line that begins with a dot, and appends the line that ends the mail (RFC 5321, 4.5.2).
 pub fn stuffed(mail: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(mail.len() + 16);
     for line in mail.split_inclusive(|octet| *octet == b'\n') {

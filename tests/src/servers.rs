@@ -1,9 +1,8 @@
 //! Real mail servers, a balancer and a Prometheus, started for one test on free loopback ports in a new folder.
 //!
-//! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. It is removed together with its
-//! folder when it is dropped; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops
-//! wait for a condition. At a deadline they fail with an error that contains the server's log. The module does not depend on the product's
-//! crates.
+//! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. When it is dropped, it ends and its
+//! folder is removed; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops wait for a
+//! condition. At a deadline they fail with an error that contains the server's log. The module does not depend on the product's crates.
 
 mod certificate;
 mod daemon;

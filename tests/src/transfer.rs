@@ -1,4 +1,4 @@
-//! A transfer folder, and its use by a gateway, or by a person with a memory stick, that brings letters and takes answers.
+//! A transfer folder. The test uses it as a gateway does, or a person with a memory stick: it brings letters and takes answers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl Transfer {
     /// Moves the folder away, so that the centre does not find it.
     ///
     /// # Errors
-    /// The file system's own.
+    /// The file system fails.
     pub fn pull_out(&self) -> Result<()> {
         Ok(fs::rename(self.path(), self.away())?)
     }
@@ -55,7 +55,7 @@ impl Transfer {
     /// Moves the folder back, if it was moved away.
     ///
     /// # Errors
-    /// The file system's own.
+    /// The file system fails.
     pub fn put_back(&self) -> Result<()> {
         if self.away().exists() {
             fs::rename(self.away(), self.path())?;
@@ -66,7 +66,7 @@ impl Transfer {
     /// Puts a letter into the folder.
     ///
     /// # Errors
-    /// The file system's own.
+    /// The file system fails.
     pub fn send(&self, name: &str, document: &[u8]) -> Result<()> {
         let letters = self.now().join("in");
         let part = letters.join(format!("{name}.part"));
@@ -77,7 +77,7 @@ impl Transfer {
     /// Counts the letters in the folder that the centre has not settled yet.
     ///
     /// # Errors
-    /// The file system's own.
+    /// The file system fails.
     pub fn waiting(&self) -> Result<usize> {
         Ok(fs::read_dir(self.now().join("in"))?.count())
     }
@@ -85,7 +85,7 @@ impl Transfer {
     /// Removes the answers to an agency from the folder, and returns them with their names.
     ///
     /// # Errors
-    /// The file system's own.
+    /// The file system fails.
     pub fn collect(&self, matricule: &str) -> Result<Vec<(String, Vec<u8>)>> {
         let own = self.now().join("out").join(matricule);
         let mut answers = Vec::new();
@@ -107,7 +107,7 @@ impl Transfer {
     /// Says whether the folder contains a file that is neither a letter nor an answer.
     ///
     /// # Errors
-    /// The file system's own.
+    /// The file system fails.
     pub fn has_litter(&self) -> Result<bool> {
         fn any(place: &Path) -> Result<bool> {
             for entry in fs::read_dir(place)? {

@@ -1,5 +1,5 @@
-//! The path of a polling station's result, with the real program and real servers. Two people load the lists. The result is held, and two
-//! people release it. Later two people confirm a correction, and the sums include it.
+//! The path of a polling station's result, with the real program and real servers. Two people load the lists together. The result is held,
+//! and two people release it together. Later two people confirm a correction, and the sums include the correction.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -117,7 +117,8 @@ impl World {
         self.database.run(&self.runtime, statements).unwrap();
     }
 
-    /// Registers the system account that runs the test as another user. One account must play two people, because the machine has only one.
+    /// Registers the system account that runs the test as another user of the centre. One account must play two people, because the test
+    /// machine has only one account.
     fn become_user(&self, user: &str) {
         let account = &self.account;
         self.run(&format!(

@@ -1,5 +1,5 @@
-//! Letters that offices post over HTTPS, and answers that they collect: what an office sees, what a stranger sees, and what is left when a
-//! connection breaks.
+//! Tests of letters that offices post over HTTPS and of answers that they collect: what an office gets, what a stranger gets, and what
+//! remains when a connection breaks.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -16,7 +16,7 @@ use simulation::forgery;
 use simulation::records::Register;
 use uuid::Uuid;
 
-/// What a stranger is told, whatever the document.
+/// Status of the reply to a stranger, whatever document the stranger sends.
 const RECEIVED: u16 = 202;
 
 #[test]
@@ -27,15 +27,15 @@ fn an_office_posts_its_letter_and_has_its_receipt_in_the_reply() {
     assert_eq!(opened(&mut resident, &reply), [first.digest]);
     assert_eq!(reply.header("cache-control"), "no-store");
 
-    // The reply was lost: the same octets get the same receipt, and no second effect.
+    // If a reply is lost, the office sends the same octets again. It gets the same receipt, and the letter has no second effect.
     let again = world.post(&first.document);
     assert_eq!(opened(&mut resident, &again), [first.digest]);
 
-    // Nothing waits for a courier, and nothing is unanswered.
+    // The answer was given over HTTPS, so it does not wait to be sent in another way.
     let waiting = world.engine.operate(&["answer", "list", "--json"]).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Value>>(&waiting).unwrap(), Vec::<Value>::new(), "{waiting}");
 
-    // By its name, for whoever knows the digest.
+    // The answer can also be fetched by the letter's id, but only with the letter's digest.
     let named = world.answer(first.letter_id, "", &first.digest.to_string());
     assert_eq!(opened(&mut resident, &named), [first.digest]);
     let exact = world.answer(first.letter_id, "?attempt=1&part=0", &first.digest.to_string());
@@ -53,7 +53,7 @@ fn an_office_posts_its_letter_and_has_its_receipt_in_the_reply() {
         assert_eq!((reply.status, &reply.body), (404, &refused[0].body));
     }
 
-    // Several letters over one connection.
+    // Several letters over one connection are all answered.
     let mut connection = world.connect();
     for _ in 0..5 {
         let (letter, _) = resident.write().unwrap();
@@ -68,7 +68,8 @@ fn an_office_posts_its_letter_and_has_its_receipt_in_the_reply() {
     world.engine.stop().unwrap();
 }
 
-/// An answer waits for its office, which collects it with its next letter. The reply is lost: sent again, the letter brings both once more.
+/// An answer waits for its office, which gets it with the reply to its next letter. This reply is lost. When the office sends the letter
+/// again, the reply has both answers once more.
 #[test]
 fn what_waits_for_an_installation_comes_with_the_answer_to_its_next_letter() {
     let (mut world, mut resident) = World::open("");
@@ -87,7 +88,7 @@ fn what_waits_for_an_installation_comes_with_the_answer_to_its_next_letter() {
         Ok(journal.matches("\"accepted\"").count() == 2)
     };
     world.engine.wait_until("the letter is settled", settled).unwrap();
-    // Whether the reply has come or not, the office has not read it.
+    // The test does not know whether the reply has arrived, but the office has not read it.
     sending.abort();
     assert_eq!(opened(&mut resident, &world.post(&next.document)), [next.digest, first.digest]);
     assert_eq!(opened(&mut resident, &world.post(&next.document)), [next.digest, first.digest]);
@@ -116,7 +117,7 @@ fn a_stranger_gets_one_reply_whatever_it_sends() {
         let names = |reply: &Reply| reply.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(names(reply), names(&replies[0]));
     }
-    // An office that is known is served meanwhile.
+    // A known office is still served.
     assert_eq!(opened(&mut resident, &world.post(&good.document)), [good.digest]);
     world.engine.stop().unwrap();
 }
@@ -139,7 +140,7 @@ fn limits_are_told_and_bound() {
     world.engine.stop().unwrap();
 }
 
-/// A program that stops says so before it does, and asks its senders to send their letters again.
+/// A program that is told to stop announces it before it stops, so that senders use another replica. Until then it still takes letters.
 #[test]
 fn a_stop_is_announced_and_senders_are_asked_to_send_again() {
     let (mut world, mut resident) = World::open("");
@@ -152,14 +153,14 @@ fn a_stop_is_announced_and_senders_are_asked_to_send_again() {
         .engine
         .wait_until("it says that it leaves", |engine| Ok(engine.get("/accept/http").starts_with("HTTP/1.1 404")))
         .unwrap();
-    // It still takes what comes.
+    // The program still takes letters.
     let (letter, _) = resident.write().unwrap();
     let reply = world.runtime.block_on(connection.post(&letter.document)).unwrap();
     assert_eq!(opened(&mut resident, &reply), [letter.digest]);
     world.engine.stop().unwrap();
 }
 
-/// The description of the requests, and the replies that it has for each path and method.
+/// The OpenAPI description of the requests, and its replies for each path and method.
 struct Description(Value);
 
 impl Description {
@@ -168,7 +169,7 @@ impl Description {
         Description(serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
     }
 
-    /// Follows a reference within the description.
+    /// Follows a `$ref` within the description.
     fn resolved<'d>(&'d self, value: &'d Value) -> &'d Value {
         match value["$ref"].as_str() {
             Some(place) => self.0.pointer(place.strip_prefix('#').unwrap()).unwrap(),
@@ -176,7 +177,7 @@ impl Description {
         }
     }
 
-    /// Checks a reply against the description of its path and method.
+    /// Checks a reply against the description of the reply's path, method and status.
     fn check(&self, path: &str, method: &str, reply: &Reply) {
         let whole = &self.0["paths"][path][method]["responses"][reply.status.to_string()];
         assert!(!whole.is_null(), "{method} {path}: {} is not described", reply.status);
@@ -212,7 +213,8 @@ impl Description {
     }
 }
 
-/// Stops all processes of the centre's private PostgreSQL, as those of a frozen machine are; they go on when the value is dropped.
+/// Stopped processes: all processes of the centre's private PostgreSQL, as on a frozen machine. When this value is dropped, the processes
+/// continue.
 struct Frozen(Vec<Pid>);
 
 impl Frozen {
@@ -230,13 +232,14 @@ impl Frozen {
 impl Drop for Frozen {
     fn drop(&mut self) {
         for pid in &self.0 {
-            // A process that has ended needs nothing.
+            // The process may have ended, and then nothing is to be continued.
             kill(*pid, Signal::SIGCONT).ok();
         }
     }
 }
 
-/// Every reply that the description names was seen, but for 408, which takes a minute of silence, and is as described.
+/// Compares the description with the server: each reply of the server is as described, and each described reply occurs. Only 408 is left
+/// out, because it takes a minute of silence.
 #[test]
 fn the_description_says_what_the_server_does() {
     const LETTERS: &str = "/v1/letters";

@@ -1,6 +1,6 @@
-//! Letters that are pushed by LMTP, and posted over HTTP, through a real HAProxy to several replicas. Replicas are stopped, killed and
-//! frozen, and the database goes away: every mail whose sender was told that it is settled is settled once, and senders see no more of it
-//! than was promised. A real Postfix pushes by LMTP with TLS, and by SMTP before it queues.
+//! Letters are pushed by LMTP, and posted over HTTP, through a real HAProxy to several replicas. Replicas are stopped, killed and frozen,
+//! and the database goes away. Every letter whose sender was told that it is settled is settled exactly once, and senders see only the
+//! faults that are promised. A real Postfix pushes mail by LMTP with TLS, and by SMTP before it queues the mail.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -28,15 +28,14 @@ use tokio::runtime::Runtime;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const OFFICE: u32 = 1;
-/// Senders that push at the same time, each over a connection of its own.
+/// Number of senders that push or post at the same time, each over a connection of its own.
 const SENDERS: usize = 8;
 /// Pause of a sender after each mail.
 const SENDER_PAUSE: Duration = Duration::from_millis(100);
-/// Longest pause after a replica is frozen. All letters of the test are one office's, so the frozen replica may keep its account locked
-/// until PostgreSQL ends the transaction after 10 s. On a loaded machine the rest takes longer than on an idle one, but not nearly so
-/// long.
+/// Longest pause between settled letters after a replica is frozen. All letters of the test are from one office, so the frozen replica may
+/// keep the office's account locked until PostgreSQL ends the transaction after 10 s. The rest is for a loaded machine.
 const FROZEN_MAX: Duration = Duration::from_secs(50);
-/// Letters that are made before the test begins. Each sender takes the next one.
+/// Number of letters that are made before the test begins. Each sender takes the next letter of the list.
 const LETTERS: usize = 6000;
 
 /// An attempt to push a letter.
@@ -47,7 +46,7 @@ struct Attempt {
     pushed: Pushed,
 }
 
-/// A letter that no sender was told is settled.
+/// A letter of which no sender was told yet that it is settled.
 #[derive(Clone)]
 struct Waiting {
     number: usize,
@@ -55,7 +54,7 @@ struct Waiting {
     mail: Vec<u8>,
 }
 
-/// What all senders share.
+/// Data that all senders share.
 #[derive(Default)]
 struct Traffic {
     letters: Mutex<VecDeque<Waiting>>,
@@ -70,7 +69,7 @@ impl Traffic {
         self.send(|waiting| sender.push(&waiting.mail));
     }
 
-    /// Does what [`Traffic::push`] does, over HTTP. The replies are told as those of LMTP that mean the same.
+    /// Does what [`Traffic::push`] does, over HTTP. A reply is noted as the LMTP reply with the same meaning.
     fn post(&self, to: SocketAddr) {
         let runtime = Runtime::new().unwrap();
         let mut poster = None;
@@ -133,7 +132,7 @@ impl World {
         let runtime = Runtime::new().unwrap();
         let database = OwnDatabase::start(&runtime).unwrap();
         let ports: Vec<Port> = (0..6).map(|_| Port::hold().unwrap()).collect();
-        // Of each replica, the address for LMTP and the one for HTTPS.
+        // For each replica, its address for LMTP and its address for HTTPS.
         let listens: Vec<[SocketAddr; 2]> =
             ports.chunks(2).map(|pair| [pair[0].address(), pair[1].address()]).collect();
         let further = format!(
@@ -202,7 +201,7 @@ impl World {
         self.traffic.attempts_since(since)
     }
 
-    /// Checks what the senders saw since a moment. Prints the longest pause between two settled letters, and returns it.
+    /// Checks the replies that the senders got since a moment. Prints the longest pause between two settled letters, and returns it.
     fn judge(&self, since: Instant, what: &str, may_see: &dyn Fn(Pushed) -> bool, cut_max: usize) -> Duration {
         let attempts = self.settled_since(since, 50, what);
         let odd: Vec<_> = attempts.iter().filter(|attempt| !may_see(attempt.pushed)).collect();
@@ -216,7 +215,7 @@ impl World {
         pause
     }
 
-    /// Ends the traffic, and compares what the senders were told with the journal.
+    /// Ends the traffic, and compares the replies of all letters with the centre's journal.
     fn reckon(mut self) {
         self.traffic.is_over.store(true, Ordering::SeqCst);
         self.senders.drain(..).for_each(|sender| sender.join().unwrap());
@@ -273,7 +272,7 @@ fn pushed_letters_are_settled_once_whatever_becomes_of_replicas_and_database() {
     assert!(pause < FROZEN_MAX, "the office's account was kept locked for {pause:?}");
     world.replicas[2].signal(Signal::SIGCONT).unwrap();
 
-    // Longer than the deep health check bears.
+    // The database is away for longer than the deep health check of HAProxy tolerates.
     let began = Instant::now();
     world.runtime.block_on(world.database.cluster.stop());
     pass_time(Duration::from_secs(13));
@@ -284,8 +283,8 @@ fn pushed_letters_are_settled_once_whatever_becomes_of_replicas_and_database() {
     world.reckon();
 }
 
-/// A real Postfix pushes one letter from its queue by LMTP over STARTTLS, and another before it has queued it: its own 250 is then the
-/// centre's COMMIT.
+/// A real Postfix pushes one letter from its queue by LMTP over STARTTLS. It pushes another letter before it queues the letter, so that
+/// Postfix's own reply 250 means that the centre has committed the letter.
 #[test]
 fn a_postfix_pushes_from_its_queue_and_before_it() {
     let runtime = Runtime::new().unwrap();

@@ -1,5 +1,5 @@
-//! The main task on real servers. Standard openssl makes letters, and Postfix delivers them to Dovecot. They become rows in PostgreSQL and
-//! receipts in the offices' mailboxes, which standard openssl decrypts and verifies.
+//! The main task of the program, on real servers. Standard openssl makes letters, and Postfix delivers them to Dovecot. They become rows in
+//! PostgreSQL and receipts in the offices' mailboxes, which standard openssl decrypts and verifies.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -349,7 +349,7 @@ fn program(office: &Office) -> simulation::office::Office {
     simulation::office::Office::new(sender, &address(office.number), identity, Arc::new(centre), register)
 }
 
-/// Checks that a notice is about the office's certificate, and that its end is within twenty days.
+/// Checks that a notice is about the office's certificate, and that the certificate ends within twenty days.
 fn assert_ends(notice: &Notice, office: &Office) {
     let pem = fs::read(office.folder.join("office.crt")).unwrap();
     let own = RegisteredCertificate::from_pem(&pem).unwrap();
@@ -358,7 +358,7 @@ fn assert_ends(notice: &Notice, office: &Office) {
     assert_eq!((*ends, *days), (own.validity().1, 20));
 }
 
-/// An office that sends by mail gets the notice by mail. An office that sends by the transfer folder gets the notice there.
+/// An office that sends by mail gets the notice by mail. An office that sends by the transfer folder gets the notice in the folder.
 #[test]
 fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
     let transfer = Transfer::make().unwrap();
@@ -412,7 +412,8 @@ fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
     let Received::Noticed(noticed) = program.receive(&files[1].1).unwrap() else { panic!("an answer") };
     assert!(noticed.is_news);
     assert_ends(&noticed.notice, &by_folder);
-    // The exporter notes that an answer is sent once the relay, or the folder, has taken it: a moment after it can be seen there.
+    // The exporter notes that an answer is sent once the relay or the folder has taken it, which is a moment after the answer can be seen
+    // there.
     engine
         .wait_until("no answer waits", |engine| Ok(engine.operate(&["answer", "list"])? == "no answer waits\n"))
         .unwrap();

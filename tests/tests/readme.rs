@@ -1,8 +1,8 @@
-//! A newcomer copies the commands of README.md, then those of FORMAT.md's worked example, and reads what the centre answers: both receipts,
-//! papers certified, and records read back.
+//! Runs the commands of README.md and then those of FORMAT.md's worked example, as a newcomer would copy them, and checks what the centre
+//! answers: both receipts, certified papers, and records that were read back.
 //!
-//! The blocks are run as they stand, in one shell, with nothing replaced but what belongs to the machine: the data folder
-//! and the two ports of the trial's mail server.
+//! All blocks run in one shell, unchanged. Only the data folder and the two ports of the trial's mail server are replaced, because they
+//! belong to the machine.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -78,14 +78,14 @@ impl Newcomer {
         fs::read(self.home.path().join(file)).unwrap()
     }
 
-    /// Reads a receipt that a newcomer has in the end, and checks that it is about the letter beside it.
+    /// Reads a receipt from the file that the commands have written, and checks that it is the receipt for the letter in the file `letter`.
     fn receipt(&self, receipt: &str, letter: &str) -> Receipt {
         let answer = read_answer(&self.read(receipt), &PayloadLimits::default()).unwrap();
         assert_eq!(answer.receipt.digest, Digest::of(&self.read(letter)).to_string());
         answer.receipt
     }
 
-    /// Reads what was read for a letter: its only part.
+    /// Reads the only part of the answer to a letter that asked for records.
     fn part(&self, part: &str, letter: &str) -> PartContent {
         let Part { head, content } = read_part(&self.read(part), &PayloadLimits::default()).unwrap();
         assert_eq!(head.answers.digest, Digest::of(&self.read(letter)).to_string());
@@ -118,7 +118,8 @@ fn a_newcomer_reads_the_receipt_of_a_first_letter_by_copying_commands() {
     papers_are_certified_and_records_read_back(&newcomer, &said);
 }
 
-/// What the commands have shown is what FORMAT.md says beside them, and what was read is what the newcomer had sent before.
+/// Checks that the commands have printed what FORMAT.md shows beside them, and that the certified papers and the records are those that the
+/// newcomer had sent.
 fn papers_are_certified_and_records_read_back(newcomer: &Newcomer, said: &str) {
     let shown: Vec<String> = commands("FORMAT.md", "Worked example")
         .concat()

@@ -19,7 +19,7 @@ use tokio::runtime::Runtime;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 const OFFICE: u32 = 1;
-/// Exit code of a program whose identity another program has.
+/// Exit code of a program that ends because another running program has the same identity.
 const TWIN: i32 = 78;
 
 /// Mailboxes of the centre.
@@ -56,7 +56,7 @@ impl World {
         serde_json::from_str(&self.replicas[0].operate(&["replica", "list", "--json"]).unwrap()).unwrap()
     }
 
-    /// Returns the numbers of mailboxes that the live replicas hold, ascending.
+    /// Returns the number of mailboxes that each live replica has the lease of, in ascending order.
     fn shares(&self) -> Vec<usize> {
         let live = self.list().into_iter().filter(|replica| replica["gone_at"].is_null());
         let held = live.map(|replica| {
@@ -80,7 +80,8 @@ impl World {
         println!("{what}: every mailbox is empty");
     }
 
-    /// Sends a letter to each mailbox, and waits until the live replicas hold these numbers of mailboxes and every mailbox is empty.
+    /// Sends a letter to each mailbox. Waits until the live replicas have the leases of these numbers of mailboxes, and every mailbox is
+    /// empty.
     fn expect(&mut self, shares: &[usize], after: &str) {
         for mailbox in mailboxes() {
             let (_, mail) = self.resident.write().unwrap();
@@ -156,8 +157,8 @@ fn a_program_with_the_identity_of_another_is_refused_and_that_one_runs_on() {
     assert_eq!(world.accepted(), world.resident.letters.len());
 }
 
-/// A program of the version before works beside this one during an upgrade. `tests/beside_former.sh` builds one and names it in XM_FORMER;
-/// without it nothing is tested here.
+/// During an upgrade, a program of the former version must work beside this one. `tests/beside_former.sh` builds the former version and
+/// puts its path into XM_FORMER. Without this variable the test does nothing.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the script that runs this test names the former program")]
 fn a_program_of_the_former_version_works_beside_this_one() {
@@ -180,7 +181,8 @@ fn a_program_of_the_former_version_works_beside_this_one() {
     world.replicas[0].kill().unwrap();
     world.pass("this one alone, after the former one's death");
 
-    // A former program that does not know expansions yet may refuse the database. Otherwise it goes on.
+    // A former program that does not know expansions (migrations that begin with `-- expand`) may refuse the changed database. A later one
+    // must start.
     world.replicas[0].start().unwrap();
     let mut ended = None;
     let waited = wait_within(PATIENCE, "the former program is ready again, or refuses", || {

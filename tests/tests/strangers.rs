@@ -29,7 +29,7 @@ fn strangers_get_no_answer_and_fill_no_disk() {
     let Site { dovecot, postfix: _postfix, mut engine } = Site::found(&addresses, &limit).unwrap();
     let mut resident = Resident::settle(&engine, OFFICE).unwrap();
 
-    // Letters in the name of the office, signed with a key that is not registered.
+    // Forged letters: they name the office as their sender, but are signed with a key that is not registered.
     let forger = Identity::generate("office 7", Algorithm::P256).unwrap();
     let letters = usize::try_from(asked_for("XM_STRANGERS", 3000)).unwrap();
     let mut forged = 0;

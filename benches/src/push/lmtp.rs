@@ -22,10 +22,10 @@ pub(super) struct Lmtp {
 }
 
 impl Lmtp {
-    /// Connects, and says hello.
+    /// Connects, and introduces itself with LHLO.
     ///
     /// # Errors
-    /// The server does not answer as it should.
+    /// The server does not answer, or its replies are not those of LMTP.
     pub(super) async fn connect(server: SocketAddr) -> Result<Lmtp> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
@@ -38,8 +38,9 @@ impl Lmtp {
         Ok(lmtp)
     }
 
-    /// Sends a mail, which has its dots doubled and its end behind it. The commands before it go together, as mail servers send them where
-    /// PIPELINING is offered. Returns the code of the reply, and whether the connection is good for another mail.
+    /// Sends a mail. In `mail`, leading dots are doubled already, and the line that ends the mail is appended. The commands before the mail
+    /// are sent together, as mail servers send them where PIPELINING is offered. Returns the code of the reply, and whether the connection
+    /// is good for another mail.
     ///
     /// # Errors
     /// The connection ended.
@@ -48,7 +49,7 @@ impl Lmtp {
         for asks_for_mail in [false, false, true] {
             let code = self.reply().await?;
             if code >= 400 || (asks_for_mail && code != GO_ON) {
-                // The replies to the other commands are not read, so nothing more can be said over this connection.
+                // The replies to the other commands are not read, so the connection cannot be used for another mail.
                 return Ok((code, false));
             }
         }
@@ -57,7 +58,7 @@ impl Lmtp {
         Ok((code, code != LEAVING))
     }
 
-    /// Reads the code of a reply to its last line.
+    /// Reads a reply of one or more lines, and returns its code.
     async fn reply(&mut self) -> Result<u16> {
         loop {
             self.line.clear();

@@ -13,7 +13,8 @@ use crate::figures::{Figures, Report, number};
 const LMTP_SHARE_MIN: f64 = 0.8;
 /// The lower bound of the letters a second by HTTPS.
 const HTTPS_PER_SECOND_MIN: f64 = 1500.0;
-/// The time from a letter's first octet to its receipt by HTTPS that 99 of a hundred letters must not reach, in milliseconds.
+/// The bound of the 99th percentile of the time from a letter's first octet to its receipt by HTTPS, in milliseconds. The percentile must
+/// be smaller.
 const HTTPS_P99_MS: f64 = 1000.0;
 
 /// The results of all runs of the subcommand.
@@ -21,33 +22,33 @@ const HTTPS_P99_MS: f64 = 1000.0;
 pub struct Push {
     /// The number of letters, and how they were pushed.
     pub size: Size,
-    /// Letters a second, divided by the mean of the two bursts, where these were asked for.
+    /// Letters a second, divided by the mean of the letters a second in the two bursts, where the user asked for bursts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_burst: Option<f64>,
     /// The longest time from a letter's first octet to the reply to it, in milliseconds.
     pub max_ms: f64,
     /// Processor time of the engine without its PostgreSQL for a letter, from the first octet to the last reply, in microseconds.
     pub engine_us: f64,
-    /// Processor time of PostgreSQL for a letter in the same time.
+    /// Processor time of PostgreSQL for a letter, from the first octet of the first letter to the last reply, in microseconds.
     pub postgres_us: f64,
-    /// Processor time of the sender for a letter in the same time.
+    /// Processor time of the sender for a letter, from the first octet of the first letter to the last reply, in microseconds.
     pub sender_us: f64,
     /// Number of replies by their code; 0 stands for a connection that ended before the reply came.
     pub replies: BTreeMap<u16, u64>,
     /// Number of receipts that came in replies by HTTPS, each read as one document.
     pub receipts_read: u64,
-    /// Number of these receipts that were also opened and verified as the agency does.
+    /// Number of receipts that were not only read, but also opened and verified as the agency does.
     pub receipts_opened: u64,
-    /// Load average of the machine before the runs: other programs slow the runs down.
+    /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
-    /// The bursts before and after, where they were asked for.
+    /// The bursts before and after the run, where the user asked for them.
     pub bursts: Vec<Figures>,
     /// The run in which letters are pushed.
     pub push: Figures,
 }
 
 impl Push {
-    /// Begins with what the sender has seen.
+    /// Makes the results from what the sender measured. `compare` adds the bursts.
     pub(super) fn new(size: Size, sent: &Sent) -> Push {
         let of_a_letter = |seconds: f64| seconds * 1e6 / size.letters as f64;
         Push {
@@ -66,7 +67,7 @@ impl Push {
         }
     }
 
-    /// Adds the bursts, where there are any, and compares the speed with theirs.
+    /// Adds the bursts, where there are any, and compares the speed of the run with that of the bursts.
     pub(super) fn compare(&mut self, bursts: Vec<Figures>, load_average: f64) {
         let of_bursts: f64 = bursts.iter().map(|burst| burst.letters_per_second).sum::<f64>() / bursts.len() as f64;
         self.share_of_burst = (!bursts.is_empty()).then(|| self.push.letters_per_second / of_bursts);
@@ -88,7 +89,7 @@ impl Push {
 
     /// Describes the bounds of the project that the run broke.
     fn broken_speeds(&self) -> Vec<String> {
-        // Every comparison with NaN is false, so each one here is such that NaN breaks the bound.
+        // Every comparison with NaN is false. The comparisons here are such that a NaN breaks the bound.
         let is_least = |found: f64, least: f64| found >= least;
         let mut broken = Vec::new();
         match (self.size.by, self.share_of_burst) {

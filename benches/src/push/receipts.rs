@@ -13,8 +13,8 @@ use sdc::payload::PayloadLimits;
 
 use crate::stock::{Stock, container_of};
 
-/// Reads every body as one document, and opens those that answer letters of the agencies whose keys the stock has kept. `answers` has the
-/// position of each letter with the body of the reply to it. Returns how many were read and how many opened.
+/// Reads every body as one document, and opens the answers to those agencies whose keys the stock has kept. `answers` has the position of
+/// each letter with the body of the reply to it. Returns the number of documents read and the number of answers opened.
 ///
 /// # Errors
 /// A body is no document; a receipt cannot be opened by its agency, does not accept its letter, or is for another letter.

@@ -19,7 +19,7 @@ use crate::processes::thread_time;
 /// The code that stands for a connection that ended before the reply came.
 pub(super) const CUT: u16 = 0;
 
-/// Where letters are sent.
+/// The address to which letters are sent, by protocol.
 #[derive(Clone, Debug)]
 pub(super) enum To {
     /// To an address for LMTP.
@@ -28,14 +28,14 @@ pub(super) enum To {
     Https(SocketAddr, PathBuf),
 }
 
-/// What became of the letters.
+/// The results of sending the letters.
 #[derive(Debug)]
 pub(super) struct Sent {
-    /// When the first letter was begun. All connections were open by then.
+    /// Moment at which the first letter was begun. All connections were open by then.
     pub(super) begun: Instant,
-    /// When the last reply had come.
+    /// Moment at which the last reply had arrived.
     pub(super) ended: Instant,
-    /// Number of replies by their code; [`CUT`] where none came.
+    /// Number of replies by their code; [`CUT`] counts letters whose connection ended before the reply.
     pub(super) replies: BTreeMap<u16, u64>,
     /// Time from the first octet of each letter to the reply to it, sorted.
     pub(super) waits: Vec<Duration>,
@@ -43,7 +43,7 @@ pub(super) struct Sent {
     pub(super) answers: Vec<(usize, Vec<u8>)>,
     /// Processor seconds of the engine and of its PostgreSQL between `begun` and `ended`.
     pub(super) used: Used,
-    /// Processor seconds of the sending thread in the same time.
+    /// Processor seconds of the sending thread between `begun` and `ended`.
     pub(super) used_by_sender: f64,
 }
 
@@ -75,7 +75,7 @@ enum Line {
     Https(Poster),
 }
 
-/// What one connection has seen.
+/// The replies that one connection got.
 #[derive(Default)]
 struct Seen {
     replies: Vec<(u16, Duration)>,
@@ -84,8 +84,8 @@ struct Seen {
 
 /// Opens all connections, and then sends the letters, one at a time over each. `used` returns the processor time of the engine.
 ///
-/// A letter is sent once, whatever the reply to it. A connection that ends is not opened again, so where all have ended, the rest of the
-/// letters stays unsent.
+/// A letter is sent once, whatever the reply to it. A connection that ends is not opened again. If all connections end, the rest of the
+/// letters is not sent.
 ///
 /// # Errors
 /// A connection cannot be opened; the processor time cannot be read.

@@ -5,8 +5,8 @@
 //! cluster on the machine can start programs as `postgres`, who may enter the folder, and the rule `trust` would admit that user. So the
 //! map lists root and the user of this process. It lists the owner of the data only where that user runs no other program.
 //!
-//! Rules and map are written again before every start, so a cluster that an older program made with `trust` becomes closed at its next
-//! start.
+//! Rules and map are written again before every start, so a cluster that an older version of the program made with the rule `trust` is
+//! restricted at its next start.
 
 use std::collections::BTreeSet;
 use std::fs::File;

@@ -18,8 +18,8 @@ pub struct Binaries {
 }
 
 impl Binaries {
-    /// Looks for programs in the configured folder, or else along `PATH` and where Debian and Red Hat install them. Returns the newest
-    /// version.
+    /// Looks for programs in the configured folder. If no folder is configured, looks along `PATH` and where Debian and Red Hat install
+    /// them. Returns the newest version.
     ///
     /// Only the major version that made a data folder can open it, so an existing data folder decides the version.
     ///

@@ -1,4 +1,4 @@
-//! Errors of a private cluster; each sentence says what to do.
+//! Errors of a private cluster. The text of each error says what the operator can do.
 
 use std::path::{Path, PathBuf};
 

@@ -43,7 +43,7 @@ const OWNER: &str = "xmserver";
 pub const READER: &str = "xm_reader";
 const START_SECONDS_MAX: u64 = 300;
 const STOP_SECONDS_MAX: u64 = 30;
-/// Most bytes of a socket's path: the kernel's address has room for 108 bytes with the final NUL (`sockaddr_un`).
+/// Maximum number of bytes of a socket's path: the kernel's address has room for 108 bytes with the final NUL (`sockaddr_un`).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const POLL: Duration = Duration::from_millis(20);
 
@@ -88,14 +88,14 @@ pub struct ClusterSettings {
     pub settings: Vec<(String, String)>,
 }
 
-/// A private PostgreSQL. When this is dropped, PostgreSQL shuts down in the background; `stop` waits until it has ended.
+/// A private PostgreSQL. When this value is dropped, PostgreSQL shuts down in the background; `stop` waits until it has ended.
 pub struct Cluster {
     folder: PathBuf,
     binaries: Binaries,
     user: Option<ServiceUser>,
     settings: Vec<(String, String)>,
     postmaster: Option<Postmaster>,
-    // This process has the lock as long as it may start a postmaster. The kernel frees the lock however the process ends.
+    // This process keeps the lock as long as it may start a postmaster. The kernel frees the lock however the process ends.
     _lock: File,
 }
 
@@ -103,7 +103,7 @@ impl Cluster {
     /// Starts the cluster, and first makes it where the folder has none.
     ///
     /// # Errors
-    /// See [`ClusterError`]; each sentence says what to do.
+    /// See [`ClusterError`]; the text of each error says what the operator can do.
     pub async fn start(settings: ClusterSettings) -> Result<Cluster, ClusterError> {
         if let Some((name, _)) = settings.settings.iter().find(|(name, _)| is_fixed(name)) {
             return Err(ClusterError::SettingFixed(name.clone()));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 const MIB: u64 = 1 << 20;
-/// Most memory for buffers, in MiB: room for the tables and indexes of an election night. With a quarter of this size, PostgreSQL took a
+/// Maximum memory for buffers, in MiB: room for the tables and indexes of an election night. With a quarter of this size, PostgreSQL took a
 /// quarter more time during a burst of letters.
 const BUFFERS_MIB_MAX: u64 = 1024;
 /// Least memory for buffers, in MiB: PostgreSQL's own default.

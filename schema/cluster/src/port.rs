@@ -1,9 +1,9 @@
 //! Free ports of 127.0.0.1 that stay reserved for a server.
 //!
-//! If a program finds a free port, closes it and gives the number to a server, another program may take the port in between: every
-//! outgoing connection takes one. So a [`Port`] stays bound, without listening, as long as the server is used. Linux lets a server with
-//! SO_REUSEADDR listen on the same port; PostgreSQL, Dovecot, Postfix, HAProxy and every listener of Rust's libraries set this option.
-//! Linux never gives the port to a program that requests a free one. It refuses connections while the server is down.
+//! If a program finds a free port, closes it and gives the number to a server, another program may take the port in between: every outgoing
+//! connection takes one. So a [`Port`] stays bound, without listening, as long as the server is used. Linux lets a server with SO_REUSEADDR
+//! listen on the same port; PostgreSQL, Dovecot, Postfix, HAProxy and every listener of Rust's libraries set this option. Linux never gives
+//! the port to a program that requests a free one. While the server is down, Linux refuses connections to the port.
 
 use std::fmt;
 use std::io;

@@ -102,8 +102,8 @@ fn keep(
     }
 }
 
-/// Makes a command that runs as the service user, without this process's environment. The terminal's Ctrl-C does not reach it, because a
-/// program that is still draining needs its database.
+/// Makes a command that runs as the service user, without this process's environment. The terminal's Ctrl-C does not end the command's
+/// process, because a program that is still draining needs its database.
 pub fn unprivileged(program: &Path, user: Option<&ServiceUser>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").process_group(0).stdin(Stdio::null());

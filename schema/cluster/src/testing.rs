@@ -54,8 +54,8 @@ pub fn log(cluster: &Cluster) -> String {
     std::fs::read_to_string(cluster.log_path()).expect("the test cluster has a log")
 }
 
-/// Starts a stopped cluster again as a PostgreSQL that listens on the network, as an operator's own PostgreSQL does. With a certificate it
-/// uses TLS, else only plain text. Certificate and key are in [`data_folder`].
+/// Starts a stopped cluster again as a PostgreSQL that listens on the network, as an operator's own PostgreSQL does. With a certificate
+/// this PostgreSQL uses TLS, without one only plain text. Certificate and key are in [`data_folder`].
 pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: Option<(&Path, &Path)>) {
     let data = data_folder(cluster);
     let rules = data.join("hosts");

@@ -129,7 +129,7 @@ async fn a_postmaster_left_by_a_killed_parent_is_shut_down_and_its_folder_taken_
     let mut cluster = testing::own().await;
     let folder = cluster.folder.clone();
     let pid = cluster.pid().unwrap();
-    // Dropping the cluster frees the lock but leaves the postmaster running, as the death of a killed process does.
+    // Dropping the cluster frees the lock but leaves the postmaster running, as if this process had been killed.
     let left_over = cluster.postmaster.take().unwrap();
     drop(cluster);
     eventually("the lock is free", async || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok()))

@@ -20,13 +20,13 @@ use crate::snapshot::Snapshot;
 use crate::staged::{Reading, Stage};
 use crate::work::NotRead;
 
-/// Most marginal notes in the answer to one letter.
+/// Maximum number of marginal notes in the answer to one letter.
 const NOTES_MAX: usize = 2_000;
 
-/// A column in the letter, with its values, one for each key.
+/// A column that the letter names, and its values: one for each key.
 type Asked = (Column, ColumnValues);
 
-/// Reads the records for a letter's keys, and stages the answer.
+/// Reads the records for a letter's keys. Stages the answer: stores its parts until the letter is settled.
 pub async fn read(reading: &Reading<'_>, certified: &Certified) -> Result<Staged, NotRead> {
     let (catalogue, signer) = (&reading.unread.catalogue, &reading.unread.signer);
     let full_name = format!("{}.{}", certified.application, certified.table);
@@ -133,8 +133,8 @@ struct Held {
     is_cancelled: bool,
 }
 
-/// Finds the record of each legal key in the letter. The map goes from the index of the legal key in the letter to its record. Where a
-/// legal key has no live record, the last of its cancelled records is found.
+/// Finds the record of each legal key in the letter. The key of the returned map is the index of the legal key in the letter. Where a legal
+/// key has no live record, the last of its cancelled records is returned.
 async fn look_up(
     snapshot: &mut Snapshot,
     definition: &Definition,
@@ -156,8 +156,7 @@ async fn look_up(
     Ok(held)
 }
 
-/// Finds the marginal notes of the live records. The map goes from the index of the record's legal key in the letter to the record's
-/// notes.
+/// Finds the marginal notes of the live records. The key of the returned map is the index of the record's legal key in the letter.
 async fn look_up_notes(
     snapshot: &mut Snapshot,
     table: &Definition,
@@ -178,8 +177,8 @@ async fn look_up_notes(
         };
         let cell = |place: &usize| json(&columns[at], held[place].cells.get(at).and_then(Option::as_deref));
         let values: Vec<Value> = places.iter().map(cell).collect();
-        // The record's values were checked when the record arrived. If the notes' column cannot hold a value, the record has no notes;
-        // this is no error.
+        // The record's values were checked when the record arrived. If the column of the notes' table cannot hold a value, the record has
+        // no notes; this is no error.
         let nullable = Column { nullable: true, ..column.clone() };
         let values = ColumnValues::read(&nullable, &values, &mut |_row: usize, _rule: &str, _expected: String| {});
         keys.push((column.clone(), values));
@@ -207,8 +206,8 @@ async fn look_up_notes(
     Ok(notes)
 }
 
-/// Runs the statement of [`render_keys`]. It gives each row the number of its legal key, from 1, as the first cell. Returns the other
-/// cells of each row with the legal key's index, from 0.
+/// Runs the statement of [`render_keys`], which returns the number of the legal key, from 1, as the first cell of each row. Returns the
+/// other cells of each row with the index of the legal key, from 0.
 async fn rows(snapshot: &mut Snapshot, rendered: &Rendered) -> Result<Vec<(usize, Row)>, Fault> {
     let binds = rendered.binds();
     let rows: Vec<Row> = Rendered::statement(&rendered.text, &binds).load(snapshot.connection()?).await?;
@@ -220,7 +219,7 @@ async fn rows(snapshot: &mut Snapshot, rendered: &Rendered) -> Result<Vec<(usize
     Ok(rows.into_iter().filter_map(placed).collect())
 }
 
-/// Compares a paper's values with the record of its key.
+/// Compares the values on a paper with the record of the paper's key.
 fn judge(
     place: usize,
     held: Option<&Held>,
@@ -255,7 +254,7 @@ fn values(columns: &[Column], cells: &Row) -> Vec<Value> {
     columns.iter().zip(cells).map(|(column, cell)| json(column, cell.as_deref())).collect()
 }
 
-/// Divides results by halves until each part fits into a container. A part with a single result may be larger than a container.
+/// Divides results into halves until each part fits into a container. A part with a single result may be larger than a container.
 fn divide(packing: &Packing, whole: Results) -> Vec<Packed> {
     let pack =
         |part, last, results: &Results| packing.pack(part, last, &serde_json::to_vec(results).unwrap_or_default());

@@ -43,8 +43,8 @@ pub fn condition(expression: Expr) -> Result<Condition, Unreadable> {
     }
 }
 
-/// Translates terms that are joined by AND, or by OR. The parser's tree nests one level for each term on its left side, so a loop takes it
-/// apart; recursion could exhaust the stack.
+/// Translates terms that are joined by AND, or by OR. In the parser's tree each term adds a level on the left side. A loop walks down these
+/// levels, because recursion could exhaust the stack.
 fn chain(mut left: Expr, right: Expr, word: &BinaryOperator) -> Result<Vec<Condition>, Unreadable> {
     let mut terms = vec![right];
     loop {
@@ -110,7 +110,7 @@ fn literal(expression: Expr) -> Result<Literal, Unreadable> {
     }
 }
 
-/// Makes the refusal of a construct that stands where the grammar expects a condition, a column or a value.
+/// Makes the refusal of a construct that is neither a condition, a column nor a value, where the grammar expects one of them.
 fn no_condition(expression: &Expr) -> Unreadable {
     let (reason, found) = match expression {
         Expr::Function(function) => (Reason::Function, function.name.to_string()),

@@ -11,7 +11,7 @@ pub struct Select {
     pub condition: Option<Condition>,
     /// Columns by which rows are ordered, the first column first.
     pub order: Vec<Ordering>,
-    /// Most rows in the answer.
+    /// Maximum number of rows in the answer.
     pub limit: Option<u64>,
 }
 
@@ -114,7 +114,7 @@ impl Operator {
         }
     }
 
-    /// Returns the operator that says the same when its two sides are exchanged.
+    /// Returns the operator for the two sides in the other order: `<` becomes `>`.
     pub fn turned(self) -> Operator {
         match self {
             Operator::Equal | Operator::NotEqual => self,
@@ -125,7 +125,7 @@ impl Operator {
         }
     }
 
-    /// Says whether the operator depends on the order of its two values.
+    /// Says whether the operator compares by order, not only by equality.
     pub fn is_of_order(self) -> bool {
         !matches!(self, Operator::Equal | Operator::NotEqual)
     }

@@ -22,10 +22,10 @@ use crate::staged::{Reading, Stage};
 use crate::unreadable::{Reason, Unreadable};
 use crate::work::NotRead;
 
-/// Numbers of rows in one fetch. The first fetch is small, because each row may hold a scan; the next fetches grow while `FETCHED_BYTES`
-/// allows it.
+/// Numbers of rows in one fetch from the cursor. The first fetch is small, because each row may contain a scanned image; the next fetches
+/// grow up to `FETCHED_BYTES`.
 const FETCHED: [usize; 4] = [50, 200, 1_000, 4_000];
-/// Most octets of JSON that the next fetch may yield, estimated from the size of the rows fetched last.
+/// Maximum number of octets of JSON that the next fetch may yield, estimated from the size of the rows fetched last.
 const FETCHED_BYTES: usize = 1 << 20;
 
 /// The rows that the import selects.
@@ -33,11 +33,11 @@ struct Wanted {
     definition: Arc<Definition>,
     permit: Permit,
     select: Select,
-    /// Position after which changes are read: `None` for a SELECT, `Some(None)` for all records of a table.
+    /// For an import that is no SELECT: the position after which changes are read, or `Some(None)` for all records. `None` for a SELECT.
     since: Option<Option<Position>>,
 }
 
-/// Reads the records of an import, and stages the answer.
+/// Reads the records of an import. Stages the answer: stores its parts until the letter is settled.
 pub async fn read(reading: &Reading<'_>, import: &Import) -> Result<Staged, NotRead> {
     let wanted = match import {
         Import::Again { again } => return once_more(reading, again).await,
@@ -97,8 +97,8 @@ async fn through_cursor(
         Some(since) => {
             let epoch = epoch(&mut *reading.place.store.get().await?).await?;
             let position = Position { epoch, horizon: snapshot.horizon().await? };
-            // A restored database has another epoch and numbers its transactions differently, so a position of the former epoch means
-            // nothing: all records are given.
+            // A restored database has another epoch and numbers its transactions differently, so a position of another epoch means nothing
+            // and all records are given.
             let age = match since.filter(|since| since.epoch == epoch) {
                 Some(since) => snapshot.age(since.horizon).await?,
                 None => None,

@@ -4,10 +4,11 @@
 //! text ─tokens─▶ ─parse─▶ tree ─tree─▶ Select ─render─▶ our text, bound values ─snapshot─▶ rows ─packing─▶ parts
 //! ```
 //!
-//! Promises (SPEC 4, Import and certify):
+//! Promises:
 //! - The agency's text never reaches PostgreSQL.
 //! - No agency gets a row that it may not read.
-//! - The main login stages the rows; an agency gets them only after the settling transaction has charged them.
+//! - The main login stages the rows, that is, stores them apart: an agency gets them only after the settling transaction has charged the
+//!   agency.
 //! - Memory is bounded whatever an agency's letter says.
 
 mod certify;
@@ -41,17 +42,17 @@ pub use unreadable::{Reason, Unreadable};
 pub use work::ReadLimits;
 use work::{NotRead, Place};
 
-/// Reads the records for letters. A copy costs little.
+/// Reads the records for letters. Cloning is cheap.
 pub struct Reader {
     place: Place,
-    /// The login that reads; `None` where the centre has no such login, and refuses the services that read.
+    /// The login that reads; `None` where the centre has no such login. The centre then refuses the services that read.
     login: Option<Database>,
     settler: Arc<Settler>,
 }
 
 impl Reader {
-    /// Makes a reader. It reads an agency's records with `login`, and writes them into `store`, where they wait until the settling
-    /// transaction has charged the agency.
+    /// Makes a reader. `login` is the login that reads the agencies' records. The reader writes them into `store`, where they wait until
+    /// the settling transaction has charged the agency.
     pub fn new(store: Database, login: Option<Database>, settler: Arc<Settler>, limits: ReadLimits) -> Reader {
         Reader { place: Place { store, limits }, login, settler }
     }
@@ -66,7 +67,7 @@ impl Reader {
     }
 
     /// Reads the records again for a letter that an operator tries again. It uses the present rights, records and account, and ignores what
-    /// was read for the letter before.
+    /// was read at the first attempt.
     ///
     /// # Errors
     /// As for [`Reader::read`].

@@ -17,9 +17,9 @@ use uuid::Uuid;
 /// A row as PostgreSQL returned it: a text for each column, `None` for NULL.
 pub type Row = Vec<Option<String>>;
 
-/// Most octets of a part's JSON. The office's program accepts 4 MiB, and holds the text several times in memory.
+/// Maximum number of octets of a part's JSON. The office's program accepts 4 MiB of JSON, and has the text in memory several times.
 const JSON_BYTES_MAX: usize = 3 << 20;
-/// Most cells of a part: the office's program accepts half a million values.
+/// Maximum number of cells of a part: the office's program accepts half a million values.
 const CELLS_MAX: usize = 400_000;
 /// Bytes of a container that are reserved for envelope, signature and head of the part.
 const FRAME_BYTES: usize = 2_048;
@@ -91,7 +91,7 @@ pub struct Measure {
 impl Measure {
     /// Guesses the size of the first part from the container's size.
     pub fn first(packing: &Packing) -> Measure {
-        // Base64 in lines turns 3 octets into a little more than 4: 5 of 7 bytes of a container are payload.
+        // Base64 in lines turns 3 octets into a little more than 4. So about 5 of 7 bytes of a container are payload.
         let payload = packing.container_bytes_max.saturating_sub(FRAME_BYTES) / 7 * 5;
         let ratio = if packing.form == PayloadForm::Json { 1 } else { RATIO_FIRST };
         Measure { json_bytes: bounded(payload.saturating_mul(ratio)) }
@@ -106,7 +106,8 @@ impl Measure {
     fn learn(&mut self, json_bytes: usize, packed: &Packed, packing: &Packing) {
         let wanted = packing.container_bytes_max / 20 * 19;
         let next = json_bytes.saturating_mul(wanted) / packed.bytes.max(1);
-        // The size changes at most to a quarter or to a double, because a few rows with scans say little about the next rows.
+        // The size shrinks at most to a quarter and grows at most to the double, because a few rows with scans say little about the next
+        // rows.
         self.json_bytes = bounded(next.clamp(self.json_bytes / 4, self.json_bytes.saturating_mul(2)));
     }
 }
@@ -121,8 +122,8 @@ pub fn json_bytes(row: &Row) -> usize {
 }
 
 /// Packs rows into parts that fit into containers, numbered from `first`. Rows that do not fit are divided into halves; a single row is
-/// packed whatever its size. If `end` is given, the last part is marked as the last of the answer. The position in `end`, if any, is
-/// written into that part.
+/// packed whatever its size. `end` is given where these are the last rows: the last part is then marked as the last of the answer, and gets
+/// the position in `end` if there is one.
 pub fn pack_rows(
     packing: &Packing,
     shape: &Shape,

@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Result<Select, Unreadable> {
 
 fn query(text: &str) -> Result<Query, Unreadable> {
     let dialect = PostgreSqlDialect {};
-    // The parser gets tokens instead of the text, because it would log the text.
+    // The parser gets tokens instead of the text, because the parser would log the text.
     let mut parser =
         Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens(text)?);
     match parser.parse_query() {

@@ -51,16 +51,16 @@ fn bind(values: &ColumnValues) -> Bind<'_> {
     bind
 }
 
-/// The statuses (SPEC 6.4) that rows may have.
+/// The statuses that rows may have (column `Status`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statuses {
-    /// Records that an officer validated (2); an import gives these.
+    /// Records that an officer validated (status 2); an import gives these.
     Validated,
     /// Validated and cancelled records, so that an office that imports changes learns of cancelled records.
     ValidatedOrCancelled,
     /// Records that are not cancelled. The condition is written as in the legal key's unique index, so that PostgreSQL uses that index.
     Live,
-    /// Cancelled records (0).
+    /// Cancelled records (status 0).
     Cancelled,
 }
 
@@ -128,8 +128,8 @@ pub fn render_keys(
         writer.values.push(values.clone());
     }
     let bounded = writer.bounds(definition, bounds);
-    // PostgreSQL looks for no key of a join within a view that is a security barrier, and would read the whole table. It does where the key
-    // is a value from outside the query of the view; `OFFSET 0` keeps it from making a join of that again.
+    // PostgreSQL would not look the key of a join up in the index of a view that is a security barrier; it would read the whole table. It
+    // uses the index where the key comes from outside the subquery, and `OFFSET 0` keeps PostgreSQL from turning the subquery into a join.
     let text = format!(
         "SELECT array_prepend(k.n::text, {}) FROM unnest({}) WITH ORDINALITY AS k ({}, n)
           CROSS JOIN LATERAL (SELECT * FROM {} WHERE {bounded} AND {} OFFSET 0) v
@@ -287,7 +287,7 @@ impl Writer {
     fn like(&mut self, name: &str, pattern: &str, negated: bool) -> Result<String, Unreadable> {
         let column = self.column(name)?;
         let ColumnType::Text { .. } = column.kind else { return Err(Unreadable::new(Reason::Pattern, name)) };
-        // PostgreSQL fails over a pattern that ends within an escape.
+        // PostgreSQL reports an error for a pattern that ends with an escape character.
         let escapes = pattern.chars().rev().take_while(|character| *character == '\\').count();
         if escapes % 2 == 1 {
             return Err(Unreadable::new(Reason::Pattern, name));
@@ -323,7 +323,7 @@ impl Writer {
             };
             keys.push(format!("{}{direction}{nulls}", compared(&column, Operator::AtMost)));
         }
-        // Equal rows are ordered by their numbers, so that a limit always gives the same rows.
+        // Rows that are equal in the columns of ORDER BY are ordered by their record numbers, so that a limit always gives the same rows.
         keys.push(quoted(NUMERO));
         Ok(format!(" ORDER BY {}", keys.join(", ")))
     }
@@ -362,7 +362,7 @@ fn value(column: &Column, literal: &Literal) -> Value {
         Literal::Number(digits) => match (digits.parse::<i64>(), column.kind) {
             (_, ColumnType::Numeric { .. }) => Value::String(digits.clone()),
             (Ok(number), _) => Value::Number(Number::from(number)),
-            // A number outside the range of an i64 becomes a value of a wrong type, so that its reading refuses it with the form that the
+            // A number outside the range of an i64 becomes a JSON value of a wrong type, so that [`read`] refuses it with the form that the
             // column expects.
             (Err(_), ColumnType::Boolean) => Value::String(digits.clone()),
             (Err(_), _) => Value::Bool(false),

@@ -1,4 +1,5 @@
-//! A snapshot of the tables under the login that reads: one transaction, which sees one moment, writes nothing and has a time limit.
+//! A snapshot of the tables: one transaction of the login that can only read. It sees the tables at one moment, writes nothing and has a
+//! time limit.
 
 use std::time::Duration;
 
@@ -9,8 +10,7 @@ use store::database::fault::Fault;
 use store::database::statement::{Bind, Statement};
 use store::database::{Connection, Database};
 
-/// A read-only transaction of the login that reads. If a snapshot is dropped before [`Snapshot::end`], its connection closes, which ends
-/// the transaction.
+/// A read-only transaction. If a snapshot is dropped before [`Snapshot::end`], its connection closes, which ends the transaction.
 pub struct Snapshot {
     connection: Option<Connection>,
 }

@@ -14,9 +14,9 @@ use crate::work::{NotRead, Place};
 
 /// A letter that selects records, with everything that its reading needs.
 pub struct Reading<'a> {
-    /// The database in which the answer's parts are staged, by the centre's own login, and the limits of the reading.
+    /// The database in which the answer's parts are staged, with the centre's own login, and the limits of the reading.
     pub place: &'a Place,
-    /// The database by the login that can only read. The records are read by this login.
+    /// The same database with the login that can only read. The records are read through it.
     pub login: &'a Database,
     /// The letter as it arrived.
     pub arrival: &'a Arrival,

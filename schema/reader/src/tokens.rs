@@ -9,13 +9,13 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
 use crate::unreadable::{Reason, Unreadable};
 
-/// Most octets of a SELECT.
+/// Maximum number of octets of a SELECT.
 pub const OCTETS_MAX: usize = sdc::request::SELECT_OCTETS_MAX;
 /// Deepest nesting of brackets, and longest run of NOT.
 const DEPTH_MAX: usize = 20;
-/// Most comparisons, commas and words such as AND and IN. Each adds a level to the parser's tree, or a value to bind.
+/// Maximum number of comparisons, commas and words such as AND and IN. Each adds a level to the parser's tree, or a value to bind.
 const TERMS_MAX: usize = 1_000;
-/// Most octets of a name in PostgreSQL. PostgreSQL cuts longer names, so two different names could become one.
+/// Maximum number of octets of a name in PostgreSQL. PostgreSQL cuts longer names, so two different names could become one.
 const NAME_OCTETS_MAX: usize = 63;
 
 /// Divides a SELECT into its tokens.
@@ -42,7 +42,7 @@ pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Unreadable> {
 }
 
 /// Finds the first unusual blank or control character outside of quotation marks, because the tokenizer reads some of them as blanks. A
-/// doubled mark within quotes ends the quotes and begins them again.
+/// doubled quotation mark within quotes needs no rule of its own: it ends the quotes and begins them again.
 fn odd_blank(text: &str) -> Option<char> {
     let mut quote = None;
     text.chars().find(|character| match (quote, character) {
@@ -70,7 +70,7 @@ struct Look {
     before: Option<Token>,
     selects: usize,
     depth: usize,
-    /// Number of NOT in a row. Each adds a level to the parser's tree, as a bracket does.
+    /// Number of successive NOTs. Each adds a level to the parser's tree, as a bracket does.
     nots: usize,
     terms: usize,
 }
@@ -166,8 +166,8 @@ fn is_before_bracket(keyword: Keyword) -> bool {
     )
 }
 
-/// Checks that a number consists of digits, with at most one point between them. PostgreSQL reads further forms, which other readers of
-/// SQL may not.
+/// Checks that a number consists of digits, with at most one point between them. PostgreSQL reads further forms, but other SQL parsers may
+/// read those differently.
 fn number(digits: &str, is_long: bool) -> Result<(), Unreadable> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sdc::refusal::{Refusal, RefusalCode};
 
-/// Most characters of a name in a refusal, because the refusal travels over a slow link.
+/// Maximum number of characters of a name in a refusal, because the refusal travels over a slow link.
 const FOUND_CHARS_MAX: usize = 63;
 
 macro_rules! reasons {

@@ -11,11 +11,11 @@ use crate::unreadable::Unreadable;
 /// Limits on what one letter may read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadLimits {
-    /// Most records in one answer.
+    /// Maximum number of records in one answer.
     pub rows_max: u64,
-    /// Most bytes of the answer's containers together.
+    /// Maximum number of bytes of the answer's containers together.
     pub bytes_max: u64,
-    /// Most parts of one answer.
+    /// Maximum number of parts of one answer.
     pub parts_max: u16,
     /// Longest duration of one SQL statement.
     pub statement_max: Duration,

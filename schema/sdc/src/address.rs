@@ -1,8 +1,8 @@
 //! The rule for an office's e-mail address. Commands of operators, letters, and the programs of centre and offices all use it.
 
-/// Most octets of an address (RFC 5321, 4.5.3.1, without the angle brackets of a path).
+/// Maximum number of octets of an address (RFC 5321, 4.5.3.1, without the angle brackets of a path).
 const OCTETS_MAX: usize = 254;
-/// Most octets before the `@`.
+/// Maximum number of octets before the `@`.
 const LOCAL_OCTETS_MAX: usize = 64;
 
 /// Says whether a text is an e-mail address that needs no quoting in a header or in an SMTP command, so that no address can inject lines.

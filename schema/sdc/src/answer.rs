@@ -87,7 +87,7 @@ pub enum AnswerContent {
     Statement(Statement),
     /// The agency's own data.
     Profile(Profile),
-    /// The certificate that replaces a certificate that ends.
+    /// The new certificate of an office whose former certificate is about to end.
     Renewed(IssuedCertificate),
     /// The certificate of a newly enrolled installation.
     Enrolled(IssuedCertificate),

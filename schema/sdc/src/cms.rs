@@ -90,7 +90,7 @@ impl Opened {
         signed_content(&self.signed).ok()
     }
 
-    /// Returns the cipher of the content.
+    /// Returns the cipher with which the content was encrypted.
     pub fn cipher(&self) -> ContentCipher {
         self.cipher
     }
@@ -102,7 +102,8 @@ impl Opened {
     /// # Errors
     /// `signature_invalid`; `signature_forbidden` where the signature's algorithm does not fit the kind of the certificate's key.
     pub fn verify(self, certificate: &RegisteredCertificate) -> Result<Verified, Refusal> {
-        // OpenSSL looks only at the key, so it would verify an ECDSA signature that is labelled as RSA. Other software refuses it.
+        // OpenSSL looks only at the key, so it would verify an ECDSA signature that is labelled as RSA. Other software refuses such a
+        // signature.
         if !self.signature_key.is_of(certificate.key_kind()) {
             let refusal = Refusal::new(RefusalCode::SignatureForbidden);
             return Err(refusal.with("expected", Expected::SignatureOfKey));
@@ -139,7 +140,7 @@ impl Verified {
         payload::form(&self.octets)
     }
 
-    /// Returns the most octets of JSON to which the payload unpacks. The parsed JSON takes about ten times as much memory.
+    /// Returns the maximum number of octets of JSON that the payload can unpack to. The parsed JSON takes about ten times as much memory.
     pub fn unpacked_bytes(&self, limits: &PayloadLimits) -> usize {
         payload::unpacked_bytes(&self.octets, limits)
     }
@@ -169,7 +170,7 @@ impl Verified {
     }
 }
 
-// Decrypted or signed octets are personal data, so these types print redacted.
+// Decrypted or signed octets are personal data, so `Debug` shows only their number.
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Opened({:?}, {} bytes)", self.signer, self.signed.len())

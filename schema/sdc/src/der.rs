@@ -47,7 +47,7 @@ pub const fn context_primitive(number: u8) -> Tag {
     0x80 | number
 }
 
-/// Error: the octets are not DER, or not the expected structure. It has the text of what was expected.
+/// Error: the octets are not DER, or not the expected structure. The error says what was expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {0}")]
 pub struct DerError(pub Expected);
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         }
         let (length, length_octets) = length(rest)?;
         let header = 1 + length_octets;
-        // A length beyond the end of the octets is a well-known way to read other people's memory.
+        // A length that ends beyond the octets would make a careless parser read memory behind the octets.
         let end = header.checked_add(length).filter(|end| *end <= self.rest.len());
         let (whole, rest) = self.rest.split_at(end.ok_or(DerError(Expected::LengthWithinBytes))?);
         self.rest = rest;
@@ -156,7 +156,7 @@ fn length(bytes: &[u8]) -> Result<(usize, usize)> {
             let is_minimal = octets[0] != 0 && value > 0x7f;
             if is_minimal { Ok((value, 1 + count)) } else { Err(DerError(Expected::MinimalLength)) }
         }
-        // No document is so long, and on 32 bits the length would overflow.
+        // The length has more than four octets. No document is so long, and on a machine of 32 bits the number would overflow.
         _ => Err(DerError(Expected::ShortLength)),
     }
 }
@@ -192,8 +192,8 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks a value of a universal type. Each value must have its only encoding. An empty value is refused where the type has none, because
-/// some readers took the octets after it for the value.
+/// Checks that a value of a universal type has its only encoding. An empty value is refused where the type has none, because some readers
+/// have taken the octets after an empty value for the value.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
     let is_sound = match element.tag {
         // Tag 0 is the end mark of an indefinite length.

@@ -22,15 +22,15 @@ const LINE_CHARS: usize = 64;
 const CLAIM: &[u8] = b"agency=";
 const CLAIM_DIGITS: usize = 6;
 /// Number of octets at the beginning of a mail that are searched for `agency=NNNNNN`, the sender's unproven claim to be this agency. They
-/// hold the longest header (FORMAT.md, Mail) and the first lines of the body, so that one scan finds the claim in either.
+/// hold the longest admitted header of a mail (256 KiB) and the first lines of the body, so that one scan finds the claim in either.
 const CLAIM_SCANNED_BYTES: usize = (256 + 16) * 1024;
 
 /// The limits of a document.
 #[derive(Clone, Debug)]
 pub struct DocumentLimits {
-    /// Most bytes of the whole document. The agency's own limit, mostly lower, is checked once the agency is known.
+    /// Maximum number of bytes of the whole document. The agency's own limit, mostly lower, is checked once the agency is known.
     pub document_bytes_max: usize,
-    /// Most bytes of the text before the block.
+    /// Maximum number of bytes of the text before the block.
     pub preamble_bytes_max: usize,
 }
 

@@ -11,7 +11,7 @@ use crate::payload::{self, PayloadForm, PayloadLimits};
 use crate::refusal::{Refusal, RefusalCode};
 use crate::request::{Enrol, Request};
 
-/// Most octets of an enrolment's payload, both before and after decompression.
+/// Maximum number of octets of an enrolment's payload, both before and after decompression.
 pub const ENROLMENT_BYTES_MAX: usize = 4 << 10;
 
 /// A letter that asks for enrolment, signed with the key of the certificate in it. Whether its code admits the installation has not been

@@ -7,8 +7,8 @@ mod words;
 pub enum ContentCipher {
     /// `AuthEnvelopedData`, AES-256-GCM.
     Aes256Gcm,
-    /// `EnvelopedData`, AES-256-CBC, for agencies with older software. It does not authenticate the content, so only the signature inside
-    /// does.
+    /// `EnvelopedData`, AES-256-CBC, for agencies with older software. This cipher does not authenticate the content; only the signature
+    /// inside the envelope does.
     Aes256Cbc,
 }
 

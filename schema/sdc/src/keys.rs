@@ -23,7 +23,7 @@ use error::unreadable;
 
 use crate::prescan::{KeyKind, RecipientId};
 
-/// Oldest admitted OpenSSL, 3.0.22: it fixes all flaws in CMS because of which the pre-scan exists.
+/// Oldest admitted OpenSSL, 3.0.22. It fixes the known flaws in CMS that module `prescan` lists.
 const OPENSSL_FLOOR: i64 = 0x3000_0160;
 
 /// Checks that OpenSSL is not older than 3.0.22.

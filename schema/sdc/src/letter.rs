@@ -120,7 +120,7 @@ pub struct Letter {
     pub request: Request,
 }
 
-// Payload types print redacted, because names of people must not reach a log.
+// `Debug` shows no content, because names of people must not reach a log.
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Letter")

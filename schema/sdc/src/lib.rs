@@ -1,9 +1,9 @@
 //! The format of letters: document, CMS, payload, services, requests, answers, refusals. Centre and offices use this crate. It is
 //! synchronous and does no I/O.
 //!
-//! FORMAT.md is the normative description. The types say what has been proven. Bytes become a `Document`. It becomes `Opened` when it is
-//! decrypted; its signer is then only a claim. It becomes `Verified` when the signature is checked with a given certificate. A `Letter`
-//! can be read only from `Verified`, so no unverified payload is parsed. The only exception is an enrolment, which contains the
+//! FORMAT.md is the normative description. The types say what has been proven. A `Document` is only well-formed. A decrypted document is
+//! `Opened`: its signer is only a claim. Once the signature is checked with a given certificate, the letter is `Verified`. A `Letter` can
+//! be read only from `Verified`, so no unverified payload is parsed. The only exception is an enrolment, because its payload contains the
 //! certificate that verifies it.
 
 pub mod address;

@@ -3,9 +3,9 @@
 /// Limits on a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PayloadLimits {
-    /// Most octets of JSON.
+    /// Maximum number of octets of JSON.
     pub decompressed_bytes_max: usize,
-    /// Greatest ratio of decompressed to compressed size. It counts only where the JSON is larger than `decompressed_bytes_free`.
+    /// Greatest ratio of decompressed to compressed size. It is checked only where the JSON is larger than `decompressed_bytes_free`.
     pub ratio_max: usize,
     /// Size of the JSON, in octets, up to which any ratio is admitted, because a small letter compresses extremely well with the
     /// dictionary.
@@ -14,15 +14,15 @@ pub struct PayloadLimits {
     pub window_bytes_max: u64,
     /// Deepest nesting of arrays and objects, the outermost included.
     pub depth_max: usize,
-    /// Most numbers, texts, booleans, nulls and arrays in one member of the document.
+    /// Maximum number of numbers, texts, booleans, nulls and arrays in one member of the document.
     pub values_max: usize,
-    /// Most objects in one member of the document, because an object takes far more memory than its text.
+    /// Maximum number of objects in one member of the document, because an object takes far more memory than its text.
     pub objects_max: usize,
-    /// Most tables in one letter.
+    /// Maximum number of tables in one letter.
     pub tables_max: usize,
-    /// Most columns of one table.
+    /// Maximum number of columns of one table.
     pub columns_max: usize,
-    /// Most rows in one letter, all tables together.
+    /// Maximum number of rows in one letter, all tables together.
     pub rows_max: usize,
 }
 
@@ -39,7 +39,8 @@ impl Default for PayloadLimits {
             objects_max: 1_000,
             tables_max: 50,
             columns_max: 200,
-            // Measured: docs/PERFORMANCE.md, The largest letter. A letter is written in one piece, and other letters wait meanwhile.
+            // Chosen by measurement (docs/PERFORMANCE.md, The largest letter): a letter is written in one piece, and other letters wait
+            // meanwhile.
             rows_max: 20_000,
         }
     }

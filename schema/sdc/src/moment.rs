@@ -5,7 +5,7 @@ use chrono::{DateTime, Datelike, Utc};
 /// Years that both RFC 3339 (5.6) and PostgreSQL can write; PostgreSQL has no year 0.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-/// Most digits of a fraction. Further digits would be ignored, so that two texts had the same meaning.
+/// Maximum number of digits of a fraction. A reader would ignore further digits, so two different texts would have the same meaning.
 const FRACTION_DIGITS_MAX: usize = 9;
 
 /// Reads `YYYY-MM-DDTHH:MM:SS`, then an optional fraction of one to nine digits, then `Z`, `+HH:MM` or `-HH:MM`.
@@ -26,7 +26,7 @@ pub fn read(text: &str) -> Option<DateTime<Utc>> {
     if !is_plain || !is_zone {
         return None;
     }
-    // An offset can move the first and last days out of these years.
+    // An offset from UTC can move the first and last days out of these years.
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc()).filter(|time| YEARS.contains(&time.year()))
 }
 

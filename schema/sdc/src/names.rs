@@ -16,7 +16,7 @@ pub fn folded(name: &str) -> String {
 
 /// Says whether two names are the same apart from case.
 pub fn same(one: &str, other: &str) -> bool {
-    // Nearly every name is ASCII, and a letter has hundreds of comparisons.
+    // Nearly every name is ASCII, and hundreds of names are compared for one letter.
     if one.is_ascii() && other.is_ascii() { one.eq_ignore_ascii_case(other) } else { fold(one).eq(fold(other)) }
 }
 

@@ -8,16 +8,16 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Most faulty rows that one refusal lists; further rows are only counted.
+/// Maximum number of faulty rows that one refusal lists; further rows are only counted.
 pub const ROW_FAULTS_MAX: usize = 100;
 
-/// What the office has to do after a refusal (SPEC 4, promise 6).
+/// What the office has to do after a refusal (FORMAT.md, Refusals).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Remedy {
     /// The officer must change something, such as the letter or his program, before the office sends a letter again.
     Mend,
-    /// The office packs the same records into a new letter, after the centre allows it or the office has paid.
+    /// The office packs the same records into a new letter, after the centre has allowed it or the office has paid.
     Wait,
 }
 

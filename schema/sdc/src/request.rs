@@ -52,7 +52,7 @@ pub enum Request {
     Recharge(Recharge),
     /// A text for the operators of the centre.
     Message(Message),
-    /// A new certificate, which replaces a certificate that ends.
+    /// A new certificate for an office whose former certificate is about to end.
     Renew(Renew),
     /// The first contact of an installation. If the letter's key is already registered, the request asks for the certificate of that key.
     Enrol(Enrol),
@@ -118,7 +118,7 @@ impl Request {
     }
 }
 
-// Payload types print redacted: names of people do not belong in a log.
+// `Debug` shows no content: names of people do not belong in a log.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! The services that an office may ask for: a closed list, and one table with the facts of each service (SPEC 4, Services).
+//! The services that an office may ask for: a closed list, and one table with the facts of each service.
 //!
 //! All code that depends on the service uses this table; there is no other list of services. A release offers the services whose requests
 //! it can read: [`crate::request::Request::OFFERED`]. A notice is no service, since no letter asks for it.
@@ -28,7 +28,7 @@ pub enum Service {
     Recharge,
     /// A text for the operators.
     Message,
-    /// A new certificate, which replaces a certificate that ends.
+    /// A new certificate for an office whose former certificate is about to end.
     Renew,
     /// The first contact of an installation.
     Enrol,
@@ -68,7 +68,8 @@ pub struct Facts {
     /// Lowest status of an agency that may ask for the service, 1 to 3. It is 0 for an enrolment, which is verified by a code instead of a
     /// registered certificate.
     pub status_needed: i16,
-    /// Number of days after the end of its certificate on which an agency may still ask for the service, unless the certificate is revoked.
+    /// Number of days after the end of its certificate during which an agency may still ask for the service, unless the certificate is
+    /// revoked.
     pub grace_days: u16,
     /// Rule for a letter whose price exceeds the credit, unless a tariff sets another rule; `None` where the service is free.
     pub priced: Option<Credit>,
@@ -112,8 +113,8 @@ impl Service {
     pub const fn facts(self) -> Facts {
         use AnswerKind as Answer;
         use Credit::{Owe, Refuse};
-        // Exports and corrections are accepted without credit: no birth and no polling station is refused for lack of money.
-        // Order of the arguments: name, status needed, days of grace, rule without credit, answer.
+        // Exports and corrections are accepted without credit, so that no birth and no result of a polling station is refused for lack of
+        // money. Order of the arguments: name, status needed, days of grace, rule without credit, answer.
         match self {
             Service::Export => facts("export", 3, 0, Some(Owe), Answer::Receipt),
             Service::Correct => facts("correct", 3, 0, Some(Owe), Answer::Receipt),
@@ -203,7 +204,7 @@ impl Serialize for Credit {
 mod tests {
     use super::*;
 
-    /// Expected values are those of SPEC 4: the table of services, Billing, and the grace of certificates.
+    /// The expected values are copied from the specification, not from the code.
     #[test]
     fn the_table_says_of_each_service_what_was_specified() {
         let told = Service::ALL.map(|service| {

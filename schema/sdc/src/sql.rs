@@ -1,5 +1,5 @@
-//! Conversion between database columns and the values that identify an agency. It serves crates that store letters in tables, and is no
-//! part of a letter.
+//! Conversion between database columns and the values that identify an agency. It is for crates that store letters in tables; the format of
+//! letters does not need it.
 
 use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};

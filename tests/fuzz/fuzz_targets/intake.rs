@@ -1,4 +1,4 @@
-//! Calls `fuzz_targets::intake` with whatever the fuzzer makes up.
+//! Calls `fuzz_targets::intake` with the inputs that the fuzzer makes.
 
 #![no_main]
 

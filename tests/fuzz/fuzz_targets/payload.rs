@@ -1,4 +1,4 @@
-//! Calls `fuzz_targets::payload` with whatever the fuzzer makes up.
+//! Calls `fuzz_targets::payload` with the inputs that the fuzzer makes.
 
 #![no_main]
 

@@ -1,13 +1,13 @@
-//! The SDC as text: one reading, limits that hold, claims that are matricules.
+//! The surface `armour`: SDC documents as text. A document has only one reading, the limits hold, and a claim is a matricule.
 
 use memchr::memmem;
 use sdc::document::{Blocks, Document, DocumentLimits, claim};
 use sdc::letter::Matricule;
 
-/// Limits that a fuzzer can reach.
+/// Limits so small that a fuzzer reaches them.
 const TIGHT: DocumentLimits = DocumentLimits { document_bytes_max: 1024, preamble_bytes_max: 64 };
 
-/// Checks what is promised of a document.
+/// Checks the promises about a document.
 pub fn armour(text: &[u8]) {
     check_claim(text, claim(text));
     check_blocks(text);
@@ -31,7 +31,7 @@ pub fn armour(text: &[u8]) {
     }
 }
 
-/// Blocks stand in the text one after another, and finding them takes two looks at each octet.
+/// Checks that the blocks of a text follow one another, and that finding and examining them looks at each octet at most twice.
 fn check_blocks(text: &[u8]) {
     let mut blocks = Blocks::of(text);
     let mut end = 0;
@@ -45,7 +45,7 @@ fn check_blocks(text: &[u8]) {
     assert!(blocks.examined() <= 2 * text.len());
 }
 
-/// A claim is a matricule, and it stands in the text with its six digits.
+/// Checks that a claim, the agency that the text names as its sender, is a matricule and is in the text.
 pub(crate) fn check_claim(text: &[u8], claim: Option<Matricule>) {
     let Some(matricule) = claim else { return };
     assert!((1..=999_999).contains(&u32::from(matricule)));

@@ -1,4 +1,5 @@
-//! The pre-scan before OpenSSL: what it admits is the one encoding of one structure, and OpenSSL sees the same one.
+//! The surface `der`: CMS structures before OpenSSL reads them. The pre-scan admits only the one DER encoding of a structure, and OpenSSL
+//! reads the same structure as the pre-scan.
 
 use openssl::cms::CmsContentInfo;
 use sdc::cms::SignerId;
@@ -7,7 +8,7 @@ use sdc::prescan::{KeyKind, RecipientId, scan_enveloped, scan_signed};
 
 const CONSTRUCTED: u8 = 0x20;
 
-/// Checks what is promised of both CMS structures, and of any DER.
+/// Checks the promises about both CMS structures, and about any DER.
 pub fn der(bytes: &[u8]) {
     let is_der = der::check(bytes).is_ok();
     if is_der {
@@ -41,7 +42,7 @@ pub fn der(bytes: &[u8]) {
     }
 }
 
-/// Writes every element anew from its tag and content.
+/// Writes every element again from its tag and content.
 fn rewritten(bytes: &[u8], depth: usize) -> Vec<u8> {
     let mut reader = Reader::new(bytes);
     let mut written = Vec::new();
@@ -57,7 +58,8 @@ fn rewritten(bytes: &[u8], depth: usize) -> Vec<u8> {
     written
 }
 
-/// Lets OpenSSL read a structure and write it again; nothing where OpenSSL refuses it: then nobody reads it otherwise than the pre-scan.
+/// Lets OpenSSL read a structure and write it again. Returns `None` where OpenSSL refuses the structure, because then no reader can
+/// understand it in another way than the pre-scan.
 fn as_openssl_writes_it(bytes: &[u8]) -> Option<Vec<u8>> {
     CmsContentInfo::from_der(bytes).ok()?.to_der().ok()
 }

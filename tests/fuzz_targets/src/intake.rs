@@ -1,7 +1,8 @@
-//! What a sender says by LMTP or SMTP: answered the same in whatever pieces it comes, and ended only where RFC 5321 ends it.
+//! The surface `intake`: what a sender of mail sends by LMTP or SMTP. The replies do not depend on how the octets are divided into pieces,
+//! and a mail ends only where RFC 5321 ends it.
 //!
-//! The first byte says how the session is: `L` LMTP, `S` SMTP, `T` SMTP that asks for TLS; small letters for a program that takes no mail
-//! now.
+//! The first byte of the input selects the session: `L` is LMTP, `S` is SMTP, `T` is SMTP that requires TLS. With a small letter, the
+//! program accepts no mail now.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use mail::intake::{Content, Outcome, Protocol};
 const MAIL_BYTES_MAX: usize = 64 << 10;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 
-/// What a sender sees, and what it brings.
+/// The result of a session: the replies that the sender gets, the mails that the program gets, and whether the session was closed.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Seen {
     replies: Vec<u8>,
@@ -19,18 +20,19 @@ struct Seen {
     is_closed: bool,
 }
 
-/// Checks what is promised of sessions.
+/// Checks the promises about sessions.
 pub fn intake(bytes: &[u8]) {
     let Some((kind, said)) = bytes.split_first() else { return };
     let whole = talk(*kind, said, said.len().max(1));
-    // Behind STARTTLS comes the handshake. Octets that come at once with it are refused, and those that come later belong to the handshake.
+    // After STARTTLS comes the TLS handshake. Octets in the same piece as STARTTLS are refused, and octets in later pieces belong to the
+    // handshake. So here, and only here, the result depends on the pieces.
     let starts_tls = kind.eq_ignore_ascii_case(&b'T');
     for pieces in [1, 2, 7, 4096].into_iter().filter(|_| !starts_tls) {
         assert_eq!(talk(*kind, said, pieces), whole, "in pieces of {pieces}");
     }
     let has = |octets: &[u8], part: &[u8]| memchr::memmem::find(octets, part).is_some();
     for mail in &whole.mails {
-        // A dot alone on a line ends a mail, unless it was sent as two.
+        // A line with one dot ends a mail. Such a line can be within a mail only if the sender sent it with two dots.
         assert!(!has(&mail.mail, b"\r\n.\r\n") || has(said, b"\r\n..\r\n"), "a mail goes on behind its end");
     }
 }
@@ -61,7 +63,7 @@ fn talk(kind: u8, said: &[u8], piece_bytes: usize) -> Seen {
                     seen.mails.push(content);
                     session.tell(outcome);
                 }
-                // What the sender says next is the handshake, which is not spoken here.
+                // The next octets of the sender are the handshake, which this test does not do.
                 Event::StartTls => {
                     assert_eq!(input.len(), 0, "nothing that came before the handshake is read after it");
                     seen.is_closed = true;

@@ -1,7 +1,9 @@
-//! What must hold for whatever a stranger sends: one function of bytes per surface, which panics where a promise breaks.
+//! Promises that must hold whatever a stranger sends. Each surface (a parser of strangers' bytes) has a function of the bytes, which panics
+//! where a promise is broken.
 //!
-//! `tests/fuzz` calls them with bytes that a fuzzer makes up (`make fuzz`); `tests/replay.rs` calls them with every seed
-//! and every input that once broke a promise, on any compiler. Each asks for more than the absence of a panic.
+//! `tests/fuzz` calls these functions with bytes that a fuzzer makes up (`make fuzz`). `tests/replay.rs` calls them with every seed and
+//! every input that once broke a promise; it needs no fuzzer and runs on any compiler. Each function checks more than the absence of a
+//! panic.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken promise is told by panicking")]
 
@@ -19,7 +21,7 @@ pub use mime::mime;
 pub use payload::payload;
 pub use pop3::pop3;
 
-/// A surface: bytes that somebody else wrote, and what is promised of them.
+/// The function of a surface: it checks the promises about bytes that a stranger wrote.
 pub type Surface = fn(&[u8]);
 
 /// Every surface by its name, which is also the name of its fuzz target and of its folder of seeds.

@@ -1,4 +1,4 @@
-//! Containers found in a mail: bounded in number and size, none invented, none passed over.
+//! The surface `mime`: containers in a mail. Their number and size are bounded; each of them is in the mail, and none is missed.
 
 use mail::extract::{Cost, Extracted, MailLimits, extract, extract_counted};
 use memchr::memmem;
@@ -8,7 +8,7 @@ use crate::armour::{armour, check_claim};
 
 const BEGINS: [&[u8]; 2] = [b"-----BEGIN CMS-----", b"-----BEGIN PKCS7-----"];
 
-/// Checks what is promised of a mail.
+/// Checks the promises about a mail.
 pub fn mime(raw: &[u8]) {
     check_claim(raw, claim(raw));
     let wide = MailLimits::default();
@@ -38,7 +38,7 @@ fn check(raw: &[u8], extracted: &Extracted, limits: &MailLimits) {
     assert!(raw.len() <= limits.mail_bytes_max);
     assert!(extracted.containers.len() <= limits.containers_max);
     let bytes: usize = extracted.containers.iter().map(Vec::len).sum();
-    // An octet that its character set does not know becomes three octets of UTF-8.
+    // An octet that has no meaning in its character set becomes U+FFFD, three octets of UTF-8.
     assert!(bytes <= 3 * raw.len(), "{bytes} bytes found in {}", raw.len());
     assert!(
         extracted.containers.iter().all(|container| has_marker(container)),

@@ -1,4 +1,4 @@
-//! Signed octets: a payload that is read can be written and read again, and no limit is exceeded while reading.
+//! The surface `payload`: signed octets. A payload that is read can be written and read again, and no limit is exceeded while reading.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use sdc::refusal::{Refusal, RefusalCode};
 use sdc::request::{CERTIFIED_KEYS_MAX, Correction, CorrectionAction, Records, Request};
 
 const SEQUENCE_MAX: u64 = 1 << 53;
-/// Most bytes of a refusal's text: a receipt carries the refusal over a satellite link.
+/// Maximum number of bytes of a refusal's text, because a receipt carries the refusal over a satellite link.
 const REFUSAL_BYTES_MAX: usize = 1024;
 
 /// Limits so small that a fuzzer reaches them.

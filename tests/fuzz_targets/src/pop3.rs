@@ -1,7 +1,8 @@
-//! A POP3 server's replies: read the same in whatever pieces they come, as a plain reading of RFC 1939 has it.
+//! The surface `pop3`: the replies of a POP3 server. The parser reads them in the same way in whatever pieces they arrive, and as a simple
+//! reference reader after RFC 1939 does.
 //!
-//! The first line of the bytes says which replies are expected, a letter for each: `L` a status line, `S` a body of
-//! which little is kept, `B` a body. `J` in place of these: two listings with a NUL between them, to be joined.
+//! The first line of the input says which replies are expected, with one letter for each: `L` is a status line, `S` is a body of which only
+//! a few octets are kept, `B` is a body. If the line is `J`, two listings follow, with a NUL between them, which are joined.
 
 use mail::pop3::listing::{SIZE_BYTES_MAX, UIDL_BYTES_MAX, join};
 use mail::pop3::reply::{Body, Expect, LINE_BYTES_MAX, Reply, ReplyError, ReplyParser, Status};
@@ -11,7 +12,7 @@ use memchr::memmem;
 const EXPECTED_MAX: usize = 16;
 const LISTED_MAX: usize = 10;
 
-/// Checks what is promised of replies and listings.
+/// Checks the promises about replies and listings.
 pub fn pop3(bytes: &[u8]) {
     let Some(end) = memchr::memchr(b'\n', bytes) else { return };
     let (order, stream) = (&bytes[..end], &bytes[end + 1..]);
@@ -35,7 +36,7 @@ fn expect(letter: u8) -> Expect {
     }
 }
 
-/// Feeds the stream in pieces of this length, and takes every reply as soon as it is there.
+/// Feeds the stream to the parser in pieces of this length, and takes every reply as soon as it is complete.
 fn read(expected: &[Expect], stream: &[u8], piece_bytes: usize) -> (Vec<Reply>, Option<ReplyError>) {
     let mut parser = ReplyParser::default();
     expected.iter().for_each(|expect| parser.expect(*expect));
@@ -67,7 +68,7 @@ fn check_bounds(reply: &Reply, expect: Expect) {
     }
 }
 
-/// Reads the whole stream line by line, as the RFC describes it, and compares.
+/// Reads the whole stream line by line, as RFC 1939 describes it, and compares the result with the parser's replies.
 fn check_against_reference(expected: &[Expect], stream: &[u8], replies: &[Reply]) {
     let mut rest = stream;
     for (reply, expect) in replies.iter().zip(expected) {

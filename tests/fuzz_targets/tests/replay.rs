@@ -1,6 +1,6 @@
-//! Every seed, every golden vector, and every input that once broke a promise, through the functions that the fuzzer calls.
+//! Calls the functions that the fuzzer calls with every seed, with the golden vectors, and with every input that once broke a promise.
 //!
-//! What a fuzzer finds is copied from `tests/fuzz/artifacts` to `tests/fuzz/kept`, under a name that says what it broke.
+//! An input that a fuzzer finds is copied from `tests/fuzz/artifacts` to `tests/fuzz/kept`, under a name that says what it broke.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fuzz_targets::{SURFACES, Surface};
 
-/// Fewest inputs of a surface: with fewer, the walk over the folders has lost its way.
+/// Smallest number of inputs of a surface. If a surface has fewer, this test does not find the folders of inputs.
 const INPUTS_MIN: usize = 6;
 
 fn tests() -> PathBuf {
@@ -23,7 +23,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Calls a surface with every file, and says which one breaks it.
+/// Calls a surface with every input, and panics with the name of the first input that breaks a promise.
 fn replay(name: &str, surface: Surface) {
     let mut inputs = files(&tests().join("fuzz/seeds").join(name));
     inputs.extend(files(&tests().join("fuzz/kept").join(name)));

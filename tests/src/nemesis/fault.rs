@@ -109,7 +109,7 @@ pub enum Fault {
     KillAt {
         /// Name of the place.
         point: &'static str,
-        /// The kill happens at this passing of the place, counted from 1.
+        /// Number of the pass through the place at which the engine is killed, counted from 1.
         pass: usize,
     },
     /// All engines are killed while one of them sends an answer, just before or just after the final dot of the mail.
@@ -121,7 +121,7 @@ pub enum Fault {
     PanicAt {
         /// Name of the place.
         point: &'static str,
-        /// The panic happens at this passing of the place, counted from 1.
+        /// Number of the pass through the place at which the actor panics, counted from 1.
         pass: usize,
     },
     /// An engine is stopped with SIGSTOP and continued later. With `lease_passes` its leases run out meanwhile, so that another engine
@@ -224,7 +224,7 @@ impl Fault {
         }
     }
 
-    /// Draws a panic of an actor: the place in the program, and at which passing of the place.
+    /// Draws a panic of an actor: the place in the program, and the number of the pass through the place.
     pub fn draw_panic(dice: &mut Dice) -> Fault {
         let point = *dice.pick(&PANIC_POINTS);
         Fault::PanicAt { point, pass: pass(point, dice) }
@@ -255,7 +255,7 @@ fn pass(point: &str, dice: &mut Dice) -> usize {
     if PER_LETTER.contains(&point) { 1 + dice.below(PASSES_MAX) } else { 1 }
 }
 
-/// The text of a fault in the printed list of cycles. It is the same as that of `Debug`, which has all fields.
+/// The text of a fault in the printed list of cycles. The text is that of `Debug`, which has all fields.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")

@@ -1,5 +1,5 @@
 //! The offices of the nemesis test, the same as the demo's: they send letters, collect answers and record everything for the oracle. Some
-//! offices have no mail: a stick carries their letters to the transfer folder, and the answers back.
+//! offices have no mail: a memory stick carries their letters to the transfer folder, and the answers back.
 
 use anyhow::Result;
 use mail::extract::{MailLimits, extract};
@@ -13,7 +13,7 @@ use crate::servers::Dovecot;
 use crate::town::CENTRE_ADDRESS;
 use crate::transfer::Transfer;
 
-/// One office in this many has no mail.
+/// One of so many offices has no mail.
 const BY_FOLDER_IN: usize = 4;
 
 /// The offices of a town, and the record of what they sent and received.
@@ -45,8 +45,8 @@ impl Offices {
             let at = usize::try_from(self.next)? % residents.len();
             let other = residents[(at + 1) % residents.len()].matricule;
             let mut dice = Dice::of(self.seed, self.next);
-            // Some plans need an earlier answer, which may come only after the next strike: the office sends a good letter instead of
-            // waiting.
+            // Some plans for a letter need an earlier answer, which may come only after the next fault. In this case the office sends a
+            // good letter instead of waiting.
             let plan = Some(residents[at].plan(&mut dice)).filter(|plan| !residents[at].must_wait(*plan));
             let Draft { mail, subject } = residents[at].write(plan.unwrap_or(Plan::Good), other, &mut dice)?;
             self.next += 1;

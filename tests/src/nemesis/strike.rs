@@ -169,8 +169,8 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             }
         }
         Fault::Cut { line: cut, at } => {
-            // A break that is planned after many bytes may never happen, because the burst may have too little traffic. So the wait for it
-            // is shorter.
+            // A break that is planned after many bytes may never happen, because the burst may have too little traffic. So the wait for
+            // such a break is shorter.
             let longest = if matches!(at, Break::BeforeDot | Break::AfterDot) { HIT_MAX } else { HIT_MAX / 3 };
             let line = line(world, cut);
             toll.is_missed = wait_within(longest, "the line breaks", || Ok(line.has_broken())).is_err();
@@ -180,7 +180,7 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
     Ok(toll)
 }
 
-/// Waits until an engine rebuilds an actor after a panic, or ends because of it. Returns false if neither happens in time.
+/// Waits until an engine rebuilds an actor after a panic, or ends because of the panic. Returns false if neither happens in time.
 fn panics(world: &mut World, rebuilds: f64) -> Result<bool> {
     let escalations = world.escalations;
     let hit = wait_within(HIT_MAX, "an actor is rebuilt", || {

@@ -1,4 +1,5 @@
-//! The process of a server. It is a direct child in a process group of its own, and it ends with the test's process, however that ends.
+//! The process of a server. It is a direct child in a process group of its own, and it ends with the test's process, however the test's
+//! process ends.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};

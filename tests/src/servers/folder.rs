@@ -93,7 +93,8 @@ impl Folder {
     }
 }
 
-/// Changes the owner of a file or folder, where tests run as root. Otherwise this user owns everything anyway.
+/// Changes the owner of a file or folder, where tests run as root. Where tests run as another user, that user owns all files, and nothing
+/// is changed.
 pub(super) fn give(path: &Path, owner: Option<Owner>) -> Result<()> {
     if let Some(owner) = owner.filter(|_| is_root()) {
         chown(path, Some(owner.uid), Some(owner.gid)).with_context(|| format!("giving away {}", path.display()))?;

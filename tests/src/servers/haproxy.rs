@@ -16,11 +16,11 @@ const PROGRAM: &str = "/usr/sbin/haproxy";
 /// A replica behind the balancer.
 #[derive(Clone, Copy, Debug)]
 pub struct Backend {
-    /// Address at which it takes mail.
+    /// Address at which the replica takes mail.
     pub intake: SocketAddr,
-    /// Address at which it takes letters over HTTPS.
+    /// Address at which the replica takes letters over HTTPS.
     pub https: SocketAddr,
-    /// Address at which it answers `/accept/smtp` and `/accept/http`.
+    /// Address at which the replica answers `/accept/smtp` and `/accept/http`.
     pub health: SocketAddr,
 }
 
@@ -33,7 +33,7 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts a HAProxy with the shipped configuration, but for addresses and ports.
+    /// Starts a HAProxy with the shipped configuration, in which only addresses and ports are replaced.
     pub fn start(backends: &[Backend]) -> Result<Haproxy> {
         let ports = [Port::hold()?, Port::hold()?];
         let addresses = [ports[0].address(), ports[1].address()];
@@ -46,7 +46,7 @@ impl Haproxy {
         Ok(Haproxy { _daemon: daemon, ports, folder })
     }
 
-    /// Returns the address at which senders push.
+    /// Returns the address at which senders push mail.
     pub fn address(&self) -> SocketAddr {
         self.ports[0].address()
     }
@@ -62,7 +62,7 @@ impl Haproxy {
     }
 }
 
-/// Returns the shipped configuration with these addresses instead of those that it has for example.
+/// Returns the shipped configuration with these addresses in place of its examples.
 fn configuration([letters, offices]: [SocketAddr; 2], backends: &[Backend]) -> Result<String> {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/haproxy/haproxy.cfg");
     let shipped = std::fs::read_to_string(shipped)?;

@@ -63,7 +63,7 @@ impl Postfix {
         Postfix::start_pushing(dovecot, None)
     }
 
-    /// Does what [`Postfix::start`] does, and pushes the mail of one address.
+    /// Does what [`Postfix::start`] does, and pushes the mail of one address to other servers.
     pub fn start_pushing(dovecot: &Dovecot, push: Option<Push>) -> Result<Postfix> {
         ensure!(is_root(), "Postfix starts as root only: its processes change to users of their own");
         let folder = Folder::make("postfix")?;
@@ -129,7 +129,8 @@ impl Postfix {
         self.smtps.address()
     }
 
-    /// Returns the address at which mail is pushed on before it is accepted; nobody listens there unless the Postfix pushes.
+    /// Returns the address at which Postfix pushes each mail on before it accepts the mail. Nothing listens there unless Postfix was
+    /// started with [`Postfix::start_pushing`].
     pub fn proxied_address(&self) -> SocketAddr {
         self.proxied.address()
     }
@@ -179,8 +180,8 @@ impl Postfix {
             ("etc/master.cf", self.master_cf()),
         ] {
             let path = self.folder.write(name, &text)?;
-            // Postfix waits until a file is two seconds old, because somebody might still be writing it. Here nobody is, so the file's time
-            // is set back.
+            // Postfix waits until a file is two seconds old, because somebody might still be writing it. In this test nobody is writing it,
+            // so the file's time is set back.
             File::options().append(true).open(path)?.set_modified(SystemTime::now() - Duration::from_secs(60))?;
         }
         Ok(())

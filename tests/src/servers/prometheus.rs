@@ -41,7 +41,8 @@ impl Prometheus {
     /// Starts a Prometheus that scrapes `target` every second, with the configuration and the rules of a folder.
     ///
     /// # Errors
-    /// The configuration does not contain the text that is replaced here. Prometheus does not start; then the error has the end of its log.
+    /// The configuration does not contain a text that must be replaced, or Prometheus does not start; then the error has the end of its
+    /// log.
     pub fn start(configured: &Path, target: SocketAddr) -> Result<Prometheus> {
         let rules = configured.join("rules");
         Prometheus::start_with(configured, &[target], "1s", |_| Ok(rules))

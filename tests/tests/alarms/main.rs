@@ -2,8 +2,8 @@
 //! each fault makes its own alarm fire. During the test every metric must change. Gauges of unfinished work must be 0 when the programs are
 //! idle.
 //!
-//! No fault is simulated: each alarm notices something that is really wrong. An alarm may fire only after its fault was made. Two kinds of
-//! alarm also fire on a slow machine: that programs do not answer, and that letters take long. So these faults are made first.
+//! No fault is simulated: each alarm notices something that is really wrong. An alarm may fire only after its fault was made. Alarms about
+//! programs that do not answer, and about letters that take long, also fire on a slow machine. So their faults are made first.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -96,7 +96,7 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.expect(&["ReadsOverQuota"]);
     world.expect(&["QuarantineGrowing", "QuarantineNearlyFull", "OutboxOld"]);
     world.receive_what_is_wrong();
-    // No alarm rings for an answer that waits until its office collects it.
+    // An answer that waits until its office collects it over HTTPS must not make an alarm fire.
     world.run(&format!("INSERT INTO xm.outbox (agency, payload, transport) VALUES ({OFFICE}, 'x', 'http')"));
     world.postfix.stop().unwrap();
     world.write();
@@ -112,8 +112,8 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     assert_eq!(world.alarms(), world.expected(), "every alarm of the rules has had its fault, and has rung");
 }
 
-/// Waits until Prometheus has seen the mailbox empty at the program that will show it full: only then does it grow. Each program must have
-/// its own mailbox before, and no lease may move.
+/// Waits until Prometheus has seen the mailbox empty in the metrics of the program that will later show it full. Only then does Prometheus
+/// see the number of mails grow. Before that, each program must have the lease of its own mailbox, and no lease may move.
 fn see_the_empty_mailbox(world: &mut World) {
     world.wait_until_each_has_a_mailbox();
     let since = Instant::now();
@@ -124,7 +124,7 @@ fn see_the_empty_mailbox(world: &mut World) {
     });
 }
 
-/// First a PostgreSQL session keeps a lock without ending. Then PostgreSQL itself stops, in the midst of a COMMIT, and a sender waits.
+/// First, a PostgreSQL session takes a lock and keeps it. Then PostgreSQL stops during a COMMIT, while a sender waits for its reply.
 fn lock_the_database_and_lose_it(world: &mut World) {
     world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
     world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");
@@ -168,8 +168,8 @@ fn hold_letters(world: &mut World) {
     world.run("DELETE FROM xm.held");
 }
 
-/// Locks a table while one office sends two pairs of requests for records. Only one letter of an office is read for at a time, so the gauge
-/// of waiting reads must rise. After the lock ends, all letters must be answered.
+/// Locks a table while one office sends two pairs of requests for records. The centre reads records for only one letter of an office at a
+/// time, so the gauge of waiting reads must rise. After the lock ends, all letters must be answered.
 fn keep_a_read_waiting(world: &mut World) {
     world.run("BEGIN; LOCK TABLE ecr.\"ActeNaissance\" IN ACCESS EXCLUSIVE MODE");
     world.read_back();
@@ -180,8 +180,8 @@ fn keep_a_read_waiting(world: &mut World) {
     world.wait_until_answered();
 }
 
-/// A constraint in the database makes every attempt at a letter fail. This is not caused by the letter, so the centre tries it again and
-/// again.
+/// A constraint in the database makes every attempt at a letter fail. This is not caused by the letter, so the centre tries the letter
+/// again and again.
 fn keep_a_letter_waiting(world: &mut World) {
     world.expect(&["LettersWait"]);
     world.tolerate(&["LettersStuck"]);

@@ -63,7 +63,7 @@ fn start_on_a_disk(engine: &mut Engine, disk: &Disk) -> anyhow::Result<()> {
 }
 
 /// Replaces one of the centre's certificates by one for the same key that ends soon. It is not the certificate for signing answers, because
-/// offices know that one.
+/// offices have been given that certificate.
 fn shorten_certificate(engine: &Engine) -> anyhow::Result<()> {
     let keys = engine.data().join("keys");
     let pair = |stem: &str| -> anyhow::Result<KeyPair> {
@@ -106,8 +106,8 @@ impl World {
         Ok(format!("{login}@{link},{host}/{database}"))
     }
 
-    /// Returns the path of a link to the database's socket. Once it is removed, the second program must find the database by its other
-    /// name.
+    /// Returns the path of a link to the database's socket. Once the link is removed, the second program must find the database by its
+    /// other name.
     pub fn database_link(&self) -> PathBuf {
         self.engines[1].place().join("host")
     }

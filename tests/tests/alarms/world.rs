@@ -75,7 +75,7 @@ fn configuration(
         quarantine_bytes_max(),
         postfix.smtp_address().port(),
     );
-    // Its senders wait until the database is back, however long that takes.
+    // Senders of pushed mail wait until the database is back, however long that takes.
     text.push_str(&format!(
         "[[intake]]\nname = \"lmtp\"\nhold_seconds_max = 300\n[intake.smtp]\nlisten = \"{intake}\"\nsecurity = \"none\"\n"
     ));
@@ -106,7 +106,7 @@ impl World {
         database.run(&runtime, &station(1)).unwrap();
         let [resident, homeless] = [OFFICE, HOMELESS].map(|number| Resident::settle(&first, number).unwrap());
         first.operate(&["agency", "recharge", &OFFICE.to_string(), CREDIT]).unwrap();
-        // Each start has another disk, and with it another identity, unless the program has a name.
+        // Without a configured name, the program takes its identity from its disk, and each start has another disk.
         first.set("XMSERVER_SERVER__PROCESS_NAME", "first");
         start_first(&mut first);
         let mut second = first.twin().unwrap();
@@ -253,7 +253,7 @@ impl World {
         self.run("SELECT pg_reload_conf()");
         let pushed = self.push();
         self.wait("a COMMIT waits", |world| {
-            // Other statements wait too: those that commit by themselves.
+            // Statements that commit by themselves wait too, so the query selects only COMMIT.
             let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
             Ok(!world.runtime.block_on(world.sql.query(waiting, &[]))?.is_empty())
         });

@@ -32,7 +32,7 @@ fn planted(manifest: &Source) -> Vec<String> {
 #[test]
 fn nothing_planted_is_in_a_build_that_anybody_runs() {
     demand(of_kind("toml").iter().flat_map(planted).collect());
-    // The engine that this test is built with has no planted bug either.
+    // The build in which this test runs has no planted bug either.
     assert!(store::planted::Bug::ALL.into_iter().all(|bug| !store::planted::has(bug)));
     for line in [
         r#"store = { workspace = true, features = ["planted-bugs"] }"#,

@@ -179,12 +179,12 @@ fn a_circle_is_found_and_nothing_else_is_taken_for_one() {
     for innocent in [
         // These two files form no circle, because one is a module and the other a module inside it.
         [("a.rs", "mod b;\nuse self::b::B;\n"), ("a/b.rs", "use super::A;\nuse crate::a::A;\n")],
-        // These form no circle, because references in a comment and in unit tests are ignored.
+        // These two files form no circle, because references in a comment and in unit tests are ignored.
         [
             ("a.rs", "use crate::b;\n"),
             ("b.rs", "// use crate::a;\nfn f() {} // crate::a::f\n#[cfg(test)]\nuse crate::a;\n"),
         ],
-        // These form no circle: `other::a` is a file of another crate, and the path `mycrate::a` does not begin with `crate::`.
+        // These two files form no circle: `other::a` is a file of another crate, and the path `mycrate::a` does not begin with `crate::`.
         [("a.rs", "use crate::b;\n"), ("b.rs", "use other::a;\nuse mycrate::a;\n")],
     ] {
         assert_eq!(crate_of(&innocent), Vec::<String>::new(), "{innocent:?}");

@@ -14,7 +14,7 @@ const UNSAFE_FILE: &str = "schema/sdc/src/cms/libcrypto.rs";
 
 /// Returns the files with unsafe code, except for the house rules themselves.
 fn with_unsafe_code(sources: &[Source]) -> Vec<&str> {
-    // The name of a method of diesel contains the word.
+    // A method of diesel has a name that contains the word `unsafe`.
     let is_unsafe = |line: &str| line.replace("unsafe_to_cache_prepared", "").contains("unsafe");
     let has = |source: &&Source| {
         let mut lines = source.text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -31,8 +31,7 @@ fn unsafe_code_is_in_one_small_file() {
     assert_eq!(of("// unsafe\nfn unsafe_to_cache_prepared() {}"), 0);
 }
 
-/// Returns the lines that find a free port and release it at once. Before the server that is told the number listens there, any outgoing
-/// connection may have taken the port.
+/// Returns the lines that find a free port and release it at once. Until a server listens on the port, any outgoing connection may take it.
 fn released_ports(source: &Source) -> Vec<String> {
     let releases = |line: &str| line.contains("bind(\"127.0.0.1:0\")") && line.contains(".local_addr()");
     let lines = source.text.lines().enumerate().filter(|(_, line)| releases(line));
@@ -158,7 +157,7 @@ fn not_as_published(published: &str, found: &[(String, Vec<u8>)]) -> Vec<String>
     changed.chain((gone > 0).then(|| format!("{gone} published migrations are gone"))).collect()
 }
 
-/// Lists what in the statements of an expansion would break the programs of the former version.
+/// Lists the statements of an expansion (a migration with which older programs still work) that would break these programs.
 fn breaks(up: &str) -> Vec<&'static str> {
     let code =
         up.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join(" ").to_uppercase();
@@ -190,7 +189,8 @@ fn published_migrations_never_change_and_further_ones_say_whom_they_bear() {
             })
             .collect(),
     );
-    // Those before were published before the rule; a view keeps the name that one of them changed.
+    // Migrations before this number were published before this rule existed. One of them renames a column, and a view keeps the former
+    // name.
     let later = found.iter().filter(|(name, up)| name.as_str() > "00000000000030" && first(up) == "-- expand");
     let breaking = later.flat_map(|(name, up)| {
         breaks(&String::from_utf8_lossy(up))

@@ -31,7 +31,7 @@ fn quoted(document: &Source) -> impl Iterator<Item = &str> {
     document.text.split('`').skip(1).step_by(2)
 }
 
-/// Returns the commands in a document that do not exist: a target of make, a test file of cargo, or a test in this file.
+/// Returns the commands in a document that do not exist: a target of make, a test file of cargo, or a test in such a file.
 fn wrong_commands(document: &Source, makefile: &str, sources: &[Source]) -> Vec<String> {
     let mut breaches = Vec::new();
     for command in quoted(document) {

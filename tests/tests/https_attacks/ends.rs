@@ -1,4 +1,4 @@
-//! Connections that end in every phase of a request, and protection that is missing or old.
+//! Attacks with connections that end in every phase of a request, with clients that read nothing, and with missing or old TLS.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use agency::packed::Packed;
 use scenarios::https_world::{World, opened};
 use scenarios::raw_http::{Raw, posting, posting_in_chunks};
 
-/// Where a client goes away.
+/// Phases of a request in which the client ends the connection.
 const PHASES: [&str; 8] = [
     "within the head",
     "behind the head",
@@ -20,7 +20,7 @@ const PHASES: [&str; 8] = [
     "within the reply",
 ];
 
-/// Posts a letter over a connection that ends in this phase. Says whether the whole letter was sent.
+/// Posts a letter over a connection that the client ends in this phase. Says whether the whole letter was sent.
 fn cut(world: &World, phase: &str, letter: &Packed) -> bool {
     let mut connection = Raw::connect(world.https).unwrap();
     let octets = posting("", &letter.document);
@@ -37,7 +37,7 @@ fn cut(world: &World, phase: &str, letter: &Packed) -> bool {
     };
     connection.send(sent).unwrap();
     if phase == "within the reply" {
-        // The rest of the reply is never read: the connection ends by force.
+        // The client reads one octet and then closes the connection with octets unread, so TCP resets the connection.
         let mut first = [0];
         connection.another().unwrap().read_exact(&mut first).unwrap();
     }
@@ -54,7 +54,7 @@ fn a_letter_whose_connection_ends_is_settled_once_or_not_at_all() {
         whole += usize::from(cut(&world, phase, &letter));
         letters.push((phase, letter));
     }
-    // What came whole is settled although nobody waits for it; of the rest nothing is.
+    // Letters that arrived whole are settled although nobody waits for the reply. Of the others none is settled.
     let settled = |world: &World| world.journal("accepted");
     world.engine.wait_until("nothing is held", |engine| Ok(engine.metric("xm_intake_connections") == 0.0)).unwrap();
     assert_eq!(settled(&world), whole, "what came in part is no letter");
@@ -66,7 +66,7 @@ fn a_letter_whose_connection_ends_is_settled_once_or_not_at_all() {
     world.engine.stop().unwrap();
 }
 
-/// Many copies of one letter come at once, and most of their senders go away.
+/// Many copies of one letter arrive at the same time, and most of their senders end the connection before the reply.
 #[test]
 fn copies_of_a_letter_at_once_have_one_effect() {
     let (mut world, mut resident) = World::plain("");
@@ -90,7 +90,7 @@ fn copies_of_a_letter_at_once_have_one_effect() {
     world.engine.stop().unwrap();
 }
 
-/// The desk with the answers panics once, with answers in its hands. It goes on with the next letter.
+/// The answer desk, the actor that hands out answers, panics once while it hands answers out. It must hand out answers to later letters.
 #[test]
 fn a_panic_at_the_desk_keeps_no_later_answer_back() {
     let (mut world, mut resident) = World::breakable();
@@ -105,14 +105,14 @@ fn a_panic_at_the_desk_keeps_no_later_answer_back() {
         }
     }
     assert!(has_panicked(&world));
-    // What waits beside an answer only the desk hands out.
+    // Only the answer desk adds an answer that has waited for the office to the reply, so the next reply shows that the desk works again.
     world.engine.operate(&["answer", "resend", &letters[0].letter_id.to_string()]).unwrap();
     let reply = world.post(&letters[2].document);
     assert_eq!(opened(&mut resident, &reply), [letters[2].digest, letters[0].digest]);
     world.engine.stop().unwrap();
 }
 
-/// Asks again and again, until the centre takes no more questions.
+/// Sends a request again and again and reads no reply, until the centre reads no more requests.
 fn deaf_client(world: &World, ask: &str) -> Raw {
     let connection = Raw::connect(world.https).unwrap();
     let mut stream: TcpStream = connection.another().unwrap();
@@ -126,7 +126,7 @@ fn deaf_client(world: &World, ask: &str) -> Raw {
     connection
 }
 
-/// A client that asks and asks, and reads nothing.
+/// Clients that send requests and read no reply must not use up the centre's memory.
 #[test]
 fn a_client_that_reads_no_reply_takes_no_memory() {
     let (mut world, mut resident) = World::plain("requests_per_minute_max = 1000000\n");
@@ -135,7 +135,7 @@ fn a_client_that_reads_no_reply_takes_no_memory() {
     let path = format!("/v1/answers/7/{}", letter.letter_id);
     let ask = format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Letter-Digest: {}\r\n\r\n", letter.digest);
     let memory = |world: &World| world.engine.metric("process_resident_memory_bytes");
-    // The first few show what such work needs at all.
+    // The first clients show how much memory the work needs in any case.
     let mut deaf: Vec<Raw> = (0..10).map(|_| deaf_client(&world, &ask)).collect();
     let before = memory(&world);
     deaf.extend((0..40).map(|_| deaf_client(&world, &ask)));
@@ -148,11 +148,11 @@ fn a_client_that_reads_no_reply_takes_no_memory() {
     world.engine.stop().unwrap();
 }
 
-/// A hello of TLS 1.0 or 1.1, as old clients say it.
+/// Returns the ClientHello of TLS 1.0 (`minor` is 1) or TLS 1.1 (`minor` is 2).
 fn old_hello(minor: u8) -> Vec<u8> {
     let mut hello = vec![0x03, minor];
     hello.extend([7; 32]);
-    // No session; two suites that these versions have; no compression.
+    // No session id, two cipher suites of these versions, and no compression.
     hello.extend([0, 0, 4, 0xc0, 0x13, 0x00, 0x2f, 1, 0]);
     let length = u8::try_from(hello.len()).unwrap();
     [&[22, 3, 1, 0, length + 4, 1, 0, 0, length][..], &hello].concat()
@@ -166,7 +166,7 @@ fn old_tls_and_plain_text_get_nothing() {
         let mut connection = Raw::connect(world.https).unwrap();
         connection.send(&old_hello(minor)).unwrap();
         let said = connection.all().unwrap();
-        // A fatal alert: the version is refused, or no suite suits.
+        // The server must send a fatal alert, because it supports neither the version nor the cipher suites.
         assert!(said.len() == 7 && said[0] == 21 && said[5] == 2, "TLS 1.{}: {said:?}", minor - 1);
     }
     for octets in [posting("", &letter.document), b"\r\n\r\n".to_vec(), vec![0; 4096], vec![22; 4096]] {

@@ -1,4 +1,4 @@
-//! Connections that are many, slow or without an end.
+//! Attacks with many connections, slow connections and connections that never end.
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,15 +10,16 @@ use scenarios::raw_http::{Raw, posting};
 use scenarios::servers::pass_time;
 use scenarios::town::Resident;
 
-/// Longest time within which an office is served during a flood: 10 s until a connection has to give way, and the rest for a slow machine.
+/// Longest time until an office is served during a flood. A new connection is safe for 10 s before it may be closed in favour of another;
+/// the rest is for a slow machine.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
-/// Most memory that a flood may take.
+/// Greatest growth of the centre's memory during a flood, in bytes.
 const FLOOD_BYTES_MAX: f64 = 150e6;
-/// Most memory that one connection may take: 64 KB of a document, in room that grows by doubling, and beside it a head, a step of the body
-/// and what was read ahead.
+/// Greatest growth of memory by one connection, in bytes: 64 KB of a document in a buffer that doubles as it grows, and in addition a head,
+/// a part of the body and octets that were read ahead.
 const CONNECTION_BYTES_MAX: f64 = 192.0 * 1024.0;
 
-/// Returns how many connections this process may have, at most `wanted`.
+/// Returns how many connections this process may open, at most `wanted`.
 fn connections(wanted: usize) -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
@@ -30,14 +31,15 @@ fn connections(wanted: usize) -> usize {
     possible
 }
 
-/// Opens a connection that may be refused or closed at once.
+/// Opens a connection. Returns `None` if the centre refuses it; the centre may also close it at once.
 fn opened_connection(world: &World) -> Option<TcpStream> {
     let stream = TcpStream::connect_timeout(&world.https, Duration::from_secs(5)).ok()?;
     stream.set_nonblocking(true).ok()?;
     Some(stream)
 }
 
-/// Posts a letter as an office does: after an end or a refusal it sends it again. Returns the time until the receipt came.
+/// Posts a letter, and posts it again after a refusal or a broken connection, as an office does. Returns the time until the receipt
+/// arrived.
 fn served(world: &World, resident: &mut Resident, letter: &Packed) -> Duration {
     let began = Instant::now();
     loop {
@@ -57,10 +59,10 @@ fn served(world: &World, resident: &mut Resident, letter: &Packed) -> Duration {
     }
 }
 
-/// Sends these octets over a connection as far as the connection takes them now.
+/// Sends as many of these octets as the connection takes without waiting.
 fn drip(mut stream: &TcpStream, octets: &[u8]) {
     use std::io::Write;
-    // A connection that has ended, or takes nothing now, is left alone.
+    // An error is ignored: the connection has ended, or takes no octets now.
     drop(stream.write(octets));
 }
 
@@ -83,7 +85,7 @@ fn ten_thousand_idle_connections_keep_no_office_out() {
     world.engine.stop().unwrap();
 }
 
-/// As many connections as there are places: heads that never end, bodies that never end, each an octet at a time.
+/// Clients take all connections that the centre allows. Some send a head that never ends, some a body that never ends, one octet at a time.
 #[test]
 fn dripped_heads_and_bodies_keep_no_office_out() {
     let (mut world, mut resident) = World::plain("connections_max = 600\n");
@@ -122,8 +124,8 @@ fn dripped_heads_and_bodies_keep_no_office_out() {
     world.engine.stop().unwrap();
 }
 
-/// Connections that send as much as is read: heads that are almost too large, bodies of which more is announced than comes, bodies
-/// without an end, and requests behind requests.
+/// Clients send as much as the centre reads: heads just below the limit, bodies of which less arrives than is announced, bodies that never
+/// end, and many requests one after another.
 #[test]
 fn connections_that_send_all_they_can_take_little_memory() {
     let (mut world, mut resident) = World::plain("");

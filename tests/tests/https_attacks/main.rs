@@ -1,5 +1,5 @@
-//! Hostile clients of the address at which offices post letters: requests that are none, floods, ends in every phase, and strangers who
-//! compare replies.
+//! Attacks on the HTTPS address at which offices post letters: requests that break the rules of HTTP, floods, connections that end in every
+//! phase, and strangers who compare replies.
 //!
 //! `XM_ORACLE=10000 cargo test --release --workspace --test https_attacks oracle -- --nocapture` is the long version of the comparison.
 

@@ -1,8 +1,10 @@
-//! A stranger who compares replies: by their octets, and by their times.
+//! A stranger compares replies by their octets and by their times. Neither may tell him what is wrong with his request, because the centre
+//! would then be an oracle.
 //!
-//! The times of two kinds of requests are compared by the test of Kolmogorov and Smirnov for two samples, at a level of one in a thousand
-//! for all pairs of kinds together. Compared is the rest of each time beyond whole ticks: on a machine that is too slow for a tick, the
-//! number of ticks depends on the work. The long version compares the whole times too, and so needs a machine that has nothing else to do.
+//! The times of every two kinds of requests are compared with the Kolmogorov-Smirnov test for two samples. The level of significance is one
+//! in a thousand for all pairs of kinds together. The centre sends such a reply a whole number of ticks after the request. On a slow
+//! machine this number depends on the work, so only the rest of each time beyond whole ticks is compared. The long version also compares
+//! the whole times, so it needs a machine that does nothing else.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,26 +23,26 @@ use simulation::forgery;
 use simulation::records::Register;
 use uuid::Uuid;
 
-/// Requests of each kind in the suite.
+/// Number of requests of each kind in the short version of the test.
 const USUAL: u64 = 150;
-/// Most different documents of each kind.
+/// Maximum number of different documents of each kind.
 const DOCUMENTS_MAX: u64 = 200;
-/// Connections over which the requests come.
+/// Number of connections over which the requests are sent.
 const CONNECTIONS: usize = 6;
-/// Probability with which two equal kinds are found to be different, over all pairs of kinds.
+/// Probability that the test finds a difference although there is none, for all pairs of kinds together.
 const LEVEL: f64 = 0.001;
-/// See `replies::TICK` of the intake.
+/// The centre replies a whole number of these times after a request. The value is that of `TICK` in `actors/src/transport/http/replies.rs`.
 const TICK: Duration = Duration::from_millis(250);
 
-/// An agency that waits for its enrolment.
+/// Matricule of an agency that has an enrolment code but no key yet.
 const WAITING: u32 = 9;
-/// An agency that the centre does not know.
+/// Matricule of an agency that the centre does not know.
 const UNKNOWN: u32 = 999;
 
-/// The requests of each kind.
+/// Requests by their kind.
 type Kinds = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
-/// Returns the largest distance between the distributions of two samples (Kolmogorov, Smirnov).
+/// Returns the statistic of the Kolmogorov-Smirnov test: the largest distance between the distribution functions of two samples.
 fn distance(one: &[f64], other: &[f64]) -> f64 {
     let sorted = |sample: &[f64]| {
         let mut sorted = sample.to_vec();
@@ -53,7 +55,8 @@ fn distance(one: &[f64], other: &[f64]) -> f64 {
     one.iter().chain(&other).map(|value| (share(&one, *value) - share(&other, *value)).abs()).fold(0.0, f64::max)
 }
 
-/// Returns the distance beyond which two samples of these sizes are of different distributions, at a level.
+/// Returns the critical distance at a level of significance: a larger distance means that two samples of these sizes have different
+/// distributions.
 fn critical(one: usize, other: usize, level: f64) -> f64 {
     let (one, other) = (one as f64, other as f64);
     (-(level / 2.0).ln() / 2.0).sqrt() * ((one + other) / (one * other)).sqrt()
@@ -67,11 +70,11 @@ fn samples_of_one_distribution_are_alike_and_others_are_not() {
     let most = critical(300, 300, LEVEL);
     assert!(distance(&one, &same) < most && distance(&one, &shifted) > most);
     assert_eq!((distance(&one, &one), distance(&[1.0, 2.0], &[3.0, 4.0])), (0.0, 1.0));
-    // 1.358 is the tabled factor for a level of 5 %.
+    // 1.358 is the factor for a level of 5 % in published tables.
     assert!((critical(100, 100, 0.05) - 1.358 * 0.02_f64.sqrt()).abs() < 1e-3);
 }
 
-/// Returns documents of every kind that is not verified.
+/// Makes documents of every kind that the centre cannot verify.
 fn strangers(world: &World, resident: &mut Resident, size: u64) -> Kinds {
     let identity = |number: u32| Identity::generate(&format!("office {number}"), Algorithm::P256).unwrap();
     let mut impostor = Resident::newcomer(&world.engine, OFFICE).unwrap();
@@ -117,7 +120,7 @@ fn strangers(world: &World, resident: &mut Resident, size: u64) -> Kinds {
     kinds
 }
 
-/// A request that was answered.
+/// A request and its reply.
 struct Answered {
     kind: &'static str,
     octets: Vec<u8>,
@@ -152,7 +155,7 @@ fn answered(world: &World, kinds: &Kinds, size: u64) -> Vec<Answered> {
     })
 }
 
-/// Compares the times of every two kinds.
+/// Compares the times of each pair of kinds. Returns a message for each pair that differs.
 fn compare(what: &str, answered: &[Answered], time: impl Fn(&Answered) -> f64) -> Vec<String> {
     let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for answered in answered {
@@ -177,7 +180,7 @@ fn compare(what: &str, answered: &[Answered], time: impl Fn(&Answered) -> f64) -
     different
 }
 
-/// Demands that all replies have the same octets, and that their times do not tell the kinds apart.
+/// Asserts that all replies have the same octets, and that their times do not show the kind of the request.
 fn demand_alike(answered: &[Answered], size: u64) {
     for reply in answered {
         let (found, expected) = (String::from_utf8_lossy(&reply.octets), String::from_utf8_lossy(&answered[0].octets));

@@ -1,24 +1,25 @@
-//! Requests that break the rules of HTTP, or hide another request.
+//! Requests that break the rules of HTTP, or contain a hidden second request (request smuggling).
 
 use std::io::Write;
 
 use scenarios::https_world::{OFFICE, World, opened};
 use scenarios::raw_http::{Raw, RawReply, posting, posting_in_chunks};
 
-/// The largest document that the centre of these tests takes.
+/// Maximum size of a document at the centre of these tests, in bytes.
 const BYTES_MAX: usize = 16 * 1024;
-/// The test is the proxy of its clients, so that each case has an allowance of its own.
+/// Further configuration. The centre takes the test for a proxy of its clients, so that each case can name a client with its own allowance
+/// of requests.
 const FURTHER: &str = "document_size_max_bytes = 16384\nrequests_per_minute_max = 1\nproxies = [\"127.0.0.1\"]\n";
 
-/// A field by which a proxy names a client.
+/// Returns the header field by which a proxy names a client.
 fn from_client(number: usize) -> String {
     format!("X-Forwarded-For: 192.0.2.{number}\r\n")
 }
 
-/// Sends octets over a connection of their own, and returns all replies up to its end.
+/// Sends octets over a new connection, and returns all replies until the connection ends.
 fn replies(world: &World, octets: &[u8]) -> Vec<RawReply> {
     let mut connection = Raw::connect(world.https).unwrap();
-    // A server that has seen enough closes the connection before everything is written.
+    // The server may close the connection before everything is written, so errors are ignored.
     connection.send(octets).ok();
     connection.end().ok();
     connection.replies().unwrap()
@@ -28,16 +29,16 @@ fn statuses(replies: &[RawReply]) -> Vec<u16> {
     replies.iter().map(|reply| reply.status).collect()
 }
 
-/// Whatever precedes it: the hidden request has the client's number 250, and no other request has. Where it was executed, its allowance is
-/// smaller.
+/// Number of the client that the hidden request names, and that no other request names. So the allowance of other clients never refuses the
+/// hidden request.
 const HIDDEN: usize = 250;
 
-/// Makes requests until the first client has none left.
+/// Makes requests until the allowance of client 1 is used up.
 fn exhaust(world: &World) {
     while statuses(&replies(world, &posting(&from_client(1), b"x"))) != [429] {}
 }
 
-/// Requests whose length can be read in two ways, each with another request behind or within it.
+/// Returns requests whose length can be read in two ways, each with the request `hidden` after or within it.
 fn ambiguous(hidden: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     let whole = |head: &str, body: &[u8]| [head.as_bytes(), body].concat();
     let with = |fields: &str| whole(&format!("POST /v1/letters HTTP/1.1\r\nHost: x\r\n{fields}\r\n"), b"0\r\n\r\n");
@@ -104,14 +105,14 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_its_connection() {
         assert!(found.len() == 1 && matches!(found[0].status, 400 | 408), "{case}: {found:?}");
     }
     assert_eq!(world.journal("accepted"), 0, "a hidden letter was taken");
-    // The hidden request itself is a good one.
+    // The hidden request is accepted when it is sent by itself, so the cases above can fail.
     let served = replies(&world, &hidden);
     assert_eq!(statuses(&served), [200]);
     assert_eq!(world.journal("accepted"), 1);
     world.engine.stop().unwrap();
 }
 
-/// A bare LF ends a line for some servers, and not for others: here it may, but one request stays one.
+/// Some servers take a bare LF for the end of a line, others do not. This server may do either, but must find only one request.
 #[test]
 fn requests_within_the_body_of_another_are_never_executed() {
     let (mut world, mut resident) = World::plain(FURTHER);
@@ -158,7 +159,7 @@ fn requests_within_the_body_of_another_are_never_executed() {
     world.engine.stop().unwrap();
 }
 
-/// RFC 9112, 9.6: who has said that it closes the connection does nothing more that comes over it.
+/// After a reply that says `Connection: close`, the server must execute nothing more that arrives over the connection (RFC 9112, 9.6).
 #[test]
 fn nothing_is_executed_behind_a_reply_that_closes_the_connection() {
     let (mut world, mut resident) = World::plain(FURTHER);
@@ -211,7 +212,7 @@ fn heads_are_bounded() {
         let mut connection = Raw::connect(world.https).unwrap();
         connection.send(&posting(fields, b"hello")).ok();
         let found = connection.replies().unwrap();
-        // An end by force may overtake the reply.
+        // A reset of the connection may overtake the reply, so the test also allows that no reply arrives.
         assert!(found.iter().all(|reply| matches!(reply.status, 400 | 431)) && found.len() <= 1, "{case}: {found:?}");
     }
     let mut connection = Raw::connect(world.https).unwrap();
@@ -221,7 +222,7 @@ fn heads_are_bounded() {
     world.engine.stop().unwrap();
 }
 
-/// A document that is announced as too large is refused before it comes, and in chunks as soon as it is.
+/// A document that is announced as too large is refused before it arrives. A document in chunks is refused as soon as it is too large.
 #[test]
 fn a_document_that_is_too_large_is_refused_without_reading_it_all() {
     let (mut world, _) = World::plain("document_size_max_bytes = 65536\n");
@@ -239,7 +240,7 @@ fn a_document_that_is_too_large_is_refused_without_reading_it_all() {
     connection.send(&[b'A'; 65537]).unwrap();
     let reply = connection.reply().unwrap().unwrap();
     assert_eq!((reply.status, reply.closes()), (413, true));
-    // The chunk has no end. The connection has one, whatever still comes.
+    // The announced chunk has a terabyte, but the server must close the connection, whatever arrives.
     let chunk = [b'A'; 16 * 1024];
     let mut sent = 0_u64;
     while connection.send(&chunk).is_ok() {
@@ -262,7 +263,7 @@ fn only_a_proxy_names_the_client() {
     let (mut world, _) = World::plain("requests_per_minute_max = 1\nproxies = [\"127.0.0.1\"]\n");
     let found: Vec<u16> = (0..6).map(|client| status(&world, &from_client(client))).collect();
     assert_eq!(found, [404; 6], "clients of a proxy share one allowance");
-    // What the client itself has written stands before what the proxy adds.
+    // A client can send this field itself. The proxy appends its own entry, so only the last entry counts.
     let spoofed = |first: usize| format!("X-Forwarded-For: 198.51.100.{first}, 192.0.2.77\r\n");
     let twice = |first: usize| format!("X-Forwarded-For: 198.51.100.{first}\r\n{}", from_client(78));
     for fields in [&spoofed as &dyn Fn(usize) -> String, &twice] {

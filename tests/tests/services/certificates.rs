@@ -1,5 +1,5 @@
-//! Installations are enrolled and keys renewed through the program: by an authority whose certificates the stock `openssl` verifies, and
-//! without one, where what an office brought is kept.
+//! Tests of enrolment and of the renewal of keys through the program. A centre with an authority issues certificates, which the stock
+//! `openssl` verifies. A centre without one keeps the self-signed certificate of the office.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,8 @@ use sdc::request::{Enrol, EnrolmentCode, Period, Renew, Request};
 
 use super::world::{Desk, World};
 
-/// A key with its self-signed certificate, and the key in PEM, to be put together with what the centre issues.
+/// A key with its self-signed certificate. The PEM of the key is kept, so that it can be combined with a certificate that the centre
+/// issues.
 struct Own {
     key: String,
     identity: Identity,
@@ -34,7 +35,7 @@ impl Own {
         self.identity.certificate().der().to_vec()
     }
 
-    /// The key with the certificate that the centre gave for it.
+    /// Returns the key with the certificate that the centre issued for it.
     fn with(&self, certificate: &[u8]) -> Identity {
         let lines: Vec<String> = BASE64
             .encode(certificate)
@@ -47,7 +48,7 @@ impl Own {
     }
 }
 
-/// Has the stock `openssl` verify a certificate by that of an authority, and says whether it does.
+/// Says whether the stock `openssl` verifies a certificate with the certificate of an authority.
 fn is_verified(world: &World, certificate: &[u8], authority: &Path) -> bool {
     let (der, pem) = (world.engine.place().join("issued.der"), world.engine.place().join("issued.pem"));
     fs::write(&der, certificate).unwrap();
@@ -60,7 +61,7 @@ fn is_verified(world: &World, certificate: &[u8], authority: &Path) -> bool {
     verified.status.success()
 }
 
-/// Returns the certificate that an answer gives.
+/// Returns the certificate that an answer contains.
 fn given(answer: Answer) -> Vec<u8> {
     assert_eq!(answer.receipt.verdict, Verdict::Accepted, "{:?}", answer.receipt.refusal);
     let certificate = match answer.body.unwrap().content {
@@ -70,7 +71,7 @@ fn given(answer: Answer) -> Vec<u8> {
     BASE64.decode(certificate).unwrap()
 }
 
-/// Says whether a certificate stands in the centre's register, as operators see it.
+/// Says whether the list of certificates that operators see has this certificate.
 fn is_registered(world: &World, agency: u32, certificate: &[u8]) -> bool {
     let fingerprint = RegisteredCertificate::from_der(certificate).unwrap().fingerprint().to_string();
     let listed = world.done(&["cert", "list", "--agency", &agency.to_string()]);
@@ -85,20 +86,20 @@ fn asking() -> Request {
     Request::Account(Period { from: None, to: None })
 }
 
-/// Asks for the account, and returns the code of the refusal where the letter is refused.
+/// Asks for the statement of the account. Returns the code of the refusal, or `None` where the letter is accepted.
 fn ask(world: &mut World, desk: &mut Desk) -> Option<RefusalCode> {
     let sent = world.send(desk, asking());
     world.verdict(desk, &sent).refusal.map(|refusal| refusal.code)
 }
 
-/// Moves the end of every certificate of an agency.
+/// Changes the end of validity of every certificate of an agency. `when` is an interval from now, negative for the past.
 fn end(world: &World, agency: u32, when: &str) {
     world.run(&format!(
         "UPDATE xm.certificates SET not_before = now() - interval '800 days', not_after = now() + interval '{when}' WHERE agency = {agency}"
     ));
 }
 
-/// Enrols an installation of a new agency by the code that an operator has had made.
+/// Adds an agency, and enrols an installation of it with a code that an operator has made.
 fn enrol(world: &mut World, agency: u32, own: &Own) -> (Desk, Vec<u8>) {
     world.add_agency(agency);
     let told = world.done(&["enrolment", "code", &agency.to_string()]);
@@ -126,7 +127,8 @@ fn the_authority_issues_what_stock_openssl_verifies_and_letters_are_signed_with(
     desk.adopt(own.with(&issued));
     assert_eq!(ask(&mut world, &mut desk), None);
 
-    // From one kind of key to the next; the first of them an office registered by its fingerprint.
+    // Keys are renewed from one algorithm to the next. The first key of agency 44 was enrolled, that of agency 42 was registered by its
+    // fingerprint.
     let mut pinned = world.settle(42, PayloadForm::Frame { dictionary: 1 });
     for (agency, desk) in [(44, &mut desk), (42, &mut pinned)] {
         for algorithm in [Algorithm::P384, Algorithm::Rsa2048, Algorithm::P256] {
@@ -137,7 +139,7 @@ fn the_authority_issues_what_stock_openssl_verifies_and_letters_are_signed_with(
             assert!(is_registered(&world, agency, &issued), "{algorithm:?}");
             let (from, to) = RegisteredCertificate::from_der(&issued).unwrap().validity();
             assert_eq!((to - from).num_days(), 826, "from yesterday on, since clocks at offices are wrong");
-            // The key of before is taken until its certificate ends.
+            // A letter that is signed with the former key is still accepted, until the certificate of that key ends.
             assert_eq!(ask(&mut world, desk), None);
             desk.adopt(next.with(&issued));
             assert_eq!(ask(&mut world, desk), None, "{algorithm:?}");
@@ -178,7 +180,7 @@ fn a_key_is_renewed_from_60_days_before_its_end_to_90_after_and_never_once_revok
     end(&world, 42, "59 days 23 hours");
     renew(&mut world, &mut desk, &next);
 
-    // Of another agency: its certificate has ended, and it may do this and nothing else.
+    // The certificate of another agency has ended. Its letters are refused, but for 90 days it may still renew its key.
     let mut late = world.settle(43, PayloadForm::Json);
     let last = Own::make(Algorithm::P256);
     end(&world, 43, "-90 days -1 hour");
@@ -191,7 +193,8 @@ fn a_key_is_renewed_from_60_days_before_its_end_to_90_after_and_never_once_revok
     late.adopt(last.with(&issued));
     assert_eq!(ask(&mut world, &mut late), None);
 
-    // Revoked: the key itself is not answered, and no other key brings it back.
+    // The certificate of a third agency is revoked. A letter that is signed with the revoked key gets no answer, and another key of the
+    // agency cannot register the revoked key again.
     let mut stolen = world.settle(45, PayloadForm::Json);
     end(&world, 45, "30 days");
     let (further, other) = (Own::make(Algorithm::P256), Own::make(Algorithm::P256));

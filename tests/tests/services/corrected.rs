@@ -1,5 +1,5 @@
-//! `correct` by the transfer folder: done at once where the table's agencies decide, or once people of the centre have; each attempt is a
-//! file of its own.
+//! Tests of `correct` by the transfer folder. A correction takes effect at once where the table lets agencies decide, otherwise after
+//! people of the centre have confirmed it. The receipt of each attempt is a file of its own.
 
 use sdc::answer::receipt::{HoldCode, Verdict};
 use sdc::payload::PayloadForm;
@@ -23,7 +23,7 @@ fn table(name: &str, columns: &[&str], rows: &[Vec<Value>]) -> TableRecords {
     }
 }
 
-/// The result of a station: 120 votes for A, 80 for B.
+/// Makes the result of a station: 120 votes for A, 80 for B.
 fn result(station: &str) -> Request {
     let columns = [
         "Numero",
@@ -86,7 +86,7 @@ fn a_result_is_corrected_by_its_agency_or_once_two_people_agree() {
         let desk = &mut desk;
         assert_eq!(world.receipt(desk, result(&station)).verdict, Verdict::Accepted);
 
-        // Ten votes of A are B's: nothing of it is before two people have agreed.
+        // Ten votes of A belong to B. The correction takes effect only after two people have agreed.
         let ten = || {
             vec![
                 correction("VoixCandidat", by_key(&station, "A"), Some(("Voix", json!(110)))),
@@ -109,7 +109,7 @@ fn a_result_is_corrected_by_its_agency_or_once_two_people_agree() {
         assert_eq!((done.verdict, done.rows[0].replaced, done.rows[0].waiting), (Verdict::Accepted, 2, 0));
         world.assert_held(&format!("{} = 110 AND {} = 90", votes("A"), votes("B")));
 
-        // What nobody has sent, and what would break the station's sum.
+        // A correction of a record that nobody has sent is refused, and so is one that breaks the check of the station's sum.
         let refused = |world: &mut World, desk: &mut _, corrections| {
             let refusal = world.receipt(desk, correcting(corrections)).refusal.unwrap();
             (refusal.code, refusal.faults_total)
@@ -119,7 +119,7 @@ fn a_result_is_corrected_by_its_agency_or_once_two_people_agree() {
         let alone = correction("VoixCandidat", by_key(&station, "A"), Some(("Voix", json!(111))));
         assert_eq!(refused(&mut world, desk, vec![alone.clone()]).0, RefusalCode::CheckFailed);
 
-        // Where agencies decide alone.
+        // With the rule `by_agency`, corrections take effect without the centre's approval.
         world.run("UPDATE xm.tables SET corrections = 'by_agency' WHERE application = 'election'");
         let other = correction("VoixCandidat", by_key(&station, "B"), Some(("Voix", json!(89))));
         let receipt = world.receipt(desk, correcting(vec![alone, other]));

@@ -1,4 +1,5 @@
-//! Services that read, and those about the agency itself: asked by offices that write plain JSON and by offices that write frames.
+//! Tests by the transfer folder: services that read records, and services about the agency itself. One office writes plain JSON, another
+//! writes frames.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,10 +23,10 @@ use uuid::Uuid;
 use super::world::{Desk, Sent, World};
 
 const FORMS: [(u32, PayloadForm); 2] = [(42, PayloadForm::Json), (43, PayloadForm::Frame { dictionary: 1 })];
-/// What an act of export costs.
+/// Price of an exported act, in minor units.
 const PRICE: i64 = 100;
 
-/// Births of an office, numbered from one on.
+/// Makes a letter with births of an agency, with these record numbers.
 pub fn births(agency: u32, numbers: std::ops::RangeInclusive<u32>) -> Request {
     let columns = [
         "Numero",
@@ -50,7 +51,7 @@ pub fn births(agency: u32, numbers: std::ops::RangeInclusive<u32>) -> Request {
         same(json!(2026)),
         same(json!(format!("C{agency}"))),
         same(json!("2026-11-02")),
-        // No two of them share what could be packed away: records of a few kilobytes come in several parts.
+        // The names are random and do not compress, so an answer of a few kilobytes must have several parts.
         each(&|_| json!([(); 2].map(|()| Uuid::new_v4().simple().to_string()).concat())),
         same(json!("F")),
         same(json!("2026-11-01")),
@@ -63,7 +64,7 @@ pub fn births(agency: u32, numbers: std::ops::RangeInclusive<u32>) -> Request {
     Request::Export(Records { application: "ecr".to_owned(), tables: vec![table] })
 }
 
-/// The value of a column of sent births.
+/// Returns the values of a column of a letter with births.
 fn sent_column(request: &Request, name: &str) -> Vec<Value> {
     let Request::Export(records) = request else { panic!("no export") };
     let at = records.tables[0].columns.iter().position(|column| column == name).unwrap();
@@ -85,7 +86,7 @@ fn column<'r>(rows: &'r Rows, name: &str) -> &'r [Value] {
     &rows.values[rows.columns.iter().position(|column| column == name).unwrap()]
 }
 
-/// Asks, and returns the parts that follow the receipt, in their order, with their signed octets.
+/// Asks for records. Returns the letter, and the parts of the answer in their order, each with its signed octets.
 fn read(world: &mut World, desk: &mut Desk, request: Request) -> (Sent, Vec<(Rows, Vec<u8>)>) {
     let sent = world.send(desk, request);
     let receipt = world.answer(desk, &sent, 1, 0).receipt;
@@ -152,7 +153,7 @@ fn records_come_back(world: &mut World, desk: &mut Desk, names: &[Value]) {
     let back: Vec<&Value> = parts.iter().flat_map(|(rows, _)| column(rows, "NomEnfant")).collect();
     assert_eq!(back, names.iter().collect::<Vec<_>>(), "every record, once, in the order that was asked for");
 
-    // A record changes meanwhile: the part that was lost is given as it was.
+    // A record has changed since the import, but the part that was lost must be sent again with the same octets.
     world.run("UPDATE ecr.\"ActeNaissance\" SET \"LieuNaissance\" = 'Kribi' WHERE \"NumeroActe\" = 41");
     let again = Request::Import(Import::Again { again: Again { letter: asked.letter, parts: vec![2] } });
     let lost = world.send(desk, again);
@@ -162,7 +163,7 @@ fn records_come_back(world: &mut World, desk: &mut Desk, names: &[Value]) {
     assert_eq!(part.head.part, 2);
     assert!(octets == parts[1].1, "octet for octet");
 
-    // All records with a position, and then those that have changed since.
+    // The office first imports all records, and then those that have changed since the position of that import.
     let table = |changed_since| {
         let (application, table) = ("ecr".to_owned(), "ActeNaissance".to_owned());
         Request::Import(Import::Table { selection: Selection { application, table, changed_since }, estimate: false })
@@ -204,7 +205,8 @@ fn papers_are_certified(world: &mut World, desk: &mut Desk, number: u32, names: 
             column([json!(1), json!(2), json!(999)]),
         ],
         columns: vec!["NomEnfant".to_owned()],
-        // Each paper is compared with the record of its own key.
+        // One name for each key. Each name must be compared with the record of its own key: the first differs, the second matches, and for
+        // the third there is no record.
         values: vec![column([json!("another"), names[1].clone(), json!("x")])],
     });
     let sent = world.send(desk, papers);
@@ -221,7 +223,7 @@ fn papers_are_certified(world: &mut World, desk: &mut Desk, number: u32, names: 
     assert_eq!([record(0), record(1), record(2)], [Some(names[0].clone()), Some(names[1].clone()), None]);
 }
 
-/// The code of a voucher, as two people make it and one of them writes it down.
+/// Makes a voucher, which needs two people, and returns its code from the file that one of them writes.
 pub fn voucher(world: &World, amount: &str) -> VoucherCode {
     world.agreed(&["voucher", "make", "1", amount]);
     let batch = world.done(&["voucher", "list"])[0]["id"].to_string();

@@ -1,4 +1,5 @@
-//! Each service once by mail between real servers: sent through Postfix, collected from Dovecot, answered into the office's maildrop.
+//! Uses each service once by mail between real servers. Letters are sent through Postfix, the centre collects them from Dovecot, and the
+//! answers arrive in the office's mailbox.
 
 use std::fs;
 use std::process::Command;
@@ -37,7 +38,7 @@ fn send(world: &World, number: u32, desk: &mut Desk, request: Request) -> Sent {
     sent
 }
 
-/// Waits until the office's maildrop holds a letter of the centre that is looked for.
+/// Waits until the office's mailbox has a letter of the centre for which `find` returns a value, and returns that value.
 fn wait<T>(world: &mut World, number: u32, desk: &Desk, what: &str, find: impl Fn(&CentreLetter) -> Option<T>) -> T {
     let World { engine, mail, .. } = world;
     let (_, dovecot) = mail.as_ref().unwrap();
@@ -55,7 +56,7 @@ fn wait<T>(world: &mut World, number: u32, desk: &Desk, what: &str, find: impl F
     found.unwrap()
 }
 
-/// Asks, and waits for the receipt, which is that of an accepted letter.
+/// Sends a request, and waits for the receipt. The letter must be accepted.
 fn ask(world: &mut World, number: u32, desk: &mut Desk, request: Request) -> Answer {
     let what = format!("{} is answered", request.service());
     let sent = send(world, number, desk, request);
@@ -69,7 +70,7 @@ fn ask(world: &mut World, number: u32, desk: &mut Desk, request: Request) -> Ans
     answer
 }
 
-/// Asks for records, and waits for the only part of them.
+/// Sends a request for records, and waits for the only part of the answer.
 fn read(world: &mut World, number: u32, desk: &mut Desk, request: Request) -> PartContent {
     let receipt = ask(world, number, desk, request).receipt;
     assert_eq!(receipt.read.unwrap().parts, 1);

@@ -1,4 +1,4 @@
-//! A centre that is reached by its transfer folder, and the desks of offices that write to it with keys of their own.
+//! A centre with a transfer folder, and the desks (installations) of offices that write to it with keys of their own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,22 +27,22 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-/// Who set up the centre, and a second person.
+/// Names of the centre's two users: the one who set the centre up, and a second one.
 pub const SUPERVISEUR: &str = "superviseur";
 pub const MBOME: &str = "mbome";
 
-/// A centre with a folder, perhaps with a mailbox too, and a database that tests may look into.
+/// A centre with a transfer folder and perhaps a mailbox, and its database, which tests may query and change.
 pub struct World {
     pub engine: Engine,
     pub transfer: Transfer,
-    /// The relay, which delivers into the mailboxes.
+    /// The relay, and the Dovecot with the mailboxes into which the relay delivers; `None` where the centre has only its folder.
     pub mail: Option<(Postfix, Dovecot)>,
     database: OwnDatabase,
     runtime: Runtime,
     account: String,
 }
 
-/// A letter as it was written.
+/// A letter that a desk has written.
 pub struct Sent {
     pub letter: Uuid,
     pub sequence: u64,
@@ -50,19 +50,20 @@ pub struct Sent {
     pub document: Vec<u8>,
 }
 
-/// An installation of an office: it writes in one form, and keeps the signed octets of every file that it has had.
+/// An installation of an office. It packs its letters in one form, and keeps the signed octets of the files that it has collected.
 pub struct Desk {
     sender: Office,
     form: PayloadForm,
     centre: RegisteredCertificate,
-    /// The key of now, and those before it, which open answers to letters that they signed.
+    /// The present key last, after the former keys. A former key opens the answers to the letters that it signed.
     identities: Vec<Identity>,
     sequence: u64,
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl World {
-    /// Founds a centre that is reached by its folder alone. Where its authority is elsewhere, its key does not lie among the others.
+    /// Sets up a centre with a transfer folder only. Without `has_authority`, the key of its authority is removed, as where an authority
+    /// elsewhere issues the certificates.
     pub fn found(has_authority: bool) -> World {
         let world = World::between(|further| {
             Engine::of(xmserver().unwrap(), PASSWORD, |http| format!("[server]\nhttp_address = \"{http}\"\n{further}"))
@@ -73,7 +74,7 @@ impl World {
         world
     }
 
-    /// Founds a centre that is reached by mail too, with a mailbox for each of these offices.
+    /// Sets up a centre that also has mail, with a mailbox for each of these offices.
     pub fn with_mail(numbers: &[u32]) -> World {
         let addresses = numbers.iter().map(|number| address(*number)).chain([CENTRE_ADDRESS.to_owned()]);
         let accounts: Vec<Account> = addresses.map(|address| Account::new(address, PASSWORD)).collect();
@@ -115,18 +116,19 @@ impl World {
         self.database.run(&self.runtime, statements).unwrap();
     }
 
-    /// Asserts what a query of one boolean says.
+    /// Asserts that a boolean SQL expression is true.
     pub fn assert_held(&self, what: &str) {
         self.run(&format!("DO $$ BEGIN ASSERT ({what}); END $$"));
     }
 
-    /// Does what one person does, and returns what is told to programs.
+    /// Runs a command of operators that needs one person, and returns its JSON.
     pub fn done(&self, arguments: &[&str]) -> Value {
         let told = self.engine.operate(&[arguments, &["--json"]].concat()).unwrap();
         serde_json::from_str(&told).unwrap()
     }
 
-    /// Registers the system account that runs the test as another user. One account must play two people, because the machine has only one.
+    /// Registers the system account that runs the test as another user of the centre. One account must play two people, because the test
+    /// machine has only one account.
     fn become_user(&self, user: &str) {
         let account = &self.account;
         self.run(&format!(
@@ -136,7 +138,7 @@ impl World {
         ));
     }
 
-    /// Does what two people do: one asks, the other confirms.
+    /// Runs a command that needs two people: one user asks for it, and the other confirms it.
     pub fn agreed(&self, arguments: &[&str]) {
         let (code, told) = self.engine.ask(&[arguments, &["--json"]].concat()).unwrap();
         assert_eq!(code, Some(5), "{arguments:?}: {told}");
@@ -146,14 +148,14 @@ impl World {
         self.become_user(SUPERVISEUR);
     }
 
-    /// Adds an agency of the sample tables, which has no e-mail: the folder is its only way.
+    /// Adds an agency and grants its code. The agency has no e-mail address, so it is reached only by the folder.
     pub fn add_agency(&self, number: u32) {
         let (matricule, code) = (number.to_string(), format!("C{number}"));
         self.engine.operate(&["agency", "add", "--matricule", &matricule, "--name", "Mairie"]).unwrap();
         self.engine.operate(&["agency", "grant", &matricule, "CentreCode", &code]).unwrap();
     }
 
-    /// Registers a certificate by its fingerprint.
+    /// Registers a certificate of an agency by its fingerprint.
     pub fn register(&self, number: u32, certificate: &RegisteredCertificate) {
         let file = self.engine.place().join(format!("office-{number}.der"));
         fs::write(&file, certificate.der()).unwrap();
@@ -184,19 +186,19 @@ impl World {
         self.desk(number, "main", form, identity)
     }
 
-    /// Sends a letter by the folder.
+    /// Sends a letter by the transfer folder.
     pub fn send(&self, desk: &mut Desk, request: Request) -> Sent {
         let sent = desk.write(request);
         self.transfer.send(&sent.letter.to_string(), &sent.document).unwrap();
         sent
     }
 
-    /// Waits for a file in the agency's own folder, and returns the signed octets in it.
+    /// Waits for a file in the agency's folder, and returns the signed octets in it.
     pub fn file(&mut self, desk: &mut Desk, name: &str) -> Vec<u8> {
         self.one_of(desk, &[name.to_owned()])
     }
 
-    /// Waits for one of several files.
+    /// Waits for the first of several files that arrives, and returns the signed octets in it.
     fn one_of(&mut self, desk: &mut Desk, names: &[String]) -> Vec<u8> {
         let World { engine, transfer, .. } = self;
         let mut found = None;
@@ -212,7 +214,7 @@ impl World {
         found.unwrap()
     }
 
-    /// Waits for the receipt of a letter, whether it gives a body, which comes as its first part, or is refused.
+    /// Waits for the receipt of a letter. A receipt alone is part 0; a receipt with a body is in part 1.
     pub fn verdict(&mut self, desk: &mut Desk, sent: &Sent) -> Receipt {
         let names = [0, 1].map(|part| format!("{}-{}-1-{part}.sdc", desk.sender.installation, sent.sequence));
         let octets = self.one_of(desk, &names);
@@ -221,7 +223,7 @@ impl World {
         receipt
     }
 
-    /// Waits for the answer to an attempt at a letter, or a part of it, and checks that it is that letter's.
+    /// Waits for the answer to an attempt at a letter, or for a part of the answer, and checks that it answers this letter.
     pub fn answer(&mut self, desk: &mut Desk, sent: &Sent, attempt: u16, part: u16) -> Answer {
         let name = format!("{}-{}-{attempt}-{part}.sdc", desk.sender.installation, sent.sequence);
         let octets = self.file(desk, &name);
@@ -234,7 +236,7 @@ impl World {
         answer
     }
 
-    /// Sends a letter that gives no body, and returns its receipt.
+    /// Sends a letter whose service returns only a receipt, and returns the receipt.
     pub fn receipt(&mut self, desk: &mut Desk, request: Request) -> Receipt {
         let sent = self.send(desk, request);
         let answer = self.answer(desk, &sent, 1, 0);
@@ -242,7 +244,7 @@ impl World {
         answer.receipt
     }
 
-    /// Waits for a part of what was read for a letter; returns it with its signed octets.
+    /// Waits for a part of the records that were read for a letter. Returns the part with its signed octets.
     pub fn part(&mut self, desk: &mut Desk, name: &str, answers: &Sent) -> (Part, Vec<u8>) {
         let octets = self.file(desk, name);
         let part = payload::read_part(&octets, &PayloadLimits::default()).unwrap();
@@ -253,7 +255,7 @@ impl World {
         (part, octets)
     }
 
-    /// Waits for a notice of this number.
+    /// Waits for the notice with this number.
     pub fn notice(&mut self, desk: &mut Desk, number: u64) -> NoticeContent {
         let octets = self.file(desk, &format!("{}-notice-{number}.sdc", desk.sender.installation));
         let CentreLetter::Notice(notice) = payload::read_centre_letter(&octets, &PayloadLimits::default()).unwrap()
@@ -300,7 +302,7 @@ impl Desk {
         Sent { letter: letter.id, sequence: letter.sequence, digest: Digest::of(&octets), document }
     }
 
-    /// Opens and verifies a file of the centre, which comes in the form of this desk's letters.
+    /// Opens and verifies a file of the centre, and returns its signed octets. They must be packed as this desk's letters are.
     pub fn open(&self, document: &[u8]) -> Vec<u8> {
         let document = Document::parse(document, &DocumentLimits::default()).unwrap();
         let opened = self.identities.iter().rev().find_map(|own| cms::open(&document, own.opening()).ok());

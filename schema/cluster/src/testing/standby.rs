@@ -1,5 +1,5 @@
-//! A standby of a test cluster, and the faults of a primary: frozen, cut off by a promotion. Both listen on the network, as an operator's
-//! PostgreSQL does.
+//! For tests: a standby of a test cluster, and two faults of a primary. Its processes are frozen, or its standby is promoted while it still
+//! runs. Primary and standby listen on the network, as an operator's PostgreSQL does.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use super::{data_folder, restart_on_network, temporary_folder};
 use crate::{Cluster, OWNER, connect, lock, postmaster};
 
-/// Makes a copy of a cluster that listens on the network at `primary_port`, and starts the copy as its standby at `port`. The standby
+/// Copies a cluster that listens on the network at `primary_port`, and starts the copy at `port` as the cluster's standby. The standby
 /// replays what the primary commits, and can be read.
 pub async fn standby_of(primary: &Cluster, primary_port: u16, port: u16) -> Cluster {
     let folder = temporary_folder();
@@ -23,7 +23,7 @@ pub async fn standby_of(primary: &Cluster, primary_port: u16, port: u16) -> Clus
     for folder in [&data, &standby.socket_folder()] {
         standby.private_folder(folder).expect("the folder can be made");
     }
-    // Not every folder with a server's programs has those of clients.
+    // Some distributions install the client programs in another folder than the server's programs.
     let beside = standby.binaries.program("pg_basebackup");
     let program = if beside.exists() { beside } else { "pg_basebackup".into() };
     let copied = postmaster::unprivileged(&program, standby.user.as_ref())
@@ -37,25 +37,25 @@ pub async fn standby_of(primary: &Cluster, primary_port: u16, port: u16) -> Clus
     standby
 }
 
-/// Lets every COMMIT of the primary wait for its standby.
+/// Makes every COMMIT on the primary wait until the standby has it.
 pub async fn replicate_synchronously(primary_url: &str) {
     run(primary_url, "ALTER SYSTEM SET synchronous_standby_names = '*'").await;
     run(primary_url, "SELECT pg_reload_conf()").await;
 }
 
-/// Makes the standby the primary, and waits until it can be written.
+/// Makes the standby the primary, and waits until it accepts writes.
 pub async fn promote(standby_url: &str) {
     run(standby_url, "SELECT pg_promote(true, 60)").await;
 }
 
-/// A cluster all of whose processes are stopped, as those of a frozen machine are. Dropped, they go on.
+/// A cluster whose processes are all stopped, as on a frozen machine. When this value is dropped, the processes continue.
 pub struct Frozen(Vec<Pid>);
 
-/// Freezes a cluster: the postmaster first, so that it starts no process that goes on.
+/// Freezes a cluster. The postmaster is stopped first, so that it cannot start a further process.
 pub fn freeze(cluster: &Cluster) -> Frozen {
     let postmaster = Pid::from_raw(cluster.pid().expect("the cluster runs"));
     let stop = |pid: Pid| {
-        // A session may have ended meanwhile.
+        // The session may have ended since its process id was read.
         kill(pid, Signal::SIGSTOP).is_ok().then_some(pid)
     };
     let mut stopped: Vec<Pid> = stop(postmaster).into_iter().collect();

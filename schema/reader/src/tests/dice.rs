@@ -1,4 +1,4 @@
-//! Random numbers that a seed repeats: the same seed gives the same numbers (splitmix64).
+//! Pseudo-random numbers (splitmix64): the same seed gives the same numbers.
 
 pub struct Dice(u64);
 

@@ -1,6 +1,6 @@
-//! A test of the ledger while sixteen programs settle letters at the same time. Letters are charged, read for, refused and tried again, and
-//! accounts are recharged. At the end the balance of each account must equal the sum of its entries, and no account may be charged beyond
-//! its credit limit where the tariff forbids it.
+//! A test of the ledger while sixteen programs settle letters at the same time. Letters ask for records, are charged, refused and tried
+//! again, and accounts are recharged. At the end the balance of each account must equal the sum of its entries, and no account may be
+//! charged beyond its credit limit where the tariff forbids it.
 //!
 //! `XM_LEDGER_EVENTS=10000 XM_LEDGER_SEEDS=5` runs the long version.
 

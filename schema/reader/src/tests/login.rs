@@ -1,4 +1,5 @@
-//! The login that reads may read its views and do little else. The tests try what a person with its password could try.
+//! Tests that the database login that reads for agencies may read its views and do little else. They try what a person with the login's
+//! password could try.
 
 use std::process::Command;
 
@@ -56,7 +57,7 @@ const REFUSED: [(&str, &str); 44] = [
     ("SELECT pg_create_physical_replication_slot('x')", "permission denied"),
 ];
 
-/// Statements that the login may run. With them a session can make itself slow or large, within the limits of PostgreSQL's administrator,
+/// Statements that the login may run. They can make its own session slow or large, within the limits that PostgreSQL's administrator sets,
 /// but cannot affect another session.
 const LEFT_TO_IT: [&str; 7] = [
     "SELECT * FROM xm_read.table_7",

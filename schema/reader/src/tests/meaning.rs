@@ -52,7 +52,7 @@ const UIDS: Kind = Kind::Ordered(&[
     "7f000000-0000-4000-8000-000000000000",
     "ff000000-0000-4000-8000-000000000000",
 ]);
-/// Images, in base64; their octets ascend.
+/// Images in base64, in the ascending order of their octets.
 const IMAGES: Kind = Kind::Ordered(&["AAAA", "AQID", "f/8="]);
 
 const COLUMNS: [(&str, Kind); 13] = [

@@ -24,7 +24,7 @@ impl Dice {
         from + self.next() % (to - from + 1)
     }
 
-    /// Draws true with a chance of `chance` in a hundred.
+    /// Draws true with a chance of `chance` per cent.
     pub fn percent(&mut self, chance: u64) -> bool {
         self.next() % 100 < chance
     }

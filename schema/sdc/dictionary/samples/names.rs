@@ -1,4 +1,4 @@
-//! Lists of names, and how a name is drawn from them.
+//! Lists of names, and functions that draw names from them.
 
 use super::Dice;
 
@@ -12,9 +12,9 @@ pub struct Corpus {
     pub nationalities: Vec<String>,
     pub causes: Vec<String>,
     pub terms: Vec<String>,
-    /// Surnames of two people in five; empty where only rare surnames are wanted.
+    /// Surnames from which those of two people in five are drawn; empty where only rare surnames are wanted.
     pub frequent_surnames: Vec<String>,
-    /// Given names of two people in five; empty where only rare given names are wanted.
+    /// Given names from which those of two people in five are drawn; empty where only rare given names are wanted.
     pub frequent_given_names: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! A notice: a letter that the centre sends unasked. Each notice has a number within its installation. So the office sees whether a notice
-//! is missing, and processes a notice only once, even where it arrives several times.
+//! A notice: a letter that the centre sends unasked. The notices to an installation are numbered, so that the office sees whether one is
+//! missing, and processes each only once, even where it arrives several times.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -44,7 +44,7 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum NoticeContent {
-    /// The certificate with which the installation signs ends soon, so the installation needs a new certificate before its end.
+    /// The certificate with which the installation signs ends soon, so the installation must renew it in time.
     CertificateEnds {
         /// SHA-256 of the certificate, lower-case hexadecimal.
         certificate: String,
@@ -63,27 +63,27 @@ pub enum NoticeContent {
     Definitions(TableDefinition),
     /// A message of an operator.
     Message {
-        /// UUID of the message; of the first message of a thread, it is the thread's name as well.
+        /// UUID of the message. The UUID of a thread's first message is also the name of the thread.
         message: Uuid,
         /// Name of the thread: the UUID of its first message.
         thread: Uuid,
         /// Text of the message, in lines.
         text: String,
     },
-    /// The outcome of a change of the profile that an office had asked for.
+    /// The outcome of a change of the profile for which an office has asked.
     Profile {
         /// UUID of the letter that asked for the change.
         letter: Uuid,
         /// The outcome of the change.
         outcome: ProfileOutcome,
-        /// Why the change was refused, in the operator's words; absent where it was made.
+        /// Why the change was refused, in the operator's words; absent where the change was made.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
-        /// The profile after the decision.
+        /// The profile after the operator's decision.
         profile: Profile,
     },
-    /// The centre has lost letters, mostly after a restore. The office must send its letters from sequence number `from` on again,
-    /// unchanged.
+    /// The centre has lost letters, mostly because its database was restored from a backup. The office must send its letters from sequence
+    /// number `from` on again, unchanged.
     Resend {
         /// First sequence number to send again.
         from: u64,

@@ -1,8 +1,8 @@
 //! A part of the records that were read for an office. Each part is a letter of its own, separate from the receipt.
 //!
-//! A part is written before the office's letter is settled, so a part says nothing about the account. A part never changes: an office that
-//! asks for a part again gets the same octets, even if the records have changed. The receipt has the number of parts, and the last part
-//! says that it is the last.
+//! A part is written before the office's letter is charged, so a part says nothing about the account. A part never changes: an office that
+//! asks for a part again gets the same octets, even if the records have changed. The receipt has the number of parts, and the last part is
+//! marked as the last.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -48,7 +48,7 @@ pub struct PartHead {
     pub last: bool,
 }
 
-/// A letter of an office, as the parts that answer it refer to it.
+/// Names the office's letter that a part answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answered {
@@ -64,7 +64,7 @@ pub struct Answered {
 pub enum PartContent {
     /// Records of one table.
     Rows(Rows),
-    /// Number, size and price of the records that a selection would return.
+    /// Number, size and price of the records that a selection would return, instead of the records.
     Estimate(Estimate),
     /// Results for the keys that an office wants certified.
     Results(Results),

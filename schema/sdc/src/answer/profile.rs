@@ -58,7 +58,7 @@ impl Profile {
     }
 }
 
-// Payload types print redacted, because a profile is an office's own data.
+// `Debug` shows no content, because a profile is an office's own data.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Profile({})", if self.waiting.is_some() { "a change waits" } else { "no change waits" })

@@ -69,7 +69,7 @@ pub struct TableReceipt {
     /// Number of records that the letter's corrections cancelled.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cancelled: u32,
-    /// Number of corrections that are older than the centre's record, so they are only in its history.
+    /// Number of corrections that are older than the centre's record. They are only in the record's history.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub superseded: u32,
     /// Number of corrections that wait for the centre's approval.
@@ -94,7 +94,7 @@ pub struct ReadReceipt {
     pub bytes: u64,
 }
 
-/// The account after the letter, in integer minor units.
+/// The account after the letter. Amounts are integers in the currency's minor unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountReceipt {
@@ -107,7 +107,7 @@ pub struct AccountReceipt {
 }
 
 /// Rows of one table that break one check, or that the check cannot judge. Operators see the flag of an accepted letter until somebody
-/// explains it (SPEC 4, Checks). The flag of a held letter is the reason why the letter is held.
+/// explains it (FORMAT.md, Checks). The flag of a held letter is the reason why the letter is held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flag {

@@ -66,7 +66,7 @@ pub enum Found {
     Differs,
     /// The record was cancelled.
     Cancelled,
-    /// The centre has no record of the key that the office may know of.
+    /// The centre has no record with this key, or none that the office may read.
     NotFound,
 }
 
@@ -77,7 +77,7 @@ impl KeyResult {
     }
 }
 
-// Payload types print redacted, because results are people's data.
+// `Debug` shows no content, because results are people's data.
 impl fmt::Debug for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Results({}.{}, {} keys)", self.application, self.table, self.results.len())

@@ -15,7 +15,7 @@ pub struct Rows {
     /// The table's name within its application.
     pub table: String,
     /// The names of the columns. `xm_agency`, `xm_installation` and `xm_numero` are the origin of a record: the agency and installation
-    /// that sent it, and its number at that office. An office never exports a record that has an origin.
+    /// that sent it, and its number at that office. An office never exports a record that has an origin, because the centre already has it.
     pub columns: Vec<String>,
     /// `values[c][r]` is row `r` of column `c`; every array has the same length.
     pub values: Vec<Vec<Value>>,
@@ -52,7 +52,7 @@ pub struct Estimate {
     pub rows: u64,
     /// The number of parts.
     pub parts: u16,
-    /// Bytes of the containers of all parts together. The tariff counts these bytes.
+    /// Bytes of the containers of all parts together, as the tariff counts them.
     pub bytes: u64,
     /// Price in minor units, including the price of the office's letter.
     pub price: i64,
@@ -60,7 +60,7 @@ pub struct Estimate {
     pub currency: String,
 }
 
-// Payload types print redacted, because rows are people's data.
+// `Debug` shows no content, because rows are people's data.
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rows({}.{}, {} rows)", self.application, self.table, self.row_count())

@@ -1,9 +1,9 @@
-//! The size of a part's container, computed from the payload's length and the kind of the recipient's key. Prices and limits of answers
-//! use this size. So they are known before the part is sealed, and do not depend on the octets that sealing produces.
+//! The size of a part's container, computed from the payload's length and the kind of the recipient's key. Prices and limits of answers use
+//! this computed size. So they are known before the part is sealed, and do not vary with the length of a signature.
 
 use crate::document::rendered_bytes;
 
-/// Most octets of DER that signing and enveloping add to a payload, for a P-256 certificate with a subject key identifier.
+/// Maximum number of octets of DER that signing and enveloping add to a payload, for a P-256 certificate with a subject key identifier.
 const FOR_P256: usize = 640;
 const FOR_P384: usize = 672;
 /// Octets that are added for an RSA key, without the encrypted key, which is as long as the modulus.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
-/// Most characters of a note in a statement.
+/// Maximum number of characters of a note in a statement.
 pub const NOTE_CHARS_MAX: usize = 200;
 
 /// Brings an operator's text into the form that a reader admits: Unicode normalization form C, at most [`NOTE_CHARS_MAX`] characters.
@@ -80,7 +80,7 @@ pub enum EntryKind {
     Reversal,
 }
 
-// Payload types print redacted, because a statement is an agency's own data.
+// `Debug` shows no content, because a statement is an agency's own data.
 impl fmt::Debug for Statement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Statement({} to {}, {} entries)", self.from, self.to, self.entries.len())

@@ -1,8 +1,8 @@
 //! Writes and opens the envelope: `AuthEnvelopedData` (RFC 5083) or `EnvelopedData` (RFC 5652, 6), for one recipient.
 //!
-//! OpenSSL's own CMS code would parse the recipient's whole certificate, which takes about as long as the sealing. The command `openssl
-//! cms -decrypt` opens the envelopes of this module. The pre-scan has parsed an envelope before it is opened here. OpenSSL opens envelopes
-//! for an RSA key, because it hides whether the padding was right.
+//! OpenSSL's own CMS code would parse the recipient's whole certificate, which takes about as long as the sealing. The command `openssl cms
+//! -decrypt` opens the envelopes of this module. The pre-scan has parsed an envelope before it is opened here. This module opens only
+//! envelopes for EC keys. OpenSSL opens those for RSA keys, because OpenSSL hides from the sender whether the padding was right.
 
 use openssl::encrypt::Encrypter;
 use openssl::error::ErrorStack;
@@ -54,7 +54,7 @@ pub fn write(octets: &[u8], recipient: &RegisteredCertificate, cipher: ContentCi
             rand_bytes(&mut vector)?;
             let encrypted = encrypt(Cipher::aes_256_cbc(), &*key, Some(&vector), octets)?;
             let content = encrypted_content(oid::AES256_CBC, &der::write(OCTET_STRING, &[&vector]), &encrypted);
-            // The version is 0 where the recipient's version is 0, else 2 (RFC 5652, 6.1).
+            // The envelope's version is 0 where the recipient's version is 0, and 2 in all other cases (RFC 5652, 6.1).
             let body = [&version(recipient_version.min(2)), &recipients, &content];
             Ok(content_info(oid::ENVELOPED_DATA, &body.map(Vec::as_slice)))
         }

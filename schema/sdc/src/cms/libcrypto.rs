@@ -35,14 +35,14 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Sets the signer of a `SignedData` that has exactly one signer. Returns whether it has one.
+/// Sets the signer of a `SignedData`. Returns false, and sets nothing, where the structure does not have exactly one signer.
 ///
 /// If the certificate were passed to OpenSSL's search for the signer instead, OpenSSL would compare names, and parse the whole certificate
 /// for that.
 pub fn set_signer(content: &mut CmsContentInfo, signer: &X509Ref) -> bool {
     // SAFETY: both pointers come from borrows that outlive the calls. The stack and its members belong to `content`, which is borrowed
     // mutably, so no other code has them. "set1" takes a reference of its own to the certificate, and never changes it. `OPENSSL_sk_num`
-    // returns -1 for a null pointer, which it gets where the content is no `SignedData`.
+    // returns -1 for a null pointer, and the pointer is null where the content is no `SignedData`.
     unsafe {
         let signers = CMS_get0_SignerInfos(content.as_ptr());
         if OPENSSL_sk_num(signers) != 1 {

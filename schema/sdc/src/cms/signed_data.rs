@@ -17,7 +17,8 @@ const VERSION_ISSUER_SERIAL: u8 = 1;
 /// Version of the structure and of its signer, where a key id refers to the signer.
 const VERSION_KEY_ID: u8 = 3;
 
-/// Signs octets with SHA-256. The signer's identifier is the kind that software for this cipher expects.
+/// Signs octets with SHA-256. The structure identifies the signer in the way that software for this cipher expects
+/// (`RegisteredCertificate::written_id`).
 ///
 /// # Errors
 /// OpenSSL fails.

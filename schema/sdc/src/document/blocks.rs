@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 const LABELS: [&[u8]; 2] = [b"CMS", b"PKCS7"];
 const DASHES: &[u8] = b"-----";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Most octets of a line that are compared with a marker.
+/// Maximum number of octets of a line that are compared with a marker.
 const MARKER_BYTES_MAX: usize = 24;
 
 /// For each octet, whether it is a character of base64 (RFC 4648, 4).
@@ -83,7 +83,7 @@ impl<'t> Block<'t> {
     }
 }
 
-/// Iterator over the blocks of a text, in their order. Where a block begins before the end of the block before it, the earlier block ends
+/// Iterator over the blocks of a text, in their order. Where a second block begins before the end marker of the first, the first block ends
 /// there.
 #[derive(Clone, Debug)]
 pub struct Blocks<'t> {

@@ -8,7 +8,7 @@ use super::malformed;
 use crate::expected::{Expected, Names};
 use crate::refusal::Refusal;
 
-/// Most octets of a name in PostgreSQL (NAMEDATALEN less one).
+/// Maximum number of octets of a name in PostgreSQL (NAMEDATALEN less one).
 const NAME_OCTETS_MAX: usize = 63;
 
 /// Divides an object that must have exactly the members `names`.

@@ -39,7 +39,7 @@ impl RegisteredCertificate {
     /// # Errors
     /// The octets are no certificate or not strict DER, or the key is not admitted.
     pub fn from_der(der: &[u8]) -> Result<RegisteredCertificate, KeyError> {
-        // Other software refuses a certificate that OpenSSL cannot read, so it is refused here already.
+        // Other software refuses a certificate that OpenSSL cannot read, so such a certificate must not be registered.
         X509::from_der(der).map_err(unreadable("a certificate in DER"))?;
         RegisteredCertificate::registered(der)
     }
@@ -118,7 +118,8 @@ impl RegisteredCertificate {
         self.spki_sha256
     }
 
-    /// Returns the SHA-256 of the certificate, 32 bytes. People compare this fingerprint.
+    /// Returns the SHA-256 of the certificate, 32 bytes. People compare this fingerprint, for example by telephone, before the centre
+    /// registers the certificate.
     pub fn fingerprint(&self) -> Digest {
         self.fingerprint
     }
@@ -133,11 +134,11 @@ impl RegisteredCertificate {
         (self.not_before, self.not_after)
     }
 
-    /// Says whether the certificate's purpose is to certify others, not to sign letters. A person who gives it has probably chosen the
-    /// wrong certificate of a chain.
+    /// Says whether the certificate's purpose is to certify others, not to sign letters. A person who registers such a certificate has
+    /// probably chosen the wrong certificate of a chain.
     pub fn is_authority(&self) -> bool {
         // Construction has checked the other fields. A fault in the fields read here is no reason to refuse the certificate, so an error
-        // counts as no.
+        // counts as `false`.
         fields::is_authority(&self.der).unwrap_or(false)
     }
 
@@ -148,9 +149,9 @@ impl RegisteredCertificate {
         by_key_id.into_iter().chain([SignerId::IssuerSerial { issuer, serial }]).collect()
     }
 
-    /// Returns the identifier by which the structures of centre and office refer to this certificate. It is the subject key identifier,
-    /// which is shortest, where the certificate has one. With AES-256-CBC it is issuer and serial number, because PKCS #7 has no other
-    /// identifier (RFC 2315, 9.2 and 10.2).
+    /// Returns the identifier by which the structures of centre and office refer to this certificate: its subject key identifier, because
+    /// that is shortest. It is issuer and serial number where the certificate has no subject key identifier, and with AES-256-CBC, because
+    /// PKCS #7 has no other identifier (RFC 2315, 9.2 and 10.2).
     pub(crate) fn written_id(&self, cipher: ContentCipher) -> SignerId {
         if self.has_key_id_extension && cipher == ContentCipher::Aes256Gcm {
             return SignerId::KeyId(self.key_id.clone());
@@ -163,7 +164,7 @@ impl RegisteredCertificate {
         self.key_kind
     }
 
-    /// Returns the bare certificate, which can only verify signatures of this key.
+    /// Returns the bare certificate, which serves only to verify signatures of this key.
     pub(crate) fn pinned(&self) -> &X509Ref {
         &self.pinned
     }

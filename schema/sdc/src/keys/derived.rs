@@ -57,8 +57,8 @@ impl SigningKey {
 }
 
 impl CentreKeys {
-    /// Derives a key for a purpose from each of the centre's keys. The first derived key belongs to the present signing key. The derived
-    /// keys of retired keys still check MACs that were made with them.
+    /// Derives a key for a purpose from each of the centre's keys. The first derived key belongs to the present signing key. The other
+    /// derived keys belong to retired keys, and still check MACs that were made before.
     ///
     /// # Errors
     /// OpenSSL fails.

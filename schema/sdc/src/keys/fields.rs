@@ -175,8 +175,8 @@ pub(super) fn time(validity: &mut Reader<'_>) -> Result<DateTime<Utc>, DerError>
     Ok(time.ok_or(DerError(WHAT))?.and_utc())
 }
 
-/// Checks the length of a name. The pre-scan admits no longer name, so no envelope and no signature could refer to a certificate with a
-/// longer name.
+/// Checks the length of a name. The pre-scan refuses longer names in letters, so no envelope and no signature could refer to a certificate
+/// with a longer name.
 fn bounded(name: &[u8], bytes_max: usize) -> Result<&[u8], DerError> {
     const WHAT: Expected = Expected::BoundedNames;
     if (1..=bytes_max).contains(&name.len()) { Ok(name) } else { Err(DerError(WHAT)) }
@@ -219,9 +219,9 @@ fn each_extension<'a>(
     Ok(())
 }
 
-/// Says whether a certificate's purpose is to certify others. It must say CA:TRUE. In addition, another certificate issued it, or its key
-/// may sign nothing but certificates (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone is not enough, because `openssl req -x509` writes it
-/// into every certificate.
+/// Says whether a certificate's purpose is to certify others. The certificate must say CA:TRUE. In addition, another certificate must have
+/// issued it, or its key must not be allowed to sign content (RFC 5280, 4.2.1.3 and 4.2.1.9). CA:TRUE alone is not enough, because `openssl
+/// req -x509` writes it into every certificate.
 ///
 /// # Errors
 /// The certificate is not strict DER.

@@ -1,7 +1,7 @@
 //! Keys that are built from their numbers: a sender's point, a key pair for one agreement, and the bare certificate with a pinned public
 //! key that OpenSSL's CMS functions need.
 //!
-//! OpenSSL 3.0 tries all its decoders on every encoded key. To build a key from its numbers takes a tenth of that time.
+//! OpenSSL 3.0 tries all its decoders on every encoded key. Building a key from its numbers takes a tenth of that time.
 
 use std::sync::LazyLock;
 

@@ -285,8 +285,8 @@ fn a_certificate_that_no_envelope_can_name_is_refused() {
 fn a_key_identifier_stands_once_and_whole() {
     let key = made("-nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -addext subjectKeyIdentifier=11223344").unwrap();
     let der = key.certificate().der();
-    // The octets are 30 0b 06 03 55 1d 0e 04 06 04 04 11 22 33 44. The inner length is changed: to 2, which ends before the value does,
-    // and to 0.
+    // The extension is 30 0b 06 03 55 1d 0e 04 06 04 04 11 22 33 44; its key identifier begins at the last 04 04. The length of the
+    // identifier is changed to 2, so that octets remain after it, and to 0.
     let at = der.windows(6).position(|window| window == [0x04, 0x04, 0x11, 0x22, 0x33, 0x44]).unwrap();
     for length in [0, 2] {
         let mut bent = der.to_vec();

@@ -56,11 +56,11 @@ fn pack_at(json: Vec<u8>, form: PayloadForm, large_level: i32) -> Vec<u8> {
             let prepared = |published: &'static Published| -> &'static CDict<'static> { &published.for_answers };
             let frame = frame_of(&json, dictionary::newest_up_to(dictionary), large_level, prepared);
             match frame {
-                // A frame is used only if it is within the ratio that offices accept. One value in thousands of rows compresses more than
-                // that, and is sent as JSON.
+                // A frame is used only if it is within the ratio that offices accept. The same value in thousands of rows compresses more
+                // than that, and is sent as JSON.
                 Ok(frame) if json.len() <= admitted_bytes(frame.len(), &PayloadLimits::default()) => frame,
-                // The buffer has room for every frame, so an error means that the library is out of memory. An office that reads
-                // frames reads JSON too.
+                // The buffer has room for every frame, so an error means that the library is out of memory. The answer is then sent as
+                // plain JSON, which every office reads.
                 Ok(_) | Err(_) => json,
             }
         }
@@ -152,7 +152,7 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     }
 }
 
-/// Returns the most octets of JSON that [`unpack`] can return.
+/// Returns the maximum number of octets of JSON that [`unpack`] can return.
 pub fn unpacked_bytes(octets: &[u8], limits: &PayloadLimits) -> usize {
     if !octets.starts_with(&MAGIC) {
         return octets.len();
@@ -200,7 +200,7 @@ fn little_endian(rest: &mut &[u8], length: usize) -> Option<u64> {
     Some(field.iter().rev().fold(0, |value, octet| value << 8 | u64::from(*octet)))
 }
 
-/// Returns the most octets that a frame of this length may unpack to.
+/// Returns the maximum number of octets that a frame of this length may unpack to.
 fn admitted_bytes(frame_length: usize, limits: &PayloadLimits) -> usize {
     let by_ratio = frame_length.saturating_mul(limits.ratio_max).max(limits.decompressed_bytes_free);
     by_ratio.min(limits.decompressed_bytes_max)

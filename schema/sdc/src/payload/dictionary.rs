@@ -1,8 +1,8 @@
-//! The published zstd dictionaries. Each remains readable for ever, because a letter may be stored longer than the program that wrote it
-//! is used.
+//! The published zstd dictionaries. Each remains readable for ever, because a letter may be stored longer than the program that wrote it is
+//! used.
 //!
-//! `dictionary/README.md` says how they are made. Numbers below 256 take one octet in a frame. RFC 8878 (6) reserves ranges of numbers for
-//! frames that are distributed to the public, which payloads of letters are not.
+//! `dictionary/README.md` says how they are made. Numbers below 256 take one octet in a frame. The ranges of numbers that RFC 8878 (6)
+//! reserves concern only frames that are distributed to the public; payloads of letters are not.
 
 use std::sync::LazyLock;
 
@@ -16,11 +16,11 @@ pub static NEWEST: &Published = &PUBLISHED[PUBLISHED.len() - 1];
 /// Compression level for a letter with few records. The next higher level takes three times as long and saves nothing.
 const LETTER_LEVEL: i32 = 15;
 /// Compression level for an answer. The centre writes one answer per letter, so speed matters: this level takes a fifth of the time of
-/// level 9, and three octets more.
+/// level 9, and makes an answer three octets longer.
 pub const ANSWER_LEVEL: i32 = 3;
 /// Compression level for a payload with many records.
 pub const LARGE_LEVEL: i32 = 19;
-/// Level for the many parts of an answer with very many records: a third of the time of level 9, and a tenth more octets.
+/// Compression level for the many parts of an answer with very many records: a third of the time of level 9, for a tenth more octets.
 pub const MANY_LEVEL: i32 = 3;
 
 /// A published dictionary. Each of its prepared forms is made at its first use.

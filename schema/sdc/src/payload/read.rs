@@ -245,7 +245,7 @@ impl Head<'_> {
         if !(1..=parts).contains(&part) {
             return Err(malformed("part", Expected::Part));
         }
-        // This list decides which bodies this release reads. A body of a newer centre is refused.
+        // This list decides which bodies this release reads. A body that only a newer centre writes is refused.
         let content = match service.map(|service| service.facts().answer) {
             Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
             Some(AnswerKind::Profile) => AnswerContent::Profile(self.typed("body", Expected::Profile)?),
@@ -289,7 +289,7 @@ fn typed<T: DeserializeOwned + Serialize>(value: Value, name: &'static str, expe
     // serde's own message would quote the value, which is personal data.
     let read: T = serde_json::from_value(value.clone()).map_err(|_quotes| malformed(name, expected))?;
     // serde also admits other forms, such as an array instead of an object, an object instead of a variant's name, or null instead of an
-    // absent member. Such a value differs from the value that is written again.
+    // absent member. A value in such a form differs from what serde writes for the type that was read.
     let is_our_form = serde_json::to_value(&read).is_ok_and(|written| written == value);
     if is_our_form { Ok(read) } else { Err(malformed(name, expected)) }
 }

@@ -353,8 +353,8 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
         [0, point @ ..] if point.len() == P384_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P384, point),
         _ => return Err(ScanError::Forbidden(Expected::UncompressedPoint)),
     };
-    // The point must have the length of the curve that the key names, since attacks with invalid curves use a point of another curve.
-    // OpenSSL checks that the point is on the curve.
+    // The point must have the length of a point on the curve that the key names, since attacks with invalid curves use a point of another
+    // curve. OpenSSL checks that the point is on the curve.
     match (curve, point_kind) {
         (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok((point_kind, point)),
         _ => Err(ScanError::Forbidden(Expected::PointOfCurve)),

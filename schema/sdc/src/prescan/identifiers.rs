@@ -1,4 +1,4 @@
-//! How CMS identifies a certificate, and algorithm identifiers.
+//! The identifiers in CMS structures: those of certificates, and those of algorithms.
 
 use super::ScanError;
 use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};

@@ -8,7 +8,8 @@ use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENC
 use crate::expected::Expected;
 use crate::identifiers::SignerId;
 
-/// Most signed attributes of a signer. The scan compares each attribute with all attributes before it, so the number is limited.
+/// Maximum number of signed attributes of a signer. The scan compares each attribute with all attributes before it, so the number is
+/// limited.
 const ATTRIBUTES_MAX: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::json::members::{members_and_optional, name};
 use crate::limits::PayloadLimits;
 use crate::refusal::Refusal;
 
-/// Most keys in one letter.
+/// Maximum number of keys in one letter.
 pub const CERTIFIED_KEYS_MAX: usize = 100;
 
 /// Legal keys of records of one table. Values are ordered by column, as in an export.
@@ -41,7 +41,7 @@ impl Certified {
     }
 }
 
-// Payload types print redacted: what a paper says of people does not belong in a log.
+// `Debug` shows no content: what a paper says of people does not belong in a log.
 impl fmt::Debug for Certified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Certified({}.{}, {} keys)", self.application, self.table, self.key_count())

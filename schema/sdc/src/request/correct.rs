@@ -14,9 +14,9 @@ use crate::names::folded;
 use crate::printable::steers;
 use crate::refusal::Refusal;
 
-/// Most corrections in one letter.
+/// Maximum number of corrections in one letter.
 const CORRECTIONS_MAX: usize = 100;
-/// Most characters of a reason, and of a reference.
+/// Maximum number of characters of a reason, and of a reference.
 const REASON_CHARS_MAX: usize = 500;
 /// 2^53: the largest number that every JSON library holds exactly (RFC 8259 6).
 const NUMERO_MAX: i64 = 1 << 53;
@@ -89,7 +89,7 @@ impl CorrectionAction {
     }
 }
 
-// Payload types print redacted: names of people do not belong in a log.
+// `Debug` shows no content: names of people do not belong in a log.
 impl fmt::Debug for Corrections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Corrections({}, {})", self.application, self.corrections.len())

@@ -1,5 +1,5 @@
 //! The body of `enrol`: the first contact of an installation, whose key the centre does not know yet. The body contains a one-time code,
-//! which admits the installation, and a certificate of its key. The same key signs the certificate and the letter.
+//! which admits the installation, and a certificate of the installation's key. This key signs both the certificate and the letter.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub const ENROLMENT_CHARS: usize = 24;
 /// The alphabet of codes (Crockford's base32). It omits I, L and O, which look like digits, and U.
 pub const ENROLMENT_ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// Most octets of a text that the centre accepts as the code of a request.
+/// Maximum number of octets of a text that the centre accepts as the code of a request.
 const OCTETS_MAX: usize = 64;
 
 /// A request to enrol an installation.
@@ -34,7 +34,7 @@ pub struct Enrol {
     pub certificate: Vec<u8>,
 }
 
-/// A one-time code, or whatever text was sent as one.
+/// A one-time code, or any text that a letter contains as the code. A text that cannot be a code is refused like a wrong code.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct EnrolmentCode(String);
@@ -57,7 +57,8 @@ impl EnrolmentCode {
         &self.0
     }
 
-    /// Returns the SHA-256 of the code, 32 bytes, by which the centre finds the code. Nobody can guess 120 random bits from their digest.
+    /// Returns the SHA-256 of the code, 32 bytes, by which the centre looks the code up. Nobody can guess 120 random bits from their
+    /// digest.
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
@@ -69,7 +70,7 @@ impl EnrolmentCode {
     }
 }
 
-// Anybody who reads the code may enrol as the agency, so the code prints redacted.
+// Anybody who reads the code may enrol as the agency, so `Debug` does not show it.
 impl fmt::Debug for EnrolmentCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EnrolmentCode")

@@ -42,7 +42,7 @@ impl TableRecords {
     }
 }
 
-// Payload types print redacted: names of people do not belong in a log.
+// `Debug` shows no content: names of people do not belong in a log.
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Records").field("application", &self.application).field("tables", &self.tables).finish()
@@ -93,7 +93,7 @@ fn table(
     Ok(TableRecords { table, columns, values })
 }
 
-/// Reads the names of columns. A name may occur only once, also if its case differs.
+/// Reads the names of columns. A name may occur only once; names that differ only in case count as the same.
 pub(super) fn column_names(
     columns: Value,
     path: fmt::Arguments<'_>,

@@ -12,9 +12,9 @@ use crate::json::malformed;
 use crate::json::members::{array, members, members_and_optional, name, text};
 use crate::refusal::Refusal;
 
-/// Most octets of a SELECT.
+/// Maximum number of octets of a SELECT.
 pub const SELECT_OCTETS_MAX: usize = 16 << 10;
-/// Most parts that one letter may ask the centre to send again.
+/// Maximum number of parts that one letter may ask the centre to send again.
 pub const AGAIN_PARTS_MAX: usize = 100;
 
 /// The records, or parts of a former answer, that an office wants to read.
@@ -72,7 +72,7 @@ pub struct Again {
 pub struct Position {
     /// Number of the database's epoch, from 1.
     pub epoch: u32,
-    /// Number of the first transaction whose changes the office possibly lacks.
+    /// Number of the first transaction whose changes the office may not have read.
     pub horizon: u64,
 }
 
@@ -117,7 +117,7 @@ impl Import {
     }
 }
 
-// A SELECT may contain names of people, so the type prints redacted.
+// A SELECT may contain names of people, so `Debug` does not show it.
 impl fmt::Debug for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -13,7 +13,7 @@ use crate::json::members::{optional_members, text};
 use crate::printable::steers;
 use crate::refusal::Refusal;
 
-/// Most characters of a message.
+/// Maximum number of characters of a message.
 pub const MESSAGE_CHARS_MAX: usize = 4_000;
 
 /// A text for the operators.
@@ -40,7 +40,7 @@ fn is_message(text: &str) -> bool {
     text.chars().count() <= MESSAGE_CHARS_MAX && !text.trim().is_empty() && !text.contains(steering)
 }
 
-// Payload types print redacted, since a message is an office's own text.
+// `Debug` shows no content, since a message is an office's own text.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Message({} octets)", self.text.len())

@@ -1,4 +1,4 @@
-//! The body of `profile`: changes to the agency's own data. It is empty where the office only asks for the data that the centre has.
+//! The body of `profile`: changes to the agency's own data. The body is empty where the office only asks for the data that the centre has.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::json::members::{optional_members, text};
 use crate::printable::steers;
 use crate::refusal::Refusal;
 
-/// Most characters of a name, a town or a telephone number.
+/// Maximum number of characters of a name, a town or a telephone number.
 pub const PROFILE_CHARS_MAX: usize = 200;
 
 /// The names of a change's members, in the order in which they are written.
@@ -72,7 +72,7 @@ impl ProfileChange {
     }
 }
 
-// Payload types print redacted, since a change is an office's own data.
+// `Debug` shows no content, since a change is an office's own data.
 impl fmt::Debug for ProfileChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.members().into_iter().filter_map(|(name, value)| value.map(|_| name)).collect();

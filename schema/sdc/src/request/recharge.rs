@@ -13,7 +13,7 @@ use crate::refusal::Refusal;
 /// Digits of a code, the check digit among them.
 pub const VOUCHER_DIGITS: usize = 16;
 
-/// Most octets of a text that the centre accepts as the code of a request.
+/// Maximum number of octets of a text that the centre accepts as the code of a request.
 const OCTETS_MAX: usize = 64;
 
 /// A request to credit a voucher to the agency's account.
@@ -52,7 +52,7 @@ impl VoucherCode {
     }
 }
 
-// Anybody who reads the code can spend the voucher, so the code prints redacted.
+// Anybody who reads the code can spend the voucher, so `Debug` does not show it.
 impl fmt::Debug for VoucherCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("VoucherCode")

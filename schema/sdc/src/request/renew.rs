@@ -14,7 +14,7 @@ use crate::json::malformed;
 use crate::json::members::{members, text};
 use crate::refusal::Refusal;
 
-/// Most octets of a certificate in a letter. A certificate of RSA-4096 has some 1 300 octets.
+/// Maximum number of octets of a certificate in a letter. A certificate of RSA-4096 has some 1 300 octets.
 const CERTIFICATE_BYTES_MAX: usize = 2_500;
 
 /// A request to register a new certificate.

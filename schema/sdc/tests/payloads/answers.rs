@@ -1,4 +1,4 @@
-//! Answers: each form of a receipt, and each body that comes with one.
+//! Answers: each form of a receipt, and each body that an answer may have beside its receipt.
 
 use sdc::answer::certificate::IssuedCertificate;
 use sdc::answer::profile::Profile;
@@ -122,7 +122,7 @@ fn entry(at: &str, kind: EntryKind, amount: i64, balance: i64) -> StatementEntry
     StatementEntry { at: time(at), kind, amount, balance, letter: None, note: None }
 }
 
-/// The entry of a letter that was charged, which begins every statement here that has entries.
+/// The entry of a letter that was charged. It is the first entry of every statement in these tests that has entries.
 pub fn charged(balance: i64) -> StatementEntry {
     let entry = entry("2026-11-02T08:15:10Z", EntryKind::Letter, -200, balance);
     StatementEntry { letter: Some(uuid(LETTER)), ..entry }
@@ -184,7 +184,7 @@ fn bodies() -> Vec<(&'static str, Answer)> {
     ]
 }
 
-/// Every vector of an answer below `answers`, with the answer that it is.
+/// The path of every vector below the folder `answers`, and the answer that must be read from it.
 pub fn expected() -> Vec<(String, Answer)> {
     let own = receipts().into_iter().chain(bodies()).map(|(path, answer)| (path.to_owned(), answer));
     own.chain(refusals::expected()).collect()

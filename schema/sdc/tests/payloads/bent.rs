@@ -1,5 +1,5 @@
-//! Each vector with one thing wrong: a member more, a member fewer, a member of another type, or null where members are left out. The
-//! members that may be absent are those that are listed here, and each has a vector with it and one without.
+//! Each vector is changed in one thing: a member is added, removed, set to another type or set to null. The reader must refuse the changed
+//! payload. Only the members in `OPTIONAL` may be removed; of each of them there is a vector with it and a vector without it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{answers, letters, notices, parts, vector};
 
-/// Reads the octets of a vector as what its folder says.
+/// Reads the octets of a vector as the kind of letter that its folder names.
 fn read(path: &str, octets: &[u8]) -> Result<(), Refusal> {
     let limits = PayloadLimits::default();
     match path.split('/').next() {
@@ -30,18 +30,19 @@ fn all() -> Vec<String> {
     letters.chain(answers).chain(parts).chain(notices).collect()
 }
 
-/// Objects whose members have names of their own: whatever they are called, they are admitted.
+/// Says whether the members of an object may have any names, such as the columns of a key. A further member of such an object is not
+/// refused.
 fn is_free(place: &str) -> bool {
     place.ends_with("record.key") || place.ends_with("refusal.parameters") || place.ends_with("body.columns[]")
 }
 
-/// One object within a payload: how it is reached, and its place with `[]` for each step into an array.
+/// One object within a payload. `pointer` is its JSON pointer (RFC 6901); `place` is its path with `[]` for any index of an array.
 struct Place {
     pointer: String,
     place: String,
 }
 
-/// Finds every object of the format's own within a payload.
+/// Finds every object within a payload whose members the format names.
 fn objects(value: &Value, pointer: &str, place: &str, found: &mut Vec<Place>) {
     match value {
         Value::Object(members) if !is_free(place) => {
@@ -60,14 +61,14 @@ fn objects(value: &Value, pointer: &str, place: &str, found: &mut Vec<Place>) {
     }
 }
 
-/// Returns the payload with one of its objects changed.
+/// Returns the payload after a change of one of its objects.
 fn with(payload: &Value, pointer: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Vec<u8> {
     let mut payload = payload.clone();
     change(payload.pointer_mut(pointer).unwrap().as_object_mut().unwrap());
     serde_json::to_vec(&payload).unwrap()
 }
 
-/// Calls for each object of each vector: the vector's path, the payload, the object's place, and the object.
+/// Calls `look` for each object of each vector, with the vector's path, the payload, the object's place, and the object.
 fn each_object(mut look: impl FnMut(&str, &Value, &Place, &Map<String, Value>)) {
     for path in all() {
         let payload: Value = serde_json::from_slice(&vector(&path)).unwrap();
@@ -114,8 +115,8 @@ fn another_type_is_refused_in_every_member() {
     });
 }
 
-/// Members that may be absent: of any letter, answer or part, and of bodies by their kind. Those that a verdict decides are among them,
-/// since an office reads receipts of later centres.
+/// Members that may be absent, by folder; for members of a body, also by kind of body. Members that only some verdicts have are in this
+/// list too, because an office must read receipts of later centres.
 const OPTIONAL: &[&str] = &[
     "answers/account: body.entries[].letter",
     "answers/account: body.entries[].note",
@@ -181,7 +182,8 @@ const OPTIONAL: &[&str] = &[
     "parts: to.installation",
 ];
 
-/// Names an object of a vector: with the kind of the vector where it stands in the body, since each kind has a body of its own.
+/// Returns the folder and the place of an object as [`OPTIONAL`] writes them. The kind of the vector is added for objects in the body,
+/// since each kind has another body.
 fn object_of(path: &str, place: &str) -> String {
     let (folder, rest) = path.split_once('/').unwrap();
     if place.starts_with("body") {
@@ -214,7 +216,8 @@ fn members_may_be_absent_where_they_are_listed_and_are_there_and_not_there_in_ve
     let listed: BTreeSet<String> = OPTIONAL.iter().map(|member| (*member).to_owned()).collect();
     assert_eq!(admitted, listed);
 
-    // Each was there, since it was taken away; and somewhere its object is there without it.
+    // The loop above has removed each listed member, so each occurs in a vector. This loop finds the listed members that are absent from a
+    // vector although their object is present.
     let mut absent = BTreeSet::new();
     each_object(|path, _, place, object| {
         let own = object_of(path, &place.place);
@@ -225,7 +228,7 @@ fn members_may_be_absent_where_they_are_listed_and_are_there_and_not_there_in_ve
     assert_eq!(listed.difference(&absent).collect::<Vec<_>>(), Vec::<&String>::new(), "no vector is without these");
 }
 
-/// Members that are there together or not at all.
+/// Members that must be present together or absent together.
 #[test]
 fn of_two_members_that_belong_together_none_stands_alone() {
     for (path, pointer, pair) in [
@@ -234,7 +237,7 @@ fn of_two_members_that_belong_together_none_stands_alone() {
         ("letters/certify/keys_and_values.json", "/body", ["columns", "values"]),
         ("letters/import_table/all.json", "/body", ["application", "table"]),
         ("letters/import_again/parts.json", "/body/again", ["letter", "parts"]),
-        // With the records and notes that they name.
+        // `columns` and `note_columns` name the columns of the records and notes in the results.
         ("parts/certify/records.json", "/body", ["columns", "note_columns"]),
     ] {
         let payload: Value = serde_json::from_slice(&vector(path)).unwrap();

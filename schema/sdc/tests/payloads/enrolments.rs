@@ -1,5 +1,5 @@
-//! Letters of a key that nobody knows, as the stock `openssl` signed and encrypted them with the keys of `tests/vectors/keys`: what is an
-//! enrolment that its own key signed is read, and nothing else.
+//! Letters whose key is not registered. The stock `openssl` signed and encrypted them with the keys of `tests/vectors/keys`. Only an
+//! enrolment that is signed with its own key may be read.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use sdc::document::{Document, DocumentLimits};
 use sdc::enrolment::Enrolment;
 use sdc::keys::{CentreKeys, SigningKey};
 
-/// Documents in `enrolments`, each in the folder of what becomes of it.
+/// Documents in the folder `enrolments`. The folder of each document is the code with which it is refused, or `enrolled`.
 const DECIDED: [&str; 5] = [
     "enrolled/own_certificate.sdc",
     "enrolment_refused/certificate_of_another.sdc",
@@ -18,7 +18,7 @@ const DECIDED: [&str; 5] = [
     "unknown_signer/no_code.sdc",
 ];
 
-/// The codes that one of these documents is refused by.
+/// Returns the codes with which these documents are refused.
 pub fn codes() -> BTreeSet<&'static str> {
     DECIDED.iter().filter_map(|path| path.split('/').next()).filter(|decision| *decision != "enrolled").collect()
 }

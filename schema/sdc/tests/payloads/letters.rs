@@ -1,4 +1,4 @@
-//! A letter of each service, with each of its optional members there and not there.
+//! Letters of each service, with and without each optional member.
 
 use std::collections::BTreeSet;
 
@@ -167,7 +167,7 @@ fn of_certificates() -> Vec<(&'static str, Letter)> {
     ]
 }
 
-/// Every vector of a letter below `letters`, with the letter that it is.
+/// The path of every vector below the folder `letters`, and the letter that must be read from it.
 pub fn expected() -> Vec<(&'static str, Letter)> {
     [exports(), corrections(), imports(), certifications(), of_the_agency(), of_certificates()].concat()
 }
@@ -178,7 +178,7 @@ fn each_letter_is_read_as_it_is_meant_and_written_as_it_was() {
     for (path, letter) in expected() {
         let octets = vector(&format!("letters/{path}.json"));
         let read = read_letter(&octets, &LIMITS()).unwrap_or_else(|wrong| panic!("{path}: {wrong}"));
-        // Payload types print redacted: what differs is seen in the octets below.
+        // `Debug` shows no content, so the test compares the octets below to show what differs.
         assert!(read == letter, "{path} is read as another letter");
         let packed = write_letter(&letter, &LIMITS()).unwrap();
         let written = unpack(&packed, &LIMITS()).unwrap();
@@ -196,7 +196,7 @@ fn every_service_has_a_vector() {
     }
 }
 
-/// Frames that the stock `zstd` made, one with the published dictionary (`-D`).
+/// The stock `zstd` made these frames, one of them with the published dictionary (option `-D`).
 #[test]
 fn a_frame_is_read_as_the_json_in_it() {
     let octets = vector("letters/export/one_table.json");

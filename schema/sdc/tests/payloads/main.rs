@@ -1,6 +1,6 @@
-//! Golden payloads: the signed octets of letters, answers, parts and notices in `tests/payloads/vectors`, written by hand as FORMAT.md
-//! says. Each is read as the value that stands here, and that value is written as the same octets. A later version reads and writes them
-//! alike.
+//! Golden payloads: the signed octets of letters, answers, parts and notices in `tests/payloads/vectors`, written by hand after FORMAT.md.
+//! Each vector must be read as the value in these tests, and that value must be written as the same octets. So a later version cannot
+//! change the format unnoticed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends there")]
 
@@ -20,13 +20,13 @@ use chrono::{DateTime, Utc};
 use sdc::answer::Addressee;
 use uuid::Uuid;
 
-/// The letter that is answered.
+/// UUID of the letter that the answers of these tests answer.
 const LETTER: &str = "019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08";
-/// Its digest.
+/// Digest of the letter [`LETTER`].
 const DIGEST: &str = "3c8ba0502fac40b288e4f4e9d867370feb3fe8b2648a55eb1df789d3936a53ce";
-/// What stands where a certificate does: octets, since no reader of a payload looks into them.
+/// Octets in the place of a certificate. They are no certificate, because no reader of a payload parses certificates.
 const DER: &[u8] = &[0x30, 0x0b, 0x04, 0x02, 0x21, 0x01, 0x02, 0x01, 0x00, 0x03, 0x02, 0x01, 0x02];
-/// The same in base64.
+/// [`DER`] in base64.
 const DER_BASE64: &str = "MAsEAiEBAgEAAwIBAg==";
 
 fn folder() -> PathBuf {
@@ -38,7 +38,7 @@ fn vector(path: &str) -> Vec<u8> {
     std::fs::read(folder().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Returns the paths of the vectors below a folder of two levels, the folder among them.
+/// Returns the paths of the vectors below a folder. The vectors are in folders of that folder, and the paths begin with its name.
 fn vectors(below: &str) -> BTreeSet<String> {
     let entries = |path: PathBuf| std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
     let name = |entry: &std::fs::DirEntry| entry.file_name().into_string().unwrap();
@@ -49,7 +49,7 @@ fn vectors(below: &str) -> BTreeSet<String> {
     entries(folder().join(below)).flat_map(of_kind).collect()
 }
 
-/// Asserts that each vector below a folder has its value here, and each value its vector.
+/// Asserts that each vector below a folder has an expected value, and that each expected value has a vector.
 fn assert_complete<P: fmt::Display, T>(below: &str, expected: &[(P, T)]) {
     let here: BTreeSet<String> = expected.iter().map(|(path, _)| format!("{below}/{path}.json")).collect();
     assert_eq!(here.len(), expected.len(), "each once");

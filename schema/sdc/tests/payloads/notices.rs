@@ -1,4 +1,4 @@
-//! What the centre writes first: a notice of each kind.
+//! Notices, the letters that the centre sends unasked: a vector of each kind.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use serde_json::json;
 use super::answers::{charged, credited, statement};
 use super::{DER, LETTER, assert_complete, some, texts, time, uuid, vector};
 
-/// The kinds of notices, each in its match arm: a new one does not compile before it stands here, and has no vector before it has one.
+/// The kinds of notices. A new kind must be added here before these tests compile, and then the tests fail until it has a vector.
 const KINDS: [&str; 7] =
     ["certificate_ends", "centre_certificate", "definitions", "message", "profile", "resend", "statement"];
 
@@ -50,7 +50,7 @@ fn of_profiles() -> Vec<(&'static str, NoticeContent)> {
     ]
 }
 
-/// Every vector of a notice below `notices`, with the notice that it is.
+/// The path of every vector below the folder `notices`, and the notice that must be read from it.
 pub fn expected() -> Vec<(&'static str, Notice)> {
     let births = TableDefinition {
         application: "ecr".to_owned(),

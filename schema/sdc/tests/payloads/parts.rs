@@ -1,4 +1,4 @@
-//! Parts of what was read: rows, an estimate, results of papers.
+//! Parts of the answers to `import` and `certify`: rows, an estimate, and results for legal keys.
 
 use sdc::answer::CentreLetter;
 use sdc::answer::part::{Answered, Part, PartContent, PartHead};
@@ -48,7 +48,7 @@ fn results(first: u32, results: Vec<KeyResult>) -> Results {
     }
 }
 
-/// Every vector of a part below `parts`, with the part that it is.
+/// The path of every vector below the folder `parts`, and the part that must be read from it.
 pub fn expected() -> Vec<(&'static str, Part)> {
     let (rows_bytes, currency) = (8123, "XAF".to_owned());
     let estimate = Estimate { rows: 120, parts: 2, bytes: rows_bytes, price: 300, currency };

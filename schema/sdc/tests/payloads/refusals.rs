@@ -1,4 +1,4 @@
-//! Refusals: each code as a receipt tells it, with the parameters that the centre gives; and payloads that are refused for what they are.
+//! Refusals: each code as a receipt contains it, with the parameters that the centre adds; and payloads that must be refused.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::{LETTER, enrolments, vector, vectors};
 const MEND: Remedy = Remedy::Mend;
 const WAIT: Remedy = Remedy::Wait;
 
-/// Codes that no document and no payload is refused by in itself: what decides is the mail around it, or what the centre holds.
+/// Codes that cannot be tested with a document or a payload alone, because they depend on the mail around it or on the centre's state.
 const BEYOND_OCTETS: [RefusalCode; 5] = [
     RefusalCode::OverSize,
     RefusalCode::MailMalformed,
@@ -24,7 +24,7 @@ const BEYOND_OCTETS: [RefusalCode; 5] = [
 
 type Told = (&'static str, Remedy, &'static [(&'static str, &'static str)]);
 
-/// Codes as they travel, each with its remedy and its parameters.
+/// The codes that receipts contain, each with its remedy and its parameters.
 const TOLD: &[Told] = &[
     (
         "certificate_expired",
@@ -74,7 +74,7 @@ const TOLD: &[Told] = &[
     ("messages_full", WAIT, &[("limit", "100")]),
 ];
 
-/// The faulty row of a code that names rows: its rule, column and expectation.
+/// Returns an example of a faulty row, with its rule, column and expectation, for a code that lists faulty rows.
 fn fault(code: &str) -> Option<RowFault> {
     let (rule, column, expected) = match code {
         "rows_invalid" => ("type", Some("DateActe"), "a date YYYY-MM-DD"),
@@ -88,7 +88,7 @@ fn fault(code: &str) -> Option<RowFault> {
     Some(RowFault { table, row: 1, column, rule: rule.to_owned(), expected: expected.to_owned() })
 }
 
-/// Every vector of an answer that refuses, with that answer.
+/// The path of every vector of an answer with a refusal, and the answer that must be read from it.
 pub fn expected() -> Vec<(String, Answer)> {
     let told = |(code, remedy, parameters): &Told| {
         let mut refusal = Refusal::new(RefusalCode::parse(code).unwrap()).with_faults(Vec::from_iter(fault(code)));
@@ -100,7 +100,7 @@ pub fn expected() -> Vec<(String, Answer)> {
     TOLD.iter().map(told).collect()
 }
 
-/// A new code is in none of these lists: the test names what is missing.
+/// A new code must be added to `TOLD`, to the vectors of documents, or to `BEYOND_OCTETS`; until then this test fails and names the code.
 #[test]
 fn every_code_has_a_vector_or_is_of_no_octets() {
     let mut answered = BTreeSet::new();
@@ -111,7 +111,7 @@ fn every_code_has_a_vector_or_is_of_no_octets() {
     }
     let all = RefusalCode::ALL.iter().copied();
     assert_eq!(answered, all.clone().filter(|code| code.is_answered()).collect(), "answers/refused and TOLD");
-    // Documents that are refused stand in a folder of their code's name; `wire/vectors` decides them.
+    // Each refused document is in a folder with the name of its code; `wire/vectors` tests these documents.
     let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
     let of_a_document =
         |code: &RefusalCode| documents.join(code.as_str()).is_dir() || enrolments::codes().contains(code.as_str());
@@ -119,7 +119,7 @@ fn every_code_has_a_vector_or_is_of_no_octets() {
     assert_eq!(without, BEYOND_OCTETS.into_iter().collect());
 }
 
-/// Payloads below `refused`, each in the folder of its code, with the parameter that says more.
+/// Payloads below the folder `refused`, each in the folder of its code, with one expected parameter of the refusal and its value.
 const REFUSED: [(&str, &str, &str); 8] = [
     ("compression_malformed/cut.zst", "limit", "frame"),
     ("compression_malformed/dictionary_unknown.zst", "dictionary", "200"),

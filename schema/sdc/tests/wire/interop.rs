@@ -135,8 +135,8 @@ fn a_letter_sealed_anew_is_the_same_letter_wherever_it_is_sent() {
         let keys = CentreKeys::new(vec![recipient.clone()]);
         receive(&Document::render(&der, None), &keys, office.certificate()).unwrap().digest()
     });
-    // The signature does not cover the encryption. So whoever opens a letter can encrypt its signed content for another recipient, who
-    // accepts the signature. The signed member `to` shows that recipient for whom the letter is, and the equal digest shows that it is the
-    // same letter.
+    // The signature does not cover the encryption. So anybody who opens a letter can encrypt its signed content for another recipient, and
+    // the signature is still valid there. The recipient sees from the signed member `to` that the letter is for somebody else, and from the
+    // equal digest that it is the same letter.
     assert_eq!(digests[0], digests[1]);
 }

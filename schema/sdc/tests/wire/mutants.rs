@@ -43,7 +43,7 @@ impl Ends {
         cms::seal(OCTETS, &self.office, self.centre.certificate(), cipher).unwrap()
     }
 
-    /// Says whether the centre accepts a container. The test fails if the centre reads another content than was written.
+    /// Says whether the centre accepts a container. Panics if the centre reads other content than the office wrote.
     fn accepts(&self, der: &[u8], what: &str) -> bool {
         match receive(&Document::render(der, None), &self.keys, self.office.certificate()) {
             Ok(verified) => {
@@ -99,7 +99,7 @@ fn no_flipped_byte_is_taken_for_another_letter() {
                 let mut mutant = der.clone();
                 mutant[at] ^= mask;
                 let accepted = ends.accepts(&mutant, &format!("byte {at} of {cipher:?}"));
-                // The centre must refuse every change of an authenticated envelope.
+                // The centre must refuse every change of an envelope with AES-256-GCM, because GCM authenticates the envelope's content.
                 assert!(!accepted || cipher == ContentCipher::Aes256Cbc, "byte {at}, {mask:02x}");
             }
             assert!(!ends.accepts(&der[..at], "a cut one"), "cut at {at}");

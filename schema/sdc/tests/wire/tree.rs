@@ -2,7 +2,7 @@
 
 use sdc::der::{self, Reader, Tag};
 
-/// One element: if it is constructed it has children, otherwise it has content.
+/// One element. A constructed element has children; a primitive element has content.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub tag: Tag,

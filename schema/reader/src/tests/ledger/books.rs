@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::super::dice::Dice;
 use super::centre::{RENDERED_KB, VOUCHER_AMOUNT, is_prepaid};
 
-/// Price of an act and of each started kilobyte, in minor units, for each service.
+/// For each service, the price of an act and the price of each started kilobyte, in minor units.
 pub const EXPORT: (i64, i64) = (7, 3);
 pub const CORRECT: (i64, i64) = (11, 0);
 pub const IMPORT: (i64, i64) = (3, 1);

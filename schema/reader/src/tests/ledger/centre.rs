@@ -50,8 +50,8 @@ const VOUCHERS: i32 = 400;
 /// by a timeout.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Says whether the agency is on the plan `prepaid`, under which exports and corrections are also refused if the account cannot pay.
-/// Imports and certifications are refused then under every plan.
+/// Says whether the agency is on the plan `prepaid`: exports and corrections of its agencies are refused if the account cannot pay. Imports
+/// and certifications are refused in this case under every plan.
 pub fn is_prepaid(agency: u32) -> bool {
     agency.is_multiple_of(2)
 }
@@ -199,7 +199,7 @@ impl Centre {
         1 + self.of(agency).acts.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Returns the number of an act that the agency has exported, or the number of its next act.
+    /// Returns, at random, the number of an act that the agency has exported, or the number of its next act.
     fn former_act(&self, agency: u32, dice: &mut Dice) -> u64 {
         let acts = AtomicU64::load(&self.of(agency).acts, Ordering::Relaxed);
         1 + u64::try_from(dice.number(usize::try_from(acts).unwrap() + 1)).unwrap()

@@ -1,4 +1,4 @@
-//! The body of a request `account`: two days in one form, or no days.
+//! The body of a request `account`: each of the two days may be absent, and has only one form.
 
 use super::*;
 

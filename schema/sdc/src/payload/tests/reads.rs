@@ -160,7 +160,8 @@ fn the_first_parts_of_an_answer_are_packed_as_tightly_as_letters() {
         texts.join(",")
     );
     let size = |part| write_part(&PartHead { part, ..head(Service::Import) }, body.as_bytes(), NEWEST_FRAME).len();
-    // The number of a part stands in the part, so that equal bodies differ by some octets: levels are told apart by more than that.
+    // Each part contains its number, so parts with equal bodies can differ by a few octets. The margin of one per cent is larger than that,
+    // so only another compression level explains the difference.
     let (first, further) = ([size(1), size(2)], [size(3), size(10_000)]);
     let margin = first[0] / 100;
     assert!(
@@ -187,7 +188,8 @@ fn a_part_has_one_form() {
     }
 }
 
-/// Whoever lays rows beside columns by their place would put a value under another name.
+/// A part is refused if a row or a record does not have one value for each column: a program that matches values to columns by position
+/// would put a value under the wrong column.
 #[test]
 fn every_row_and_record_of_a_part_has_a_value_for_each_column() {
     let rows = |columns: &str, values: &str| {

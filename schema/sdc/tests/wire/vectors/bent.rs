@@ -376,7 +376,7 @@ impl Maker<'_> {
         }
         let thief = self.sign("-nodetach -keyid -signer thief.crt -inkey thief.key -certfile office.crt");
         self.add_inside("unknown_signer/signed_by_another.sdc", &thief);
-        // A letter signed by the thief, with the thief's certificate, that gives the office as its signer.
+        // A letter that the thief signed with his own key. It contains the thief's certificate, but names the office as its signer.
         let office = self.workshop.pair("office").certificate().key_id().to_vec();
         let mut tree = Node::parse(&thief);
         // Child 3 contains the certificates, child 4 the signers.
