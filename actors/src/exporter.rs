@@ -3,8 +3,8 @@
 //! bounded time.
 //!
 //! An answer is committed long before the exporter sends it. An answer that the courier did not clearly take is sent again, with the same
-//! signed content (RFC 1047: after the final dot of SMTP the sender cannot know), and the office counts it once. An answer that is sent
-//! again has a mail of its own, under a Message-ID made of its letter's id.
+//! signed content, and the office counts it once. (If the connection breaks after the final dot of SMTP, the sender cannot know whether the
+//! mail was taken, RFC 1047.) An answer that is sent again has a mail of its own, under a Message-ID made of its letter's id.
 //!
 //! The exporter leases answers: until the lease ends, no other process sends them.
 
@@ -41,7 +41,7 @@ const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// Most attempts to mark answers as sent.
 const MARKS_MAX: u32 = 3;
 
-/// Reason for giving an answer up before a courier is asked.
+/// Reason that is recorded when an answer is given up without asking a courier.
 const NO_ADDRESS: &str =
     "the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this";
 
@@ -201,8 +201,8 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
         .into_iter()
         .map(|mail| send_mail(parts, actor, mail, &round))
         .collect();
-    // A fault of the database that one mail meets must not lose what became of the others: an answer that is not marked as sent is sent
-    // again.
+    // After a fault of the database with one mail, the results of the other mails are still collected. Otherwise answers that the courier
+    // took would not be marked as sent, and would be sent again.
     let mut fault = None;
     while let Some(mailed) = sending.next().await {
         match mailed {

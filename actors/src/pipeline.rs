@@ -139,7 +139,7 @@ impl Pipeline {
         .is_ok();
         self.stop();
         for arbiter in self.arbiters {
-            // A thread that panicked has ended as well.
+            // `join` fails if the thread has panicked. Such a thread has ended too.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
         if self.gate.is_open() {

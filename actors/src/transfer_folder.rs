@@ -47,7 +47,7 @@ pub struct TransferFolder(Arc<Parts>);
 
 struct Parts {
     path: PathBuf,
-    /// Runtime whose threads do the blocking work. It outlives every actor. When it ends, it does not wait for a disk that hangs.
+    /// Runtime whose threads do the blocking work. It outlives every actor. At its end, it does not wait for a disk that hangs.
     runtime: Handle,
     /// Each direction has its own limit, since each may have its own disk. So letters and answers do not wait for each other.
     letters_at_once: Arc<Semaphore>,
@@ -139,7 +139,7 @@ impl TransferFolder {
     /// work. The work then still keeps its thread, and counts towards the pieces of work that may hang.
     ///
     /// # Errors
-    /// Those of the work, and a disk that hangs.
+    /// The errors of the work, and a disk that hangs.
     pub(crate) async fn on_disk<T: Send + 'static>(
         &self,
         direction: &str,

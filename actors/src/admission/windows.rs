@@ -25,7 +25,7 @@ const LARGE_MAIL_BYTES: u64 = 512 << 10;
 /// this number of bytes, before further permits are needed.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
-/// Factor by which a window of deferred mail is smaller than other windows.
+/// Windows of deferred mail are smaller than other windows by this factor.
 const DEFERRED_PARTS: usize = 4;
 
 /// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail.
@@ -153,8 +153,8 @@ impl Poll<'_> {
         has_waited
     }
 
-    /// Fetches one window from the front of `mails` and removes it. Returns the number of mails fetched. If no permits are free for a
-    /// single mail, all of `mails` is removed: the next session lists the mails again.
+    /// Fetches one window from the front of `mails` and removes its mails from `mails`. Returns the number of mails fetched. If no permits
+    /// are free for a single mail, all of `mails` is removed: the next session lists the mails again.
     async fn fetch_first(
         &mut self,
         session: &mut dyn Session,

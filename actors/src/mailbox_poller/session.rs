@@ -47,11 +47,11 @@ pub async fn poll(
 }
 
 /// Waits, when the process drains, for the mail that earlier sessions have lent, and deletes it in two rounds. The first round is short, as
-/// the process may not be given the time for the second. Mail whose letter is settled and that is not deleted would come again as a
+/// the process may not be given the time for the second. Mail whose letter is settled and that is not deleted would be fetched again as a
 /// duplicate.
 ///
 /// # Errors
-/// Those of the last round.
+/// The errors of the last round.
 pub async fn end(
     parts: &MailboxPollerParts,
     metrics: &ActorMetrics,
