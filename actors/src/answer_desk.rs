@@ -26,7 +26,7 @@ use crate::database_tasks::DatabaseTasks;
 use crate::metrics::Metrics;
 use crate::sealing::{NO_CERTIFICATE, Sealed, Sealer};
 
-/// Most letters whose answers are leased with one statement.
+/// Largest number of letters whose answers are leased with one statement.
 const TOGETHER_MAX: usize = 128;
 /// Largest number of letters that wait for the desk.
 const WAITING_MAX: usize = 1024;

@@ -38,7 +38,7 @@ const LEASE_HOLD: Duration = Duration::from_secs(120);
 /// Longest pause after a round (the sending of the answers that were leased together) in which the courier could not be reached.
 const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Most attempts to mark answers as sent.
+/// Largest number of attempts to mark answers as sent.
 const MARKS_MAX: u32 = 3;
 
 /// Reason that is recorded when an answer is given up without asking a courier.
@@ -56,9 +56,9 @@ pub struct ExporterParts {
     pub courier: Arc<dyn Courier>,
     /// Seals (signs and encrypts) the answers.
     pub sealer: Sealer,
-    /// Most answers leased at a time.
+    /// Largest number of answers leased at a time.
     pub leased_max: i64,
-    /// Most mails that are being sent at a time.
+    /// Largest number of mails that are being sent at a time.
     pub sending_max: usize,
     /// Pause between two looks at the outbox while no ledger reports new answers.
     pub interval: Duration,

@@ -46,7 +46,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Bounds {
     /// Certificate and key for TLS; `None` for plain connections.
     pub tls: Option<TlsAcceptor>,
-    /// Most connections at once.
+    /// Largest number of connections at once.
     pub connections_max: usize,
     /// Longest lifetime of a connection; `None` for no limit. An idle connection may always be closed to make room for a new one.
     pub connection_time_max: Option<Duration>,

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use store::settle::RefusedLetter;
 
-/// Most lines in a minute about letters of agencies.
+/// Largest number of lines in a minute about letters of agencies.
 const AGENCIES_PER_MINUTE: u32 = 60;
-/// Most lines in a minute about containers of strangers.
+/// Largest number of lines in a minute about containers of strangers.
 const STRANGERS_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Pause between two checks whether the minute is over.

@@ -41,7 +41,7 @@ pub struct TableWriterParts {
     pub gate: Gate,
     /// Counts the mails that are being processed, which shows whether more letters may arrive.
     pub hands: Hands,
-    /// Most letters in a batch.
+    /// Largest number of letters in a batch.
     pub batch_letters_max: usize,
     /// Longest time that a letter waits for others to join its batch.
     pub batch_wait: Duration,

@@ -38,7 +38,8 @@ pub const SUFFIX: &str = ".sdc";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait of an operator's command for a disk.
 pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-/// Most pieces of work per direction that may hang in a disk at the same time. Each of them keeps a thread until the system call returns.
+/// Largest number of pieces of work per direction that may hang in a disk at the same time. Each of them keeps a thread until the system
+/// call returns.
 const AT_ONCE_MAX: usize = 4;
 
 /// A transfer folder. Cheap to clone.

@@ -12,7 +12,7 @@ use store::people::audit;
 
 /// Pause between two reads of the audit log.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Most acts logged after one read; the next read finds the rest.
+/// Largest number of acts logged after one read; the next read finds the rest.
 const ACTS_MAX: i64 = 200;
 
 /// Logs every act from now on, as long as the future is polled. While the database cannot be reached, no act is logged; the acts are

@@ -112,7 +112,7 @@ pub struct DatabaseConfiguration {
     pub reader_url_file: Option<PathBuf>,
     /// PEM file of certificates that are trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
-    /// Most connections that this process opens to the database.
+    /// Largest number of connections that this process opens to the database.
     pub connections_max: usize,
     /// Folder with the programs `postgres` and `initdb` of the private PostgreSQL; the program searches for them where the key is absent.
     pub binaries_folder: Option<PathBuf>,

@@ -21,7 +21,7 @@ use crate::ready::Readiness;
 use crate::ready::acceptance::{Acceptance, Depth};
 use crate::ready::key_watch::KeyWatch;
 
-/// Most connections that are served at the same time.
+/// Largest number of connections that are served at the same time.
 const CONNECTIONS_MAX: usize = 32;
 /// Longest duration of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ pub struct ObservedParts {
     pub data_folder: PathBuf,
     /// Whether the private PostgreSQL is in the data folder too.
     pub is_embedded: bool,
-    /// Most bytes of containers from unknown senders that the quarantine keeps for each reason.
+    /// Largest number of bytes of containers from unknown senders that the quarantine keeps for each reason.
     pub quarantine_bytes_max: u64,
 }
 

@@ -6,7 +6,7 @@
 
 use sdc::printable::steers;
 
-/// Most characters that are kept of a server's text.
+/// Largest number of characters that are kept of a server's text.
 pub const WORDS_CHARS_MAX: usize = 300;
 
 /// Makes a server's octets safe to show: valid UTF-8 on one line, without characters that control a terminal or the writing direction, of

@@ -25,7 +25,7 @@ const AGAIN_PER_MILLE: usize = 40;
 const BAD_PER_MILLE: usize = 100;
 /// Of the letters of an agency without credit, one in this many is a marriage, which the tariff refuses without credit.
 const DEAR_IN: usize = 3;
-/// The most accepted letters that an agency keeps, to send them again or to contradict them.
+/// Largest number of accepted letters that an agency keeps, to send them again or to contradict them.
 const FORMERS_MAX: usize = 8;
 
 /// A mail about to be sent.

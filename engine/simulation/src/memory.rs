@@ -128,7 +128,7 @@ pub struct Memory {
     pub alone: Option<usize>,
 }
 
-/// The most descriptions that are kept in `unbelieved` and in `contradictions`.
+/// Largest number of descriptions that are kept in `unbelieved` and in `contradictions`.
 const UNBELIEVED_MAX: usize = 100;
 
 impl Memory {

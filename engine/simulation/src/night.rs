@@ -14,7 +14,7 @@ use store::database::fault::Fault;
 
 use crate::record::Traffic;
 
-/// The most time steps of the curve: on the page, more steps could not be told apart.
+/// Largest number of time steps of the curve: on the page, more steps could not be told apart.
 const STEPS_MAX: u64 = 80;
 /// The shortest time step, in milliseconds. The centre settles letters in batches, and a shorter step would show the single batches.
 const STEP_MS_MIN: u64 = 200;

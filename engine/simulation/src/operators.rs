@@ -22,7 +22,7 @@ const QUESTION: &str = "Question no";
 const NO_PROOF: &str = "sans pièce";
 /// The beginning of town names with which operators refuse a change of an agency's data.
 const NOWHERE: &str = "Ailleurs";
-/// The most messages, changes or letters that operators fetch at once.
+/// Largest number of messages, changes or letters that operators fetch at once.
 const TOGETHER: i64 = 100;
 
 /// Writes a message that the operators answer.

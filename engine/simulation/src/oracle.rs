@@ -28,7 +28,7 @@ mod tests;
 use chronicle::Chronicle;
 use held::{Held, HeldEntry};
 
-/// The most faults that are described in words. Further faults are only counted.
+/// Largest number of faults that are described in words. Further faults are only counted.
 const TOLD_MAX: usize = 20;
 
 /// The findings of the oracle.

@@ -50,14 +50,14 @@ const PREFECTURE_EVERY: usize = 10;
 const SMALL_LINK_BYTES: i32 = 4096;
 /// The certificate of every second agency ends after this many days, soon enough for the centre to accept a renewal.
 const ENDING_DAYS: u64 = 40;
-/// The most agencies that enrol themselves. Until then their keys are unknown, and a centre accepts only ten letters a second signed by
-/// unknown keys.
+/// Largest number of agencies that enrol themselves. Until then their keys are unknown, and a centre accepts only ten letters a second
+/// signed by unknown keys.
 const NEWCOMERS_MAX: usize = 40;
 /// The matricule of the first agency that enrols itself.
 const NEWCOMERS_FROM: usize = 800_000;
 /// At most one letter in this many redeems a voucher.
 const VOUCHER_EVERY: u64 = 60;
-/// The most vouchers that are made in one batch.
+/// Largest number of vouchers that are made in one batch.
 const BATCH_VOUCHERS: usize = 10_000;
 
 /// The size of a town, and the addresses that its agencies use.

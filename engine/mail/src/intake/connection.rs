@@ -19,7 +19,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(300);
 const REPLY_MAX: Duration = Duration::from_secs(60);
 /// Longest time from DATA to the end of the mail.
 const MAIL_TIME_MAX: Duration = Duration::from_secs(600);
-/// Most octets of one mail, kept or not. A client that sends more is cut off.
+/// Largest number of octets of one mail, kept or not. A client that sends more is cut off.
 const MAIL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Longest wait for a place of a large mail.
 const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 
 use std::slice::Iter;
 
-/// Most octets that are kept of a mail that is too large.
+/// Largest number of octets that are kept of a mail that is too large.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The content of a mail, without the dots that SMTP adds.

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Time after its begin, and after the begin and the end of each of its mails, in which a connection need not give up its place.
 const SAFE_TIME: Duration = Duration::from_secs(10);
-/// Most mails of more than [`SMALL_BYTES`] that are received at once, over all connections.
+/// Largest number of mails of more than [`SMALL_BYTES`] that are received at once, over all connections.
 const LARGE_MAILS_MAX: usize = 8;
 /// Largest number of octets that every connection may keep of a mail that is under way. A larger mail needs one of a few places.
 pub const SMALL_BYTES: usize = 64 * 1024;

@@ -12,13 +12,13 @@ use smtp_proto::{Error, Request};
 use super::content::{Content, Incoming};
 use super::{Outcome, Protocol};
 
-/// Most octets of a command line, its end included. RFC 5321, 4.5.3.1.4 demands 512, and parameters add to that.
+/// Largest number of octets of a command line, its end included. RFC 5321, 4.5.3.1.4 demands 512, and parameters add to that.
 const LINE_BYTES_MAX: usize = 4096;
-/// Most recipients of one mail. RFC 5321, 4.5.3.1.8 demands that a server takes a hundred.
+/// Largest number of recipients of one mail. RFC 5321, 4.5.3.1.8 demands that a server takes a hundred.
 const RECIPIENTS_MAX: usize = 100;
-/// Most commands from one mail to the next that are errors. A client with more is cut off.
+/// Largest number of commands from one mail to the next that are errors. A client with more is cut off.
 const ERRORS_MAX: u32 = 20;
-/// Most commands from one mail to the next. RFC 5321 needs four, and one for each recipient.
+/// Largest number of commands from one mail to the next. RFC 5321 needs four, and one for each recipient.
 const COMMANDS_MAX: u32 = 500;
 
 /// What all sessions of a listener have in common.

@@ -53,7 +53,7 @@ pub struct IntakeSettings {
     /// Host name in the greeting.
     #[serde(default = "hello_name")]
     pub hello_name: String,
-    /// Most connections at once. Where they are all taken, the one that has gone longest without a mail gives its place up.
+    /// Largest number of connections at once. Where they are all taken, the one that has gone longest without a mail gives its place up.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
     /// Largest mail that is kept whole, in bytes; of a larger mail only the first 16 KB are kept.

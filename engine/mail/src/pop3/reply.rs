@@ -25,9 +25,9 @@ pub enum Expect {
         /// Bytes to reserve in advance, at most `keep_bytes_max`. Without this, the buffer of a large mail would be copied as it grows, and
         /// would take twice the mail's size.
         likely_bytes: usize,
-        /// Most bytes that are kept. Further bytes are only counted.
+        /// Largest number of bytes that are kept. Further bytes are only counted.
         keep_bytes_max: usize,
-        /// Most bytes that are read. More bytes are an error.
+        /// Largest number of bytes that are read. More bytes are an error.
         drain_bytes_max: usize,
     },
 }

@@ -23,7 +23,7 @@ const OTHERS_READ: i64 = 80;
 const OTHERS_COMPARED: i64 = 60;
 /// The number of an act that is higher than any register reaches.
 const NO_SUCH_ACT: i64 = 900_000;
-/// The most records that the office asks for by number and name only.
+/// Largest number of records that the office asks for by number and name only.
 const BRIEF_MAX: usize = 5;
 /// The beginnings of surnames that the office searches for.
 const PREFIXES: [&str; 6] = ["A", "B", "K", "M", "N", "Ng"];

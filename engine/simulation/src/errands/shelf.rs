@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::memory::rows::{name_column, table_name};
 use crate::rules::{BIRTHS, DEATHS, MARRIAGES};
 
-/// The most acts of one table that are kept.
+/// Largest number of acts of one table that are kept.
 const ACTS_MAX: usize = 16;
 
 /// An act that the office has written.

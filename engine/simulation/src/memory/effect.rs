@@ -91,7 +91,7 @@ pub struct Wanted {
     pub name_prefix: Option<String>,
     /// Whether only number and surname of each act are given.
     pub is_brief: bool,
-    /// The most records that are given.
+    /// Largest number of records that are given.
     pub limit: Option<usize>,
     /// With this letter, only records that have changed since the letter was answered are given, and among them also cancelled records.
     pub since: Option<Uuid>,

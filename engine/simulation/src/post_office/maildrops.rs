@@ -27,7 +27,7 @@ pub struct Mail {
 pub struct Full {
     /// The octets held, with the overhead of each mail.
     pub stored_bytes: u64,
-    /// The most octets that may be held.
+    /// Largest number of octets that may be held.
     pub stored_bytes_max: u64,
 }
 

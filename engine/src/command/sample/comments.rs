@@ -2,7 +2,7 @@
 
 use words::Words;
 
-/// Most columns of a line of a comment.
+/// Largest number of columns of a line of a comment.
 const COLUMNS: usize = 128;
 /// What comments begin with: those within a part that is commented out itself, and all others.
 const PREFIXES: [&str; 2] = ["# # ", "# "];
