@@ -1,8 +1,7 @@
 //! Writes acts of operators to the log, so that a team that collects logs sees who did what without reading the database.
 //!
 //! The lines come from the audit log, not from the commands. So an act is logged whatever interface and machine were used. Each program of
-//! a
-//! centre logs the act with its number in the audit log. The act's details stay in the audit log, because they may name people.
+//! a centre logs the act with its number in the audit log. The act's details stay in the audit log, because they may name people.
 
 use std::time::Duration;
 

@@ -1,8 +1,7 @@
 //! Reads the file that an agency brings: its certificates, with names and fingerprints that a person can compare.
 //!
 //! A file without a certificate is refused, because people send whatever file they have. The refusal says what the file holds instead, and
-//! gives
-//! the command that makes a certificate from it.
+//! gives the command that makes a certificate from it.
 
 mod kind;
 

@@ -1,8 +1,7 @@
 //! Days and times as operators write and read them: in the centre's zone. The program reads times in the form in which it shows them.
 //!
 //! A day begins at the centre's midnight, so a price of the first of the month is valid from that midnight. Where a change of the clocks
-//! skips a
-//! time or repeats it, the operator gets an error instead of a guess.
+//! skips a time or repeats it, the operator gets an error instead of a guess.
 
 use std::str::FromStr;
 

@@ -80,7 +80,7 @@ pub struct ServerConfiguration {
     /// What is logged: a level, or directives such as `info,actors=debug`.
     pub log_level: String,
     /// Time, in seconds, for which a stopping program still takes pushed letters, while `/accept` tells balancers to send them elsewhere.
-    /// Where no letters are pushed there is no such time.
+    /// If no letters are pushed to the program, it stops without this delay.
     pub drain_notice_seconds: u64,
     /// Longest time, in seconds, that a shutdown waits for letters being processed.
     pub shutdown_seconds_max: u64,
@@ -147,7 +147,7 @@ pub struct FolderConfiguration {
     pub name: String,
     /// Path of the folder.
     pub path: PathBuf,
-    /// Pause between looks, in seconds, while the folder is empty.
+    /// Pause between two listings of the folder, in seconds, while the folder is empty.
     #[serde(default = "poll_interval_seconds")]
     pub poll_interval_seconds: u64,
     /// Seconds for which a file must stay unchanged before it is taken; 0 where every writer renames finished files into place.

@@ -104,13 +104,13 @@ impl Observed {
         self.http_acceptance.note(listens, is_taking_mail, has_room, now);
     }
 
-    /// Sets that the program is about to stop: balancers should send mail elsewhere from now on.
+    /// Notes that the program is about to stop: balancers should send mail elsewhere from now on.
     pub fn set_leaving(&self) {
         self.acceptance.leave();
         self.http_acceptance.leave();
     }
 
-    /// Sets that the program is stopping, so that it takes no more mail.
+    /// Notes that the program is stopping, so that it takes no more mail.
     pub fn set_draining(&self) {
         self.readiness.set_draining();
     }
@@ -133,8 +133,8 @@ fn accept(acceptance: &Acceptance, query: &str) -> HttpResponse {
     let depth = if query == "deep=1" { Depth::Deep } else { Depth::Shallow };
     match acceptance.look(depth, Instant::now()) {
         Ok(()) => text(StatusCode::OK, "accepting\n"),
-        // Not 503: HAProxy (disable-on-404) leaves the connections of a server that answers 404 alone, and sends new ones elsewhere. It
-        // closes the connections of a server that does not answer.
+        // The status is not 503, because HAProxy (disable-on-404) keeps the connections of a server that answers 404, and sends only new
+        // ones elsewhere. It closes the connections of a server that is down.
         Err(elsewhere) => text(StatusCode::NOT_FOUND, format!("not accepting: {elsewhere}\n")),
     }
 }

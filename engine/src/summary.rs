@@ -1,6 +1,4 @@
-//! Writes one line to the log every hour, which sums the hour up.
-//!
-//! The line uses the program's own metrics, so that it agrees with the dashboards.
+//! Writes one line to the log every hour, with the totals of the hour.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -156,7 +156,7 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Prepares connections to a server. Errors are of step `settings`.
+    /// Prepares connections to a server. Errors belong to the step `settings`.
     pub(crate) fn new(
         (host, port): (&str, u16),
         security: Security,

@@ -1,8 +1,7 @@
 //! Texts of a server, such as a reply or a name in its certificate, are made safe to show as soon as they are received.
 //!
-//! The texts reach logs, terminals and tables. They must not hold characters that control a terminal ([`sdc::printable`]) or that nobody
-//! sees.
-//! So every text of a server passes [`printable`] before it becomes part of an error or of anything else that is shown.
+//! The texts reach logs, terminals and tables. They must not hold characters that control a terminal ([`sdc::printable`]) or that are
+//! invisible. So every text of a server passes [`printable`] before it becomes part of an error or of anything else that is shown.
 
 use sdc::printable::steers;
 

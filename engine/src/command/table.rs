@@ -195,7 +195,8 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     table.print(&said!("table-none"))
 }
 
-/// Prints a table as JSON, with its drift in the sentences that people are shown.
+/// Prints a table as JSON. The differences between the table and its definition (its drift) are given in the sentences that people are
+/// shown.
 fn tell_programs(shown: &Shown) -> anyhow::Result<()> {
     let mut all = json!(shown);
     if let Value::Object(members) = &mut all {

@@ -203,7 +203,7 @@ impl ReplyParser {
         };
         let line = window.get(..end).unwrap_or_default();
         let (status, text) = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
-        // A status line that ends with LF alone is accepted, unless a body follows: the end of that body would never be found.
+        // A status line that ends with LF alone is accepted, unless a body follows it: a body with such line ends has no recognisable end.
         let has_body = status == Status::Ok && matches!(self.expected.front(), Some(Expect::Body { .. }));
         if has_body && !line.ends_with(b"\r") {
             return Err(ReplyError::BareLineFeed);

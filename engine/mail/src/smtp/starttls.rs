@@ -1,7 +1,6 @@
 //! Carries out STARTTLS (RFC 3207) before lettre uses the connection, so that plain text is never read as if TLS had protected it.
 //!
-//! lettre keeps what it has buffered when it changes to TLS (CVE-2011-0411 and many like it). So the change to TLS is made here, and
-//! lettre
+//! lettre keeps what it has buffered when it changes to TLS (CVE-2011-0411 and many like it). So the change to TLS is made here, and lettre
 //! begins on the protected stream.
 
 use std::io;
