@@ -46,7 +46,7 @@ pub enum FileError {
     TooLarge {
         /// The file.
         file: String,
-        /// Its size.
+        /// Size of the file, in bytes.
         bytes: u64,
     },
     /// The file holds something other than a certificate.

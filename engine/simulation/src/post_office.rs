@@ -303,8 +303,8 @@ fn tell(started: &mpsc::SyncSender<Started>, outcome: Started) {
     }
 }
 
-/// The endpoint of one protocol. A socket that does not listen holds the port all the time. On Linux another socket of this process can
-/// listen on it beside that one; while none does, connections are refused, and no other process gets the port.
+/// The endpoint of one protocol. The socket `_holder` keeps the port but never listens. On Linux another socket of this process can listen
+/// on the same port. While none does, connections are refused, and yet no other process gets the port.
 struct Counter {
     address: SocketAddr,
     _holder: TcpSocket,

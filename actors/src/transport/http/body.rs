@@ -31,9 +31,9 @@ pub(super) struct Body {
 /// Why a document was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It has more octets than allowed.
+    /// The document has more octets than allowed.
     TooLarge,
-    /// It did not arrive in time.
+    /// The document did not arrive in time.
     TooSlow,
     /// The connection ended, or the request is not HTTP.
     Broken,

@@ -27,11 +27,11 @@ pub struct Walk<'l> {
 /// Position of a mail or part in the nesting.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
-    /// Number of parts and mails around it.
+    /// Number of parts and mails around this position.
     depth: usize,
-    /// Number of encoded mails around it.
+    /// Number of encoded mails around this position.
     encodings: usize,
-    /// Number of the innermost `multipart/alternative` around it, if any.
+    /// Number of the innermost `multipart/alternative` around this position, if any.
     alternative: Option<usize>,
 }
 

@@ -14,7 +14,7 @@ use crate::memory::{Effect, Expected, Paper, Wanted};
 use crate::records::YEAR;
 use crate::rules::{self, BIRTHS, DEATHS};
 
-/// The number of its own births that an office asks for in one letter.
+/// The number of births of its own register that an office asks for in one letter.
 const BIRTHS_READ: usize = 8;
 /// The number of births of another agency that an office asks for in one letter.
 const OTHERS_READ: i64 = 80;

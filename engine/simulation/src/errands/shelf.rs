@@ -23,9 +23,9 @@ pub struct Act {
     pub name: String,
     /// The values of the record by column.
     pub cells: BTreeMap<String, Value>,
-    /// The letter that brought it.
+    /// The letter that brought the act.
     letter: Uuid,
-    /// Whether that letter is answered.
+    /// Whether the letter that brought the act is answered.
     pub is_answered: bool,
 }
 

@@ -93,7 +93,7 @@ pub struct Wanted {
     pub is_brief: bool,
     /// Largest number of records that are given.
     pub limit: Option<usize>,
-    /// With this letter, only records that have changed since the letter was answered are given, and among them also cancelled records.
+    /// If a letter is given here, only records that have changed since that letter was answered are selected, cancelled records included.
     pub since: Option<Uuid>,
     /// The price for each record given, in minor units of money.
     pub per_act: i64,

@@ -76,7 +76,7 @@ pub enum Fault {
         of: ListingOf,
         /// The number of the mail in the session.
         number: usize,
-        /// The line in its place, without its end; `None` leaves the mail out.
+        /// The line that is sent in place of the mail's line, without its line end; `None` leaves the mail out.
         line: Option<String>,
     },
     /// A request to list all mails is answered with `-ERR`.

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// The overhead in octets that each stored mail counts beside its own. It lets the limit also stop a flood of empty mails.
+/// Octets that each stored mail counts in addition to its own size. So the limit also stops a flood of empty mails.
 const OVERHEAD_BYTES: u64 = 256;
 
 /// One mail as it lies in a maildrop.
