@@ -32,7 +32,7 @@ const TOGETHER_MAX: usize = 128;
 const WAITING_MAX: usize = 1024;
 /// Largest number of further answers in a reply, in addition to the answer to its letter. The remaining answers wait for the next letter.
 const BESIDE_MAX: i64 = 16;
-/// Length of a lease. If this process dies, another one hands the answers out after this time.
+/// Length of a lease. If this process dies, another process can hand the answers out after this time.
 const LEASE_HOLD: Duration = Duration::from_secs(60);
 /// Largest number of sealed answers that are kept, and size in bytes of the largest of them. Together they need at most 64 MB.
 const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();

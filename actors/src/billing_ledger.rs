@@ -70,7 +70,7 @@ impl BillingLedger {
             Ok(apart) => apart,
             Err(fault) => {
                 self.guard.metrics.fault();
-                // If the database cannot be reached, the gate has logged it already, once.
+                // If the database cannot be reached, the gate has already logged this, once.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
                 }

@@ -77,8 +77,8 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Records which known agency has signed the container, or that none has. The mail's claim is judged with the last container of the
-    /// mail. If the mail was not searched to its end and is to be kept, it is then returned, to be sent to a writer.
+    /// Records which known agency has signed the container, or that none has. The call for the last container of the mail judges the mail's
+    /// claim. If the mail was not searched to its end and must be kept whole, this call also returns the mail, to be sent to a writer.
     pub fn conclude(&mut self, signer: Option<Matricule>) -> Option<Rejected> {
         if let Some(proof) = self.proof.take() {
             proof.conclude(signer);

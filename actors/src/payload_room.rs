@@ -34,7 +34,7 @@ struct Inner {
 struct Waiter {
     agency: Matricule,
     bytes: usize,
-    /// Number of bytes that waiters behind this one were given before it.
+    /// Number of bytes that were given to later waiters while this one waited.
     passed_by_bytes: usize,
     given: oneshot::Sender<Unpacked>,
 }

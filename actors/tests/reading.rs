@@ -239,7 +239,8 @@ fn records_come_in_parts_and_a_part_comes_again_as_it_was() {
     let position = last.position.clone().unwrap();
     assert!(others.iter().all(|rows| rows.position.is_none()));
 
-    // Two records change. The office requests what has changed since, and requests parts of the earlier answer again.
+    // Two records change. The office requests the records that have changed since the import of the whole table, and requests parts of the
+    // earlier answer again.
     world.sql(
         "UPDATE ecr.\"MentionMarginale\" SET \"Texte\" = 'changed' WHERE xm_numero = 5;
                UPDATE ecr.\"MentionMarginale\" SET \"Status\" = 0 WHERE xm_numero = 6 AND xm_agency = 42",

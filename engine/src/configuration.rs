@@ -1,7 +1,7 @@
-//! The configuration: one TOML file, and environment variables, which win over the file. Unknown keys are refused.
+//! The configuration: one TOML file, and environment variables, which override the file. Unknown keys are refused.
 //!
 //! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found. Secrets have no key:
-//! a password stands in a file of its own or in the environment, and the configuration names that place.
+//! a password is in a file of its own or in the environment, and the configuration names that place.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -94,7 +94,7 @@ impl Observed {
         })
     }
 
-    /// Sets whether mail is being taken, and whether there is room for more; `/ready` and `/accept` show it.
+    /// Notes whether mail is being taken, and whether there is room for more; `/ready` and `/accept` show it.
     pub fn set_taking_mail(&self, is_taking_mail: bool, has_room: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
         let listens = self.intakes.iter().all(|intake| self.metrics.is_reached(intake));

@@ -87,7 +87,8 @@ fn digest(configuration: &Configuration) -> String {
     digits
 }
 
-/// Enters the process among the replicas. While another program lives under the same identity, waits until that program is dead.
+/// Enters the process in the list of the centre's replicas. While another program lives under the same identity, waits until that program
+/// is dead.
 ///
 /// # Errors
 /// [`TwinError`] where the other program still lives after 20 s; a fault of the database that does not pass.

@@ -34,7 +34,7 @@ impl Totals {
         totals
     }
 
-    /// Logs the differences between an earlier moment and this one.
+    /// Logs by how much the counters have grown between an earlier moment and this one.
     pub fn tell_since(&self, earlier: &Totals) {
         let (letters, answers) = (since(&self.letters, &earlier.letters), since(&self.answers, &earlier.answers));
         let of = |counts: &BTreeMap<String, u64>, outcome: &str| counts.get(outcome).copied().unwrap_or(0);

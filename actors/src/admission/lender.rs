@@ -168,7 +168,7 @@ impl Lender {
     }
 
     /// Lends a mail to the actors and waits for its fate. The sender may discard its mail only after `Settled` and `Left`; after every
-    /// other fate the sender keeps the mail. If the caller stops waiting, the mail is processed all the same.
+    /// other fate the sender keeps the mail. If the caller stops waiting, the mail is still processed.
     pub async fn lend(&self, pushed: PushedMail) -> Fate {
         point("push_intake::lend");
         let lending = Arc::clone(&self.0);

@@ -36,7 +36,8 @@ const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Pause between two checks whether the slow lane is still busy.
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// What is taken for a deferred mail (a mail that was not opened because its claim is doubtful) before it is fetched again.
+/// The permit and the mark that are taken for a deferred mail (a mail that was not opened because its claim is doubtful) before it is
+/// fetched again.
 struct Deferred {
     /// A permit of the slow lane.
     place: Option<Permits>,
@@ -340,7 +341,8 @@ impl Poll<'_> {
     }
 
     /// Books a mail's permits to the agency that it claims. If mail of this agency already uses all permits that one agency may use, a mail
-    /// of the fast lane waits a little until some of that mail is settled. Returns `None` if the permits stay used.
+    /// of the fast lane waits a little until some of that mail is settled. Returns `None` if the agency's mail still uses all these
+    /// permits.
     async fn claim(&mut self, own: Permits, claimant: Claimant, lane: Lane) -> Option<Permits> {
         let mut own = own;
         loop {

@@ -61,7 +61,7 @@ pub struct Findings {
     /// Number of receipts with wrong content, and of answers that an office rejected.
     pub receipts_wrong: u64,
     /// Number of receipts that came again with the same content. After a kill the centre cannot know whether a receipt was already sent, so
-    /// it sends it again.
+    /// it sends the receipt again.
     pub receipts_repeated: u64,
     /// Number of letters that lack their effect, verdict, quarantined container or receipt.
     pub lost: u64,

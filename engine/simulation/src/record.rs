@@ -28,7 +28,7 @@ pub struct Traffic {
     pub kills_by_hand: u64,
 }
 
-/// The memory, with the letters whose answers are still missing.
+/// The memory of the run, with an index of the letters whose answers are still missing.
 #[derive(Default)]
 pub struct Record {
     /// Every letter that was sent, and every answer.

@@ -110,7 +110,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
     }
 }
 
-/// Shows a certificate with its warnings, asks whether it is the one that the agency told of, and registers it.
+/// Shows a certificate with its warnings, asks the operator whether it is the agency's, and registers it.
 async fn register(
     desk: &mut Desk,
     matricule: Matricule,
@@ -172,7 +172,8 @@ async fn register(
     desk.tell_line(&result, &lines.join("\n"))
 }
 
-/// Refuses a text that is no SHA-256 fingerprint. A comparison alone would only say that the certificate is another one.
+/// Refuses a text that is no SHA-256 fingerprint. If the text were only compared, the error would wrongly say that the certificate is
+/// another one.
 fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
     let digits = certificates::plain_hex(fingerprint);
     let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());

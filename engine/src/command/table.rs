@@ -129,7 +129,8 @@ async fn load(
     desk.tell_line(&told, &words)
 }
 
-/// Reads a definition file, or standard input for `-`. Mistakes are told as in the configuration: file, line, key, expected, found.
+/// Reads a definition file, or standard input for `-`. Mistakes are described like those in the configuration: file, line, key, expected,
+/// found.
 fn read(file: &Path) -> anyhow::Result<TablesFile> {
     let (name, text) = if file.as_os_str() == "-" {
         let mut text = String::new();

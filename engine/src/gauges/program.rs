@@ -13,7 +13,7 @@ use crate::disk;
 /// on the build's folder.
 const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
-/// The metrics, with what they are read from.
+/// The metrics, and the objects that they are read from.
 pub struct ProgramGauges {
     database: Database,
     data_folder: PathBuf,

@@ -44,7 +44,7 @@ struct Holder {
 /// What a connection does with its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holding {
-    /// No mail is under way. Such a connection gives way first.
+    /// No mail is being received or processed. If a place is needed, such a connection is ended first.
     Idle,
     /// A mail is being received.
     Receives,

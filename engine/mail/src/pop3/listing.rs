@@ -9,14 +9,14 @@ use std::collections::HashMap;
 use crate::pop3::reply::Body;
 use crate::words::printable;
 
-/// Longest unique id (RFC 1939, 7). A hostile server could use longer ids to attack programs that store them (CVE-2005-2335).
+/// Longest unique id, in octets (RFC 1939, 7). A hostile server could use longer ids to attack programs that store them (CVE-2005-2335).
 pub const UIDL_BYTES_MAX: usize = 70;
 
-/// Largest size that is reported for a mail; larger sizes are reported as this one. It is beyond any limit and fits every column that holds
-/// sizes.
+/// Largest size in bytes that is reported for a mail; larger sizes are reported as this one. It is beyond any limit and fits every column
+/// that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
-/// Longest line of a listing: ten digits, a space, the unique id, CRLF.
+/// Longest line of a listing, in octets: ten digits, a space, the unique id, CRLF.
 pub(crate) const LISTING_LINE_BYTES_MAX: usize = 10 + 1 + UIDL_BYTES_MAX + 2;
 
 /// One mail of a mailbox, as listed.

@@ -121,7 +121,8 @@ impl Desk {
         Ok(errand)
     }
 
-    /// Asks for some births: those of another agency where the agency's plan allows that, otherwise its own oldest ones on the shelf.
+    /// Asks for some births: those of another agency if the agency's plan allows that, otherwise the oldest of the agency's own births on
+    /// its shelf.
     fn births(&self, other: Matricule, is_estimate: bool) -> (Import, Expected) {
         let errands = &self.errands;
         let births = errands.shelf.births.iter().take(BIRTHS_READ);

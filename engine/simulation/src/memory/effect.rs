@@ -74,7 +74,7 @@ pub struct CorrectionMemory {
     pub is_cancelled: bool,
     /// SHA-256 of the values of the record after the correction.
     pub content: Digest,
-    /// Whether a correction that was written later reached the centre first. This one then changes nothing.
+    /// Whether a correction that was written later reached the centre first. The earlier correction then changes nothing.
     pub is_superseded: bool,
 }
 

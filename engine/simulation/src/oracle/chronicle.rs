@@ -35,7 +35,8 @@ pub struct Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// Says whether the answer must give a valid version: the centre certainly held one, and none of the possible versions is cancelled.
+    /// Says whether the answer must give a valid version: the centre certainly held one of the possible versions, and none of them cancels
+    /// the record.
     pub fn must_be_seen(&self) -> bool {
         self.is_certain && self.possible.iter().all(|version| version.is_live)
     }
