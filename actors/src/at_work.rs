@@ -27,7 +27,7 @@ impl fmt::Display for MailName {
 pub struct Work {
     /// Name of the actor.
     pub actor: &'static str,
-    /// The mail.
+    /// The mail that the actor works on.
     pub mail: MailName,
     /// Sequence number of this work. It differs if the same actor works on the same mail again.
     number: u64,

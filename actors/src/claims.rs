@@ -57,7 +57,7 @@ pub struct Claims {
 
 #[derive(Debug)]
 struct ClaimsInner {
-    /// One bit per matricule.
+    /// One bit per matricule: whether the agency is known.
     known: Vec<u64>,
     /// The moment from which the seconds below are counted.
     began: Instant,
@@ -218,7 +218,7 @@ impl Claims {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, ClaimsInner> {
-        // The sets are valid after every single operation, so a panic elsewhere does not spoil them.
+        // Each operation leaves the sets valid, so they can be used even if a thread has panicked while it held the lock.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -95,7 +95,7 @@ pub struct OpenedContainer {
     pub opened: sdc::cms::Opened,
     /// Size of the document in bytes as this program would render it, independent of the encoding in which it was sent.
     pub rendered_bytes: usize,
-    /// The container.
+    /// The container, with its provenance and its share.
     pub carried: Carried,
 }
 
@@ -149,7 +149,7 @@ impl Letters for WrittenBatch {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct TakenApart {
-    /// Result of each arrival.
+    /// Result of each arrival (a container, or a mail that is kept whole).
     pub apart: Apart,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,

@@ -123,7 +123,7 @@ impl RefusalLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Minute> {
-        // Counts are whole after every single change, so a panic elsewhere does not spoil them.
+        // Each operation leaves the counts valid, so they can be used even if a thread has panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

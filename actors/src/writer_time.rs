@@ -65,7 +65,7 @@ pub struct Waiting<T> {
     pub agency: Option<Matricule>,
     /// Work of the letter for the database, in rows.
     pub work: usize,
-    /// The letter.
+    /// The letter itself.
     pub item: T,
 }
 
@@ -186,7 +186,7 @@ impl Drop for WorkedTime {
 }
 
 fn locked(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
-    // The buckets are valid after every single operation, so a panic elsewhere does not spoil them.
+    // Each operation leaves the buckets valid, so they can be used even if a thread has panicked while it held the lock.
     buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -33,18 +33,18 @@ pub struct Presented {
 /// Why a file has no certificate that can be registered.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The operating system refused.
+    /// The operating system could not read the file.
     #[error("cannot read {file}: {source}")]
     Read {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// The cause.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is far larger than any certificate.
     #[error("{file} has {bytes} bytes: expected a certificate, PEM or DER")]
     TooLarge {
-        /// The file.
+        /// Path of the file.
         file: String,
         /// Size of the file, in bytes.
         bytes: u64,
@@ -52,7 +52,7 @@ pub enum FileError {
     /// The file holds something other than a certificate.
     #[error("{file} {}", kind.remedy(file))]
     Other {
-        /// The file.
+        /// Path of the file.
         file: String,
         /// What the file holds.
         kind: Kind,
@@ -60,7 +60,7 @@ pub enum FileError {
     /// The file holds a certificate that cannot be registered.
     #[error("the certificate in {file} cannot be registered: {source}{}", advice(source))]
     Unfit {
-        /// The file.
+        /// Path of the file.
         file: String,
         /// Why the certificate is refused, with OpenSSL's reasons where OpenSSL cannot read it.
         source: KeyError,

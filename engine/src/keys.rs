@@ -42,17 +42,17 @@ pub enum LoadError {
         path.display()
     )]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file does not hold a key or certificate that can be used.
     #[error("the key in {} cannot be used: {source}", path.display())]
     Unfit {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// Why the key or certificate cannot be used.
         source: KeyError,
     },
 }

@@ -391,7 +391,7 @@ fn token_of(mail: &[u8]) -> String {
 }
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    // No panic leaves the locked value half changed: it is valid after every single operation. So a poisoned lock can still be used.
+    // Each operation leaves the value valid, so it can be used even if a thread has panicked while it held the lock.
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

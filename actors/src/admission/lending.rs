@@ -35,7 +35,7 @@ pub struct LentMail {
 
 /// A mail that the actors have finished with, and its number.
 pub struct Returned {
-    /// The mail.
+    /// The mail, as it was lent.
     pub mail: LentMail,
     /// Number of the mail in this session; `None` where an earlier session has lent the mail.
     pub number: Option<u32>,

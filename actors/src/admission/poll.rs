@@ -32,7 +32,7 @@ const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 pub enum Turn {
     /// All mails but the breakers.
     Others,
-    /// A single breaker.
+    /// A single breaker (a mail over which sessions break).
     Breaker,
 }
 

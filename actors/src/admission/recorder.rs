@@ -37,7 +37,7 @@ struct Known {
 
 impl Suspects {
     fn locked(&self) -> MutexGuard<'_, Known> {
-        // The value is valid after every single operation, so a panic elsewhere does not spoil it.
+        // Each operation leaves the value valid, so it can be used even if a thread has panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

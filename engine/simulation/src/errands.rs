@@ -52,7 +52,7 @@ const ERRAND_EVERY: usize = 4;
 
 /// A letter that was accepted, or that will be once the centre has settled it.
 pub struct Former {
-    /// The letter.
+    /// The letter itself.
     pub letter: Letter,
     /// Sealed form of the letter, to be sent again as a duplicate.
     pub packed: Packed,

@@ -29,7 +29,7 @@ pub use rows::{ActMemory, RowMemory, rows};
 pub enum Expected {
     /// The letter is accepted: it has its effect, and is charged.
     Accepted {
-        /// The effect.
+        /// The effect that the letter must have.
         effect: Effect,
         /// The price, in minor units of money.
         cost: i64,

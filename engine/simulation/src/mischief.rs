@@ -113,7 +113,7 @@ pub struct Scene<'a> {
     pub former: Option<&'a Letter>,
     /// Another agency, for letters in its name or with its codes.
     pub other: Matricule,
-    /// The random numbers.
+    /// The source of random numbers.
     pub dice: &'a mut Dice,
 }
 

@@ -190,7 +190,7 @@ fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Chooses one of the certificates in a file: the one whose fingerprint the agency told, the only one, or the one that the operator picks.
+/// Chooses one of the certificates in a file: the one whose fingerprint the agency gave, the only one, or the one that the operator picks.
 fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&str>) -> anyhow::Result<Presented> {
     let told = fingerprint.map(certificates::plain_hex);
     let is_told = |one: &Presented| told.as_ref().is_some_and(|told| *told == hex::encode(&one.fields.fingerprint));

@@ -33,7 +33,7 @@ impl Addresses {
     pub(super) fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let most = f64::from(self.per_minute);
         let per_second = most / MINUTE.as_secs_f64();
-        // The table is valid after every single operation, so a panic elsewhere does not spoil it.
+        // Each operation leaves the table valid, so it can be used even if a thread has panicked while it held the lock.
         let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
         let allowance = allowances.get_or_insert_mut(network_of(address), || Allowance { left: most, since: now });
         let passed = now.saturating_duration_since(allowance.since).as_secs_f64();

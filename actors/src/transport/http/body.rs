@@ -22,7 +22,7 @@ const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A document that was read.
 pub(super) struct Body {
-    /// The octets.
+    /// Octets of the document.
     pub(super) document: Vec<u8>,
     /// The place for a large document, held as long as the document is in memory.
     pub(super) _large: Option<OwnedSemaphorePermit>,

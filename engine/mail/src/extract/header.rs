@@ -28,11 +28,11 @@ pub struct Header {
 /// What a mail states about itself. These are claims that anybody can make.
 #[derive(Debug, Default)]
 pub struct Origin {
-    /// From.
+    /// Value of the field From.
     pub from: Option<Vec<u8>>,
-    /// Auto-Submitted.
+    /// Value of the field Auto-Submitted.
     pub auto_submitted: Option<Vec<u8>>,
-    /// Message-ID.
+    /// Value of the field Message-ID.
     pub message_id: Option<Vec<u8>>,
 }
 

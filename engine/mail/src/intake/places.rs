@@ -99,7 +99,7 @@ impl Places {
 
 impl Inner {
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        // The table is valid after every single operation, so a panic elsewhere does not spoil it.
+        // Each operation leaves the table valid, so it can be used even if a thread has panicked while it held the lock.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

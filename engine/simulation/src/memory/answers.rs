@@ -74,7 +74,7 @@ pub enum Given {
     Rows {
         /// Application and table, such as `ecr.ActeDeces`; none where the table is not one of the samples'.
         table: Option<&'static str>,
-        /// The records.
+        /// The records of this part.
         rows: Vec<GivenRow>,
         /// The position that a later import of the changes starts from, where one is given.
         position: Option<String>,

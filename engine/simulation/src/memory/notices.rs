@@ -33,7 +33,7 @@ pub enum Told {
         thread: Uuid,
         /// The id of this message.
         message: Uuid,
-        /// The text.
+        /// The text of the message.
         text: String,
     },
     /// The decision on a change of the agency's own data.
@@ -52,7 +52,7 @@ pub enum Told {
 /// A text that operators wrote to every agency that had written before.
 #[derive(Clone, Debug)]
 pub struct Broadcast {
-    /// The text.
+    /// The text that was written.
     pub text: String,
     /// The agencies and installations that must get it.
     pub to: Vec<(i32, String)>,
