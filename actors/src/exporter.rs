@@ -225,7 +225,7 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
     fault.map_or(Ok(sent), Err)
 }
 
-/// Marks answers as sent. A fault that may pass is tried again at once, because the offices already have the answers.
+/// Marks answers as sent. After a temporary fault the statement is tried again at once, because the offices already have the answers.
 async fn mark_sent(parts: &ExporterParts, answers: &[LeasedAnswer]) -> Result<(), Fault> {
     let mut tries = 1..MARKS_MAX;
     loop {

@@ -91,7 +91,7 @@ fn digest(configuration: &Configuration) -> String {
 /// is dead.
 ///
 /// # Errors
-/// [`TwinError`] where the other program still lives after 20 s; a fault of the database that does not pass.
+/// [`TwinError`] where the other program still lives after 20 s; or a fault of the database that is not temporary.
 pub async fn enter(database: &Database, replica: &Replica) -> anyhow::Result<()> {
     let (began, mut is_told) = (Instant::now(), false);
     loop {

@@ -68,7 +68,7 @@ pub struct PushedMail {
 pub struct Patience {
     /// Longest time for which a mail is kept while the database cannot be reached.
     pub hold: Duration,
-    /// Time after which the sender is asked to send the mail again, whatever becomes of it.
+    /// Time after which the sender is asked to send the mail again, whatever happens to the mail.
     pub answer: Duration,
 }
 

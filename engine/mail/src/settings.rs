@@ -87,7 +87,7 @@ pub struct MailboxSettings {
     /// Longest time, in seconds, to resolve the host, connect to it and agree on TLS.
     #[serde(default = "defaults::connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
-    /// Longest silence of the server, in seconds.
+    /// Longest time, in seconds, in which the server sends nothing.
     #[serde(default = "defaults::read_timeout_seconds")]
     pub read_timeout_seconds: u64,
     /// Longest wait, in seconds, for the answers to one group of commands (a listing, a window of mails, a QUIT).

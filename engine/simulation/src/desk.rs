@@ -203,7 +203,7 @@ fn records(desk: &mut Desk, is_paying: bool, dice: &mut Dice) -> Records {
     }
 }
 
-/// Sends a former letter again: by the same mail, or in a new envelope.
+/// Sends a former letter again: in the same mail, or in a new envelope.
 fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     let former = &desk.formers[dice.below(desk.formers.len())];
     let mail = if dice.below(2) == 0 {

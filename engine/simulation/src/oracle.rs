@@ -75,9 +75,9 @@ pub struct Findings {
     pub ledger_difference: i64,
     /// Median time from sending a letter to the commit of its verdict, in milliseconds.
     pub p50_ms: i64,
-    /// The 99th percentile of the same times, in milliseconds.
+    /// 99th percentile of the times from sending a letter to the commit of its verdict, in milliseconds.
     pub p99_ms: i64,
-    /// The same time for the one letter that was sent when all others were settled, in milliseconds.
+    /// Time from sending to the commit of the verdict, in milliseconds, for the one letter that was sent when all others were settled.
     pub alone_ms: Option<i64>,
     /// Number of mails that the relay accepted, by the service that their letters use. Under `notice`, the number of notices that offices
     /// verified.

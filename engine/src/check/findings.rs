@@ -45,7 +45,7 @@ impl Findings {
         }
     }
 
-    /// Says whether a finding says fail.
+    /// Says whether any finding has the verdict `Fail`.
     pub fn has_failed(&self) -> bool {
         self.0.iter().any(|finding| finding.verdict == Verdict::Fail)
     }

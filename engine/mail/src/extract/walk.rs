@@ -204,7 +204,7 @@ impl<'l> Walk<'l> {
             return Ok(());
         }
         let said = header.transfer_encoding.unwrap_or(TransferEncoding::Identity);
-        // A colon in the first line belongs to a header, and is no character of base64. So the mail is not encoded in fact.
+        // A colon in the first line belongs to a header, and is no character of base64. So the mail is not really encoded.
         let first_line = line(body, 0, &mut self.cost).map_or(&body[..0], |line| line.octets);
         let is_plain = said == TransferEncoding::Base64 && self.cost.find(b':', first_line).is_some();
         let encoding = if is_plain { TransferEncoding::Identity } else { said };

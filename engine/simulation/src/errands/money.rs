@@ -28,8 +28,8 @@ impl Errands {
         !is_leading_to_a_lock && !is_answered
     }
 
-    /// Says whether the office may send a code: where it has a voucher, or is the agency that must be locked. Without a voucher it would
-    /// send only wrong codes, and in time be locked too.
+    /// Says whether the office may send a code: it has a voucher, or is the agency that must be locked. Any other office without a voucher
+    /// would send only wrong codes, and would in time be locked too.
     pub(super) fn can_recharge(&self) -> bool {
         self.locks_itself() || !self.vouchers.is_empty()
     }
