@@ -52,7 +52,7 @@ pub struct Complaints {
     pub undeleted: usize,
     /// Number of malformed lines in the server's listings.
     pub odd_lines: usize,
-    /// The first of the malformed lines.
+    /// The first malformed line of the server's listings.
     pub odd_line: Option<String>,
 }
 

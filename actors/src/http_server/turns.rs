@@ -33,7 +33,7 @@ pub(super) struct Requests {
 enum Flow {
     /// A head, up to its end.
     Head(Head),
-    /// So many octets of a body.
+    /// This many octets of a body.
     Body(u64),
     /// A body in chunks. Only the decoder finds its end, so the beginning of the next request may be passed on with it.
     Chunks,
@@ -54,7 +54,7 @@ struct Head {
 /// The body that the head of a request announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Announced {
-    /// So many octets; 0 if the head announces no length.
+    /// This many octets; 0 if the head announces no length.
     Octets(u64),
     /// A body in chunks.
     Chunks,

@@ -37,7 +37,7 @@ pub struct Record {
     by_id: HashMap<Uuid, usize>,
     /// Letters whose answer is not complete yet, by their index in memory.
     open: HashSet<usize>,
-    /// Those of the open letters that ask for parts of another letter's answer once more.
+    /// The open letters that ask for parts of another letter's answer once more, by their index in memory.
     again: HashSet<usize>,
     notice_at: HashMap<(i32, String, u64), usize>,
     /// Number of notices that agencies wait for; the next field counts those of them that have come.

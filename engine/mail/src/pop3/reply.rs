@@ -243,7 +243,7 @@ impl OpenBody {
         }
         loop {
             let Some(found) = memmem::find(rest, b"\r\n.") else {
-                // The last octets may be the beginning of CRLF dot.
+                // The last octets may be the beginning of CRLF and a dot, so they are not taken yet.
                 let held = if rest.ends_with(b"\r\n") { 2 } else { usize::from(rest.ends_with(b"\r")) };
                 let (taken, held) = rest.split_at(rest.len() - held);
                 self.keep(taken)?;

@@ -99,7 +99,7 @@ pub struct Wanted {
     pub per_act: i64,
 }
 
-/// A paper that the centre compares with its record.
+/// A paper that the centre compares with the record in its tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paper {
     /// The agency whose register has the act.
