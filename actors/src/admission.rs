@@ -1,8 +1,8 @@
-//! Admission decides which mail of a source (a mailbox, a folder, or whoever pushes mail) is fetched next, and which mail is not fetched at
-//! all. It keeps the lanes (by its claimed sender, a mail is handled sooner or later), the windows (groups of mails that are fetched
-//! together), the suspects (mails over which code panicked), the withheld letters (sound letters that have to wait), and the breakers
-//! (mails over which sessions break). Admission knows no protocol: its input is a transport's listing, and its output is the mail to fetch
-//! next.
+//! Admission decides which mail of a source (a mailbox, a folder, or an address that mail is pushed to) is fetched next, and which mail is
+//! not fetched at all. It keeps the lanes (the agency that a mail claims as its sender decides how soon the mail is handled), the windows
+//! (groups of mails that are fetched together), the suspects (mails over which code panicked), the withheld letters (sound letters that
+//! have to wait), and the breakers (mails over which sessions break). Admission knows no protocol: its input is a transport's listing, and
+//! its output is the mail to fetch next.
 //!
 //! Mail of every source, polled or pushed, passes [`source::Admission`]. A `poll::Poll` admits the mail that a source lists; a
 //! [`lender::Lender`] admits the mail that is pushed.

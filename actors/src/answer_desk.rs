@@ -26,19 +26,19 @@ use crate::database_tasks::DatabaseTasks;
 use crate::metrics::Metrics;
 use crate::sealing::{NO_CERTIFICATE, Sealed, Sealer};
 
-/// Most letters whose answers are leased with one statement.
+/// Largest number of letters whose answers are leased with one statement.
 const TOGETHER_MAX: usize = 128;
-/// Most letters that wait for their turn.
+/// Largest number of letters that wait for the desk.
 const WAITING_MAX: usize = 1024;
-/// Most further answers that a reply has besides the answer to its letter. The others wait for the next letter.
+/// Largest number of further answers in a reply, in addition to the answer to its letter. The remaining answers wait for the next letter.
 const BESIDE_MAX: i64 = 16;
-/// Length of a lease. If this process dies, another one hands the answers out after this time.
+/// Length of a lease. If this process dies, another process can hand the answers out after this time.
 const LEASE_HOLD: Duration = Duration::from_secs(60);
-/// Most sealed answers that are kept, and the size in bytes of the largest. Together they need at most 64 MB.
+/// Largest number of sealed answers that are kept, and size in bytes of the largest of them. Together they need at most 64 MB.
 const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(1000).unwrap();
 const KEPT_BYTES_MAX: usize = 64 * 1024;
 
-/// What the desk needs.
+/// Parts that an answer desk is built from.
 pub struct AnswerDeskParts {
     /// The outbox, and the runtime of its statements.
     pub tasks: DatabaseTasks,
@@ -50,7 +50,7 @@ pub struct AnswerDeskParts {
     pub metrics: Arc<Metrics>,
 }
 
-/// The desk. Cheap to clone.
+/// The answer desk. Cheap to clone.
 #[derive(Clone)]
 pub struct AnswerDesk {
     shared: Arc<Shared>,
@@ -59,7 +59,7 @@ pub struct AnswerDesk {
 
 struct Shared {
     parts: AnswerDeskParts,
-    /// Answers that were sealed a moment ago, so that an office which asks again and again costs no further sealing.
+    /// Answers that were sealed a short time ago, so that an office which asks again and again causes no further sealing.
     kept: Mutex<LruCache<SealedFor, Arc<[u8]>>>,
 }
 
@@ -81,7 +81,7 @@ struct Asked {
 }
 
 impl AnswerDesk {
-    /// Opens the desk. It works on the runtime of the database until its last handle is dropped.
+    /// Starts the desk's task on the runtime of the database. The task ends when the last clone of the desk is dropped.
     pub fn open(parts: AnswerDeskParts) -> AnswerDesk {
         let (asked, received) = mpsc::channel(WAITING_MAX);
         let runtime = parts.tasks.runtime.clone();
@@ -94,11 +94,12 @@ impl AnswerDesk {
     /// documents. The text is empty where the answer cannot be sealed, because the key of the letter is revoked.
     ///
     /// # Errors
-    /// A fault of the database; the letter has its verdict all the same.
+    /// A fault of the database. The letter's verdict is committed even then.
     pub async fn answers_to(&self, letter: AnsweredLetter) -> Result<Vec<u8>, Fault> {
         let (reply, sealed) = oneshot::channel();
         let asked = Asked { letter: letter.clone(), reply };
-        // The desk drops the sender of a letter after a fault. Reading the answer below then meets the fault itself.
+        // After a fault, the desk's task drops `reply`, and `sealed` is empty here. The answer is then read below, which reports the fault
+        // if it lasts.
         let sealed = match self.asked.send(asked).await {
             Ok(()) => sealed.await.unwrap_or_default(),
             Err(_closed) => Vec::new(),
@@ -114,7 +115,7 @@ impl AnswerDesk {
         Ok(text)
     }
 
-    /// Returns the answer to a letter that was sent again, and after it what was handed out together with that answer.
+    /// Returns the answer to a letter that was sent again, followed by the answers that were handed out together with it.
     async fn handed_out_before(&self, letter: &AnsweredLetter) -> Result<Vec<u8>, Fault> {
         let shared = Arc::clone(&self.shared);
         let letter = letter.clone();
@@ -147,7 +148,8 @@ impl AnswerDesk {
         let reading = async move {
             let mut connection = shared.parts.tasks.database.get().await?;
             let read = collected::read(&mut connection, agency, letter_id, which).await?;
-            // The digests of the two digests are compared: how far they agree tells nothing about how far the digests themselves do.
+            // Hashes of the two digests are compared, against a timing attack: where two hashes begin to differ tells nothing about where
+            // the digests differ.
             let Some(read) = read.filter(|read| Digest::of(&read.digest) == Digest::of(digest.as_bytes())) else {
                 return Ok(None);
             };
@@ -174,17 +176,17 @@ impl AnswerDesk {
 }
 
 impl Shared {
-    /// Leases, seals and hands out. While one statement runs, further letters gather for the next.
+    /// Leases, seals and hands out answers. While one statement runs, further letters gather for the next statement.
     async fn work(self: Arc<Self>, mut received: mpsc::Receiver<Asked>) {
         let mut asked = Vec::with_capacity(TOGETHER_MAX);
         while received.recv_many(&mut asked, TOGETHER_MAX).await > 0 {
-            // A panic ends the work on these letters, and not the desk.
+            // A panic ends the work on these letters, but not the desk.
             match AssertUnwindSafe(self.hand_out(&mut asked)).catch_unwind().await {
                 Ok(Ok(())) => {}
                 Ok(Err(fault)) => tracing::debug!(%fault, "answers could not be handed out: their offices ask again"),
                 Err(_panic) => tracing::warn!("answers could not be handed out after a panic: their offices ask again"),
             }
-            // After a fault, the senders that are left are dropped, and their offices learn of the fault.
+            // After a fault, some letters are left. Dropping their channels lets `answers_to` continue, which then reports the fault.
             asked.clear();
         }
     }
@@ -219,22 +221,22 @@ impl Shared {
         }
         for Asked { letter, reply } in asked.drain(..) {
             let mine = own.remove(&(letter.agency.into(), letter.letter_id));
-            // Where an installation has sent several letters at once, one of the replies has what waited beside their answers.
+            // If an installation has several letters in this round, the further answers that waited for it all go into one of the replies.
             let others = beside.remove(&(letter.agency.into(), letter.installation)).unwrap_or_default();
-            // A sender that has gone away sends its letter again.
+            // The send fails if the office's connection has ended. The office then sends its letter again.
             drop(reply.send(mine.into_iter().chain(others).collect()));
         }
         Ok(())
     }
 
-    /// Notes that an office has taken an answer, if exactly that one waits in the outbox. The next part becomes due.
+    /// Marks an answer as sent, if the outbox still holds exactly this answer. Then the next part of the answer becomes due.
     async fn took(&self, connection: &mut Connection, read: &ReadAnswer) -> Result<(), Fault> {
         let wanted = [Wanted::exactly(read.letter.clone(), read.attempt, read.part)];
         let leased = collected::lease(connection, self.parts.process, &wanted, 0, LEASE_HOLD).await?;
         if leased.is_empty() { Ok(()) } else { outbox::sent(connection, &leased).await }
     }
 
-    /// Seals an answer, unless it was sealed a moment ago. Returns `None` where there is no valid certificate.
+    /// Seals an answer, unless it was sealed a short time ago. Returns `None` where there is no valid certificate.
     async fn sealed(&self, read: &ReadAnswer) -> Option<Arc<[u8]>> {
         let recipient = read.certificate.clone()?;
         let key = SealedFor {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Name of a mail: its mailbox, and its token in that mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MailName {
-    /// Name of the source in the database. It is the configured name, with the process appended where each process has its own mail.
+    /// Name of the source in the database. It is the configured name, with the process appended if each process takes its own mail.
     pub mailbox: Arc<str>,
     /// Token of the mail in its source. In a mailbox this is the UIDL (RFC 1939, section 7).
     pub uidl: Arc<str>,
@@ -27,7 +27,7 @@ impl fmt::Display for MailName {
 pub struct Work {
     /// Name of the actor.
     pub actor: &'static str,
-    /// Which mail.
+    /// The mail that the actor works on.
     pub mail: MailName,
     /// Sequence number of this work. It differs if the same actor works on the same mail again.
     number: u64,
@@ -48,7 +48,7 @@ struct Slot {
 pub struct Working<'s>(&'s AtWork);
 
 impl AtWork {
-    /// Says that an actor begins with a mail.
+    /// Records that an actor begins with a mail.
     pub fn begin(&self, actor: &'static str, mail: &MailName) -> Working<'_> {
         let mut slot = self.lock();
         slot.begun += 1;

@@ -70,7 +70,7 @@ impl BillingLedger {
             Ok(apart) => apart,
             Err(fault) => {
                 self.guard.metrics.fault();
-                // If the database cannot be reached, the gate has logged it already, once.
+                // If the database cannot be reached, the gate has already logged this, once.
                 if !fault.is_away() {
                     tracing::warn!(%fault, letters = duties.len(), "a batch was not committed; its mail stays and comes again");
                 }
@@ -91,13 +91,13 @@ impl BillingLedger {
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }
-        // Each exporter looks for answers of its own transport only. To look and find none costs little.
+        // Each exporter looks only for answers of its own transport. A look that finds none costs little.
         for exporter in self.parts.exporters.iter() {
             exporter.send(Posted);
         }
     }
 
-    /// Ends a duty: settles the letter, or returns its mail to the source.
+    /// Reports the outcome of one letter: settles the letter's share, or returns its mail to the source.
     fn conclude(&self, outcome: Result<Outcome, Fault>, mut duty: Duty) {
         match outcome {
             // The letter is withheld; the settler logs why, once.

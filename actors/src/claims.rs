@@ -1,6 +1,5 @@
-//! Keeps which agencies mails claim to come from, which of these agencies are known, and which claims failed lately. A claim (the matricule
-//! that a mail mentions) is never believed. It only picks the mail's lane, so that strangers cannot make the offices wait.
-//!
+//! Keeps the known agencies, and which claims failed or proved true in the last minute. A claim is the matricule (number of an agency) that
+//! a mail mentions as its sender. It is never believed. It only picks the mail's lane, so that strangers cannot make the offices wait.
 //! A claim fails if a container states an agency and is not signed by that agency. It also fails if a mail states an agency and contains
 //! only damaged documents, or none: a person of the office may have written that mail, but anybody else may have written it, and a flood of
 //! such mails would fill the fast lane. Damaged documents or prose beside a sound letter count against no claim, because the letter itself
@@ -58,7 +57,7 @@ pub struct Claims {
 
 #[derive(Debug)]
 struct ClaimsInner {
-    /// One bit per matricule.
+    /// One bit per matricule: whether the agency is known.
     known: Vec<u64>,
     /// The moment from which the seconds below are counted.
     began: Instant,
@@ -219,7 +218,7 @@ impl Claims {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, ClaimsInner> {
-        // The sets are valid after every single operation, so a panic elsewhere does not spoil them.
+        // Each operation leaves the sets valid, so they can be used even if a thread has panicked while it held the lock.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

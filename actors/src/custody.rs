@@ -75,7 +75,8 @@ pub struct Report {
     pub fate: Fate,
 }
 
-/// Place for the letter of a document that a sender pushed and wants answered at once. It stays empty if the document has no answer.
+/// Slot for the identity of the letter in a pushed document whose sender waits for the answer. It stays empty if the document gets no
+/// answer.
 pub type AnswerSlot = Arc<OnceLock<AnsweredLetter>>;
 
 #[derive(Debug)]
@@ -84,7 +85,7 @@ struct Lent {
     worst: AtomicU8,
     // The type is unbounded, but the number of reports is not: each report is for one lent mail, and each lent mail holds a permit.
     reports: UnboundedSender<Report>,
-    /// Counts the mail as work of the poller that lent it, while it is lent.
+    /// Counts the mail as work of the poller that lent it, for as long as the mail is lent.
     stay: Stay,
     answer: Option<AnswerSlot>,
     _place: LentPlace,
@@ -113,7 +114,7 @@ impl Hands {
         self.lend_answered(number, permits, (reports, None), poller)
     }
 
-    /// Does what [`Hands::lend`] does. The slot gets the letter whose answer the sender waits for.
+    /// Lends a mail like [`Hands::lend`]. The slot receives the identity of the letter whose answer the sender waits for.
     pub fn lend_answered(
         &self,
         number: u64,
@@ -153,7 +154,7 @@ impl Share {
         self.stay = Some(Stay::begin(actor, 1));
     }
 
-    /// Counts the container as refused by the actor that holds it now. The duty remains, since a refusal has to be settled too.
+    /// Counts the container as refused by the actor that holds it now. The share still has to be settled, since a refusal is committed too.
     pub fn refused(&mut self) {
         self.end_stay(Handled::Refused);
     }
@@ -164,10 +165,10 @@ impl Share {
         }
     }
 
-    /// Notes the letter whose answer the sender of the mail waits for.
+    /// Records the identity of the letter whose answer the sender of the mail waits for.
     pub fn answered(&self, letter: AnsweredLetter) {
         if let Some(slot) = &self.lent.answer {
-            // A document has one letter. A mail may have several, but nobody waits for the answers to a mail.
+            // `set` fails if the slot is full. That does not happen: only a single document has a slot, and a document holds one letter.
             slot.set(letter).ok();
         }
     }

@@ -69,7 +69,7 @@ impl DatabaseTasks {
     /// Runs work and waits for its result. A panic of the work continues in the caller.
     ///
     /// # Errors
-    /// Those of the work; [`Fault::Away`] where the process is ending.
+    /// The errors of the work; [`Fault::Away`] where the process is ending.
     pub async fn call<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Fault>> + Send + 'static,

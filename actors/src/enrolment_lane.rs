@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Shortest time between two admitted letters while many come.
 const PACE: Duration = Duration::from_millis(100);
-/// Most letters that are admitted without a pause: a province may enrol its offices within an hour.
+/// Largest number of letters that are admitted without a pause: a province may enrol its offices within an hour.
 const AT_ONCE: u32 = 50;
 
 /// How much of the permitted rate one verifier has used.

@@ -3,8 +3,8 @@
 //! bounded time.
 //!
 //! An answer is committed long before the exporter sends it. An answer that the courier did not clearly take is sent again, with the same
-//! signed content (RFC 1047: after the final dot of SMTP the sender cannot know), and the office counts it once. An answer that is sent
-//! again has a mail of its own, under a Message-ID made of its letter's id.
+//! signed content, and the office counts it once. (If the connection breaks after the final dot of SMTP, the sender cannot know whether the
+//! mail was taken, RFC 1047.) An answer that is sent again has a mail of its own, under a Message-ID made of its letter's id.
 //!
 //! The exporter leases answers: until the lease ends, no other process sends them.
 
@@ -38,10 +38,10 @@ const LEASE_HOLD: Duration = Duration::from_secs(120);
 /// Longest pause after a round (the sending of the answers that were leased together) in which the courier could not be reached.
 const AWAY_PAUSE_MAX: Duration = Duration::from_secs(10);
 
-/// Most attempts to mark answers as sent.
+/// Largest number of attempts to mark answers as sent.
 const MARKS_MAX: u32 = 3;
 
-/// Reason for giving an answer up before a courier is asked.
+/// Reason that is recorded when an answer is given up without asking a courier.
 const NO_ADDRESS: &str =
     "the agency has no e-mail address: `xmserver agency edit` gives it one, then `xmserver answer retry` sends this";
 
@@ -56,9 +56,9 @@ pub struct ExporterParts {
     pub courier: Arc<dyn Courier>,
     /// Seals (signs and encrypts) the answers.
     pub sealer: Sealer,
-    /// Most answers leased at a time.
+    /// Largest number of answers leased at a time.
     pub leased_max: i64,
-    /// Most mails that are being sent at a time.
+    /// Largest number of mails that are being sent at a time.
     pub sending_max: usize,
     /// Pause between two looks at the outbox while no ledger reports new answers.
     pub interval: Duration,
@@ -201,8 +201,8 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
         .into_iter()
         .map(|mail| send_mail(parts, actor, mail, &round))
         .collect();
-    // A fault of the database that one mail meets must not lose what became of the others: an answer that is not marked as sent is sent
-    // again.
+    // After a fault of the database with one mail, the results of the other mails are still collected. Otherwise answers that the courier
+    // took would not be marked as sent, and would be sent again.
     let mut fault = None;
     while let Some(mailed) = sending.next().await {
         match mailed {
@@ -225,7 +225,7 @@ async fn send_round(parts: &ExporterParts, actor: &ActorMetrics, has_former_leas
     fault.map_or(Ok(sent), Err)
 }
 
-/// Marks answers as sent. A fault that may pass is tried again at once, because the offices already have the answers.
+/// Marks answers as sent. After a temporary fault the statement is tried again at once, because the offices already have the answers.
 async fn mark_sent(parts: &ExporterParts, answers: &[LeasedAnswer]) -> Result<(), Fault> {
     let mut tries = 1..MARKS_MAX;
     loop {

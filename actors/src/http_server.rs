@@ -1,8 +1,8 @@
-//! Serves HTTP applications of actix-web over bounded connections, plain or within TLS.
+//! Serves HTTP applications of actix-web over a bounded number of connections, plain or with TLS.
 //!
-//! The bounds are those of pushed mail (`mail::intake::places`): where all places are taken, the connection gives its place up that has
-//! gone longest without work. actix-web's own server has no such rule, and a stranger with as many idle connections as it allows would shut
-//! all others out.
+//! When the bound is reached, the connection that has been idle for longest is closed to make room for a new one. The rules are those of
+//! pushed mail (`mail::intake::places`). actix-web's own server has no such rule: a stranger who opens as many idle connections as it
+//! allows would keep all others out.
 
 mod connection;
 mod turns;
@@ -36,9 +36,9 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 /// Longest time that a connection stays open after a reply, waiting for the next request.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
-/// Longest time for the end of a connection, after its last reply too.
+/// Longest time from the last reply of a connection until its end, and longest time for shutting a connection down.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
-/// Pause after a connection could not be accepted, since the system had no room for it.
+/// Pause after a connection could not be accepted because the system had no resources for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How the connections of a server are protected and bounded.
@@ -46,14 +46,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Bounds {
     /// Certificate and key for TLS; `None` for plain connections.
     pub tls: Option<TlsAcceptor>,
-    /// Most connections at once.
+    /// Largest number of connections at once.
     pub connections_max: usize,
-    /// Longest time of a connection; `None` where a connection may last as long as its place is not needed.
+    /// Longest lifetime of a connection; `None` for no limit. An idle connection may always be closed to make room for a new one.
     pub connection_time_max: Option<Duration>,
 }
 
-/// Serves on a thread of its own, since the futures of actix-web stay on one thread. `serving` makes the future that serves; what it
-/// returns is returned. The thread ends, and with it every connection, when the returned future is dropped.
+/// Runs a server on a thread of its own, since the futures of actix-web cannot move between threads. `serving` makes the server's future,
+/// whose result is returned. When the returned future is dropped, the thread and all its connections end.
 pub async fn on_own_thread<F>(name: &str, serving: impl FnOnce() -> F + Send + 'static) -> String
 where
     F: Future<Output = String> + 'static,
@@ -78,8 +78,8 @@ where
     }
 }
 
-/// Serves an application until the future is dropped; see [`on_own_thread`]. `count` is told the number of connections whenever it changes.
-/// Handlers find the [`Peer`] of their connection in its data.
+/// Serves an application until the future is dropped; see [`on_own_thread`]. `count` is called with the number of connections whenever it
+/// changes. Handlers find the [`Peer`] of their connection in the connection's data.
 pub async fn serve(
     listener: TcpListener,
     bounds: Bounds,
@@ -105,7 +105,7 @@ pub async fn serve(
                 continue;
             }
         };
-        // Where no connection may be told to end, the new one is closed, and its client tries again.
+        // If all places are taken and no connection may be closed, the new connection is closed here. Its client tries again.
         let Some(place) = places.take(Instant::now()).map(Rc::new) else { continue };
         let (service, bounds, count, places) = (Rc::clone(&service), bounds.clone(), count.clone(), places.clone());
         tokio::task::spawn_local(async move {
@@ -137,8 +137,8 @@ pub async fn serve(
     }
 }
 
-/// Answers a request, unless the connection has had its last reply. A request of which the body was not read to its end is the last one:
-/// what is left of it must neither be taken for another request nor be read for ever.
+/// Answers a request, unless the connection has already had its last reply. A request whose body was not read to its end is the last one of
+/// its connection: the rest of the body must not be taken for another request, and must not be read for ever.
 fn in_turn<S, B>(
     request: ServiceRequest,
     routes: &S,
@@ -178,7 +178,7 @@ async fn protected(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
 ) -> io::Result<Either<TcpStream, tokio_rustls::server::TlsStream<TcpStream>>> {
-    // A reply must not wait until the client has acknowledged the one before it.
+    // Without this option, a reply would wait until the client has acknowledged the previous reply.
     stream.set_nodelay(true)?;
     let Some(tls) = tls else { return Ok(Either::Left(stream)) };
     let agreed = timeout(HANDSHAKE_MAX, tls.accept(stream)).await;

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 
 use crate::supervision::{Guard, Heartbeat};
 
-/// What a [`Lifelong`] actor is built with, and its work.
+/// The parts that a [`Lifelong`] actor is built from, and the work that it does.
 pub trait LifeWork: Clone + Unpin + 'static {
     /// Works until the process drains. A panic ends the actor, which is then rebuilt.
     fn work(self, guard: Guard) -> impl Future<Output = ()> + 'static;

@@ -22,8 +22,8 @@ use crate::outage::Outage;
 use crate::supervision::Guard;
 pub use parts::MailboxPollerParts;
 
-/// Most sessions in a row that may each find another breaker (a mail over which sessions break). After more such sessions, the fault is
-/// attributed to the server itself.
+/// Largest number of sessions in a row that may each find another breaker (a mail over which sessions break). After more such sessions, the
+/// fault is attributed to the server itself.
 const BREAKS_IN_A_ROW_MAX: u32 = 1000;
 /// Shortest pause between polls of a mailbox that fails.
 const BACKOFF_MIN: Duration = Duration::from_millis(200);

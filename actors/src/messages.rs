@@ -77,8 +77,8 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Records which known agency has signed the container, or that none has. The mail's claim is judged with the last container of the
-    /// mail. If the mail was not searched to its end and is to be kept, it is then returned, to be sent to a writer.
+    /// Records which known agency has signed the container, or that none has. The call for the last container of the mail judges the mail's
+    /// claim. If the mail was not searched to its end and must be kept whole, this call also returns the mail, to be sent to a writer.
     pub fn conclude(&mut self, signer: Option<Matricule>) -> Option<Rejected> {
         if let Some(proof) = self.proof.take() {
             proof.conclude(signer);
@@ -95,7 +95,7 @@ pub struct OpenedContainer {
     pub opened: sdc::cms::Opened,
     /// Size of the document in bytes as this program would render it, independent of the encoding in which it was sent.
     pub rendered_bytes: usize,
-    /// The container.
+    /// The container, with its provenance and its share.
     pub carried: Carried,
 }
 
@@ -149,7 +149,7 @@ impl Letters for WrittenBatch {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct TakenApart {
-    /// Result of each arrival.
+    /// Result of each arrival (a container, or a mail that is kept whole).
     pub apart: Apart,
     /// One duty per arrival of the batch, in its order.
     pub duties: Vec<Duty>,

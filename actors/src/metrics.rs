@@ -26,7 +26,7 @@ use intake::IntakeFamilies;
 pub use intake::{HeldSender, IntakeMetrics};
 pub use reads::{ReadMetrics, Waiting};
 
-/// Names of the actors, as on metrics, in logs and of their files.
+/// Name of each actor. It is the actor's label on metrics, its name in logs, and the name of its source file.
 pub const ACTORS: [&str; 7] = [
     "mailbox_poller",
     "sdc_decoder",
@@ -192,7 +192,7 @@ impl Metrics {
     /// outdated.
     pub fn polled_elsewhere(&self, mailbox: &str) {
         for gauge in [&self.mailbox_up, &self.mailbox_mails] {
-            // To remove a series that does not exist fails and changes nothing.
+            // The removal of a series that does not exist fails and changes nothing.
             gauge.remove_label_values(&[mailbox]).ok();
         }
         // Every process shows this gauge, even when it is 0, so that an alert on it can both begin and end.
@@ -205,7 +205,7 @@ impl Metrics {
         !mailboxes.is_empty() && mailboxes.iter().all(|mailbox| mailbox.get_gauge().get_value() < 1.0)
     }
 
-    /// Begins the counters of one source at 0.
+    /// Sets the counters of one source to 0, so that their series exist.
     pub fn begin_mailbox(&self, name: &str, rule: NoContainer) {
         self.mails_fetched.with_label_values(&[name]);
         for automatic in ["no", "yes"] {
@@ -213,7 +213,7 @@ impl Metrics {
         }
     }
 
-    /// Begins the counters of one source that is polled at 0.
+    /// Sets the counters of one polled source to 0, so that their series exist.
     pub fn begin_polled(&self, name: &str) {
         self.unfetchable.with_label_values(&[name]).set(0);
         for outcome in ["ok", "elsewhere"] {
@@ -221,9 +221,9 @@ impl Metrics {
         }
     }
 
-    /// Says whether a source was reached last, or listens.
+    /// Says whether the last poll reached a source, or, for a pushed source, whether it listens.
     pub fn is_reached(&self, source: &str) -> bool {
-        // To ask for a series by its labels would make it.
+        // A look-up by labels would create a missing series, so all series are searched.
         let series = self.mailbox_up.collect().into_iter().flat_map(|up| up.get_metric().to_vec());
         let of_source = |up: &Metric| up.get_label().iter().any(|label| label.value() == source);
         series.filter(of_source).any(|up| up.get_gauge().get_value() > 0.0)

@@ -34,7 +34,7 @@ struct Inner {
 struct Waiter {
     agency: Matricule,
     bytes: usize,
-    /// Number of bytes that waiters behind this one were given before it.
+    /// Number of bytes that were given to later waiters while this one waited.
     passed_by_bytes: usize,
     given: oneshot::Sender<Unpacked>,
 }
@@ -142,7 +142,7 @@ impl PayloadRoom {
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
-        // The counts are valid after every single operation, so a panic elsewhere does not spoil them.
+        // Each operation leaves the counts valid, so they can be used even if a thread has panicked while it held the lock.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,7 +152,7 @@ impl Inner {
         self.taken + bytes <= bytes_max && self.is_within_part(agency, bytes, bytes_max)
     }
 
-    /// Says whether an agency may take `bytes` more: it may if it has no room yet, or if it stays within its part.
+    /// Says whether an agency may take `bytes` more: it may if it has taken nothing yet, or if it stays within its part of the room.
     fn is_within_part(&self, agency: Matricule, bytes: usize, bytes_max: usize) -> bool {
         self.held.get(&agency).is_none_or(|held| held + bytes <= bytes_max / AGENCY_PARTS)
     }

@@ -130,8 +130,8 @@ impl Pipeline {
     pub async fn drain(self, deadline: Duration) -> bool {
         self.drain.tell();
         let came_back = tokio::time::timeout(deadline, async {
-            // A poller ends when its lent mail has been reported and the settled part of it deleted. If all permits can be taken, no mail
-            // is lent.
+            // A poller ends when all its lent mail has been reported and its settled mail has been deleted. If all permits can be taken, no
+            // mail is lent.
             drop(self.polling.write().await);
             drop(self.hands.take_all().await);
         })
@@ -139,7 +139,7 @@ impl Pipeline {
         .is_ok();
         self.stop();
         for arbiter in self.arbiters {
-            // A thread that panicked has ended as well.
+            // `join` fails if the thread has panicked. Such a thread has ended too.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
         if self.gate.is_open() {
@@ -166,7 +166,7 @@ fn voucher_keys(keys: &CentreKeys) -> VoucherKeys {
     })
 }
 
-/// What this process has leased, and its place among the replicas.
+/// What is needed at the end to release the leases of this process and to leave the list of replicas.
 struct Leases {
     tasks: DatabaseTasks,
     replica: Replica,

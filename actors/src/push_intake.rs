@@ -31,11 +31,12 @@ pub struct PushIntakeParts {
     pub source: Admission,
     /// Transport by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
-    /// The desk with the answers, for senders that wait for them.
+    /// The answer desk, for senders that wait for the answers to their letters.
     pub desk: AnswerDesk,
     /// How long the sender of a mail waits.
     pub patience: Patience,
-    /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this.
+    /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this
+    /// actor.
     pub polling: Arc<RwLock<()>>,
 }
 

@@ -37,9 +37,9 @@ pub struct RecordReaderParts {
     pub writers: TableWriters,
     /// Metrics that count the reads and measure their time.
     pub metrics: ReadMetrics,
-    /// Most letters whose records are read at the same time.
+    /// Largest number of letters whose records are read at the same time.
     pub workers: usize,
-    /// Most letters that wait in this actor.
+    /// Largest number of letters that wait in this actor.
     pub waiting_max: usize,
 }
 

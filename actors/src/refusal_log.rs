@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use store::settle::RefusedLetter;
 
-/// Most lines in a minute about letters of agencies.
+/// Largest number of lines in a minute about letters of agencies.
 const AGENCIES_PER_MINUTE: u32 = 60;
-/// Most lines in a minute about containers of strangers.
+/// Largest number of lines in a minute about containers of strangers.
 const STRANGERS_PER_MINUTE: u32 = 10;
 const MINUTE: Duration = Duration::from_secs(60);
 /// Pause between two checks whether the minute is over.
@@ -123,7 +123,7 @@ impl RefusalLog {
     }
 
     fn lock(&self) -> MutexGuard<'_, Minute> {
-        // Counts are whole after every single change, so a panic elsewhere does not spoil them.
+        // Each operation leaves the counts valid, so they can be used even if a thread has panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,5 @@
-//! What this process knows of the centre's replicas: which leases fall to it. A task tells the others that this process lives, frees what
-//! dead replicas had leased, and keeps the knowledge up to date.
+//! Finds out which leases fall to this process, one of the centre's replicas. A task reports regularly to the database that this process
+//! lives, frees the leases of dead replicas, and keeps this knowledge up to date. Each report is one round.
 
 use std::time::{Duration, Instant};
 
@@ -11,34 +11,34 @@ use uuid::Uuid;
 
 use crate::stop::Stop;
 
-/// Pause after a round that the database did not answer. It is short, because a replica that does not tell that it lives is soon dead to
-/// the others.
+/// Pause after a round in which the database did not answer. It is short, because the other replicas soon take a replica for dead that does
+/// not report.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Longest pause between two rounds after which the database counts as having answered without a break.
+/// Longest time between two answered rounds without an interruption of the database.
 const BREAK: Duration = Duration::from_secs(2 * SEEN_EVERY.as_secs());
 
-/// Since when the database has answered this process without a break. After a break, the others' last signs of life are as old as the
-/// break, although they live: nobody is taken for dead before all had the time to tell that they live.
+/// The time in which the database has answered this process without interruption. After an interruption, the last reports of other replicas
+/// are old even if these replicas live. So none of them is taken for dead before it had the time to report again.
 #[derive(Debug, Default)]
 struct Touch {
-    /// The first and the last round without a break between.
+    /// The first and the last answered round since the last interruption.
     rounds: Option<(Instant, Instant)>,
 }
 
 impl Touch {
-    /// Notes a round that the database answered.
+    /// Notes a round in which the database answered.
     fn answered(&mut self, now: Instant) {
         let first = self.rounds.filter(|(_, last)| now - *last <= BREAK).map_or(now, |(first, _)| first);
         self.rounds = Some((first, now));
     }
 
-    /// Notes a round that the database did not answer.
+    /// Notes a round in which the database did not answer.
     fn failed(&mut self) {
         self.rounds = None;
     }
 
-    /// Says whether the others had the time to tell that they live.
+    /// Says whether the other replicas had the time to report that they live.
     fn may_judge(&self) -> bool {
         self.rounds.is_some_and(|(first, last)| last - first >= DEAD_AFTER)
     }
@@ -53,12 +53,12 @@ pub struct Replicas {
 }
 
 impl Replicas {
-    /// Knows nothing yet; [`Replicas::keep`] finds it out.
+    /// Makes a value without knowledge of the leases; [`Replicas::keep`] finds it out.
     pub fn unknown(process: Uuid) -> Replicas {
         Replicas { process, assignment: watch::Sender::new(None) }
     }
 
-    /// Knows that this process is alone.
+    /// Makes the value for a process that is the only replica.
     pub fn alone(process: Uuid) -> Replicas {
         Replicas { process, assignment: watch::Sender::new(Some(Assignment::default())) }
     }
@@ -69,7 +69,7 @@ impl Replicas {
         drop(self.assignment.subscribe().wait_for(Option::is_some).await);
     }
 
-    /// Says whether a lease falls to this process. A lease that falls to no live replica falls to each.
+    /// Says whether a lease falls to this process. A lease that falls to no live replica counts as falling to every replica.
     pub fn falls_here(&self, lease: &str) -> bool {
         let assignment = self.assignment.borrow();
         assignment
@@ -78,8 +78,8 @@ impl Replicas {
             .is_none_or(|falls| falls == self.process)
     }
 
-    /// Tells the others that this process lives, every [`SEEN_EVERY`] and as soon as it drains, until `ending` is told. Returns early where
-    /// another program lives under this process's identity: this process must then end.
+    /// Reports that this process lives, every [`SEEN_EVERY`] and as soon as it drains, until `ending` is told. Returns early if another
+    /// program reports under this process's identity: this process must then end.
     pub async fn keep(&self, database: &Database, replica: &Replica, draining: &Stop, ending: &Stop) -> Option<Twin> {
         let mut drains = false;
         let (mut touch, mut live) = (Touch::default(), Vec::new());
@@ -122,7 +122,7 @@ impl Replicas {
             }
         }
         let found = replicas::live(&mut connection).await?;
-        // A replica that is not found may only have had no time to tell that it lives.
+        // A replica that was not found may only have had no time to report. It stays in the list until the replicas may be judged.
         let kept = if touch.may_judge() { Vec::new() } else { std::mem::take(live) };
         let missing = kept.into_iter().filter(|known| !found.iter().any(|found| found.process == known.process));
         *live = missing.chain(found.iter().cloned()).collect();

@@ -58,7 +58,7 @@ impl Drop for LentPlace {
 }
 
 fn locked(lent: &Mutex<LentMails>) -> MutexGuard<'_, LentMails> {
-    // The map is valid after every single operation, so a panic elsewhere does not spoil it.
+    // Each operation leaves the map valid, so it can be used even if a thread has panicked while it held the lock.
     lent.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

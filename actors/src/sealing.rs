@@ -10,7 +10,7 @@ use sdc::payload;
 use store::certificates::signers::Signers;
 use store::letters::outbox::{LeasedAnswer, Recipient};
 
-/// Reason for giving an answer up that cannot be sealed.
+/// Reason that is recorded when an answer is given up because it cannot be sealed.
 pub const NO_CERTIFICATE: &str = "no valid certificate to seal the answer for";
 
 /// Seals answers. Cheap to clone.
@@ -63,8 +63,8 @@ impl Sealer {
     }
 }
 
-/// Returns the octets to sign. The payload of an answer was packed when its receipt was written; a notice is packed now, in the form that
-/// its office reads.
+/// Returns the octets to sign. The payload of an answer was packed when its receipt was written. A notice is packed now, in the form that
+/// its office reads (JSON, or a zstd frame).
 fn packed(answer: &LeasedAnswer) -> Cow<'_, [u8]> {
     match &answer.notice {
         Some(notice) => Cow::Owned(payload::pack_as(answer.payload.clone(), notice.form)),

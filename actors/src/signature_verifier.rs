@@ -33,14 +33,14 @@ use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::table_writer::TableWriters;
 
-/// Most identifiers of signers in one query.
+/// Largest number of identifiers of signers in one query.
 const LOOK_UP_MAX: usize = 500;
 /// Number of waiting letters at which a look-up begins at once.
 const LOOK_UP_ENOUGH: usize = 250;
 /// Longest wait of a letter for a look-up while mail that is being processed may still bring more letters.
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
-/// Most letters that are handed on together. Letters handed on one by one would each wake the writers' thread, which would take a core from
-/// the decoders.
+/// Largest number of letters that are handed on together. Letters handed on one by one would each wake the writers' thread, which would
+/// take a core from the decoders.
 const READY_MAX: usize = 32;
 
 /// Parts that a verifier is built from.

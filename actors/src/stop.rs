@@ -32,7 +32,7 @@ impl Stop {
     /// Waits until the flag is set or its `StopTeller` is dropped.
     pub async fn told(&self) {
         let mut receiver = self.0.clone();
-        // An error means that the `StopTeller` was dropped, which ends the wait as well.
+        // An error means that the `StopTeller` was dropped, which also ends the wait.
         drop(receiver.wait_for(|told| *told).await);
     }
 }

@@ -23,9 +23,9 @@ use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::writer_time::{Booking, Queue, Waiting, WorkedTime};
 
-/// Work of settling a letter besides its rows (its verdict, journal line, original and answer), measured in rows.
+/// Work of settling a letter in addition to its rows (for its verdict, journal line, original and answer), counted in rows.
 const LETTER_WORK: usize = 4;
-/// Bytes of a container that count as the work of one row.
+/// Number of a container's bytes that count as the work of one row.
 const ROW_BYTES: usize = 256;
 
 /// Parts that a writer is built from.
@@ -41,7 +41,7 @@ pub struct TableWriterParts {
     pub gate: Gate,
     /// Counts the mails that are being processed, which shows whether more letters may arrive.
     pub hands: Hands,
-    /// Most letters in a batch.
+    /// Largest number of letters in a batch.
     pub batch_letters_max: usize,
     /// Longest time that a letter waits for others to join its batch.
     pub batch_wait: Duration,
@@ -100,8 +100,7 @@ impl TableWriters {
         self.send_rejected(Rejected(provenance.enrolling(original, enrolment, share)));
     }
 
-    /// Picks a writer's index by a number that spreads the letters. A writer that is being rebuilt accepts no message: the message is
-    /// dropped, and its mail returns to its source.
+    /// Picks a writer's index by a number that spreads the letters over the writers.
     fn place(&self, spread: usize) -> Option<usize> {
         spread.checked_rem(self.0.len())
     }

@@ -38,7 +38,8 @@ pub const SUFFIX: &str = ".sdc";
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Longest wait of an operator's command for a disk.
 pub const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-/// Most pieces of work per direction that may hang in a disk at the same time. Each of them keeps a thread until the system call returns.
+/// Largest number of pieces of work per direction that may hang in a disk at the same time. Each of them keeps a thread until the system
+/// call returns.
 const AT_ONCE_MAX: usize = 4;
 
 /// A transfer folder. Cheap to clone.
@@ -47,7 +48,7 @@ pub struct TransferFolder(Arc<Parts>);
 
 struct Parts {
     path: PathBuf,
-    /// Runtime whose threads do the blocking work. It outlives every actor. When it ends, it does not wait for a disk that hangs.
+    /// Runtime whose threads do the blocking work. It outlives every actor. At its end, it does not wait for a disk that hangs.
     runtime: Handle,
     /// Each direction has its own limit, since each may have its own disk. So letters and answers do not wait for each other.
     letters_at_once: Arc<Semaphore>,
@@ -139,7 +140,7 @@ impl TransferFolder {
     /// work. The work then still keeps its thread, and counts towards the pieces of work that may hang.
     ///
     /// # Errors
-    /// Those of the work, and a disk that hangs.
+    /// The errors of the work, and a disk that hangs.
     pub(crate) async fn on_disk<T: Send + 'static>(
         &self,
         direction: &str,

@@ -63,7 +63,7 @@ impl NoContainer {
     }
 }
 
-/// Most bytes that are kept of an over-size mail or file.
+/// Largest number of bytes that are kept of an over-size mail or file.
 pub const HEAD_BYTES_MAX: u64 = 16 * 1024;
 /// Largest size that is reported; larger sizes are reported as this one. It is beyond any limit and fits every column that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;

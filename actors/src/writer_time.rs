@@ -22,7 +22,7 @@ const REFILL_SECONDS: u32 = 10;
 const BURST: Duration = Duration::from_secs(2);
 /// Largest debt of a bucket. Because of this limit, an agency does not wait long for time that it used when no other agency wanted it.
 const DEBT_MAX: Duration = Duration::from_secs(2);
-/// Most work of one batch, in rows. Such a batch takes some tenths of a second.
+/// Largest amount of work in one batch, in rows. Such a batch takes some tenths of a second.
 const BATCH_WORK_MAX: usize = 10_000;
 /// Divisor for the part of a batch's work that one agency may have before letters of other agencies have had their turn.
 const AGENCY_PARTS: usize = 4;
@@ -86,7 +86,7 @@ pub struct Waiting<T> {
     pub agency: Option<Matricule>,
     /// Work of the letter for the database, in rows.
     pub work: usize,
-    /// The letter.
+    /// The letter itself.
     pub item: T,
 }
 
@@ -238,7 +238,7 @@ impl Drop for WorkedTime {
 }
 
 fn locked(buckets: &Mutex<Buckets>) -> MutexGuard<'_, Buckets> {
-    // The buckets are valid after every single operation, so a panic elsewhere does not spoil them.
+    // Each operation leaves the buckets valid, so they can be used even if a thread has panicked while it held the lock.
     buckets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -198,8 +198,8 @@ fn what_stands_behind_the_first_mail_of_recorded_sessions_flows() {
     }
 }
 
-/// Twenty mails each break a session, and a letter lies behind them. It must be fetched soon: a session that breaks over another mail must
-/// not count as a further failure of the server, which would double the pause before the next session.
+/// Twenty mails each break a session, and a letter lies behind them. The letter must be fetched soon: a session that breaks over another
+/// mail must not count as a further failure of the server, which would double the pause before the next session.
 #[test]
 fn many_mails_that_break_the_session_hold_up_nothing_behind_them_and_the_mailbox_counts_as_reached() {
     const BROKEN: usize = 20;

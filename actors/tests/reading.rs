@@ -201,8 +201,9 @@ fn records_come_in_parts_and_a_part_comes_again_as_it_was() {
                 n::text, 'Ngo', 40 + a, 'pc1', n
            FROM generate_series(1, 1000) n, (VALUES (2), (3)) s (a)",
     );
-    // A position tells of all transactions before the oldest one that is open in the cluster, where other tests run too. Once none of them
-    // is older than the records, no record comes twice.
+    // The office will ask for changes since a position. A position lies before the oldest transaction that is open in the whole database
+    // cluster, where other tests run too. If such a transaction is older than the records, the office would get the records a second time.
+    // So the test waits until none is.
     let written = world.count("SELECT pg_current_xact_id()::text::bigint");
     let is_oldest =
         format!("SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= {written})::integer::bigint");
@@ -238,7 +239,8 @@ fn records_come_in_parts_and_a_part_comes_again_as_it_was() {
     let position = last.position.clone().unwrap();
     assert!(others.iter().all(|rows| rows.position.is_none()));
 
-    // Two records change. The office requests what has changed since, and requests parts of the earlier answer again.
+    // Two records change. The office requests the records that have changed since the import of the whole table, and requests parts of the
+    // earlier answer again.
     world.sql(
         "UPDATE ecr.\"MentionMarginale\" SET \"Texte\" = 'changed' WHERE xm_numero = 5;
                UPDATE ecr.\"MentionMarginale\" SET \"Status\" = 0 WHERE xm_numero = 6 AND xm_agency = 42",

@@ -1,8 +1,7 @@
 //! Writes acts of operators to the log, so that a team that collects logs sees who did what without reading the database.
 //!
 //! The lines come from the audit log, not from the commands. So an act is logged whatever interface and machine were used. Each program of
-//! a
-//! centre logs the act with its number in the audit log. The act's details stay in the audit log, because they may name people.
+//! a centre logs the act with its number in the audit log. The act's details stay in the audit log, because they may name people.
 
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use store::people::audit;
 
 /// Pause between two reads of the audit log.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Most acts logged after one read; the next read finds the rest.
+/// Largest number of acts logged after one read; the next read finds the rest.
 const ACTS_MAX: i64 = 200;
 
 /// Logs every act from now on, as long as the future is polled. While the database cannot be reached, no act is logged; the acts are

@@ -1,8 +1,7 @@
 //! Reads the file that an agency brings: its certificates, with names and fingerprints that a person can compare.
 //!
 //! A file without a certificate is refused, because people send whatever file they have. The refusal says what the file holds instead, and
-//! gives
-//! the command that makes a certificate from it.
+//! gives the command that makes a certificate from it.
 
 mod kind;
 
@@ -34,26 +33,26 @@ pub struct Presented {
 /// Why a file has no certificate that can be registered.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The operating system refused.
+    /// The operating system could not read the file.
     #[error("cannot read {file}: {source}")]
     Read {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// The cause.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file is far larger than any certificate.
     #[error("{file} has {bytes} bytes: expected a certificate, PEM or DER")]
     TooLarge {
-        /// The file.
+        /// Path of the file.
         file: String,
-        /// Its size.
+        /// Size of the file, in bytes.
         bytes: u64,
     },
     /// The file holds something other than a certificate.
     #[error("{file} {}", kind.remedy(file))]
     Other {
-        /// The file.
+        /// Path of the file.
         file: String,
         /// What the file holds.
         kind: Kind,
@@ -61,7 +60,7 @@ pub enum FileError {
     /// The file holds a certificate that cannot be registered.
     #[error("the certificate in {file} cannot be registered: {source}{}", advice(source))]
     Unfit {
-        /// The file.
+        /// Path of the file.
         file: String,
         /// Why the certificate is refused, with OpenSSL's reasons where OpenSSL cannot read it.
         source: KeyError,

@@ -77,8 +77,8 @@ fn verdict(verdict: Verdict) -> String {
     }
 }
 
-/// Reports mistakes in the operator's own translations: files `*.ftl` in the folder given by `--words`, or else in `words` below
-/// `/etc/xmserver`. Where the folder does not exist, nothing is reported.
+/// Reports mistakes in the operator's own translations. These are files `*.ftl` in the folder given by `--words` or, without this option,
+/// in `/etc/xmserver/words`. Where the folder does not exist, nothing is reported.
 fn folder_of_words(findings: &mut Findings) {
     for Problem { file, line, reason } in speech::words().problems() {
         let file = file.display();

@@ -1,8 +1,7 @@
 //! Days and times as operators write and read them: in the centre's zone. The program reads times in the form in which it shows them.
 //!
 //! A day begins at the centre's midnight, so a price of the first of the month is valid from that midnight. Where a change of the clocks
-//! skips a
-//! time or repeats it, the operator gets an error instead of a guess.
+//! skips a time or repeats it, the operator gets an error instead of a guess.
 
 use std::str::FromStr;
 
@@ -29,7 +28,7 @@ pub enum Moment {
     DayFromToday(i64),
     /// A time in the centre's zone, with the zone's name where the operator wrote it: `2026-11-28 18:55:12 WAT`.
     Local {
-        /// The time.
+        /// The time, without its zone.
         time: NaiveDateTime,
         /// The zone as it was written.
         zone: Option<String>,
@@ -57,7 +56,7 @@ pub enum MomentError {
     /// The centre's clocks were put forward and skipped this time, so it does not exist.
     #[error("{time} does not exist in {zone}: clocks are put forward there at that time; write a time before or after")]
     Absent {
-        /// The time.
+        /// The time that the operator wrote.
         time: NaiveDateTime,
         /// The centre's zone.
         zone: Tz,
@@ -65,7 +64,7 @@ pub enum MomentError {
     /// The centre's clocks were put back and repeated this time, so it exists twice.
     #[error("{time} comes twice in {zone}, as clocks are put back: write \"{earlier}\" or \"{later}\"")]
     Twice {
-        /// The time.
+        /// The time that the operator wrote.
         time: NaiveDateTime,
         /// The centre's zone.
         zone: Tz,

@@ -1,5 +1,5 @@
-//! The command line, and the one place where a command is chosen. The commands have one file for each noun; each command does one thing
-//! and tells its result.
+//! The command line, and the one place where a command is chosen. The commands have one file for each noun; each command does one thing and
+//! prints its result.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -155,7 +155,8 @@ impl CommandLine {
         self.json
     }
 
-    /// Runs the command. The arm of each command says what the command needs: nothing, the configuration, or a desk at the database.
+    /// Runs the command. The arm of each command shows what the command needs: nothing, the configuration, or a desk (a connection to the
+    /// database with the operator signed in).
     ///
     /// # Errors
     /// One sentence that names the subject, what was expected and what to do.

@@ -1,7 +1,7 @@
-//! The configuration: one TOML file, and environment variables, which win over the file. Unknown keys are refused.
+//! The configuration: one TOML file, and environment variables, which override the file. Unknown keys are refused.
 //!
 //! Every mistake becomes one sentence that names the file or variable, the key, what was expected and what was found. Secrets have no key:
-//! a password stands in a file of its own or in the environment, and the configuration names that place.
+//! a password is in a file of its own or in the environment, and the configuration names that place.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -80,7 +80,7 @@ pub struct ServerConfiguration {
     /// What is logged: a level, or directives such as `info,actors=debug`.
     pub log_level: String,
     /// Time, in seconds, for which a stopping program still takes pushed letters, while `/accept` tells balancers to send them elsewhere.
-    /// Where no letters are pushed there is no such time.
+    /// If no letters are pushed to the program, it stops without this delay.
     pub drain_notice_seconds: u64,
     /// Longest time, in seconds, that a shutdown waits for letters being processed.
     pub shutdown_seconds_max: u64,
@@ -112,7 +112,7 @@ pub struct DatabaseConfiguration {
     pub reader_url_file: Option<PathBuf>,
     /// PEM file of certificates that are trusted instead of the system's certificates.
     pub ca_file: Option<PathBuf>,
-    /// Most connections that this process opens to the database.
+    /// Largest number of connections that this process opens to the database.
     pub connections_max: usize,
     /// Folder with the programs `postgres` and `initdb` of the private PostgreSQL; the program searches for them where the key is absent.
     pub binaries_folder: Option<PathBuf>,
@@ -147,7 +147,7 @@ pub struct FolderConfiguration {
     pub name: String,
     /// Path of the folder.
     pub path: PathBuf,
-    /// Pause between looks, in seconds, while the folder is empty.
+    /// Pause between two listings of the folder, in seconds, while the folder is empty.
     #[serde(default = "poll_interval_seconds")]
     pub poll_interval_seconds: u64,
     /// Seconds for which a file must stay unchanged before it is taken; 0 where every writer renames finished files into place.

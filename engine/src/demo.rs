@@ -49,7 +49,7 @@ pub(crate) use stop::told_to_stop;
 use summary::Summary;
 use visitor::Counter;
 
-/// The most octets that the post office holds. Senders pause long before that.
+/// Largest number of octets that the post office holds. Senders pause long before that.
 const STORED_BYTES_MAX: u64 = 256 << 20;
 /// The width in columns of the summary on the HTML page.
 const PAGE_COLUMNS: usize = 100;

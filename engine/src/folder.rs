@@ -24,7 +24,7 @@ pub enum FolderError {
         folder.display()
     )]
     InUse {
-        /// The folder.
+        /// Path of the data folder.
         folder: PathBuf,
         /// Process id of the other process, as the lock file says.
         process: String,

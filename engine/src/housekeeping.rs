@@ -1,5 +1,5 @@
-//! Work that one replica does for all: partitions of the coming months, parts of answers that nobody needs any more, and the lease by which
-//! other loops know whether they are the one ([`crate::notices`]).
+//! Work that one replica does for all replicas: it makes the database partitions of the coming months, and deletes parts of answers that
+//! nobody needs any more. A lease decides which replica this is; the loops of [`crate::notices`] use the same lease.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const MONTHS_AHEAD: i32 = 2;
 /// Name of the lease.
 const LEASE: &str = "housekeeping";
-/// Time for which the lease is held; it is renewed every minute. What a replica holds is freed at its end, or when it is found dead.
+/// Time for which the lease is held; it is renewed every minute. The lease of a replica is freed when the replica ends or is found dead.
 const HOLD: Duration = Duration::from_secs(180);
 
 /// The centre's database, and the process that would do the work.
@@ -29,8 +29,8 @@ pub struct Housekeeper {
 }
 
 impl Housekeeper {
-    /// Takes or renews the lease of the work, and says whether this process has it. Double work does no harm, nor does a pause of some
-    /// minutes.
+    /// Takes or renews the lease of the work, and says whether this process has it. It does no harm if two replicas do the work, or if none
+    /// does it for some minutes.
     ///
     /// # Errors
     /// A fault of the database.
@@ -41,7 +41,7 @@ impl Housekeeper {
     }
 }
 
-/// Works once a day. Records this process's own addresses, as every replica does. The replica with the work also makes the database
+/// Works once a day. Records this process's own addresses, as every replica does. The replica that has the lease also makes the database
 /// partitions of the coming months, and deletes parts of answers that are older than 14 days; receipts are kept.
 pub async fn work_daily(housekeeper: Housekeeper, own_addresses: Vec<String>) {
     let database = &housekeeper.database;

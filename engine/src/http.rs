@@ -21,7 +21,7 @@ use crate::ready::Readiness;
 use crate::ready::acceptance::{Acceptance, Depth};
 use crate::ready::key_watch::KeyWatch;
 
-/// Most connections that are served at the same time.
+/// Largest number of connections that are served at the same time.
 const CONNECTIONS_MAX: usize = 32;
 /// Longest duration of a connection.
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(30);
@@ -59,7 +59,7 @@ pub struct ObservedParts {
     pub data_folder: PathBuf,
     /// Whether the private PostgreSQL is in the data folder too.
     pub is_embedded: bool,
-    /// Most bytes of containers from unknown senders that the quarantine keeps for each reason.
+    /// Largest number of bytes of containers from unknown senders that the quarantine keeps for each reason.
     pub quarantine_bytes_max: u64,
 }
 
@@ -94,7 +94,7 @@ impl Observed {
         })
     }
 
-    /// Sets whether mail is being taken, and whether there is room for more; `/ready` and `/accept` show it.
+    /// Notes whether mail is being taken, and whether there is room for more; `/ready` and `/accept` show it.
     pub fn set_taking_mail(&self, is_taking_mail: bool, has_room: bool) {
         self.readiness.set_taking_mail(is_taking_mail);
         let listens = self.intakes.iter().all(|intake| self.metrics.is_reached(intake));
@@ -104,13 +104,13 @@ impl Observed {
         self.http_acceptance.note(listens, is_taking_mail, has_room, now);
     }
 
-    /// Sets that the program is about to stop: balancers should send mail elsewhere from now on.
+    /// Notes that the program is about to stop: balancers should send mail elsewhere from now on.
     pub fn set_leaving(&self) {
         self.acceptance.leave();
         self.http_acceptance.leave();
     }
 
-    /// Sets that the program is stopping, so that it takes no more mail.
+    /// Notes that the program is stopping, so that it takes no more mail.
     pub fn set_draining(&self) {
         self.readiness.set_draining();
     }
@@ -133,8 +133,8 @@ fn accept(acceptance: &Acceptance, query: &str) -> HttpResponse {
     let depth = if query == "deep=1" { Depth::Deep } else { Depth::Shallow };
     match acceptance.look(depth, Instant::now()) {
         Ok(()) => text(StatusCode::OK, "accepting\n"),
-        // Not 503: HAProxy (disable-on-404) leaves the connections of a server that answers 404 alone, and sends new ones elsewhere. It
-        // closes the connections of a server that does not answer.
+        // The status is not 503, because HAProxy (disable-on-404) keeps the connections of a server that answers 404, and sends only new
+        // ones elsewhere. It closes the connections of a server that is down.
         Err(elsewhere) => text(StatusCode::NOT_FOUND, format!("not accepting: {elsewhere}\n")),
     }
 }

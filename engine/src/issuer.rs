@@ -21,7 +21,7 @@ use crate::keys::LoadError;
 
 /// Bits of a serial number, which is random so that no number occurs twice (RFC 5280, 4.1.2.2, admits 20 octets).
 const SERIAL_BITS: i32 = 120;
-/// Most characters of a common name (RFC 5280, appendix A.1).
+/// Largest number of characters of a common name (RFC 5280, appendix A.1).
 const NAME_CHARS_MAX: usize = 64;
 /// Object identifier of the extension for the subject key identifier (RFC 5280, 4.2.1.2).
 const SUBJECT_KEY_ID: &str = "2.5.29.14";

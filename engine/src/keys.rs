@@ -42,17 +42,17 @@ pub enum LoadError {
         path.display()
     )]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file does not hold a key or certificate that can be used.
     #[error("the key in {} cannot be used: {source}", path.display())]
     Unfit {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// The cause.
+        /// Why the key or certificate cannot be used.
         source: KeyError,
     },
 }
@@ -92,8 +92,8 @@ pub fn load(folder: &Path) -> Result<LoadedKeys, LoadError> {
     Ok(LoadedKeys { centre: Arc::new(CentreKeys::new(keys)), signing: Arc::new(signing), certificates, known_as })
 }
 
-/// Confirms that the database belongs to the centre of these keys. If the database has no record of keys, because an older program made
-/// it, it records these keys, and the log says so.
+/// Confirms that the database belongs to the centre of these keys. If the database has no record of keys, because an older program made it,
+/// these keys are recorded, and a log line says so.
 ///
 /// # Errors
 /// The keys are another centre's, or some of this centre's keys are missing; or the database fails.

@@ -1,5 +1,5 @@
-//! Notices that the centre queues by itself, at intervals. They are sent as answers are. One replica queues them for all
-//! ([`Housekeeper`]); if two did, each notice would still be queued once.
+//! Notices that the centre queues by itself, at intervals. They are sent in the same way as answers. One replica queues them for all
+//! replicas ([`Housekeeper`]). If two replicas did, each notice would still be queued only once.
 
 use std::time::Duration;
 
@@ -15,14 +15,15 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// Queues notices at the start and every hour: about certificates of offices that end soon, about certificates with which the centre will
-/// sign, and the notices that offices have not acknowledged. Table definitions are left out at the start, so that the letters that wait
-/// come first; they follow every hour, and a changed definition within a minute ([`tell_minutely`]).
+/// sign, and the notices that offices have not acknowledged. At the start no table definitions are queued, so that the letters that wait
+/// come first. The definitions follow every hour, and a changed definition follows within a minute ([`tell_minutely`]).
 pub async fn tell_hourly(housekeeper: Housekeeper) {
     let mut hours = tokio::time::interval(HOUR);
     let mut is_start = true;
     loop {
         hours.tick().await;
-        // A replica that takes the work over from another one does not begin: the definitions that changed in between must be told.
+        // Only the first hour after the program's start counts as the start. A replica that takes over the lease later must queue the
+        // definitions too, because some may have changed in between.
         let is_first = std::mem::take(&mut is_start);
         if !has_work(&housekeeper).await {
             continue;
@@ -64,7 +65,8 @@ pub async fn tell_minutely(housekeeper: Housekeeper) {
     }
 }
 
-/// Says whether this replica has the work. While the database cannot be reached, no replica has; other parts of the program report that.
+/// Says whether this replica has the lease of the work. While the database cannot be reached, no replica has it; other parts of the program
+/// report that.
 async fn has_work(housekeeper: &Housekeeper) -> bool {
     housekeeper.has_work().await.unwrap_or_else(|fault| {
         tracing::debug!(%fault, "it is not known which replica tells offices; trying again later");

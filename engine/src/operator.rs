@@ -6,8 +6,8 @@ use std::path::Path;
 use nix::unistd::Uid;
 use store::people::SystemAccount;
 
-/// Returns the account of this process as the kernel knows it. Where it is root, or the owner of the data folder, several people may use
-/// it; then the account of the person who signed in to the machine is returned.
+/// Returns the account of this process as the kernel knows it. Several people may use root and the owner of the data folder. If the account
+/// is one of these two, the account of the person who signed in to the machine is returned instead.
 pub fn account(data_folder: &Path) -> SystemAccount {
     // Where the folder does not exist, root counts as its owner.
     let owner = std::fs::metadata(data_folder).map_or(0, |metadata| metadata.uid());

@@ -1,5 +1,5 @@
-//! The simulated operators of the demo and of nemesis try held letters again. For this, the module loads the centre's keys and opens the
-//! letters with them.
+//! Lets the simulated operators of the demo and of nemesis (a test program) try held letters again. For this, the module loads the centre's
+//! keys, with which held letters are opened.
 
 use std::sync::Arc;
 

@@ -61,8 +61,8 @@ pub async fn reach(configuration: &Configuration, only: Option<&str>) -> Vec<Rea
     all
 }
 
-/// Returns advice to compare username and password, for a server that refused them; empty where the configuration
-/// names no username, or neither a file nor a variable with the password.
+/// Returns advice to compare username and password, for a server that refused them. The advice is empty if the configuration names no
+/// username, or names neither a file nor a variable with the password.
 fn compared(username: Option<&str>, file: Option<&Path>, variable: Option<&str>) -> String {
     let Some(username) = username else { return String::new() };
     let secret = match (file, variable) {

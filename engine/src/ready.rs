@@ -46,7 +46,7 @@ impl Readiness {
         }
     }
 
-    /// Sets whether mail is being taken.
+    /// Notes whether mail is being taken.
     pub fn set_taking_mail(&self, is_taking_mail: bool) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = match *closed {
@@ -56,7 +56,7 @@ impl Readiness {
         };
     }
 
-    /// Sets that the program is stopping, so that it takes no more mail.
+    /// Notes that the program is stopping, so that it takes no more mail.
     pub fn set_draining(&self) {
         *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Closed::Draining);
     }

@@ -1,5 +1,5 @@
-//! This process among the replicas of the centre: its identity, what it tells the others of itself, and the refusal to run beside another
-//! program with the same identity.
+//! This process among the replicas of the centre: its identity, the description that it gives the others, and the refusal to run beside
+//! another program with the same identity.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::configuration::Configuration;
 
-/// Longest wait for the end of another life of this process. It is longer than the time after which that life counts as dead.
+/// Longest wait for the end of another program with this process's identity. It is longer than the time after which that program counts as
+/// dead.
 const WAIT_MAX: Duration = Duration::from_secs(DEAD_AFTER.as_secs() + 5);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -65,7 +66,8 @@ fn named(server_name: &str, process_name: &str) -> Uuid {
     Uuid::new_v8(first)
 }
 
-/// Returns a digest of what all replicas should have configured alike: mailboxes, intakes, folder, relay and limits, without secrets.
+/// Returns a digest of those settings that should be the same on all replicas: mailboxes, intakes, folder, relay and limits, without
+/// secrets.
 fn digest(configuration: &Configuration) -> String {
     let mailboxes: Vec<_> = configuration
         .mailboxes
@@ -85,10 +87,11 @@ fn digest(configuration: &Configuration) -> String {
     digits
 }
 
-/// Enters the process among the replicas. While another program lives under the same identity, waits until that program is dead.
+/// Enters the process in the list of the centre's replicas. While another program lives under the same identity, waits until that program
+/// is dead.
 ///
 /// # Errors
-/// [`TwinError`] where the other program still lives after 20 s; a fault of the database that does not pass.
+/// [`TwinError`] where the other program still lives after 20 s; or a fault of the database that is not temporary.
 pub async fn enter(database: &Database, replica: &Replica) -> anyhow::Result<()> {
     let (began, mut is_told) = (Instant::now(), false);
     loop {

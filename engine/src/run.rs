@@ -103,7 +103,7 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     code
 }
 
-/// Refuses a configuration without a source of letters, or without a relay: only `run` needs them.
+/// Refuses a configuration without a source of letters, or without a relay for letters that come by mail. Only `run` needs them.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
     let has_mail = !configuration.mailboxes.is_empty() || !configuration.intakes.is_empty();
     if !has_mail && configuration.folder.is_none() && configuration.https.is_none() {
@@ -129,7 +129,7 @@ pub fn database_runtime() -> anyhow::Result<Runtime> {
 /// that is given a million rows may not slow the stations' letters.
 fn reading_runtime() -> anyhow::Result<Runtime> {
     let give_way = || {
-        // Without the niceness, reading is only less polite.
+        // If the niceness cannot be set, reading still works, but may slow other threads.
         if let Err(error) = rustix::process::nice(NICENESS_OF_READING) {
             tracing::debug!(%error, "a thread that reads for agencies does not give way to others");
         }
@@ -337,14 +337,14 @@ impl Centre<'_> {
         TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
     }
 
-    /// Goes on for a little while balancers see that they should send mail elsewhere. A program that stopped at once would still be sent
-    /// mail, which its senders would have to send again.
+    /// Waits for a short time, so that balancers can see that they should send mail elsewhere. If the program stopped at once, balancers
+    /// would still send mail to it, and the senders would have to send that mail again.
     async fn give_notice(&self, pipeline: &mut Pipeline, stops: &mut Stops) {
         let seconds = self.configuration.server.drain_notice_seconds;
         tracing::info!(seconds, "stopping soon: balancers that ask /accept send letters elsewhere");
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
-            // The program stops anyway. Its exit code is that of a stop: no service manager needs to start it again.
+            // The program stops in any case. Its exit code is that of an ordinary stop, because no service manager needs to start it again.
             _ = pipeline.escalation() => {}
             () = stops.told() => {}
         }

@@ -47,7 +47,7 @@ pub fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
 
 /// Width below which a terminal is too narrow for the lines of a wide table; the table then has one line for each cell.
 const STACKED_BELOW: usize = 60;
-/// Least width of the last column when it is cut to fit the terminal.
+/// Least width, in columns, of a table's last column when it is cut to fit the terminal.
 const LAST_COLUMN_MIN: usize = 8;
 
 /// A table for people. Each column is as wide as its widest cell; the last column is cut to the remaining width of the terminal.

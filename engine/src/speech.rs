@@ -40,7 +40,8 @@ pub fn begin(arguments: &[OsString]) {
     }
 }
 
-/// Finds the value of an option before the command line is parsed, so that mistakes in the command line are reported in the language too.
+/// Finds the value of an option before the command line is parsed, so that mistakes in the command line are also reported in the user's
+/// language.
 fn option<'a>(arguments: &'a [OsString], name: &str) -> Option<&'a OsStr> {
     let before_values = arguments.iter().take_while(|word| *word != "--");
     let mut words = before_values.map(OsString::as_os_str);

@@ -1,6 +1,4 @@
-//! Writes one line to the log every hour, which sums the hour up.
-//!
-//! The line uses the program's own metrics, so that it agrees with the dashboards.
+//! Writes one line to the log every hour, with the totals of the hour.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -36,7 +34,7 @@ impl Totals {
         totals
     }
 
-    /// Logs the differences between an earlier moment and this one.
+    /// Logs by how much the counters have grown between an earlier moment and this one.
     pub fn tell_since(&self, earlier: &Totals) {
         let (letters, answers) = (since(&self.letters, &earlier.letters), since(&self.answers, &earlier.answers));
         let of = |counts: &BTreeMap<String, u64>, outcome: &str| counts.get(outcome).copied().unwrap_or(0);

@@ -1,8 +1,8 @@
 //! The command line is parsed, explained and refused in the user's language.
 //!
-//! clap's own texts are English. Where clap lets a text be set, the text is set in the language: purposes of commands and options, names
-//! of values, headings, and the line that shows how a command is used. clap lists defaults and possible values after an option's text, so
-//! they are written into that text. Errors of clap are translated line by line (`failure`). In English nothing is changed.
+//! clap's own texts are English. Where clap allows it, they are replaced by texts in the user's language: purposes of commands and options,
+//! names of values, headings, and the line that shows how a command is used. clap lists defaults and possible values after an option's
+//! text; here they are part of that text. Error messages of clap are translated line by line (`failure`). In English nothing is changed.
 
 use std::ffi::OsString;
 
@@ -23,7 +23,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<CommandLine, clap::Error> {
     CommandLine::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
-/// Sets all texts of a command and of its subcommands in a language.
+/// Sets all texts of a command and of its subcommands in the user's language.
 pub fn in_language(mut command: Command, words: &Words) -> Command {
     if words.is_plain_english() {
         return command;
@@ -55,14 +55,14 @@ fn forever(name: String) -> &'static str {
     name.leak()
 }
 
-/// Returns clap's line that shows how a command is used, with its heading in the language.
+/// Returns clap's line that shows how a command is used, with its heading in the user's language.
 fn usage(command: &Command, words: &Words) -> String {
     let english = command.clone().render_usage().ansi().to_string();
     let heading = words.short("usage-", "Usage:");
     speech::with_options_named(&english.replacen("Usage:", &heading, 1), words)
 }
 
-/// Returns a template that lays help out as clap does, with headings in the language.
+/// Returns a template that lays help out as clap does, with headings in the user's language.
 fn template(command: &Command, words: &Words) -> String {
     let styles = command.get_styles();
     let heading = |style: &clap::builder::styling::Style, english: &str| {
@@ -108,7 +108,7 @@ fn of_argument(arg: Arg, words: &Words) -> Arg {
     if names.is_empty() { arg } else { arg.value_names(names) }
 }
 
-/// Returns the text that says an option's default; none where the option has no default to show.
+/// Returns the text that states an option's default; none where the option has no default to show.
 fn default(arg: &Arg, words: &Words) -> Option<String> {
     let quoted = |value: &OsString| {
         let value = value.to_string_lossy();

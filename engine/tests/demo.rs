@@ -110,7 +110,7 @@ fn a_town_of_sixty_sends_everything_that_towns_send() {
         assert!(told.lines().any(|line| line.contains(stage)), "{stage}: {told}");
     }
     let refused = figures["refused_by_reason"].as_object().unwrap();
-    // The demo sends bad letters of many kinds, which must be refused for at least 15 different reasons. It is not every reason, because
+    // The demo sends bad letters of many kinds, which must be refused for at least 15 different reasons. Not every reason needs to occur:
     // some kinds of bad letters need an earlier letter of the same office, so chance may leave them out.
     assert!(refused.len() >= 15, "{refused:?}");
     assert!(count(&figures, "duplicates") > 0 && count(&figures, "receipts_verified") > 1200);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::custody::Fate;
 
-/// Longest wait of a suspect until no other suspect, of any source, is being tried.
+/// Longest time that a suspect waits while another suspect, of any source, is being tried.
 pub const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Longest time that a suspect waits until the process works on no other mail. This wait begins when no other suspect is being tried.
 pub const ALONE_WAIT_MAX: Duration = Duration::from_secs(10);

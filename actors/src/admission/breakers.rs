@@ -14,8 +14,8 @@ use crate::transport::Candidate;
 /// Breaks in a row after which a mail counts as unfetchable.
 pub const BREAKS_MAX: u32 = 3;
 
-/// Longest pause between two tries of a breaker. The pause is bounded because trouble of the mail server itself can make breakers of many
-/// mails, and ends one day.
+/// Longest pause between two tries of a breaker. A fault of the mail server can make breakers of many mails. Once the server is repaired,
+/// each of them must be fetched within an hour.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// How long the session of a breaker waits for that mail at the first try. The wait doubles with each further try.
@@ -72,17 +72,17 @@ impl Breakers {
         self.0.values().any(|breaker| breaker.due <= now)
     }
 
-    /// Picks the breaker to try next. Of the breakers that are due, the one with the fewest breaks is picked.
+    /// Picks the breaker to try next: of the breakers that are due, the one with the fewest breaks.
     pub fn pick<'l>(&self, mails: &'l [Candidate], now: Instant) -> Option<&'l Candidate> {
         let due = |listed: &&Candidate| self.0.get(&*listed.hint()).is_some_and(|breaker| breaker.due <= now);
         let breaks = |listed: &&Candidate| self.0.get(&*listed.hint()).map_or(0, |breaker| breaker.breaks);
         let least = mails.iter().filter(due).min_by_key(breaks)?;
-        // Mails without a token may share a hint. Each try picks the next of the mails that share it.
+        // Mails without a token may share a hint, and then they share a count of breaks. Each try picks the next of these mails.
         let alike: Vec<&Candidate> = mails.iter().filter(|listed| listed.hint() == least.hint()).collect();
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }
 
-    /// Returns how long to wait for a breaker, or `None` for a mail that is no breaker: for that mail the source's own deadlines hold.
+    /// Returns how long to wait for a breaker, or `None` for a mail that is no breaker. For such a mail the source's own deadlines hold.
     pub fn patience(&self, listed: &Candidate) -> Option<Duration> {
         let breaker = self.0.get(&*listed.hint())?;
         Some(PATIENCE_MIN.saturating_mul(1 << breaker.breaks.saturating_sub(1).min(16)).min(PATIENCE_MAX))

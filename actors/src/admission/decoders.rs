@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::messages::Fetched;
 
-/// Takes one fetched mail, with the duty to settle it.
+/// Function that takes one fetched mail, together with the duty to report the mail's fate.
 pub type Decoder = Box<dyn Fn(Fetched) + Send + Sync>;
 
-/// The decoders of a process, or the substitutes that a test sets up. Cheap to clone.
+/// The decoders of a process. A test may set up substitutes. Cheap to clone.
 #[derive(Clone)]
 pub struct Decoders(Arc<[Decoder]>);
 

@@ -30,8 +30,9 @@ use crate::custody::{AnswerSlot, Fate};
 use crate::metrics::{ActorMetrics, Metrics};
 use crate::room::{Claimant, Permits};
 
-/// Largest mail that is kept while it is lent, so that it can be lent again when the database answers again. A larger mail is returned to
-/// its sender after the first fault. Mails beyond 64 KB are few at a time, see `mail::intake`.
+/// Largest mail, in bytes, that is kept while it is lent, so that it can be lent again when the database answers again. A larger mail is
+/// returned to its sender after the first fault. The kept mails take little memory, because `mail::intake` receives only few mails over 64
+/// KB at a time.
 const KEPT_BYTES_MAX: usize = 8 << 20;
 /// First pause before a mail that a fault returned is lent again. Each further pause is twice as long.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
@@ -42,9 +43,10 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 const ROOM_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Longest time that a mail of the slow lane waits for another mail with the same claim.
 const CLAIM_WAIT_MAX: Duration = Duration::from_secs(5);
-/// Time after a suspect waited in vain to be alone in which no other suspect is tried, so that suspects do not keep all other mail waiting.
+/// Pause after a suspect waited in vain to be alone. No suspect is tried during the pause; otherwise suspects would keep all other mail
+/// waiting.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
-/// Most mails that are remembered because one of their letters was withheld.
+/// Largest number of mails that are remembered because one of their letters was withheld.
 const WITHHELD_MAX: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// Pause between two tries to book a mail's permits to the agency that it claims.
 const ROOM_WAIT_STEP: Duration = Duration::from_millis(10);
@@ -56,7 +58,8 @@ pub struct PushedMail {
     pub mail: Vec<u8>,
     /// Whole size in bytes of a mail that is too large; `None` where `mail` is the whole mail.
     pub over_size_bytes: Option<u64>,
-    /// Place for the letter of a document whose answer the sender waits for; `None` where answers go by another way.
+    /// Slot that receives the identity of the letter, if its sender waits for the answer here; `None` where the answer leaves by another
+    /// way.
     pub answer: Option<AnswerSlot>,
 }
 
@@ -65,7 +68,7 @@ pub struct PushedMail {
 pub struct Patience {
     /// Longest time for which a mail is kept while the database cannot be reached.
     pub hold: Duration,
-    /// Time after which the sender is asked to send the mail again, whatever becomes of it.
+    /// Time after which the sender is asked to send the mail again, whatever happens to the mail.
     pub answer: Duration,
 }
 
@@ -81,7 +84,7 @@ struct LenderParts {
     suspects: Suspects,
     /// No suspect is tried before this moment.
     suspects_wait_until: Mutex<Option<Instant>>,
-    /// Tokens of mails of which a letter was withheld: their other letters are settled.
+    /// Tokens of mails of which one letter was withheld. The other letters of these mails are settled.
     withheld: Mutex<LruCache<String, ()>>,
     /// Number of the next mail. It spreads the mails over the decoders.
     next: AtomicU32,
@@ -134,7 +137,7 @@ impl Lender {
         Ok(Lender(Arc::new(parts)))
     }
 
-    /// Notes that a mail is being received, until the returned value is dropped: the source goes on until then although the process drains.
+    /// Counts a mail as being received until the returned value is dropped. A process that drains waits for this mail.
     pub fn expect(&self) -> Expected {
         Expected::of(Arc::clone(&self.0))
     }
@@ -165,7 +168,7 @@ impl Lender {
     }
 
     /// Lends a mail to the actors and waits for its fate. The sender may discard its mail only after `Settled` and `Left`; after every
-    /// other fate the sender keeps the mail. A caller that stops waiting changes nothing about the mail's fate.
+    /// other fate the sender keeps the mail. If the caller stops waiting, the mail is still processed.
     pub async fn lend(&self, pushed: PushedMail) -> Fate {
         point("push_intake::lend");
         let lending = Arc::clone(&self.0);
@@ -216,8 +219,8 @@ impl LenderParts {
         }
     }
 
-    /// Lends a mail. While a fault returns it, for example because the database fails over, it is kept and lent again: a mail server that
-    /// is asked to send a mail again does so only after minutes.
+    /// Lends a mail. If a fault returns the mail, for example because the database fails over, the mail is kept and lent again. The
+    /// alternative would be slow: a mail server that is asked to send a mail again does so only after minutes.
     async fn lend_beside_others(
         &self,
         token: &str,
@@ -242,7 +245,8 @@ impl LenderParts {
                 () = self.admission.drain.told() => return Fate::Returned,
             }
             pause = (pause * 2).min(PAUSE_MAX);
-            // Its letters may have been settled by a COMMIT whose answer did not come. They are then no duplicates that an office sent.
+            // If a COMMIT succeeded but its confirmation was lost, the letters of this mail are settled already. With the state `Withheld`
+            // they are not counted as duplicates that an office sent.
             state = MailState::Withheld;
             if self.opened(until).await {
                 next = kept;
@@ -261,7 +265,8 @@ impl LenderParts {
 
     async fn lend_once(&self, token: &str, pushed: PushedMail, claim: Option<Matricule>, state: MailState) -> Fate {
         let Some(admitted) = self.admit(&pushed, claim).await else {
-            // While the database is away, lent mail keeps its permits. That is no fault of this mail.
+            // No permits are free. If the database is away, the reason is that lent mail keeps its permits until the database is back. Then
+            // the mail is returned, so that it is lent again, instead of deferred.
             return if self.admission.may_fetch() { Fate::Deferred } else { Fate::Returned };
         };
         let Some(_recorded) = self.recorder.lent(token.to_owned()).await else {
@@ -279,8 +284,8 @@ impl LenderParts {
     async fn lend_alone(&self, token: &str, pushed: PushedMail, claim: Option<Matricule>) -> Result<Fate, Fault> {
         let admission = &self.admission;
         let Ok(_turn) = timeout(TURN_WAIT_MAX, admission.hands.take_suspect()).await else { return Ok(Fate::Deferred) };
-        // What follows is asked once it is this suspect's turn. While it waited, the suspect before it may have waited in vain, or may have
-        // been a copy of this mail.
+        // These conditions are checked only now that it is this suspect's turn. While it waited for its turn, another suspect may have
+        // waited in vain to be alone, or a copy of this mail may have been tried.
         let waits = *locked(&self.suspects_wait_until);
         if waits.is_some_and(|until| Instant::now() < until) {
             return Ok(Fate::Deferred);
@@ -299,7 +304,7 @@ impl LenderParts {
         let state = if is_poison { MailState::Poison } else { MailState::Listed };
         let fate = self.hand_on(token, pushed, (claim, Admitted { permits, lane: Lane::Last }), state).await;
         match AfterAlone::of(Some(fate), is_poison) {
-            // The sender is told the fate whether or not the database can be told: a settled mail must not come again.
+            // The sender is told the fate even if the database cannot be updated: a settled mail must not be sent again.
             AfterAlone::Absolved => self.recorder.absolve(token.to_owned()),
             AfterAlone::TakenBack => self.recorder.take_back(token.to_owned(), attempts),
             AfterAlone::Failed | AfterAlone::Unknown => {}
@@ -307,7 +312,7 @@ impl LenderParts {
         Ok(fate)
     }
 
-    /// Hands a mail on and waits for its fate.
+    /// Hands a mail on to a decoder and waits for the mail's fate.
     async fn hand_on(
         &self,
         token: &str,
@@ -357,8 +362,9 @@ impl LenderParts {
 
     async fn slow_place(&self, claimant: Claimant) -> Option<(Permits, Option<BeingTried>)> {
         let claims = &self.admission.claims;
-        // In the slow lane, only one mail that claims a given agency is processed at a time. If there is one already, this mail waits a
-        // little, and then its sender is asked to send it again later: the other mail may be a forgery, and this one the agency's own.
+        // In the slow lane, only one mail that claims a given agency is processed at a time. If one is being processed, this mail waits for
+        // a short time, and then its sender is asked to send it again later: the other mail may be a forgery, and this one the agency's
+        // own.
         let began = Instant::now();
         while claimant.is_some_and(|matricule| claims.is_tried(matricule)) {
             if began.elapsed() >= CLAIM_WAIT_MAX || !self.admission.may_fetch() {
@@ -371,8 +377,8 @@ impl LenderParts {
     }
 }
 
-/// Returns the token of a mail: the digest of its body, since a mail server may put another header field before a mail each time it sends
-/// it. Without a body, the whole mail counts.
+/// Returns the token of a mail: the digest of its body, since a mail server may add other header fields each time it sends a mail. For a
+/// mail without a body, the token is the digest of the whole mail.
 fn token_of(mail: &[u8]) -> String {
     let crlf = memmem::find(mail, b"\r\n\r\n").map(|at| at + 4);
     let lf = memmem::find(mail, b"\n\n").map(|at| at + 2);
@@ -385,7 +391,7 @@ fn token_of(mail: &[u8]) -> String {
 }
 
 fn locked<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
-    // The values are valid after every single operation, so a panic elsewhere does not spoil them.
+    // Each operation leaves the value valid, so it can be used even if a thread has panicked while it held the lock.
     value.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

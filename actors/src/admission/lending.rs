@@ -35,7 +35,7 @@ pub struct LentMail {
 
 /// A mail that the actors have finished with, and its number.
 pub struct Returned {
-    /// The mail.
+    /// The mail, as it was lent.
     pub mail: LentMail,
     /// Number of the mail in this session; `None` where an earlier session has lent the mail.
     pub number: Option<u32>,
@@ -201,8 +201,8 @@ impl Lending {
         !self.settled.is_empty() && listed.token.as_ref().is_some_and(|token| self.settled.contains_key(token))
     }
 
-    /// Says whether a mail that was fetched again equals the settled mail octet for octet. In both cases the record of the settled mail is
-    /// removed: if the mail is listed once more, it is fetched as new.
+    /// Says whether a mail that was fetched again equals the settled mail octet for octet. Whether or not it does, the record of the
+    /// settled mail is removed. If the mail is listed once more, it is fetched as new.
     pub fn take_settled(&mut self, listed: &Candidate, outcome: &FetchOutcome) -> bool {
         let Some((token, digest)) = listed.token.as_ref().and_then(|token| self.settled.remove_entry(token)) else {
             return false;

@@ -52,7 +52,7 @@ pub struct Complaints {
     pub undeleted: usize,
     /// Number of malformed lines in the server's listings.
     pub odd_lines: usize,
-    /// The first of the malformed lines.
+    /// The first malformed line of the server's listings.
     pub odd_line: Option<String>,
 }
 
@@ -150,7 +150,8 @@ impl Memory {
         self.deferred_claims.remove(&matricule);
     }
 
-    /// Forgets mails that are no longer listed. Breakers are forgotten only where the listing is whole.
+    /// Forgets mails that are no longer listed. Breakers are forgotten only if the listing is whole, because a part of a listing does not
+    /// show that a mail is gone.
     pub fn forget_all_but(&mut self, mails: &[Candidate], is_whole: bool) {
         if is_whole {
             self.breakers.forget_all_but(mails);

@@ -22,9 +22,9 @@ use crate::metrics::ActorMetrics;
 use crate::room::Permits;
 use crate::transport::{Candidate, FetchOutcome, Fetching, Session, Taken, TransportFault};
 
-/// An agency may use only a part of the permits for mail in processing. This is the longest time, in total, that a session waits until mail
-/// of an agency is settled and gives permits back. With this wait, an office that alone sends much has its mail fetched as fast as it is
-/// settled. Of a flood that is settled slowly, the rest stays in the source once this time is used up.
+/// An agency may use only a part of the permits for mail in processing. A session may wait until mail of such an agency is settled and
+/// gives permits back; this is the longest time, in total, that it waits. With this wait, the mail of an office that alone sends much is
+/// fetched as fast as it is settled. When a flood is settled slowly and this time is used up, the rest of the flood stays in the source.
 const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// Which mails a session fetches.
@@ -32,7 +32,7 @@ const CLAIM_WAIT_MAX: Duration = Duration::from_millis(500);
 pub enum Turn {
     /// All mails but the breakers.
     Others,
-    /// One breaker alone.
+    /// A single breaker (a mail over which sessions break).
     Breaker,
 }
 

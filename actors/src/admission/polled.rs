@@ -30,7 +30,7 @@ pub enum NextPoll {
     /// After a short pause: mail of the source is being processed, or no permits were free for it. Nothing is wrong, so the source need not
     /// wait for the whole polling interval.
     Soon,
-    /// After a second: another process still has the lease that falls to this one.
+    /// After a second. This process should have the source's lease, and has asked the process that still holds the lease to give it up.
     Asking,
     /// At the source's usual moment in the next polling interval.
     InTurn,
@@ -39,7 +39,7 @@ pub enum NextPoll {
 /// Why a poll failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
-    /// The source failed, or the connection to it.
+    /// The source, or the connection to it, failed.
     #[error(transparent)]
     Source(#[from] TransportFault),
     /// The database failed.

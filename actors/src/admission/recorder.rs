@@ -1,5 +1,6 @@
-//! Records the mails that are pushed in `xm.in_hand`, many at a time. Each sender waits until its mail is recorded; while one statement
-//! runs, the mails of other senders gather for the next. Also keeps the list of suspects up to date, which all replicas share.
+//! Records pushed mails in the table `xm.in_hand`, many in one statement. Each sender waits until its mail is recorded. While one statement
+//! runs, the mails of other senders gather for the next statement. This module also keeps the list of suspects up to date, which all
+//! replicas share.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,11 +14,11 @@ use uuid::Uuid;
 
 use super::source::Admission;
 
-/// Most notes that one round works on.
+/// Largest number of notes that are handled in one round.
 const ROUND_MAX: usize = 256;
-/// Time between two looks at the suspects. Another replica may have found one.
+/// Time between two reads of the suspects from the database. Another replica may have added one.
 const SUSPECTS_EVERY: Duration = Duration::from_secs(1);
-/// Looks at the suspects from one clearing of old ones to the next.
+/// Old suspects are cleared from the database once in this many reads of the suspects.
 const LOOKS_TO_CLEARING: u32 = 3600;
 
 /// The suspects of a source, as this process knows them.
@@ -36,16 +37,16 @@ struct Known {
 
 impl Suspects {
     fn locked(&self) -> MutexGuard<'_, Known> {
-        // The value is valid after every single operation, so a panic elsewhere does not spoil it.
+        // Each operation leaves the value valid, so it can be used even if a thread has panicked while it held the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns how often a suspect failed alone; `None` for a mail that is no suspect.
+    /// Returns how often a suspect failed when it was tried alone; `None` for a mail that is no suspect.
     pub(super) fn attempts(&self, token: &str) -> Option<i16> {
         self.locked().attempts.get(token).copied()
     }
 
-    /// Changes one suspect as the database has been changed; `None` where the mail is no suspect any more.
+    /// Applies a change of one suspect that was already made in the database. `None` means that the mail is no suspect any more.
     pub(super) fn change(&self, token: &str, attempts: Option<i16>) {
         let mut known = self.locked();
         known.changes += 1;
@@ -55,19 +56,20 @@ impl Suspects {
         };
     }
 
-    /// Changes one suspect before the database is changed. The recorder is told what it has to write.
+    /// Changes one suspect before the database is changed. The caller must also tell the recorder to write the change.
     fn change_ahead(&self, token: &str, attempts: Option<i16>) {
         self.change(token, attempts);
         self.locked().unwritten += 1;
     }
 
-    /// Notes that the database has these changes.
+    /// Notes that so many changes were written to the database.
     fn written(&self, changes: usize) {
         let mut known = self.locked();
         known.unwritten = known.unwritten.saturating_sub(changes);
     }
 
-    /// Takes over what was read from the database after `changes` changes, unless there was a change meanwhile, or the database lacks one.
+    /// Replaces the known suspects by those that were read from the database. `changes` is the number of changes when the read began.
+    /// Nothing is replaced if this process has made a change since then, or has a change that is not written yet.
     fn take_over(&self, suspects: Vec<Suspect>, changes: u64) {
         let mut known = self.locked();
         if known.changes == changes && known.unwritten == 0 {
@@ -75,7 +77,7 @@ impl Suspects {
         }
     }
 
-    /// Begins with what the database has.
+    /// Returns the suspects as the database lists them.
     pub(super) fn begin(suspects: Vec<Suspect>) -> Suspects {
         let known = Suspects::default();
         known.take_over(suspects, 0);
@@ -85,11 +87,11 @@ impl Suspects {
 
 /// What a lender tells the recorder.
 enum Note {
-    /// A mail is about to be lent. The sender of the channel gets the batch in which it was recorded, or is dropped after a fault.
+    /// A mail is about to be lent. The channel gets the number of the batch in which the mail was recorded, or is closed after a fault.
     Lent(String, oneshot::Sender<i64>),
-    /// A mail came back from its batch.
+    /// The actors have finished with a mail of this batch.
     Back(i64),
-    /// A mail is a suspect now. The channel's sender is dropped once the database knows that.
+    /// A mail is a suspect now. The channel is closed once the suspect is written to the database.
     Suspect(String, oneshot::Sender<()>),
     /// An attempt at a suspect does not count, since a fault or a stop ended it.
     TakeBack(String),
@@ -97,15 +99,15 @@ enum Note {
     Absolved(String),
 }
 
-/// Hands notes to the recorder of one life of a lender. The recorder ends with the last handle.
+/// Gives notes to the recorder of one life of a lender. The recorder ends when the last clone of this value is dropped.
 #[derive(Clone)]
 pub(super) struct Recorder {
     notes: UnboundedSender<Note>,
     suspects: Suspects,
 }
 
-/// A mail that is recorded, until this value is dropped. The record is then deleted together with those of other mails. Until it is, a
-/// crash makes the mail a suspect, which is careful, and loses nothing.
+/// A mail that stays recorded until this value is dropped. The record is then deleted together with the records of other mails. A crash
+/// before the deletion makes the mail a suspect, which is more careful than necessary and loses nothing.
 pub(super) struct Recorded {
     batch: i64,
     recorder: Recorder,
@@ -126,7 +128,7 @@ impl Recorder {
         Recorder { notes, suspects }
     }
 
-    /// Records a mail that is about to be lent. `None` after a fault of the database; the mail may then not be lent.
+    /// Records a mail that is about to be lent. Returns `None` after a fault of the database; the mail must not be lent then.
     pub(super) async fn lent(&self, token: String) -> Option<Recorded> {
         let (recorded, batch) = oneshot::channel();
         self.note(Note::Lent(token, recorded));
@@ -134,52 +136,54 @@ impl Recorder {
         Some(Recorded { batch, recorder: self.clone() })
     }
 
-    /// Notes that a mail is a suspect, and waits until it is known as one.
+    /// Reports that a mail is a suspect, and waits until this is written to the database.
     pub(super) async fn suspect(&self, token: String) {
         let (sender, known) = oneshot::channel();
         self.note(Note::Suspect(token, sender));
-        // An error means that the sender was dropped, which is the sign.
+        // The recorder drops its end of the channel once the suspect is written, so an error is the expected result.
         drop(known.await);
     }
 
-    /// Notes that an attempt at a suspect does not count, so that `attempts` are left.
+    /// Reports that an attempt at a suspect does not count. `attempts` is the number of the attempts that count.
     pub(super) fn take_back(&self, token: String, attempts: i16) {
         self.suspects.change_ahead(&token, Some(attempts));
         self.note(Note::TakeBack(token));
     }
 
-    /// Notes that a mail is no suspect any more.
+    /// Reports that a mail is no suspect any more.
     pub(super) fn absolve(&self, token: String) {
         self.suspects.change_ahead(&token, None);
         self.note(Note::Absolved(token));
     }
 
     fn note(&self, note: Note) {
-        // The recorder ends before its handles only after a panic. Each `lent` then returns `None`, and [`Recorder::is_gone`] tells it.
+        // While a clone of this value exists, the recorder ends only by a panic. Each `lent` then returns `None`, and [`Recorder::is_gone`]
+        // returns.
         drop(self.notes.send(note));
     }
 
-    /// Waits until the recorder has ended, which only a panic does while there are handles.
+    /// Waits until the recorder has ended. While a clone of this value exists, only a panic ends it.
     pub(super) async fn is_gone(&self) {
         self.notes.closed().await;
     }
 }
 
-/// The work of one recorder. What a fault of the database keeps from being written is kept here, and written with the next round.
+/// The state of a recorder's task. Changes that could not be written because of a fault of the database stay here, and are written in the
+/// next round.
 struct Recording {
     admission: Admission,
     life: Uuid,
     suspects: Suspects,
     next_batch: i64,
-    /// Number of mails that have not come back, by batch.
+    /// Number of mails with which the actors have not finished, by batch.
     open: HashMap<i64, usize>,
-    /// Batches whose mails have all come back, and whose records are still in the database.
+    /// Batches of which all mails are finished, and whose records are still in the database.
     ended: Vec<i64>,
-    /// Suspects that the database does not know yet, with those who wait until it does.
+    /// Suspects that are not written to the database yet, each with the channel that is closed once it is written.
     found: Vec<(String, oneshot::Sender<()>)>,
-    /// Suspects whose last attempt the database still counts, and should not; a token for each such attempt.
+    /// Tokens of suspects, one for each attempt that does not count but that the database still counts.
     returned: Vec<String>,
-    /// Mails that are suspects in the database, and should not be.
+    /// Tokens of mails that are no suspects any more but are still suspects in the database.
     absolved: Vec<String>,
 }
 
@@ -208,8 +212,8 @@ impl Recording {
                     0 => return,
                     _ => self.round(&mut notes).await,
                 },
-                // The gate is asked at each tick. As a condition of this branch it would be asked only with the next note, and what a fault
-                // kept from being written would wait for further mail.
+                // The gate is checked within this branch, so at each tick. A precondition of the branch would be evaluated again only with
+                // the next note; changes that a fault kept from being written would then wait until further mail comes.
                 _ = looks.tick() => if self.admission.gate.is_open() {
                     self.settle_up().await;
                     self.look(looked).await;
@@ -219,7 +223,7 @@ impl Recording {
         }
     }
 
-    /// Records the mails of one round in one row, and writes what else the notes say.
+    /// Records all mails of one round in one row, and writes the changes that the other notes report.
     async fn round(&mut self, notes: &mut Vec<Note>) {
         let (mut tokens, mut waiting) = (Vec::new(), Vec::new());
         for note in notes.drain(..) {
@@ -245,7 +249,8 @@ impl Recording {
         self.next_batch += 1;
         let recorded = match self.admission.record(self.life, batch, tokens).await {
             Ok(()) => waiting.into_iter().filter_map(|recorded| recorded.send(batch).ok()).count(),
-            // The senders that wait are dropped with `waiting`. The row may be in the database all the same.
+            // Dropping `waiting` tells the senders that their mails are not recorded. The row may be in the database even so, if only the
+            // answer to the INSERT was lost; it is deleted with the ended batches.
             Err(fault) => {
                 tracing::debug!(mailbox = &*self.admission.name, %fault, "pushed mail could not be recorded");
                 0
@@ -258,7 +263,7 @@ impl Recording {
     }
 
     fn found(&mut self, token: String, known: oneshot::Sender<()>) {
-        // A mail that is suspect again is not to be cleared for what it was absolved of before.
+        // A mail that has become a suspect again must not be cleared because of an earlier absolution that is not written yet.
         let absolved = self.absolved.len();
         self.absolved.retain(|other| *other != token);
         self.suspects.written(absolved - self.absolved.len());
@@ -274,7 +279,8 @@ impl Recording {
         }
     }
 
-    /// Writes what has come back: suspects first, so that a crash in between finds their records or knows them.
+    /// Writes the results of finished mails. New suspects are written before records are deleted, so that after a crash in between each
+    /// suspect is still recorded or already listed.
     async fn settle_up(&mut self) {
         if !self.ended.is_empty() || !self.found.is_empty() {
             let tokens = self.found.iter().map(|(token, _)| token.clone()).collect();

@@ -35,12 +35,13 @@ impl Admission {
         outcome
     }
 
-    /// Takes or renews the source's lease. If another replica that the lease falls to asks for it, this process begins to give it up.
+    /// Takes or renews the source's lease. If the lease falls to another replica, and that replica asks for it, this process begins to give
+    /// it up.
     pub async fn take_lease(&self) -> Result<Lease, Fault> {
         let (name, process, falls_here) = (lease_of(&self.key), self.process, self.falls_here());
         let lease =
             self.call(async move |mut c| leases::take(&mut c, &name, process, LEASE_HOLD, falls_here).await).await?;
-        // The lease of a pushed source is this process's own, and shared with nobody.
+        // Leases of pushed sources are not counted: each process has a lease of its own for such a source, and shares it with nobody.
         if self.key == self.name {
             self.metrics.leases_held.with_label_values(&[&*self.name]).set(i64::from(lease != Lease::Elsewhere));
         }
@@ -54,7 +55,7 @@ impl Admission {
         self.replicas.falls_here(&lease_of(&self.key))
     }
 
-    /// Gives the lease up.
+    /// Gives up the source's lease.
     pub async fn release_lease(&self) -> Result<(), Fault> {
         let (lease, process) = (lease_of(&self.key), self.process);
         self.call(async move |mut c| leases::release(&mut c, &lease, process).await).await?;
@@ -78,7 +79,7 @@ impl Admission {
         self.call(async move |mut c| in_hand::suspects(&mut c, &name).await).await
     }
 
-    /// Forgets the suspects of a pushed source that have not come again for long.
+    /// Forgets the suspects of a pushed source that were not sent again for a long time.
     pub async fn forget_suspects(&self) -> Result<(), Fault> {
         let name = self.name.clone();
         self.call(async move |mut c| in_hand::forget_pushed(&mut c, &name).await).await

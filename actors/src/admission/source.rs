@@ -41,8 +41,8 @@ pub enum MailState {
 pub struct Admission {
     /// Configured name of the source. Names of mailboxes and of folders are unique together.
     pub name: Arc<str>,
-    /// Name of the source in leases and in `xm.in_hand`. It is `name`, with the process appended where each process has its own mail.
-    /// Suspects have the source's name alone: a mail that made one replica panic is a suspect of all.
+    /// Name of the source in leases and in `xm.in_hand`. For a pushed source it is `name` with the process appended, because each process
+    /// takes its own mail. Suspects are recorded under `name` alone: a mail that made one replica panic is a suspect for all replicas.
     pub key: Arc<str>,
     /// Facts about the source's transport.
     pub facts: TransportFacts,
@@ -56,7 +56,7 @@ pub struct Admission {
     pub process: Uuid,
     /// The replicas of the centre, which share the leases.
     pub replicas: Replicas,
-    /// Whether this process is giving the source's lease up to the replica that it falls to. It fetches no more mail then.
+    /// Whether this process is giving up the source's lease, because the lease falls to another replica. It fetches no more mail then.
     pub gives_up: Arc<AtomicBool>,
     /// The decoders that get the mail.
     pub decoders: Decoders,
@@ -79,11 +79,11 @@ pub struct Turns {
     pub interval: Duration,
     /// Moment within the polling interval at which this source is polled, so that not all sources are polled at the same time.
     pub phase: Duration,
-    /// Most mails in one window. The mails of a window are requested from the source together.
+    /// Largest number of mails in one window. The mails of a window are requested from the source together.
     pub window_mails: usize,
-    /// Most bytes in one window. A single mail may be larger.
+    /// Largest number of bytes in one window. A single mail may be larger.
     pub window_bytes_max: u64,
-    /// Most mails per session. The session then ends, so that the deletion of its mails takes effect.
+    /// Largest number of mails per session. The session then ends, so that the deletion of its mails takes effect.
     pub session_mails_max: usize,
     /// Longest time of a session. The next session lists the mail that has arrived since.
     pub session_time_max: Duration,
@@ -106,7 +106,8 @@ impl Admission {
         claim.filter(|matricule| self.claims.knows(*matricule))
     }
 
-    /// Makes the message for a decoder: the mail's octets, or the head of an over-size mail and its size, and the duty to settle it.
+    /// Makes the message for a decoder. It contains the mail's octets, or the head of an over-size mail and its size; and the mail's share,
+    /// which is the duty to report its fate.
     pub(crate) fn fetched(
         &self,
         token: &str,

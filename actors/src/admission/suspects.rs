@@ -16,8 +16,7 @@ use super::source::MailState;
 use crate::claims::Lane;
 use crate::transport::{Candidate, FetchOutcome, Session};
 
-/// Pause before the next try of a suspect. A suspect is tried only while no other mail is processed; if the other mail takes too long to be
-/// finished, it is processed freely during this pause.
+/// Pause of all suspects after one of them waited in vain to be alone. During the pause, other mail is processed freely.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
 
 impl Poll<'_> {

@@ -1,4 +1,4 @@
-//! A pushed source for tests: a real database, and the test in the place of the decoders.
+//! A pushed source for tests, with a real database. The test takes the place of the decoders.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ use crate::transport::{Form, NoContainer, TransportFacts};
 
 /// Longest wait for any event, far more than a loaded machine needs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
-/// Pause between two looks at the database.
+/// Pause between two checks of a condition.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Makes the mail of a letter that contains its number.
@@ -41,12 +41,12 @@ pub(crate) fn letter(number: usize) -> PushedMail {
     PushedMail { mail, over_size_bytes: None, answer: None }
 }
 
-/// A source that is pushed to, whose mail the test gets.
+/// A source that mail is pushed to. The test receives the mail that is lent.
 pub(crate) struct Source {
     pub(crate) database: Database,
     pub(crate) admission: Admission,
     registry: Registry,
-    /// Ends the process.
+    /// Tells the source that the process drains.
     pub(crate) drain: StopTeller,
     lent: UnboundedReceiver<Fetched>,
 }
@@ -81,7 +81,7 @@ impl Source {
         Source { database, admission, registry, drain, lent }
     }
 
-    /// Makes a desk without answers.
+    /// Makes an answer desk that has no answers to hand out.
     pub(crate) fn desk(&self) -> AnswerDesk {
         let key = Identity::generate("centre", Algorithm::P256).unwrap().key().clone();
         let sealer = Sealer { key: Arc::new(key), signers: Arc::new(Signers::new(1)) };
@@ -89,7 +89,7 @@ impl Source {
         AnswerDesk::open(AnswerDeskParts { tasks, process, sealer, metrics })
     }
 
-    /// Begins a life of the source.
+    /// Starts a lender for the source.
     pub(crate) async fn lender(&self, patience: Patience) -> Lender {
         let metrics = self.admission.metrics.actor("push_intake");
         Lender::begin(self.admission.clone(), patience, metrics).await.unwrap()
@@ -100,7 +100,7 @@ impl Source {
         timeout(PATIENCE, self.lent.recv()).await.expect("a mail is lent").unwrap()
     }
 
-    /// Waits for what ends without any mail being lent.
+    /// Waits until `work` ends, and fails if a mail is lent before that.
     pub(crate) async fn unlent<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::select! {
             biased;
@@ -114,9 +114,9 @@ impl Source {
         self.database.get().await.unwrap().batch_execute(statements).await.unwrap();
     }
 
-    /// Makes the database refuse what `when` says, for example `DELETE ON xm.in_hand`, with this SQLSTATE.
+    /// Makes the database refuse an operation, for example `DELETE ON xm.in_hand`, with this SQLSTATE.
     pub(crate) async fn refuse(&self, when: &str, sqlstate: &str) {
-        // The rollback of a refused statement leaves the sequence as it is.
+        // The sequence counts the refused statements, because a rollback does not undo `nextval`.
         let refuses = "BEGIN PERFORM nextval('public.refused'); RAISE EXCEPTION 'planted' USING ERRCODE =";
         self.sql(&format!(
             "CREATE SEQUENCE public.refused MINVALUE 0;
@@ -127,17 +127,17 @@ impl Source {
         .await;
     }
 
-    /// Waits until the database has refused so many statements.
+    /// Waits until the database has refused at least this many statements.
     pub(crate) async fn until_refused(&self, count: u32) {
         self.until(&format!("(SELECT last_value FROM public.refused) >= {count}")).await;
     }
 
-    /// Makes the database take everything again.
+    /// Makes the database accept all operations again.
     pub(crate) async fn mend(&self) {
         self.sql("DROP FUNCTION public.refuse() CASCADE; DROP SEQUENCE public.refused").await;
     }
 
-    /// Counts the faults that the source's lenders met.
+    /// Returns the number of faults that the source's lenders met.
     pub(crate) fn faults(&self) -> f64 {
         let families = self.registry.gather();
         let faults = families.iter().filter(|family| family.name() == "xm_faults_total");
@@ -156,7 +156,7 @@ impl Source {
     }
 }
 
-/// Waits until something is so.
+/// Waits until `is_so` returns `true`. `what` names the condition in the message of a failure.
 pub(crate) async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {

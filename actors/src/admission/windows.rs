@@ -25,7 +25,7 @@ const LARGE_MAIL_BYTES: u64 = 512 << 10;
 /// this number of bytes, before further permits are needed.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
-/// Factor by which a window of deferred mail is smaller than other windows.
+/// Windows of deferred mail are smaller than other windows by this factor.
 const DEFERRED_PARTS: usize = 4;
 
 /// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail.
@@ -36,7 +36,8 @@ const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Pause between two checks whether the slow lane is still busy.
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
 
-/// What is taken for a deferred mail (a mail that was not opened because its claim is doubtful) before it is fetched again.
+/// The permit and the mark that are taken for a deferred mail (a mail that was not opened because its claim is doubtful) before it is
+/// fetched again.
 struct Deferred {
     /// A permit of the slow lane.
     place: Option<Permits>,
@@ -153,8 +154,8 @@ impl Poll<'_> {
         has_waited
     }
 
-    /// Fetches one window from the front of `mails` and removes it. Returns the number of mails fetched. If no permits are free for a
-    /// single mail, all of `mails` is removed: the next session lists the mails again.
+    /// Fetches one window from the front of `mails` and removes its mails from `mails`. Returns the number of mails fetched. If no permits
+    /// are free for a single mail, all of `mails` is removed: the next session lists the mails again.
     async fn fetch_first(
         &mut self,
         session: &mut dyn Session,
@@ -340,7 +341,8 @@ impl Poll<'_> {
     }
 
     /// Books a mail's permits to the agency that it claims. If mail of this agency already uses all permits that one agency may use, a mail
-    /// of the fast lane waits a little until some of that mail is settled. Returns `None` if the permits stay used.
+    /// of the fast lane waits a little until some of that mail is settled. Returns `None` if the agency's mail still uses all these
+    /// permits.
     async fn claim(&mut self, own: Permits, claimant: Claimant, lane: Lane) -> Option<Permits> {
         let mut own = own;
         loop {

@@ -19,8 +19,8 @@ use crate::transport::Candidate;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of an office's withheld letters.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// Number of offices of which one letter each is tried. As long as at least one of these letters is settled, the same number of further
-/// offices follows.
+/// Number of offices that are tried together, with one letter each. If at least one of these letters is settled, the next offices are
+/// tried.
 const OFFICES_TRIED: usize = 16;
 /// Withheld letters by the claims of their mails: the letters of one office are tried in their order.
 #[derive(Debug, Default)]

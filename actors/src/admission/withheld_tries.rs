@@ -17,7 +17,7 @@ use crate::transport::{Candidate, Session};
 const FATES_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl Poll<'_> {
-    /// Tries withheld letters of the offices that are due. It ends when no office is due, or when none of the tried letters was settled.
+    /// Tries withheld letters of the offices that are due. Ends when no office is due, or when none of the tried letters was settled.
     pub async fn try_withheld(
         &mut self,
         session: &mut dyn Session,

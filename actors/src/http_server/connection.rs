@@ -16,21 +16,21 @@ use tokio_util::either::Either;
 
 use super::turns::Requests;
 
-/// Longest time for which the other end takes nothing of a reply.
+/// Longest time in which the other end accepts no octet of a reply. Then the connection is closed.
 const DEAF_MAX: Duration = Duration::from_secs(60);
 
 /// A connection, plain or within TLS.
 pub(super) struct Connection {
     stream: Either<TcpStream, TlsStream<TcpStream>>,
     peer: Peer,
-    /// Octets of requests that are not let through yet.
+    /// Octets that were received but not yet passed on to the HTTP decoder.
     ahead: Vec<u8>,
-    /// Whether octets were let through since the task last stopped reading.
+    /// Whether the last read has passed octets on to the HTTP decoder.
     has_passed: bool,
     deaf: Deaf,
 }
 
-/// Runs while the other end takes nothing.
+/// Timer that runs while the other end accepts nothing.
 #[derive(Default)]
 struct Deaf(Option<Pin<Box<Sleep>>>);
 
@@ -45,19 +45,19 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Notes that the body of the request was read to its end. Otherwise the connection ends with the reply.
+    /// Notes that the body of the request was read to its end. Without this note, the connection ends with the reply.
     pub fn has_read(&self) {
         self.requests.has_read();
     }
 
-    /// Lets the body of the request wait with the client, or come again.
+    /// Pauses or resumes the reading of the request's body. During a pause, the rest of the body stays with the client.
     pub fn pause(&self, is_paused: bool) {
         self.requests.pause(is_paused);
     }
 }
 
 impl Deaf {
-    /// Ends the wait for the other end after [`DEAF_MAX`].
+    /// Makes a write fail once it has been pending for [`DEAF_MAX`].
     fn bounded<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.0 = None;
@@ -92,7 +92,7 @@ impl AsyncRead for Connection {
         let this = &mut *self;
         let room = ready!(this.peer.requests.poll_room(context));
         if std::mem::take(&mut this.has_passed) {
-            // What was let through is decoded first. It may be a whole request.
+            // The octets of the last read are decoded before more are read, because they may be a whole request.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -1,5 +1,5 @@
-//! Lets one request through at a time. actix-http decodes all the requests in its buffer at once: 128 KB of short ones take 18 MB when they
-//! are decoded, and a thousand connections would take all memory. It also buffers bodies that nobody reads yet.
+//! Passes requests on to actix-http one at a time. actix-http itself decodes all requests in its buffer at once: 128 KB of short requests
+//! take 18 MB when they are decoded, and a thousand connections would use up the memory. It also buffers bodies that no handler reads yet.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -7,54 +7,54 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::Notify;
 
-/// Most octets of a head.
+/// Largest size of a request's head, in octets.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Most octets that are let through at once where they may hold more than one request.
+/// Largest number of octets that are passed on at once if they may contain more than one request.
 const STEP_BYTES: usize = 512;
-/// Most octets of a body that are let through at once.
+/// Largest number of octets of a body that are passed on at once.
 const BODY_STEP_BYTES: usize = 16 * 1024;
 
-/// How far the requests of a connection have come.
+/// The state of the requests of one connection.
 #[derive(Default)]
 pub(super) struct Requests {
     flow: Cell<Flow>,
-    /// Whether the body of the present request was read to its end.
+    /// Whether the body of the current request was read to its end.
     is_read: Cell<bool>,
-    /// Whether the present request is the last one.
+    /// Whether the current request is the last one.
     is_last: Cell<bool>,
     last: Notify,
-    /// Whether the body has to wait.
+    /// Whether the reading of the body is paused.
     is_paused: Cell<bool>,
     reader: RefCell<Option<Waker>>,
 }
 
-/// What is let through.
+/// What may be passed on next.
 #[derive(Clone, Copy)]
 enum Flow {
     /// A head, up to its end.
     Head(Head),
     /// This many octets of a body.
     Body(u64),
-    /// A body in chunks. Where it ends is found by the decoder, which may so get the begin of the next request too.
+    /// A body in chunks. Only the decoder finds its end, so the beginning of the next request may be passed on with it.
     Chunks,
-    /// Nothing, until the request is begun or answered.
+    /// Nothing. The decoder has the whole head or body, and the request has not begun or is not answered yet.
     Nothing,
 }
 
-/// How far a head has come.
+/// How much of a head was passed on.
 #[derive(Clone, Copy, Default)]
 struct Head {
     octets: usize,
-    /// Whether there was a line that is not empty.
+    /// Whether the head has a line that is not empty.
     has_begun: bool,
-    /// Whether the present line is not empty.
+    /// Whether the current line is not empty.
     has_line: bool,
 }
 
 /// The body that the head of a request announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Announced {
-    /// So many octets; none where nothing is said.
+    /// This many octets; 0 if the head announces no length.
     Octets(u64),
     /// A body in chunks.
     Chunks,
@@ -67,7 +67,7 @@ impl Default for Flow {
 }
 
 impl Requests {
-    /// Begins a request. Returns `false` where the last one has been answered: nothing more that comes is executed.
+    /// Begins a request. Returns `false` if the connection's last request has been answered: the new request must not be executed.
     pub(super) fn begin(&self, body: Announced) -> bool {
         self.is_read.set(false);
         if self.is_last.get() {
@@ -88,7 +88,7 @@ impl Requests {
         self.flow.set(Flow::Nothing);
     }
 
-    /// Says whether the body of the present request was read to its end.
+    /// Says whether the body of the current request was read to its end.
     pub(super) fn is_read(&self) -> bool {
         self.is_read.get()
     }
@@ -98,28 +98,28 @@ impl Requests {
         self.turn(Flow::default());
     }
 
-    /// Notes that the request is answered, and was the last one.
+    /// Notes that the request is answered and is the last one of its connection.
     pub(super) fn end(&self) {
         self.is_last.set(true);
     }
 
-    /// Tells the connection to end soon: what still comes is no request that is answered.
+    /// Tells the connection to end soon, because no further request is answered.
     pub(super) fn cut(&self) {
         self.last.notify_one();
     }
 
-    /// Waits until the connection has to end.
+    /// Waits until the connection is told to end.
     pub(super) async fn is_cut(&self) {
         self.last.notified().await;
     }
 
-    /// Lets the body wait, or go on.
+    /// Pauses or resumes the passing on of a body.
     pub(super) fn pause(&self, is_paused: bool) {
         self.is_paused.set(is_paused);
         self.wake();
     }
 
-    /// Returns how many octets may be let through now. Where there are none, the task is woken when there are.
+    /// Returns how many octets may be passed on now. If there are none, the task is woken when this changes.
     pub(super) fn poll_room(&self, context: &mut Context<'_>) -> Poll<usize> {
         let room = match self.flow.get() {
             _ if self.is_paused.get() => 0,
@@ -134,7 +134,7 @@ impl Requests {
         Poll::Ready(room)
     }
 
-    /// Lets octets through, at most the room. Returns how many.
+    /// Passes octets on, at most as many as `poll_room` allowed. Returns their number.
     pub(super) fn pass(&self, octets: &[u8]) -> io::Result<usize> {
         match self.flow.get() {
             Flow::Head(mut head) => {
@@ -168,7 +168,8 @@ impl Requests {
 }
 
 impl Head {
-    /// Reads on. Returns the number of octets up to the end of the head, if it is among them: an empty line behind others.
+    /// Reads further octets of a head. A head ends with an empty line after a line that is not empty. If it ends among these octets,
+    /// returns the number of octets up to its end.
     fn end(&mut self, octets: &[u8]) -> Option<usize> {
         for (at, octet) in octets.iter().enumerate() {
             self.octets += 1;
@@ -187,7 +188,7 @@ impl Head {
 mod tests {
     use super::*;
 
-    /// Lets as much of these octets through as is allowed, in pieces, and returns it.
+    /// Passes on as many of these octets as are allowed, at most `piece` octets at a time, and returns them.
     fn passed(requests: &Requests, octets: &[u8], piece: usize) -> Vec<u8> {
         let mut passed = Vec::new();
         let mut context = Context::from_waker(Waker::noop());

@@ -47,11 +47,11 @@ pub async fn poll(
 }
 
 /// Waits, when the process drains, for the mail that earlier sessions have lent, and deletes it in two rounds. The first round is short, as
-/// the process may not be given the time for the second. Mail whose letter is settled and that is not deleted would come again as a
+/// the process may not be given the time for the second. Mail whose letter is settled and that is not deleted would be fetched again as a
 /// duplicate.
 ///
 /// # Errors
-/// Those of the last round.
+/// The errors of the last round.
 pub async fn end(
     parts: &MailboxPollerParts,
     metrics: &ActorMetrics,
@@ -86,7 +86,7 @@ async fn end_round(
     while settled > 0 {
         let lent = lending.lent_mails();
         self::poll(parts, metrics, life, memory, lending).await?;
-        // Mail that was settled during the session has become settled mail of the next one.
+        // Mail that was settled while this session ran counts as settled from now on; the next session deletes it.
         let before = settled + lent - lending.lent_mails();
         settled = lending.settled_mails();
         if settled >= before {
@@ -133,8 +133,8 @@ async fn hold_session(
     });
     (poll.complaints.odd_lines, poll.complaints.odd_line) = (listing.odd_lines, listing.first_odd_line);
     let fetched = fetch(&mut poll, &mut *session, mails, suspects, turn, memory).await;
-    // This happens even if the session failed. First, the lent mail is reported or carried over. Only then are the rows of `xm.in_hand`
-    // deleted whose mails have all been reported.
+    // These steps follow even if the fetch failed. First, the lent mail is reported or carried over. Only then are those rows of
+    // `xm.in_hand` deleted whose mails have all been reported.
     let unsettled = poll.wait_for_lent(CARRIED_AFTER).await;
     let ended = match fetched {
         Ok(()) => poll.delete_and_close(session).await,

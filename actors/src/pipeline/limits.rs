@@ -15,38 +15,40 @@ pub struct Limits {
     pub writers: usize,
     /// Letters whose requested records are read at the same time.
     pub readers: usize,
-    /// Most mails that are processed at a time.
+    /// Largest number of mails that are processed at a time.
     pub mails_in_hand_max: u32,
-    /// Most kilobytes (1 024 bytes) of mail that is processed at a time.
+    /// Largest number of kilobytes (1 024 bytes) of mail that is processed at a time.
     pub kilobytes_in_hand_max: u32,
-    /// Most mails of the slow lane that are processed at a time.
+    /// Largest number of mails of the slow lane that are processed at a time.
     pub slow_mails_max: u32,
-    /// Most bytes of payloads that have been read and are not settled. In memory, such a payload takes about ten times as much.
+    /// Largest number of bytes of payloads that have been read and are not settled. In memory, such a payload takes about ten times as
+    /// much.
     pub unpacked_bytes_max: u32,
-    /// Most mails requested at a time, per mailbox.
+    /// Largest number of mails requested at a time, per mailbox.
     pub window_mails: usize,
-    /// Most mails per session with a mailbox.
+    /// Largest number of mails per session with a mailbox.
     pub session_mails_max: usize,
     /// Longest session with a mailbox, in seconds.
     pub session_seconds_max: u64,
-    /// Most letters per transaction.
+    /// Largest number of letters per transaction.
     pub batch_letters_max: usize,
     /// Longest time that a letter waits for others to join its batch.
     pub batch_wait_milliseconds: u64,
-    /// Most certificates kept in memory.
+    /// Largest number of certificates kept in memory.
     pub signers_cached_max: u64,
-    /// Most answers leased from the outbox at a time.
+    /// Largest number of answers leased from the outbox at a time.
     #[serde(alias = "answers_claimed_max")]
     pub answers_leased_max: i64,
-    /// Most mails being sent at a time.
+    /// Largest number of mails being sent at a time.
     pub sending_max: usize,
     /// Size in bytes of the largest container that is opened. An agency's own limit is usually lower.
     pub document_bytes_max: usize,
     /// Size in bytes of a letter's largest payload after decompression.
     pub payload_bytes_max: usize,
-    /// Most rows of a letter, in all its tables. One transaction writes all these rows, and letters of other agencies wait meanwhile.
+    /// Largest number of rows of a letter, in all its tables. One transaction writes all these rows, and letters of other agencies wait
+    /// meanwhile.
     pub letter_rows_max: usize,
-    /// Most bytes that the quarantine keeps of containers without a verified signer.
+    /// Largest number of bytes that the quarantine keeps of containers without a verified signer.
     pub quarantine_bytes_max: u64,
 }
 

@@ -93,7 +93,7 @@ impl Holdings {
     }
 
     fn locked(&self) -> MutexGuard<'_, AllHeld> {
-        // The counts are valid after every single operation, so a panic elsewhere does not spoil them.
+        // Each operation leaves the counts valid, so they can be used even if a thread has panicked while it held the lock.
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

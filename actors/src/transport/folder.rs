@@ -35,9 +35,9 @@ use super::{
 use crate::transfer_folder::watch::{self, Version};
 use crate::transfer_folder::{IN, SUFFIX, TransferFolder, Trouble, is_of_disk, sync};
 
-/// Most files in one listing. Later sessions list the other files.
+/// Largest number of files in one listing. Later sessions list the other files.
 const FILES_MAX: usize = 100_000;
-/// Most entries in one listing that are no regular files. Each of them is requested, refused and logged.
+/// Largest number of entries in one listing that are no regular files. Each of them is requested, refused and logged.
 const ODD_MAX: usize = 100;
 /// Longest time that one listing spends to examine whether files are whole. The next listing examines the rest.
 const LOOKS_TIME_MAX: Duration = Duration::from_secs(5);

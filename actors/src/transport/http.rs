@@ -1,9 +1,4 @@
 //! An address at which offices post their letters over HTTPS, and collect the answers.
-//!
-//! `POST /v1/letters` brings one document. A letter that a registered key signed is answered, after its commit, with its receipt and with
-//! whatever else waits for its installation. Everything else gets one and the same reply, so that a stranger learns nothing; see
-//! `replies`. `GET /v1/answers/{matricule}/{letter id}` brings an answer once more, for whoever knows the letter's digest.
-//! `docs/openapi.json` describes both.
 
 mod addresses;
 mod body;
@@ -31,7 +26,7 @@ pub use settings::HttpSettings;
 /// An address at which offices post letters.
 pub struct HttpIntake(pub HttpSettings);
 
-/// What all requests share.
+/// Everything that the handlers of all requests share.
 struct Shared {
     lender: Lender,
     desk: AnswerDesk,

@@ -1,4 +1,4 @@
-//! A source to which mail is pushed, by LMTP or HTTPS. Its senders hold the only copy that counts.
+//! A source to which mail is pushed, by LMTP, SMTP or HTTPS. Its senders hold the only copies that count.
 
 use futures_util::future::BoxFuture;
 
@@ -14,6 +14,6 @@ pub trait Pushed: Send + Sync + 'static {
     /// Listens and accepts mail until the future is dropped. Returns only after a fault. A sender gets a positive answer only if
     /// [`Lender::lend`] returns `Settled` or `Left`. In every other case the answer asks the sender to send the mail again later.
     ///
-    /// `desk` has the answers, for senders that wait for them.
+    /// `desk` hands out the answers to letters, for senders that wait for them.
     fn listen(&self, lender: Lender, desk: AnswerDesk) -> BoxFuture<'_, TransportFault>;
 }

@@ -125,7 +125,7 @@ async fn register(
     recharges::recharge(connection, operator, matricule, 1_000_000, "start").await.unwrap();
 }
 
-/// Makes marginal notes of a centre. Their column `Numero` counts from `first`.
+/// Makes marginal notes of the registry office with the code `code`. Their column `Numero` counts from `first`.
 fn marginal_notes(table: &str, code: &str, first: u64, notes: usize) -> TableRecords {
     let columns =
         ["Numero", "Status", "CentreCode", "ActeUid", "TypeMention", "DateMention", "Texte", "Reference", "Officier"];

@@ -38,7 +38,7 @@ pub trait CourierStand {
     fn make_room(&self);
     /// Breaks the next try in the middle, when a part of the answer is written: ends the courier, or cuts its connection.
     fn end_the_next_in_the_midst(&self);
-    /// Returns the names of what an unfinished try has left.
+    /// Returns the names of the files that an unfinished try has left.
     fn begun(&self) -> Vec<String>;
 }
 

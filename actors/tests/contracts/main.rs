@@ -1,5 +1,5 @@
-//! Executes the contracts of transports and couriers for each of them: those of the product, a pushed one in memory, and some that break a
-//! promise on purpose. Each of the latter must fail.
+//! Executes the contracts of transports and couriers: with those of the product, with a pushed source in memory, and with some that break a
+//! promise on purpose. The test of a broken one passes only if the contract detects it.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The stands of mail that is pushed by LMTP and of documents that are posted over HTTP: senders with real connections, each with one mail,
-//! which they send again until they are told that it is settled.
+//! Stands (sources as their senders see them) for mail that is pushed by LMTP and for documents that are posted over HTTP. The senders use
+//! real connections. Each sender has one mail, and sends it again until it is told that the mail is settled.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -60,7 +60,7 @@ pub trait Stand {
     fn cut(&self);
     /// Mends the connection to the source.
     fn mend(&self);
-    /// Says whether each mail of the source has a task of its own, apart from the actor.
+    /// Says whether the source handles each mail in a task of its own, apart from the actor.
     fn has_tasks(&self) -> bool {
         false
     }

@@ -5,7 +5,7 @@ use mail::MailError;
 use mail::extract::{MailLimits, extract};
 use mail::pop3::{Mailbox, Outcome};
 
-/// Largest answer mail that is fetched whole.
+/// Size in bytes of the largest answer mail that is fetched whole.
 const MAIL_BYTES_MAX: u64 = 4 << 20;
 
 /// What to do with a mail after its containers were handed over.

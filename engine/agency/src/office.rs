@@ -66,7 +66,7 @@ pub struct Answered {
 /// A notice that an office received: a letter of the centre that is no answer.
 #[derive(Clone, Debug)]
 pub struct Noticed {
-    /// The notice.
+    /// The notice, as the centre wrote it.
     pub notice: Notice,
     /// Whether no notice with this number had arrived before.
     pub is_news: bool,

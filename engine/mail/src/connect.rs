@@ -49,11 +49,11 @@ pub enum Step {
     Quit,
     /// Composing the mail to send.
     Compose,
-    /// MAIL FROM.
+    /// The command MAIL FROM.
     Sender,
-    /// RCPT TO.
+    /// The command RCPT TO.
     Recipient,
-    /// DATA and the mail's text.
+    /// The command DATA and the mail's text.
     Content,
     /// The reply to the final dot. Without it the client does not know whether the mail was taken (RFC 1047).
     Acceptance,
@@ -156,7 +156,7 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Prepares connections to a server. Errors are of step `settings`.
+    /// Prepares connections to a server. Errors belong to the step `settings`.
     pub(crate) fn new(
         (host, port): (&str, u16),
         security: Security,
@@ -260,7 +260,7 @@ impl Dialer {
 /// A connection to a mail server, with or without TLS.
 #[derive(Debug)]
 pub(crate) enum Stream {
-    /// Nothing but TCP.
+    /// TCP without TLS.
     Plain(TcpStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),

@@ -19,9 +19,9 @@ pub use cost::Cost;
 use header::Origin;
 use walk::{Place, Walk};
 
-/// Longest sender domain that is kept (RFC 1035, 2.3.4).
+/// Longest sender domain that is kept, in octets (RFC 1035, 2.3.4).
 const DOMAIN_BYTES_MAX: usize = 253;
-/// Longest Message-ID that is kept.
+/// Longest Message-ID that is kept, in octets.
 const MESSAGE_ID_BYTES_MAX: usize = 250;
 
 /// The limits of a mail.

@@ -33,14 +33,14 @@ pub enum Outcome {
 
 /// Takes the mails that a [`Listener`] receives.
 pub trait Recipient: Clone + Send + Sync + 'static {
-    /// Keeps the program from ending until it is dropped, and the mail that is being received has been answered.
+    /// Value that keeps the program from ending. It is dropped once the mail that is being received has been answered.
     type Expected: Send;
 
-    /// Notes that a mail is being received.
+    /// Notes that a mail is being received. The program does not end before the returned value is dropped.
     fn expect(&self) -> Self::Expected;
 
-    /// Waits until the mail's outcome is known. The wait must be shorter than the sender's: Postfix gives up after 600 s, and after 100 s
-    /// where it waits before its own queue.
+    /// Waits until the mail's outcome is known. The wait must be shorter than the sender's patience. Postfix waits 600 s for the answer to
+    /// a queued mail, and 100 s where it asks before it queues the mail.
     fn take(&self, content: Content) -> impl Future<Output = Outcome> + Send;
 
     /// Waits until the program begins to stop. Connections then end as soon as no mail is under way on them.

@@ -1,7 +1,4 @@
-//! Sender and subject of a mail's header, for an operator to read. Nothing of them is believed.
-//!
-//! The letterhead is read separately from the rest of the mail: a mail beyond its limits also has an author whom somebody may know. The
-//! cost is one pass over the first `SEARCHED_BYTES_MAX` octets.
+//! Sender and subject of a mail's header, for an operator to read. Neither is proven.
 
 use sdc::printable::steers;
 

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Longest reply in bytes. A reply to EHLO has a few hundred octets.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
-/// Most lines of one reply. The number is limited because lettre parses the whole reply again with each line that arrives.
+/// Largest number of lines of one reply. The number is limited because lettre parses the whole reply again with each line that arrives.
 pub const REPLY_LINES_MAX: usize = 256;
 
 /// Octets read from the stream at a time.

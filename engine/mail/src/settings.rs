@@ -87,7 +87,7 @@ pub struct MailboxSettings {
     /// Longest time, in seconds, to resolve the host, connect to it and agree on TLS.
     #[serde(default = "defaults::connect_timeout_seconds")]
     pub connect_timeout_seconds: u64,
-    /// Longest silence of the server, in seconds.
+    /// Longest time, in seconds, in which the server sends nothing.
     #[serde(default = "defaults::read_timeout_seconds")]
     pub read_timeout_seconds: u64,
     /// Longest wait, in seconds, for the answers to one group of commands (a listing, a window of mails, a QUIT).
@@ -96,10 +96,10 @@ pub struct MailboxSettings {
     /// Largest mail that is fetched whole, in bytes; of a larger mail only the first 16 KB are fetched.
     #[serde(default = "defaults::mail_size_max_bytes")]
     pub mail_size_max_bytes: u64,
-    /// Most entries taken from one listing of the mailbox. The next session lists the other mails.
+    /// Largest number of entries taken from one listing of the mailbox. The next session lists the other mails.
     #[serde(default = "defaults::listing_entries_max")]
     pub listing_entries_max: usize,
-    /// Most mails that are requested before the first of them has arrived, if the server supports pipelining.
+    /// Largest number of mails that are requested before the first of them has arrived, if the server supports pipelining.
     #[serde(default = "defaults::window_mails")]
     pub window_mails: usize,
 }
@@ -144,10 +144,10 @@ pub struct RelaySettings {
     /// Longest time, in seconds, that sending one mail may take.
     #[serde(default = "defaults::relay_timeout_seconds")]
     pub read_timeout_seconds: u64,
-    /// Most connections open at once.
+    /// Largest number of connections open at once.
     #[serde(default = "defaults::connections_max")]
     pub connections_max: usize,
-    /// Most mails sent over one connection. Large providers close a connection after about a hundred mails.
+    /// Largest number of mails sent over one connection. Large providers close a connection after about a hundred mails.
     #[serde(default = "defaults::mails_per_connection_max")]
     pub mails_per_connection_max: u32,
     /// How long an unused connection is kept, in seconds.

@@ -1,12 +1,11 @@
 //! Texts of a server, such as a reply or a name in its certificate, are made safe to show as soon as they are received.
 //!
-//! The texts reach logs, terminals and tables. They must not hold characters that control a terminal ([`sdc::printable`]) or that nobody
-//! sees.
-//! So every text of a server passes [`printable`] before it becomes part of an error or of anything else that is shown.
+//! The texts reach logs, terminals and tables. They must not hold characters that control a terminal ([`sdc::printable`]) or that are
+//! invisible. So every text of a server passes [`printable`] before it becomes part of an error or of anything else that is shown.
 
 use sdc::printable::steers;
 
-/// Most characters that are kept of a server's text.
+/// Largest number of characters that are kept of a server's text.
 pub const WORDS_CHARS_MAX: usize = 300;
 
 /// Makes a server's octets safe to show: valid UTF-8 on one line, without characters that control a terminal or the writing direction, of

@@ -19,20 +19,20 @@ use crate::mischief::{Mischief, Scene};
 use crate::rules::{INSTALLATION, price};
 use crate::town::{Condition, Resident};
 
-/// In a thousand letters of agencies in good standing, the number that are sent before and are now sent again.
+/// Of a thousand letters of agencies in good standing, the number that are copies of letters sent before.
 const AGAIN_PER_MILLE: usize = 40;
-/// In a thousand letters of agencies in good standing, the number that are bad on purpose.
+/// Of a thousand letters of agencies in good standing, the number that are bad on purpose.
 const BAD_PER_MILLE: usize = 100;
 /// Of the letters of an agency without credit, one in this many is a marriage, which the tariff refuses without credit.
 const DEAR_IN: usize = 3;
-/// The most accepted letters that an agency keeps, to send them again or to contradict them.
+/// Largest number of accepted letters that an agency keeps, to send them again or to contradict them.
 const FORMERS_MAX: usize = 8;
 
 /// A mail about to be sent.
 pub struct Draft {
-    /// The mail as it goes to the relay.
+    /// The mail, ready to be given to the relay.
     pub mail: Outgoing,
-    /// The letter that the mail carries, for the memory.
+    /// The letter that the mail carries, in the form in which the memory of the run keeps it.
     pub subject: Subject,
 }
 
@@ -52,11 +52,11 @@ pub enum Subject {
 /// The kind of the letter that an agency writes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plan {
-    /// A letter with its records.
+    /// A letter with records of the agency.
     Good,
     /// A letter that uses another service than sending records.
     Errand(Service),
-    /// A letter that it has sent before, once more.
+    /// A copy of a letter that the agency has sent before.
     Again,
     /// A letter that is bad on purpose.
     Bad(Mischief),
@@ -163,7 +163,7 @@ fn keep(desk: &mut Desk, letter: Letter, packed: Packed) {
     desk.formers.push_back(Former { letter, packed, is_answered: false });
 }
 
-/// Returns what the memory keeps of a letter. Where the centre cannot know the signer, the memory keeps the mail alone.
+/// Returns the letter in the form in which the memory keeps it. Where the centre cannot know the signer, the memory keeps only the mail.
 fn remembered(
     mail: &Outgoing,
     service: Service,
@@ -191,8 +191,8 @@ fn remembered(
     }
 }
 
-/// Writes the records of one letter. On average, of eight letters four bring births, one a marriage, one a death, and two results of
-/// polling stations. An agency without credit writes a birth in place of a marriage, because the tariff gives no credit for marriages.
+/// Writes the records of one letter. On average, four of eight letters bring births, one a marriage, one a death, and two results of
+/// polling stations. An agency without credit writes a birth instead of a marriage, because the tariff gives no credit for marriages.
 fn records(desk: &mut Desk, is_paying: bool, dice: &mut Dice) -> Records {
     match dice.below(8) {
         3 if is_paying => desk.register.marriages(1, dice),
@@ -203,7 +203,7 @@ fn records(desk: &mut Desk, is_paying: bool, dice: &mut Dice) -> Records {
     }
 }
 
-/// Sends a former letter again: by the same mail, or in a new envelope.
+/// Sends a former letter again: in the same mail, or in a new envelope.
 fn again(desk: &Desk, dice: &mut Dice) -> Result<Draft, PackError> {
     let former = &desk.formers[dice.below(desk.formers.len())];
     let mail = if dice.below(2) == 0 {

@@ -52,11 +52,11 @@ const ERRAND_EVERY: usize = 4;
 
 /// A letter that was accepted, or that will be once the centre has settled it.
 pub struct Former {
-    /// The letter.
+    /// The letter itself.
     pub letter: Letter,
-    /// Its sealed form, to be sent again as a duplicate.
+    /// Sealed form of the letter, to be sent again as a duplicate.
     pub packed: Packed,
-    /// Whether the office has its receipt.
+    /// Whether the office has the receipt of the letter.
     pub is_answered: bool,
 }
 
@@ -64,21 +64,21 @@ pub struct Former {
 pub struct Desk {
     /// The office program, which seals letters and verifies answers.
     pub office: Office,
-    /// The registers of acts and results from which it writes records.
+    /// The registers of acts and results from which the agency writes records.
     pub register: Register,
-    /// Its latest letters that were accepted or will be, the oldest first.
+    /// The latest letters of the agency that were or will be accepted, the oldest first.
     pub formers: VecDeque<Former>,
-    /// Its letters that use other services than sending records.
+    /// The letters of the agency that use other services than sending records.
     pub errands: Errands,
 }
 
 /// The errands of an office: those run so far, those due, and those whose answer has not come.
 pub struct Errands {
-    /// The agency's index in its town. Agencies start their rounds of errands at different places.
+    /// Index of the agency in its town. Agencies start their rounds of errands at different places.
     at: usize,
     /// The algorithm of the agency's key.
     algorithm: Algorithm,
-    /// Whether its certificate ends soon, and the office has not asked for the renewal yet.
+    /// Whether the agency's certificate ends soon and its renewal has not been requested yet.
     is_ending: bool,
     /// Whether the agency's plan lets it read other agencies' registers.
     pub is_prefecture: bool,
@@ -94,31 +94,31 @@ pub struct Errands {
     pub shelf: Shelf,
     vouchers: VecDeque<VoucherCode>,
     spent: Option<VoucherCode>,
-    /// Letters with codes that are not answered yet.
+    /// Ids of the letters with voucher codes that are not answered yet.
     tries: HashSet<Uuid>,
     profile: Profile,
     thread: Option<Uuid>,
     kept_back: Option<KeptBack>,
-    /// The last import letter for all records of a table.
+    /// Id of the last letter that imported all records of a table.
     table_read: Option<Uuid>,
     positions: HashMap<Uuid, String>,
-    /// The last letter that asked for records, and how often the office has asked for its first part again.
+    /// Id of the last letter that asked for records, and how often the office has asked again for the first part of its answer.
     last_read: Option<(Uuid, u64)>,
     /// The key with which the office will sign, once the centre has registered the key.
     next: Option<Identity>,
-    /// The agency without a certificate that this one looks after until it is enrolled, where there is one.
+    /// The newcomer (an agency that enrols itself) that this agency looks after, if there is one.
     pub newcomer: Option<Newcomer>,
 }
 
-/// An agency that the centre does not know by a certificate yet, and that enrols itself with a one-time code.
+/// A newcomer: an agency whose certificate the centre does not know yet, and which enrols itself with a one-time code.
 pub struct Newcomer {
-    /// Its office program, which signs with the key to be registered.
+    /// The newcomer's office program, which signs with the key to be registered.
     pub office: Office,
     register: Register,
     code: EnrolmentCode,
-    /// Whether it has already tried to enrol with a wrong code.
+    /// Whether the newcomer has already tried to enrol with a wrong code.
     has_erred: bool,
-    /// Whether it has already sent the right code.
+    /// Whether the newcomer has already sent the right code.
     has_come: bool,
 }
 
@@ -146,18 +146,18 @@ pub struct Errand {
     pub letter: Option<Letter>,
     /// The sealed letter.
     pub packed: Packed,
-    /// The mail that carries it.
+    /// The mail that carries the letter.
     pub mail: Outgoing,
     /// The service that the letter uses.
     pub service: Service,
-    /// The outcome that the centre must give it.
+    /// The outcome that the centre must give the letter.
     pub expected: Expected,
-    /// Whether the agency that is being enrolled wrote it, not the agency that looks after it.
+    /// Whether a newcomer wrote the letter, and not the agency that looks after the newcomer.
     pub is_of_newcomer: bool,
 }
 
 impl Newcomer {
-    /// Makes an agency that the centre knows only by its one-time code.
+    /// Makes a newcomer, which the centre knows only by a one-time code.
     pub fn new(office: Office, register: Register, code: EnrolmentCode) -> Newcomer {
         Newcomer { office, register, code, has_erred: false, has_come: false }
     }
@@ -277,7 +277,7 @@ impl Desk {
         Ok(errand)
     }
 
-    /// Takes in a verified answer or notice: it ends the waits for this answer, and a key whose renewal was accepted comes into use.
+    /// Handles a verified answer or notice: ends the waits for it, and begins to use a key whose renewal was accepted.
     pub fn hear(&mut self, received: &Received) {
         match received {
             Received::Answered(answered) => {
@@ -341,8 +341,8 @@ mod tests {
         Errands::new(at, Algorithm::P256, false, false, Profile::new("Mairie", "", "", ""))
     }
 
-    /// Forty letters of an agency are a round, whatever place the agency has in its town. Neighbours begin at different errands, so that
-    /// each errand has its share also of few letters of many agencies.
+    /// Forty letters of an agency are a round, whatever place the agency has in its town. Neighbours begin at different errands. So each
+    /// errand occurs even if many agencies send only a few letters each.
     #[test]
     fn a_round_of_forty_letters_has_each_errand_once_and_neighbours_begin_at_different_ones() {
         let mut first_five: BTreeMap<Service, usize> = BTreeMap::new();

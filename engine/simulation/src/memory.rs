@@ -29,7 +29,7 @@ pub use rows::{ActMemory, RowMemory, rows};
 pub enum Expected {
     /// The letter is accepted: it has its effect, and is charged.
     Accepted {
-        /// The effect.
+        /// The effect that the letter must have.
         effect: Effect,
         /// The price, in minor units of money.
         cost: i64,
@@ -40,7 +40,7 @@ pub enum Expected {
         effect: Effect,
         /// The price where the operator releases the letter, in minor units of money.
         cost: i64,
-        /// Whether the operator releases it.
+        /// Whether the operator releases the letter.
         is_released: bool,
     },
     /// The letter is refused with this code, and its container goes to quarantine.
@@ -68,14 +68,14 @@ impl Expected {
     }
 }
 
-/// The memory of one letter, however many copies of it were sent.
+/// The memory of one letter and of all its copies.
 #[derive(Clone, Debug)]
 pub struct LetterMemory {
-    /// The agency that signed it; `None` where no registered key did, or where the centre cannot tell.
+    /// The agency that signed the letter; `None` where no registered key signed it, or where the centre cannot tell who did.
     pub signer: Option<i32>,
-    /// The name of the agency's installation that wrote it.
+    /// The name of the agency's installation that wrote the letter.
     pub installation: String,
-    /// The service that it uses; none where the mail holds no letter.
+    /// The service that the letter uses; none where the mail holds no letter.
     pub service: Option<Service>,
     /// SHA-256 of the signed octets; none where the signer is unknown.
     pub digest: Option<Digest>,
@@ -128,7 +128,7 @@ pub struct Memory {
     pub alone: Option<usize>,
 }
 
-/// The most descriptions that are kept in `unbelieved` and in `contradictions`.
+/// Largest number of descriptions that are kept in `unbelieved` and in `contradictions`.
 const UNBELIEVED_MAX: usize = 100;
 
 impl Memory {

@@ -94,12 +94,12 @@ pub const STRANGER: &str = "stranger@elsewhere.example";
 /// A bad letter, ready to be sent.
 #[derive(Debug)]
 pub struct Bad {
-    /// The mail that carries it.
+    /// The mail that carries the letter.
     pub mail: Outgoing,
-    /// The code with which the centre must refuse it.
+    /// The code with which the centre must refuse the letter.
     pub refusal: RefusalCode,
-    /// The sealed letter, where the centre can verify its sender and so answers it. The office stores it in its register, to recognise the
-    /// answer.
+    /// The sealed letter, if the centre can verify its sender and therefore answers it. The office stores this letter in its register, to
+    /// recognise the answer.
     pub answered: Option<Packed>,
 }
 
@@ -113,7 +113,7 @@ pub struct Scene<'a> {
     pub former: Option<&'a Letter>,
     /// Another agency, for letters in its name or with its codes.
     pub other: Matricule,
-    /// The random numbers.
+    /// The source of random numbers.
     pub dice: &'a mut Dice,
 }
 
@@ -300,7 +300,7 @@ impl Scene<'_> {
 }
 
 /// Changes the value in the first row of the first table, in the first column that has one of these names. Returns `None` where no column
-/// has one.
+/// has one of them.
 fn set(records: &mut Records, names: &[&str], change: impl Fn(&Value) -> Value) -> Option<()> {
     let table = records.tables.first_mut()?;
     let at = table.columns.iter().position(|column| names.contains(&column.as_str()))?;

@@ -14,7 +14,7 @@ use store::database::fault::Fault;
 
 use crate::record::Traffic;
 
-/// The most time steps of the curve: on the page, more steps could not be told apart.
+/// Largest number of time steps of the curve: on the page, more steps could not be told apart.
 const STEPS_MAX: u64 = 80;
 /// The shortest time step, in milliseconds. The centre settles letters in batches, and a shorter step would show the single batches.
 const STEP_MS_MIN: u64 = 200;
@@ -53,7 +53,7 @@ pre { font: .85rem/1.4 ui-monospace, monospace; overflow-x: auto }
 /// The times of the events in a demo, in milliseconds since the first letter.
 #[derive(Debug, Default)]
 pub struct Night {
-    /// The time from the first letter to the last receipt of the burst.
+    /// The time from the first letter to the last receipt of the burst, that is, of all letters but the one that is sent alone at the end.
     pub lasted: u64,
     /// The times at which letters were handed to the relay. A letter that was sent several times counts once.
     pub sent: Vec<u64>,
@@ -173,7 +173,8 @@ impl Night {
         svg + "</svg>\n"
     }
 
-    /// Returns the letters a second in each time step up to the last receipt of the burst. Later events do not belong to the burst.
+    /// Returns the number of letters per second in each time step, up to the last receipt of the burst. Later events belong to the letter
+    /// that is sent alone at the end, and are left out.
     fn rates(&self, times: &[u64], step: u64) -> Vec<u64> {
         let mut counts = vec![0_u64; usize::try_from(self.lasted / step).unwrap_or(0) + 1];
         for time in times.iter().filter(|time| **time <= self.lasted) {

@@ -13,7 +13,7 @@ pub type Office = office::Office<MemoryRegister>;
 #[derive(Clone, Debug)]
 pub struct MemoryRegister {
     next_sequence: u64,
-    /// The letters that were sent, by the text of their digest, because receipts name letters by it.
+    /// The letters that were sent, by the text of their digest, because receipts name letters by this text.
     sent: HashMap<String, Sent>,
     notices: BTreeSet<u64>,
     pinned: BTreeSet<Vec<u8>>,

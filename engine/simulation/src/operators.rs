@@ -1,5 +1,5 @@
 //! The operators of the simulation's centre. They read messages and answer questions, and decide on letters and changes that wait. Each
-//! decision follows from the text before them alone, so that agencies know it in advance.
+//! decision depends only on the text that the operators read, so agencies know it in advance.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection};
 use nix::unistd::Uid;
@@ -22,7 +22,7 @@ const QUESTION: &str = "Question no";
 const NO_PROOF: &str = "sans pièce";
 /// The beginning of town names with which operators refuse a change of an agency's data.
 const NOWHERE: &str = "Ailleurs";
-/// The most messages, changes or letters that operators fetch at once.
+/// Largest number of messages, changes or letters that operators fetch at once.
 const TOGETHER: i64 = 100;
 
 /// Writes a message that the operators answer.
@@ -92,7 +92,7 @@ pub async fn broadcast(database: &Database, text: &str) -> anyhow::Result<()> {
     let mut connection = database.get().await?;
     let operator = signed_in(&mut connection).await?;
     let begun = messages::broadcast(&mut connection, &operator, &Audience::default(), text).await?;
-    // A running centre may continue the same broadcast at this moment; in that case it completes it.
+    // A running centre may continue the same broadcast at this moment, and complete it.
     while let Some(step) = messages::go_on(&mut connection, Some(begun)).await? {
         if step.is_ended {
             break;

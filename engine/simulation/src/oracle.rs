@@ -28,7 +28,7 @@ mod tests;
 use chronicle::Chronicle;
 use held::{Held, HeldEntry};
 
-/// The most faults that are described in words. Further faults are only counted.
+/// Largest number of faults that are described in words. Further faults are only counted.
 const TOLD_MAX: usize = 20;
 
 /// The findings of the oracle.
@@ -61,7 +61,7 @@ pub struct Findings {
     /// Number of receipts with wrong content, and of answers that an office rejected.
     pub receipts_wrong: u64,
     /// Number of receipts that came again with the same content. After a kill the centre cannot know whether a receipt was already sent, so
-    /// it sends it again.
+    /// it sends the receipt again.
     pub receipts_repeated: u64,
     /// Number of letters that lack their effect, verdict, quarantined container or receipt.
     pub lost: u64,
@@ -75,9 +75,9 @@ pub struct Findings {
     pub ledger_difference: i64,
     /// Median time from sending a letter to the commit of its verdict, in milliseconds.
     pub p50_ms: i64,
-    /// The 99th percentile of the same times, in milliseconds.
+    /// 99th percentile of the times from sending a letter to the commit of its verdict, in milliseconds.
     pub p99_ms: i64,
-    /// The same time for the one letter that was sent when all others were settled, in milliseconds.
+    /// Time from sending to the commit of the verdict, in milliseconds, for the one letter that was sent when all others were settled.
     pub alone_ms: Option<i64>,
     /// Number of mails that the relay accepted, by the service that their letters use. Under `notice`, the number of notices that offices
     /// verified.

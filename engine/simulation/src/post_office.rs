@@ -83,15 +83,16 @@ pub struct PostOfficeSettings {
     pub lock_maildrops: bool,
     /// The host name in the greeting.
     pub host_name: String,
-    /// The most connections at a time, for each protocol. A further client is told that there are too many, and its connection is closed.
+    /// Largest number of connections at a time, for each protocol. A further client is told that there are too many, and its connection is
+    /// closed.
     pub connections_max: usize,
     /// The longest command line in octets, CRLF included.
     pub line_size_bytes_max: usize,
     /// The largest mail that is accepted, in octets.
     pub mail_size_bytes_max: usize,
-    /// The most octets that all maildrops together may hold. Each mail counts its octets and a fixed overhead.
+    /// Largest number of octets that all maildrops together may hold. Each mail counts its octets and a fixed overhead.
     pub stored_bytes_max: u64,
-    /// The most recipients of one mail.
+    /// Largest number of recipients of one mail.
     pub recipients_max: usize,
     /// The longest wait for a client, for reading as for writing.
     pub idle_timeout: Duration,
@@ -147,7 +148,7 @@ enum Presence {
 /// The wanted presence, and the channel on which each protocol reports that it has carried out the change.
 type Order = (Presence, mpsc::SyncSender<()>);
 
-/// The most connections that the system keeps until the post office accepts them.
+/// Largest number of connections that the system keeps until the post office accepts them.
 const WAITING_MAX: u32 = 1024;
 /// The number of protocols that must carry out a change of presence: POP3 and SMTP.
 const PROTOCOLS: usize = 2;
@@ -302,8 +303,8 @@ fn tell(started: &mpsc::SyncSender<Started>, outcome: Started) {
     }
 }
 
-/// The endpoint of one protocol. A socket that does not listen holds the port all the time. On Linux another socket of this process can
-/// listen on it beside that one; while none does, connections are refused, and no other process gets the port.
+/// The endpoint of one protocol. The socket `_holder` keeps the port but never listens. On Linux another socket of this process can listen
+/// on the same port. While none does, connections are refused, and yet no other process gets the port.
 struct Counter {
     address: SocketAddr,
     _holder: TcpSocket,

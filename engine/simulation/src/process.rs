@@ -1,5 +1,5 @@
 //! Runs a program as a child process: starts it, queries it over HTTP, sends it signals, kills it. The demo, the tests and the benchmarks
-//! each wait for it in their own way, so nothing here waits for it.
+//! each have their own way of waiting for the program, so this module does not wait for it.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -29,12 +29,12 @@ impl Process {
         self.child.id()
     }
 
-    /// Takes its standard input; none where that is not a pipe, or was taken before.
+    /// Takes the process's standard input; none where that is not a pipe, or was taken before.
     pub fn take_input(&mut self) -> Option<ChildStdin> {
         self.child.stdin.take()
     }
 
-    /// Takes its standard error; none where that is not a pipe, or was taken before.
+    /// Takes the process's standard error; none where that is not a pipe, or was taken before.
     pub fn take_errors(&mut self) -> Option<ChildStderr> {
         self.child.stderr.take()
     }

@@ -20,7 +20,7 @@ pub struct Traffic {
     pub memory: Memory,
     /// The time just before the first letter was sent.
     pub began_at: DateTime<Utc>,
-    /// The time from there to the last receipt of the burst.
+    /// The time from `began_at` to the last receipt of the burst, that is, of all letters but the one that is sent alone at the end.
     pub lasted: Duration,
     /// The times at which the centre was killed.
     pub killed_at: Vec<DateTime<Utc>>,
@@ -28,7 +28,7 @@ pub struct Traffic {
     pub kills_by_hand: u64,
 }
 
-/// The memory, with the letters whose answers are still missing.
+/// The memory of the run, with an index of the letters whose answers are still missing.
 #[derive(Default)]
 pub struct Record {
     /// Every letter that was sent, and every answer.
@@ -37,7 +37,7 @@ pub struct Record {
     by_id: HashMap<Uuid, usize>,
     /// Letters whose answer is not complete yet, by their index in memory.
     open: HashSet<usize>,
-    /// Those of the open letters that ask for parts of another letter's answer once more.
+    /// The open letters that ask for parts of another letter's answer once more, by their index in memory.
     again: HashSet<usize>,
     notice_at: HashMap<(i32, String, u64), usize>,
     /// Number of notices that agencies wait for; the next field counts those of them that have come.
@@ -49,11 +49,11 @@ pub struct Record {
 }
 
 impl Resident {
-    /// Lets this agency open a letter of the centre, or, where it cannot, the newcomer that it looks after. Once a letter of the agency is
-    /// answered, the agency may contradict it.
+    /// Opens a letter of the centre with this agency's office program or, if that fails, with the program of the newcomer (an agency that
+    /// enrols itself) that this agency looks after. Once a letter of the agency is answered, the agency may contradict that letter.
     ///
     /// # Errors
-    /// Neither of the two accepts the letter as one of the centre's to them.
+    /// Neither of the two programs accepts the letter.
     pub fn receive(&self, document: &[u8]) -> Result<Received, AnswerError> {
         let desk = &mut *lock(&self.desk);
         let received = match (desk.office.receive(document), &mut desk.errands.newcomer) {
@@ -219,7 +219,8 @@ impl Record {
         self.memory.notices.push(NoticeMemory { agency, installation, number, id, digest, times: 1, told });
     }
 
-    /// Removes a letter from the open ones if its answer is complete. The same applies to the letters that ask for its parts once more.
+    /// Removes a letter from the open ones if its answer is complete. Does the same with each letter that asks for parts of that answer
+    /// once more.
     fn close(&mut self, at: usize) {
         let asking = self.again.iter().copied().filter(|asking| self.is_about(*asking, at)).collect::<Vec<_>>();
         for at in asking.into_iter().chain([at]) {

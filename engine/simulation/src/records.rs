@@ -27,7 +27,7 @@ pub const CANDIDATES: usize = 5;
 pub struct Register {
     centre_code: String,
     bureau_codes: Vec<String>,
-    /// Number of records of each kind that the office wrote before this program; numbers continue after them.
+    /// Number of records of each kind that the office wrote before this program ran; the new numbers continue after them.
     before: i64,
     numeros: BTreeMap<&'static str, i64>,
     acts: BTreeMap<&'static str, i64>,

@@ -45,8 +45,8 @@ const TARIFFS: [Tariff; 9] = [
     (None, "correct", MARRIAGES, 70, "owe"),
     (None, "certify", BIRTHS, 20, "refuse"),
     (None, "import", BIRTHS, 10, "refuse"),
-    // The number of other agencies' records that a read gives depends on timing. Such reads are free, so that the same seed always costs
-    // the same sum.
+    // The number of other agencies' records that a read gives depends on timing. Such reads are free, so that a demo with the same seed
+    // always costs the same.
     (Some(PREFECTURE), "import", BIRTHS, 0, "refuse"),
 ];
 

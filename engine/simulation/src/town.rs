@@ -50,14 +50,14 @@ const PREFECTURE_EVERY: usize = 10;
 const SMALL_LINK_BYTES: i32 = 4096;
 /// The certificate of every second agency ends after this many days, soon enough for the centre to accept a renewal.
 const ENDING_DAYS: u64 = 40;
-/// The most agencies that enrol themselves. Until then their keys are unknown, and a centre accepts only ten letters a second signed by
-/// unknown keys.
+/// Largest number of agencies that enrol themselves. Until they have enrolled, their keys are unknown, and a centre accepts only ten
+/// letters a second signed by unknown keys.
 const NEWCOMERS_MAX: usize = 40;
 /// The matricule of the first agency that enrols itself.
 const NEWCOMERS_FROM: usize = 800_000;
 /// At most one letter in this many redeems a voucher.
 const VOUCHER_EVERY: u64 = 60;
-/// The most vouchers that are made in one batch.
+/// Largest number of vouchers that are made in one batch.
 const BATCH_VOUCHERS: usize = 10_000;
 
 /// The size of a town, and the addresses that its agencies use.
@@ -71,7 +71,7 @@ pub struct TownPlan {
     pub server_name: String,
     /// The mail address of the centre.
     pub centre_address: String,
-    /// The server from which agencies collect answers. Each signs in with its own address as the user name.
+    /// The server from which agencies collect answers. Each agency signs in with its own address as the user name.
     pub maildrops: MailboxSettings,
 }
 
@@ -101,18 +101,18 @@ pub enum Condition {
 pub struct Resident {
     /// The number of the agency.
     pub matricule: Matricule,
-    /// The mail address from which it writes, and at which it is answered.
+    /// The mail address from which the agency writes, and at which it gets its answers.
     pub address: String,
-    /// Its standing with the centre.
+    /// The agency's standing with the centre.
     pub condition: Condition,
-    /// Its office program, registers and latest letters.
+    /// The agency's office program, registers and latest letters.
     pub desk: Mutex<Desk>,
-    /// The mailbox from which it collects answers.
+    /// The mailbox from which the agency collects answers.
     pub maildrop: Mailbox,
 }
 
 impl Resident {
-    /// Returns the number of the agency whose enrolment this one looks after, where there is one.
+    /// Returns the matricule of the newcomer (an agency that enrols itself) that this agency looks after, if there is one.
     pub fn newcomer(&self) -> Option<Matricule> {
         lock(&self.desk).errands.newcomer.as_ref().map(|newcomer| newcomer.office.matricule())
     }
@@ -162,7 +162,7 @@ impl Town {
         for batch in numbers.chunks(BATCH) {
             let residents = batch.iter().map(|&at| resident(at, keys, plan)).collect::<anyhow::Result<Vec<_>>>()?;
             let newcomers: Vec<Told> = residents.iter().map(newcomer_of).collect();
-            // One transaction, and so one commit, serves many agencies. Each of the calls inside uses a savepoint of it.
+            // One transaction, and so one commit, serves many agencies. Each of the calls inside uses a savepoint of this transaction.
             connection
                 .transaction(async |connection| {
                     for (resident, newcomer) in residents.iter().zip(&newcomers) {
@@ -219,8 +219,8 @@ impl Town {
         Ok(())
     }
 
-    /// Adds agencies that have no certificate yet, each with a one-time code with which it enrols. Agencies in good standing look after
-    /// them.
+    /// Adds newcomers: agencies that have no certificate yet, each with a one-time code with which it enrols. Agencies in good standing
+    /// look after them.
     async fn expect_newcomers(
         &mut self,
         connection: &mut AsyncPgConnection,
@@ -276,7 +276,7 @@ fn is_prefecture(at: usize) -> bool {
     at % PREFECTURE_EVERY == PREFECTURE_EVERY / 2 - 1
 }
 
-/// Narrows the links of agencies that read much.
+/// Sets the limit [`SMALL_LINK_BYTES`] for an agency that may read other agencies' registers, so that its answers come in many parts.
 async fn limit_link(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

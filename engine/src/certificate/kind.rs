@@ -180,7 +180,7 @@ const PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
 /// Number of octets at the beginning of an encrypted private key within which PBES2 begins.
 const PBES2_WITHIN: usize = 24;
 
-/// Tells apart the two uses of a PEM block `CMS`: it holds only certificates, as in PKCS #7, or it is a letter.
+/// Distinguishes the two uses of a PEM block `CMS`: it holds only certificates, as in PKCS #7, or it is a letter.
 fn of_cms(body: &[u8]) -> Kind {
     let is_signed = decoded(body).is_some_and(|der| Pkcs7::from_der(&der).is_ok_and(|it| it.signed().is_some()));
     if is_signed { Kind::Pkcs7 } else { Kind::Letter }

@@ -1,4 +1,5 @@
-//! Findings of `check` in the database: which server it belongs to, which tables are adopted, which agencies can send.
+//! Findings of `check` about the content of the database: the server that it belongs to, the adopted tables, and the agencies that can
+//! send.
 
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;

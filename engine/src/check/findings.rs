@@ -35,7 +35,7 @@ impl Findings {
         self.0.push(Finding { verdict, subject: subject.into(), text: text.into() });
     }
 
-    /// Adds a finding with the given verdict and the problems; where there are none, a finding ok with the text `well`.
+    /// Adds a finding with the verdict for each problem. If there are no problems, adds a finding `Ok` with the text `well`.
     pub fn judge(&mut self, subject: &str, verdict: Verdict, problems: Vec<String>, well: impl Into<String>) {
         if problems.is_empty() {
             self.add(Verdict::Ok, subject, well);
@@ -45,7 +45,7 @@ impl Findings {
         }
     }
 
-    /// Says whether a finding says fail.
+    /// Says whether any finding has the verdict `Fail`.
     pub fn has_failed(&self) -> bool {
         self.0.iter().any(|finding| finding.verdict == Verdict::Fail)
     }

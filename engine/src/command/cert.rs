@@ -110,7 +110,7 @@ pub(super) async fn run(desk: &mut Desk, command: CertCommand) -> anyhow::Result
     }
 }
 
-/// Shows a certificate with its warnings, asks whether it is the one that the agency told of, and registers it.
+/// Shows a certificate with its warnings, asks the operator whether it is the agency's, and registers it.
 async fn register(
     desk: &mut Desk,
     matricule: Matricule,
@@ -172,7 +172,8 @@ async fn register(
     desk.tell_line(&result, &lines.join("\n"))
 }
 
-/// Refuses a text that is no SHA-256 fingerprint. A comparison alone would only say that the certificate is another one.
+/// Refuses a text that is no SHA-256 fingerprint. If the text were only compared, the error would wrongly say that the certificate is
+/// another one.
 fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
     let digits = certificates::plain_hex(fingerprint);
     let is_hexadecimal = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -189,7 +190,7 @@ fn demand_sha256(fingerprint: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Chooses one of the certificates in a file: the one whose fingerprint the agency told, the only one, or the one that the operator picks.
+/// Chooses one of the certificates in a file: the one whose fingerprint the agency gave, the only one, or the one that the operator picks.
 fn chosen(matricule: Matricule, presented: Vec<Presented>, fingerprint: Option<&str>) -> anyhow::Result<Presented> {
     let told = fingerprint.map(certificates::plain_hex);
     let is_told = |one: &Presented| told.as_ref().is_some_and(|told| *told == hex::encode(&one.fields.fingerprint));

@@ -1,4 +1,5 @@
-//! The desk at which an operator works: the centre's database, the operator, and how results are told.
+//! A desk is everything that a command of an operator works with: a connection to the centre's database, the operator who has signed in,
+//! and the form in which results are printed.
 
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
@@ -15,11 +16,11 @@ use crate::show;
 pub(super) enum Entrance {
     /// As the user to whom this account of the operating system is mapped.
     Account,
-    /// As this user, where no account is mapped to any user yet: this account is then the first.
+    /// As this user, if no account is mapped to any user yet. The account is then mapped to this user.
     FirstOf(String),
 }
 
-/// What an operator works with.
+/// The desk of one command.
 pub(super) struct Desk {
     pub(super) database: Database,
     pub(super) connection: Connection,
@@ -32,8 +33,8 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Writes down the addresses that are configured as the centre's own, so that no agency gets one. `run` does so too; a command may come
-    /// before the first `run`.
+    /// Records the configured addresses of the centre in the database, so that no agency is given one of them. `run` records them too, but
+    /// an operator may use a command before the first `run`.
     pub(super) async fn record_own_addresses(&mut self) -> anyhow::Result<()> {
         Ok(addresses::record(&mut self.connection, &self.own_addresses).await?)
     }
@@ -42,12 +43,12 @@ impl Desk {
         &mut self.connection
     }
 
-    /// Tells a result: as JSON for programs, in words for people.
+    /// Prints a result: as JSON for programs, in words for people.
     pub(super) fn tell(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
         if self.json { show::json(result) } else { show::text(words) }
     }
 
-    /// Tells a result whose words are one line.
+    /// Prints a result whose words are one line.
     pub(super) fn tell_line(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
         self.tell(result, &format!("{words}\n"))
     }

@@ -8,7 +8,7 @@ use super::desk::Desk;
 use crate::show::{self, Table};
 use crate::speech::said;
 
-/// Most missing stations that are printed for people, unless `--all` is given.
+/// Largest number of missing stations that are printed for people, unless `--all` is given.
 const SHOWN: i64 = 100;
 
 /// What to tell of elections.

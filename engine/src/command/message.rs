@@ -15,7 +15,7 @@ use super::listing::{self, Extent, Listing};
 use crate::speech::said;
 use crate::{ask, show};
 
-/// Most characters of a message that a list shows.
+/// Largest number of characters of a message that a list shows.
 const SHOWN_CHARS: usize = 60;
 
 /// What to do with messages.

@@ -41,7 +41,7 @@ impl Place {
         self.at_desk_by(&Entrance::Account, work)
     }
 
-    /// Does what [`Place::at_desk`] does, and gives `work` the configuration too, which has the keys and limits for opening letters.
+    /// Like [`Place::at_desk`], but also gives `work` the configuration, which has the keys and limits for opening letters.
     pub(super) fn at_desk_with_letters<T: Termination>(
         &self,
         work: impl AsyncFnOnce(&mut Desk, &Configuration) -> anyhow::Result<T>,

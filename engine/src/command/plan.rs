@@ -109,7 +109,7 @@ fn words(plan: &Plan) -> String {
     lines.join("\n")
 }
 
-/// Says whose records; the codes are those of `--json`.
+/// Returns words that say whose records a right covers; `code` is the value as `--json` prints it.
 pub(super) fn whose(code: &str) -> String {
     match code {
         "none" => said!("plan-whose-none"),
@@ -119,7 +119,7 @@ pub(super) fn whose(code: &str) -> String {
     }
 }
 
-/// Says what certifying gives; the codes are those of `--json`.
+/// Returns words that say what certifying gives; `code` is the value as `--json` prints it.
 pub(super) fn gives(code: &str) -> String {
     match code {
         "verdict" => said!("plan-gives-verdict"),

@@ -51,7 +51,7 @@ fn of_corrections(rows: &TableReceipt) -> Vec<String> {
     lines
 }
 
-/// Returns words that say why a letter is held. Its checks are told in both languages of the offices.
+/// Returns words that say why a letter is held. Its checks are described in both languages of the offices, English and French.
 fn of_hold(hold: &Hold) -> Vec<String> {
     let why = match hold.code {
         HoldCode::Check => said!("receipt-held-check"),

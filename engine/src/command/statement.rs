@@ -1,5 +1,5 @@
-//! `xmserver agency statement`: the entries of an agency's account, with the balance after each. The service `account` tells the office the
-//! same.
+//! `xmserver agency statement`: the entries of an agency's account, with the balance after each. An office gets the same statement from the
+//! service `account`.
 
 use anyhow::bail;
 use chrono::NaiveDate;

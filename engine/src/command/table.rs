@@ -129,7 +129,8 @@ async fn load(
     desk.tell_line(&told, &words)
 }
 
-/// Reads a definition file, or standard input for `-`. Mistakes are told as in the configuration: file, line, key, expected, found.
+/// Reads a definition file, or standard input for `-`. Mistakes are described like those in the configuration: file, line, key, expected,
+/// found.
 fn read(file: &Path) -> anyhow::Result<TablesFile> {
     let (name, text) = if file.as_os_str() == "-" {
         let mut text = String::new();
@@ -195,7 +196,8 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     table.print(&said!("table-none"))
 }
 
-/// Prints a table as JSON, with its drift in the sentences that people are shown.
+/// Prints a table as JSON. The differences between the table and its definition (its drift) are given in the sentences that people are
+/// shown.
 fn tell_programs(shown: &Shown) -> anyhow::Result<()> {
     let mut all = json!(shown);
     if let Value::Object(members) = &mut all {

@@ -1,4 +1,4 @@
-//! Words for the codes that journal, quarantine and ledger keep. A code that operators use in options stays beside its words.
+//! Words for the codes that journal, quarantine and ledger keep. A code that operators use in options is shown beside its words.
 
 use sdc::refusal::RefusalCode;
 

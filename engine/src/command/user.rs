@@ -167,7 +167,7 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     table.print(&said!("user-none"))
 }
 
-/// Finds an account by its name: the account's number, by which the kernel knows it, is mapped with the name.
+/// Finds an account of this machine by its name. It is mapped by name and number, because the kernel knows an account only by its number.
 fn of_machine(name: &str) -> anyhow::Result<Account> {
     match Account::named(name) {
         Some(account) => Ok(account),

@@ -15,9 +15,9 @@ pub enum OpenError {
     /// The file with the URL cannot be read.
     #[error("database.url_file: cannot read {}: {source}", file.display())]
     UrlFile {
-        /// The file.
+        /// Path of the file.
         file: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: std::io::Error,
     },
     /// The file with the URL has no URL in its first line.
@@ -55,9 +55,9 @@ pub enum OpenError {
     /// The lock file by which commands share a PostgreSQL cannot be used.
     #[error("could not lock {}: {source}", file.display())]
     Sharing {
-        /// The file.
+        /// Path of the lock file.
         file: PathBuf,
-        /// Why.
+        /// The operating system's error.
         source: std::io::Error,
     },
 }

@@ -8,7 +8,7 @@ use clap::Args;
 pub const SERVER: &str = "demo";
 /// The address to which agencies send their letters.
 pub const CENTRE_ADDRESS: &str = "centre@demo.example";
-/// The most agencies that a user may ask for. Each needs a key and a maildrop.
+/// Largest number of agencies that a user may ask for. Each needs a key and a maildrop.
 const AGENCIES_MAX: u64 = 20_000;
 
 /// How large the demo is.

@@ -43,7 +43,7 @@ impl Centre {
     /// Waits until the centre is ready to take mail.
     ///
     /// # Errors
-    /// The centre ends, or is not ready within a minute. The reason stands on standard error.
+    /// The centre ends, or is not ready within a minute. The centre has printed the reason on standard error.
     pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !self.is_ready().await {

@@ -5,7 +5,7 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use std::io::{IsTerminal, Read};
 use tokio::sync::mpsc::{Receiver, channel};
 
-/// The most keys that are buffered in this process; the kernel buffers further ones.
+/// Largest number of keys that are buffered in this process; the kernel buffers further ones.
 const KEYS_MAX: usize = 1024;
 
 /// The terminal at which the user started the demo.

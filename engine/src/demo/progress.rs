@@ -1,4 +1,4 @@
-//! Shows the progress of the demo: bars on a terminal, and otherwise a line every five seconds.
+//! Shows the progress of the demo: as bars on a terminal, and without a terminal as a line every five seconds.
 
 use std::fmt::Write;
 use std::io::IsTerminal;

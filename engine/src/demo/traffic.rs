@@ -36,8 +36,8 @@ use operators::{AtWork, Operators};
 use shared::Shared;
 use watch::{Kills, Watch};
 
-/// The most mails in the centre's mailbox before agencies pause. Here sending costs nearly no time; in reality slow lines would hold
-/// agencies back.
+/// Largest number of mails in the centre's mailbox before agencies pause. Here sending costs nearly no time; in reality slow lines would
+/// hold agencies back.
 const WAITING_MAX: usize = 1500;
 const PAUSE: Duration = Duration::from_millis(5);
 

@@ -167,7 +167,7 @@ impl Counter<'_> {
         }
     }
 
-    /// Opens the receipt with the stock commands of FORMAT.md, as an office without xmagency does.
+    /// Opens the receipt with the stock commands of FORMAT.md, as an office does that has no program of its own.
     async fn open_receipt(&self, own: &OwnOffice) -> anyhow::Result<()> {
         self.tell(&said!("demo-own-open"))?;
         let cd = layout::command(&["cd".to_owned(), own.folder.display().to_string()], self.paper.width - 2);
@@ -258,7 +258,7 @@ fn short(receipt: &Receipt) -> String {
     let cost = receipt.account.cost;
     match (&receipt.verdict, &receipt.refusal) {
         (Verdict::Accepted, _) => said!("demo-own-accepted", rows = rows, cost = cost),
-        // The visitor's letters contain births only, and no check holds such a letter. The compiler needs this arm all the same.
+        // The visitor's letters contain births only, and no check holds such a letter. Only the compiler needs this arm.
         (Verdict::Refused, None) | (Verdict::Held, _) => said!("demo-own-refused", rows = rows, cost = cost),
         (Verdict::Refused, Some(refusal)) => {
             let (meaning, code) = (words(refusal.code), refusal.code.as_str());

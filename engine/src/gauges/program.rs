@@ -13,7 +13,7 @@ use crate::disk;
 /// on the build's folder.
 const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
-/// The metrics, with what they are read from.
+/// The metrics, and the objects that they are read from.
 pub struct ProgramGauges {
     database: Database,
     data_folder: PathBuf,
@@ -95,8 +95,8 @@ fn whole(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Brings a counter up to a number that is counted elsewhere. Of two scrapes at once, each may add the same difference: the counter is then
-/// ahead until the number has caught up, and never goes back.
+/// Raises a counter to a number that is counted elsewhere. If two scrapes run at the same time, both may add the same difference. The
+/// counter is then too high until the number has caught up, but it never goes back.
 fn raise(counter: &IntCounter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
 }

@@ -95,8 +95,8 @@ pub struct ByState {
 /// Says whether the centre has the sample election: other centres have no polling stations.
 pub const HAS_STATIONS: &str = "SELECT to_regclass('election.states') IS NOT NULL AS is_there";
 pub const BY_STATE: &str = "SELECT election, state, count(*) AS stations FROM election.states GROUP BY election, state";
-/// Figures of the outbox. What offices collect themselves, over HTTPS, waits for the offices and is counted apart. `unanswered` looks only
-/// at the letters of the first 1000 queued answers, because a look at all letters would take a tenth of a second on election night.
+/// Figures of the outbox. Answers that offices collect over HTTPS wait for the offices, so they are counted separately. `unanswered` looks
+/// only at the letters of the first 1000 queued answers, because a look at all letters would take a tenth of a second on election night.
 pub const CHEAP: &str = "
     SELECT count(*) FILTER (WHERE failed_at IS NULL AND NOT is_collected) AS waiting,
            coalesce(extract(epoch FROM now() - min(queued_at) FILTER (WHERE failed_at IS NULL AND NOT is_collected)), 0)::float8 AS oldest,
@@ -116,7 +116,7 @@ pub const BY_REASON: &str = "
     SELECT coalesce(q.reason, u.reason) AS reason, coalesce(q.open, 0) AS open, coalesce(u.bytes_kept, 0) AS bytes
       FROM (SELECT reason, count(*) AS open FROM xm.quarantine WHERE state = 'open' GROUP BY reason) q
       FULL JOIN xm.quarantine_usage u ON u.reason = q.reason";
-/// Status 3 of agencies that may send records, so the operators expect letters from them.
+/// Status of agencies that may use every service: operators expect letters from these agencies.
 pub const STATUS_EXPECTED: i16 = 3;
 pub const BY_STATUS: &str = "
     SELECT status, count(a.matricule) AS agencies, count(*) FILTER (WHERE has_settled) AS settled,

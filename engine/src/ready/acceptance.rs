@@ -1,9 +1,9 @@
 //! Whether balancers should send mail to this program, as `/accept/smtp` tells them.
 //!
-//! This is another question than whether the program is ready ([`super::Readiness`]). While the database fails over, no replica is ready;
-//! a balancer that asked for that would take all replicas out at once, and senders would see a centre that is gone. So the shallow answer
-//! stays positive: the senders' mail is held until the database answers again. The deep answer leaves out the replica that alone has lost
-//! the database; a balancer uses it while at least one replica gives it.
+//! This is not the same as whether the program is ready ([`super::Readiness`]). While the database fails over, no replica is ready. A
+//! balancer that checked readiness would take all replicas out at once, and senders could not reach the centre. So the shallow answer stays
+//! positive, and the senders' mail is held until the database answers again. The deep answer is negative for a replica that has lost the
+//! database; a balancer uses the deep answer while at least one replica gives a positive one.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -14,12 +14,12 @@ const FULL_MAX: Duration = Duration::from_secs(5);
 /// Time without the database after which the deep answer is negative.
 const AWAY_MAX: Duration = Duration::from_secs(10);
 
-/// How far the question goes.
+/// How much a balancer asks about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
     /// Whether this program runs, has room, and is not stopping.
     Shallow,
-    /// Also whether it reaches the database.
+    /// Also whether this program reaches the database.
     Deep,
 }
 
@@ -28,13 +28,13 @@ pub enum Depth {
 pub enum Elsewhere {
     /// Nothing takes pushed letters by this protocol.
     NotConfigured,
-    /// It is starting, or cannot listen at the address of an intake.
+    /// The program is starting, or cannot listen at the address of an intake.
     Starting,
-    /// It is stopping, or about to.
+    /// The program is stopping, or about to stop.
     Stopping,
-    /// It has as much mail in hand as it may.
+    /// The program has as much mail in hand as it may have.
     Full,
-    /// It does not reach the database.
+    /// The program does not reach the database.
     DatabaseAway,
 }
 
@@ -50,7 +50,7 @@ impl fmt::Display for Elsewhere {
     }
 }
 
-/// What is known of the program.
+/// What the program has reported about itself.
 #[derive(Debug, Default)]
 struct Seen {
     listens: bool,
@@ -67,7 +67,7 @@ pub struct Acceptance {
 }
 
 impl Acceptance {
-    /// Knows of a program that is starting.
+    /// Makes the state of a program that is starting.
     pub fn new(is_configured: bool) -> Acceptance {
         Acceptance { is_configured, seen: Mutex::default() }
     }
@@ -82,7 +82,7 @@ impl Acceptance {
         seen.away_since = since(!database_answers, seen.away_since);
     }
 
-    /// Notes that the program is about to stop. It still takes what is sent to it.
+    /// Notes that the program is about to stop. It still takes mail that is sent to it.
     pub fn leave(&self) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_leaving = true;
     }
@@ -90,7 +90,7 @@ impl Acceptance {
     /// Says whether mail should be sent to this program.
     ///
     /// # Errors
-    /// Why it should be sent elsewhere.
+    /// Why mail should be sent elsewhere.
     pub fn look(&self, depth: Depth, now: Instant) -> Result<(), Elsewhere> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let lasts =

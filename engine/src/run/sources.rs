@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 
 use crate::configuration::{Configuration, FolderConfiguration, IntakeConfiguration, MailboxConfiguration};
 
-/// Time after the longest hold at which a sender is answered at last. A try at its mail may just have begun.
+/// After the longest hold, a sender is answered within this time. The time is needed because a try at its mail may just have begun.
 const ANSWER_AFTER_HOLD: Duration = Duration::from_secs(5);
 
 /// Makes a mailbox a source of letters.
@@ -31,8 +31,8 @@ pub(super) fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSou
     })
 }
 
-/// Makes the folder `in` of the transfer folder a source of letters. A file `*.sdc` is a document, whatever it holds, so the rule for mail
-/// without a container is never used.
+/// Makes the folder `in` of the transfer folder a source of letters. Every file `*.sdc` counts as a document, so the rule for mail without
+/// a container is never used.
 pub(super) fn taken(configured: &FolderConfiguration, folder: &TransferFolder) -> PolledSource {
     PolledSource {
         name: configured.name.clone(),
@@ -63,8 +63,8 @@ pub(super) fn pushed(
     })
 }
 
-/// Makes the address at which offices post letters a source of letters. A body is a document, whatever it holds, so the rule for mail
-/// without a container is never used.
+/// Makes the address at which offices post letters a source of letters. Every body counts as a document, so the rule for mail without a
+/// container is never used.
 pub(super) fn posted(settings: &HttpSettings) -> anyhow::Result<PushedSource> {
     settings.check_files().map_err(anyhow::Error::msg).context("letters over HTTPS")?;
     let hold = Duration::from_secs(settings.hold_seconds_max);

@@ -1,4 +1,4 @@
-//! Errors of approvals: what one person asks and another one confirms.
+//! Sentences for errors of approvals: acts that one person asks for and another one confirms.
 
 use chrono::{DateTime, Utc};
 use store::error::AdministrationError;

@@ -1,4 +1,4 @@
-//! Errors of the server, and of the centre's own keys.
+//! Sentences for errors of the server, and of the centre's own keys.
 
 use store::error::AdministrationError;
 

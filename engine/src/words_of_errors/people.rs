@@ -1,4 +1,4 @@
-//! Errors of users, their accounts and what they may do.
+//! Sentences for errors of users, their accounts and their privileges.
 
 use store::error::AdministrationError;
 

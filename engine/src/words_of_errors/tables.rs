@@ -44,7 +44,8 @@ pub(super) fn of_tables(error: &AdministrationError) -> String {
     }
 }
 
-/// Returns the sentence of a mistake in a definition file, in the form of the configuration's: file, line, key, expected, found.
+/// Returns the sentence of a mistake in a definition file. It has the form of sentences about the configuration: file, line, key, expected,
+/// found.
 fn mistake(mistake: &Mistake) -> String {
     let before = |place: &Option<String>| place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default();
     let problem = match &mistake.problem {

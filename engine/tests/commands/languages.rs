@@ -77,7 +77,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     an_office(&centre, &speaker);
 }
 
-/// `sample office` explains its commands in the language; the commands themselves stay as they are.
+/// `sample office` explains its commands in the user's language; the commands themselves stay as they are.
 fn an_office(centre: &Centre, speaker: &Speaker<'_>) {
     let configuration = centre.done(&["sample", "configuration", "--trial", "2110", "2525"]);
     std::fs::write(centre.data_folder().join("xmserver.toml"), configuration).unwrap();

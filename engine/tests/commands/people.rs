@@ -132,8 +132,8 @@ async fn what_needs_two_is_asked_and_another_one_confirms_it() {
         (&json!("refused"), &json!("mbome"), &json!("nobody knows zoe"))
     );
 
-    // A recharge above a limit needs a second person. Raising the limit needs a second person as well. Who asked for it may not confirm it,
-    // but may withdraw it. Lowering the limit needs only one person.
+    // A recharge above a limit needs a second person. Raising the limit needs a second person as well. The person who asked for the higher
+    // limit may not confirm it, but may withdraw the request. Lowering the limit needs only one person.
     assert_eq!(centre.say(&["approval", "limit", "5000000"]).code, Some(5));
     let refused = centre.refused(&["approval", "confirm", "3", "--yes"]);
     assert!(refused.contains("approval 3 was asked by you"), "{refused}");

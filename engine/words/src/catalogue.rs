@@ -28,7 +28,7 @@ pub const BUILT_IN: &[(&str, &[Source])] = &[
 /// A mistake in a file `*.ftl` with translations, which an operator has put into the folder of [`Catalogues::with_folder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
     /// Number of the wrong line; none where the whole file cannot be read.
     pub line: Option<usize>,

@@ -1,4 +1,4 @@
-//! Tests of what the senders of pushed mail are told, and of what becomes of their mail whatever they are told.
+//! Tests of the fates that senders of pushed mail are told, and of the mail whose sender was answered before the mail had a fate.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,7 +11,7 @@ use crate::admission::testing::{PATIENCE, Source, eventually, letter};
 use crate::custody::Share;
 
 const PATIENT: Patience = Patience { hold: PATIENCE, answer: PATIENCE };
-/// An answer that is due before any work can end.
+/// A patience so short that the sender is answered before any work on its mail can end.
 const HASTY: Patience = Patience { hold: Duration::ZERO, answer: Duration::from_millis(50) };
 
 fn token(number: usize) -> String {
@@ -32,19 +32,19 @@ fn push(lender: &Lender, number: usize) -> JoinHandle<Fate> {
     tokio::spawn(async move { lender.lend(letter(number)).await })
 }
 
-/// Pushes a mail, and waits for the answer alone.
+/// Pushes a mail and returns the fate that its sender is told.
 async fn answer(lender: &Lender, number: usize) -> Fate {
     timeout(PATIENCE, lender.lend(letter(number))).await.expect("a sender is answered")
 }
 
-/// Begins a life of a source of which these mails are suspects.
+/// Starts a lender for a source in which these mails are suspects.
 async fn lender_of_suspects(source: &Source, numbers: &[usize]) -> Lender {
     let tokens: Vec<String> = numbers.iter().map(|number| token(*number)).collect();
     in_hand::suspect(&mut source.database.get().await.unwrap(), "lmtp", &tokens).await.unwrap();
     source.lender(PATIENT).await
 }
 
-/// Ends the pause of the suspects.
+/// Ends the pause in which no suspect is tried.
 fn end_pause(lender: &Lender) {
     *locked(&lender.0.suspects_wait_until) = Some(Instant::now());
 }
@@ -142,7 +142,8 @@ async fn a_sender_is_answered_in_time_and_its_mail_stays_in_hand_until_its_fate(
     timeout(PATIENCE, lender.idle()).await.expect("no sender waits");
     assert_eq!(answer(&lender, 2).await, Fate::Returned);
     source.next().await.share.settle();
-    // The records of both mails go the same way: that of the first would be gone before that of the second.
+    // Both mails were answered the same way. If the answer had deleted their records, the record of the first mail would be gone before
+    // that of the second.
     source.until(&format!("NOT {}", is_in_hand(2))).await;
     assert!(source.holds(&is_in_hand(1)).await, "a crash must make the first mail suspect");
     panics_over(first.share);

@@ -1,4 +1,4 @@
-//! Tests of what is recorded of pushed mail while the database fails for a moment.
+//! Tests of the records of pushed mail while the database fails temporarily.
 
 use store::letters::in_hand;
 
@@ -10,10 +10,10 @@ const NOTHING_IN_HAND: &str = "NOT EXISTS (SELECT FROM xm.in_hand)";
 const IN_HAND: &str = "EXISTS (SELECT FROM xm.in_hand)";
 /// The SQLSTATE of a trigger that raises an exception.
 const RAISED: &str = "P0001";
-/// The SQLSTATE of a disk without room, for which the gate is closed.
+/// The SQLSTATE of a full disk. The gate is closed after this fault.
 const DISK_FULL: &str = "53100";
 
-/// Starts a recorder, with the suspects that it keeps.
+/// Starts a recorder. Returns it with the suspects that it keeps.
 fn start(source: &Source) -> (Recorder, Suspects) {
     let suspects = Suspects::default();
     (Recorder::start(source.admission.clone(), Uuid::now_v7(), suspects.clone()), suspects)
@@ -83,7 +83,7 @@ async fn a_mail_found_suspect_stays_recorded_until_the_database_knows_it() {
     });
     source.until_refused(1).await;
     drop(recorded);
-    // The first of these statements may have begun before the mail came back.
+    // The second refusal may be of a statement that began before `recorded` was dropped. The third one began later.
     source.until_refused(3).await;
     assert!(source.holds(IN_HAND).await, "after a crash nothing else would tell that the mail is suspect");
     assert!(!known.is_finished() && suspects.attempts("a").is_none());
@@ -103,7 +103,7 @@ async fn attempts_that_do_not_count_are_uncounted_once_the_database_takes_it() {
     eventually("the suspects are known", async || suspects.attempts("b") == Some(2)).await;
     recorder.take_back("a".to_owned(), 1);
     recorder.take_back("a".to_owned(), 0);
-    // A look at the suspects, which the database counts higher, follows each try.
+    // After each refused try the recorder reads the suspects from the database, where the number of attempts is still higher.
     source.until_refused(3).await;
     assert_eq!(suspects.attempts("a"), Some(0));
     source.mend().await;

@@ -1,4 +1,4 @@
-//! Limits how many requests one address may make in a minute, so that one address cannot take the time of all others.
+//! Limits how many requests one address may make in a minute, so that one address cannot use up the server's time.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lru::LruCache;
 
-/// Most addresses that are remembered. An address that is forgotten begins with a full allowance again.
+/// Largest number of addresses that are remembered. An address that is forgotten begins with a full allowance again.
 const REMEMBERED_MAX: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -17,7 +17,7 @@ pub(super) struct Addresses {
     allowances: Mutex<LruCache<IpAddr, Allowance>>,
 }
 
-/// The requests that an address may still make. They come back evenly, a whole allowance within a minute.
+/// The number of requests that an address may still make. It grows evenly, from 0 to the whole allowance within a minute.
 struct Allowance {
     left: f64,
     since: Instant,
@@ -28,12 +28,12 @@ impl Addresses {
         Addresses { per_minute, allowances: Mutex::new(LruCache::new(REMEMBERED_MAX)) }
     }
 
-    /// Takes one request from the allowance of an address. Returns the time after which the address may try again, where it has used its
-    /// allowance up.
+    /// Takes one request from the allowance of an address. If nothing of the allowance is left, returns the time after which the address
+    /// may try again.
     pub(super) fn take(&self, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let most = f64::from(self.per_minute);
         let per_second = most / MINUTE.as_secs_f64();
-        // The table is valid after every single operation, so a panic elsewhere does not spoil it.
+        // Each operation leaves the table valid, so it can be used even if a thread has panicked while it held the lock.
         let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
         let allowance = allowances.get_or_insert_mut(network_of(address), || Allowance { left: most, since: now });
         let passed = now.saturating_duration_since(allowance.since).as_secs_f64();
@@ -47,7 +47,8 @@ impl Addresses {
     }
 }
 
-/// Returns the address whose allowance is used: of an IPv6 address only the first 64 bits count, since one line has all the others.
+/// Returns the address whose allowance a request uses. Of an IPv6 address only the first 64 bits count, since a single internet line
+/// usually has all addresses that share them.
 fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -11,36 +11,36 @@ use tokio::time::timeout;
 
 use crate::http_server::Peer;
 
-/// Longest silence of an office. The lines of some offices break for half a minute.
+/// Longest time in which an office sends nothing of its document. The lines of some offices break for half a minute.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 /// Longest time for a whole document. 64 KB take a minute at 9 600 bit/s.
 const DOCUMENT_TIME_MAX: Duration = Duration::from_secs(600);
-/// Longest time that a document holds a place of large documents while it comes. There are few of these places.
+/// Longest time for receiving a large document. Meanwhile it holds one of the few places for large documents.
 const LARGE_TIME_MAX: Duration = Duration::from_secs(60);
-/// Longest wait for a place of a large document.
+/// Longest wait for a place for a large document.
 const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// A document that was read.
 pub(super) struct Body {
-    /// The octets.
+    /// Octets of the document.
     pub(super) document: Vec<u8>,
-    /// The place of a large document, which is held as long as the document is in memory.
+    /// The place for a large document, held as long as the document is in memory.
     pub(super) _large: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a document was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unread {
-    /// It has more octets than allowed.
+    /// The document has more octets than allowed.
     TooLarge,
-    /// It did not come in time.
+    /// The document did not arrive in time.
     TooSlow,
     /// The connection ended, or the request is not HTTP.
     Broken,
 }
 
-/// Reads a document of at most `bytes_max` octets. `announced` is the length that the head of the request has; a document that is too
-/// large by it is refused unread.
+/// Reads a document of at most `bytes_max` octets. `announced` is the length that the head of the request states. If it is too large, the
+/// document is refused without being read.
 pub(super) async fn read(
     mut payload: web::Payload,
     announced: Option<&HeaderValue>,
@@ -65,7 +65,7 @@ pub(super) async fn read(
             return Err(Unread::TooLarge);
         }
         if document.len() + piece.len() > SMALL_BYTES && large.is_none() {
-            // What comes meanwhile stays with the client.
+            // During the pause, the rest of the document stays with the client.
             peer.pause(true);
             large = timeout(LARGE_WAIT_MAX, peer.place.large()).await.ok().flatten();
             peer.pause(false);

@@ -1,5 +1,5 @@
-//! The replies to requests. Whoever posts a document without a registered key learns nothing from the reply: neither its octets nor its
-//! time depend on the document.
+//! The replies to requests. A sender without a registered key learns nothing from the reply to its document: neither the reply's octets nor
+//! its time depend on the document.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 /// Media type of documents: the text of an SDC, or of several one after another.
 const DOCUMENTS: &str = "text/plain; charset=us-ascii";
-/// Whatever is not verified is answered a whole number of these after its last octet came. Within one, the work on any document is done,
-/// unless the machine is overloaded.
+/// A document that is not verified is answered a whole number of these intervals after its last octet came. The work on any document fits
+/// into one interval, unless the machine is overloaded.
 const TICK: Duration = Duration::from_millis(250);
 
-/// What is told in a reply without documents: a code for programs, and a sentence for people.
+/// Content of a reply without documents: a code for programs, and a sentence for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Told {
     status: StatusCode,
@@ -23,14 +23,14 @@ pub(super) struct Told {
     french: &'static str,
 }
 
-/// The document was received. Its sender gets no other answer here, whatever it is.
+/// The document was received. Its sender gets no other answer over this connection, whatever the document is.
 pub(super) const RECEIVED: Told = Told {
     status: StatusCode::ACCEPTED,
     code: "received",
     english: "The document was received. If it is a letter with an answer, ask for the answer at /v1/answers.",
     french: "Le document est reçu. Si c’est une lettre qui a une réponse, demandez la réponse à /v1/answers.",
 };
-/// The document is not settled; its sender keeps it.
+/// The document is not settled. Its sender keeps the document.
 pub(super) const LATER: Told = Told {
     status: StatusCode::SERVICE_UNAVAILABLE,
     code: "later",
@@ -51,14 +51,14 @@ pub(super) const TOO_MANY: Told = Told {
     english: "Too many requests came from this address. Wait for the time in Retry-After.",
     french: "Trop de requêtes viennent de cette adresse. Attendez le temps donné par Retry-After.",
 };
-/// The document is larger than this address takes.
+/// The document is larger than this address accepts.
 pub(super) const TOO_LARGE: Told = Told {
     status: StatusCode::PAYLOAD_TOO_LARGE,
     code: "too_large",
     english: "The document is larger than this server takes. Send its records in several letters.",
     french: "Le document dépasse la taille admise par ce serveur. Envoyez ses actes en plusieurs lettres.",
 };
-/// The document did not come in time.
+/// The document did not arrive in time.
 pub(super) const TOO_SLOW: Told = Told {
     status: StatusCode::REQUEST_TIMEOUT,
     code: "too_slow",
@@ -91,12 +91,13 @@ pub(super) fn told(told: Told) -> HttpResponse {
     closing(told, None, false)
 }
 
-/// Replies without documents, and asks to wait.
+/// Replies without documents, and asks the client to wait before the next try.
 pub(super) fn told_to_wait(told: Told, wait: Duration) -> HttpResponse {
     closing(told, Some(wait), false)
 }
 
-/// Replies without documents, and closes the connection: octets of the request that were not read must not be taken for another request.
+/// Replies without documents, and closes the connection. Otherwise octets of the request that were not read would be taken for another
+/// request.
 pub(super) fn told_at_last(told: Told, wait: Option<Duration>) -> HttpResponse {
     closing(told, wait, true)
 }
@@ -115,7 +116,7 @@ fn closing(told: Told, wait: Option<Duration>, closes: bool) -> HttpResponse {
 
 fn begun(status: StatusCode) -> HttpResponseBuilder {
     let mut response = HttpResponse::build(status);
-    // What is meant for one office must not stay in a proxy.
+    // An answer for one office must not stay in a proxy's cache.
     response.insert_header((CACHE_CONTROL, "no-store"));
     response
 }

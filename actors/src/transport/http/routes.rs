@@ -1,4 +1,4 @@
-//! The routes: letters come, answers go.
+//! The routes of requests: offices post letters and collect answers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::http_server::Peer;
 const LETTER_DIGEST: HeaderName = HeaderName::from_static("x-letter-digest");
 /// Header field in which a proxy names the address that it serves.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-/// Pause that is asked for where a letter could not be settled.
+/// Pause that a client is asked to make after its letter could not be settled.
 const LATER_WAIT: Duration = Duration::from_secs(15);
-/// Longest wait for an answer that is asked for by its name.
+/// Longest wait for an answer that is requested by its letter's name.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Pause before a settled letter's answer is asked for again.
+/// Pause before another try to get the answer to a settled letter.
 const AGAIN_PAUSE: Duration = Duration::from_millis(200);
-/// Pause that is asked for where another program may take the letter at once.
+/// Pause that a client is asked to make when this program stops. Another program may take the letter soon.
 const LEAVING_WAIT: Duration = Duration::from_secs(2);
 
 pub(super) fn configure(routes: &mut web::ServiceConfig) {
@@ -67,7 +67,7 @@ async fn post_letter(request: HttpRequest, payload: web::Payload, shared: web::D
     reply
 }
 
-/// Lends a document to the actors, and replies as its fate demands.
+/// Lends a document to the actors, and replies according to the document's fate.
 async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     let arrived = Instant::now();
     let _held = shared.metrics.hold();
@@ -100,7 +100,7 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     }
 }
 
-/// Waits for the answer to a settled letter. While the database cannot be reached, its sender is held, as it would be before the letter is
+/// Waits for the answer to a settled letter. While the database cannot be reached, the sender waits, as it does before its letter is
 /// settled.
 async fn answers_to(shared: &Shared, letter: &AnsweredLetter) -> Result<Vec<u8>, Fault> {
     let until = Instant::now() + Duration::from_secs(shared.settings.hold_seconds_max);
@@ -117,7 +117,7 @@ fn late() -> Fault {
     Fault::Away("the answer did not come in time".to_owned())
 }
 
-/// The query of a request for an answer.
+/// The query string of a request for an answer.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
@@ -151,7 +151,7 @@ async fn get_answer(request: HttpRequest, shared: web::Data<Shared>) -> HttpResp
     }
 }
 
-/// Takes a request for an answer apart; `None` where a part of it is missing or is not of its form.
+/// Parses a request for an answer; returns `None` where a part of it is missing or malformed.
 fn wanted(request: &HttpRequest) -> Option<(Matricule, Uuid, Digest, Which)> {
     let agency = request.match_info().get("matricule")?.parse::<u32>().ok()?.try_into().ok()?;
     let letter_id = Uuid::try_parse(request.match_info().get("letter")?).ok()?;
@@ -160,7 +160,8 @@ fn wanted(request: &HttpRequest) -> Option<(Matricule, Uuid, Digest, Which)> {
     Some((agency, letter_id, digest, Which { attempt, part }))
 }
 
-/// Returns the address whose allowance a request uses: that of the connection, or the one that a trusted proxy names last.
+/// Returns the address whose allowance a request uses: the address of the connection or, if that is a trusted proxy, the last address that
+/// the proxy names.
 fn address_of(shared: &Shared, peer: &Peer, headers: &HeaderMap) -> IpAddr {
     let is_proxy = shared.settings.proxies.contains(&peer.address.to_canonical());
     let named = || {

@@ -12,24 +12,26 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpSettings {
-    /// Name of the intake in logs, metrics and the journal; no mailbox, folder or other intake has the same name.
+    /// Name of the intake in logs, metrics and the journal. It differs from the names of all mailboxes, folders and other intakes.
     #[serde(default = "name")]
     pub name: String,
     /// Address and port to listen at.
     pub listen: SocketAddr,
-    /// `tls`, or `none` at an address of this machine, behind a proxy that has the certificate.
+    /// `tls`, or `none` behind a proxy that has the certificate. `none` is allowed only at an address of this machine.
     #[serde(default)]
     pub security: Security,
-    /// PEM file of the server's certificate, followed by those of its signers; needed unless `security` is `none`.
+    /// PEM file of the server's certificate, followed by the certificates of its issuers. Required unless `security` is `none`.
     #[serde(default)]
     pub certificate_file: Option<PathBuf>,
     /// PEM file of the private key of `certificate_file`.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
-    /// Addresses of the proxies in front of this one. Only what they say in `X-Forwarded-For` is believed.
+    /// Addresses of the proxies in front of this address. The header field `X-Forwarded-For` is believed only if a proxy of this list sent
+    /// it.
     #[serde(default)]
     pub proxies: Vec<IpAddr>,
-    /// Most connections at once. Where they are all taken, the one that has gone longest without a letter gives its place up.
+    /// Largest number of connections at once. When it is reached, the connection that has been without a letter for longest gives its place
+    /// up.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
     /// Largest document in bytes.
@@ -39,7 +41,7 @@ pub struct HttpSettings {
     /// again.
     #[serde(default = "hold_seconds_max")]
     pub hold_seconds_max: u64,
-    /// Most requests of one address in a minute; of IPv6, of one network of 64 bits.
+    /// Largest number of requests from one address in a minute. IPv6 addresses with the same first 64 bits count as one address.
     #[serde(default = "requests_per_minute_max")]
     pub requests_per_minute_max: u32,
 }
@@ -65,7 +67,7 @@ fn requests_per_minute_max() -> u32 {
 }
 
 impl HttpSettings {
-    /// Makes settings with every default, without protection.
+    /// Makes settings with the default of every key, and without TLS.
     pub fn new(listen: SocketAddr) -> HttpSettings {
         HttpSettings {
             name: name(),
@@ -81,7 +83,7 @@ impl HttpSettings {
         }
     }
 
-    /// Checks what can be checked without disk and network.
+    /// Checks everything that can be checked without disk and network.
     ///
     /// # Errors
     /// One sentence for each wrong key.
@@ -97,10 +99,10 @@ impl HttpSettings {
         finish(problems)
     }
 
-    /// Reads the certificate and its key, as listening does.
+    /// Reads the certificate and its key, as the listener does.
     ///
     /// # Errors
-    /// One sentence: the key of the setting, and what is wrong with its file.
+    /// A sentence that names the setting's key and says what is wrong with its file.
     pub fn check_files(&self) -> Result<(), String> {
         tls::acceptor(self.security, &self.certificate_file, &self.key_file).map(drop)
     }

@@ -1,4 +1,4 @@
-//! Tests of what a sender hears over its connection.
+//! Tests of the replies that a sender gets over its connection.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const ADDRESS: &str = "centre@example.org";
 struct Sender(BufReader<TcpStream>);
 
 impl Sender {
-    /// Connects once somebody listens.
+    /// Connects once the intake listens.
     async fn connect(port: &Port) -> Sender {
         let mut stream = None;
         eventually("somebody listens", async || {
@@ -46,7 +46,7 @@ impl Sender {
         self.reply().await
     }
 
-    /// Sends a mail, and returns the code of the answer to it.
+    /// Sends a mail, and returns the reply code that the mail gets.
     async fn push(&mut self, number: usize) -> String {
         for (said, code) in
             [("MAIL FROM:<>".to_owned(), "250"), (format!("RCPT TO:<{ADDRESS}>"), "250"), ("DATA".to_owned(), "354")]

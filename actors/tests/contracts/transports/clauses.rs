@@ -201,8 +201,8 @@ pub fn two_with_one_lease(case: &mut Case<'_>) -> Result<(), String> {
     two(case, "source")
 }
 
-/// Two processes may serve one source without a common lease, for example two machines that call one folder by different names. They lose
-/// no mail either: mail that both have fetched is settled by both.
+/// Two processes may serve one source without a common lease, for example two machines that call one folder by different names. Even then
+/// no mail is lost: mail that both have fetched is settled by both.
 pub fn two_at_once(case: &mut Case<'_>) -> Result<(), String> {
     two(case, "the same source")
 }

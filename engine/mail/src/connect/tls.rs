@@ -26,11 +26,11 @@ use super::Cause;
 use crate::settings::Security;
 use crate::words::printable;
 
-/// Most names of a certificate that an error shows.
+/// Largest number of names of a certificate that an error shows.
 const NAMES_MAX: usize = 3;
-/// Most characters of a name that an error shows.
+/// Largest number of characters of a name that an error shows.
 const NAME_CHARS_MAX: usize = 100;
-/// Most certificates of a server's chain that are searched for the signer.
+/// Largest number of certificates of a server's chain that are searched for the signer.
 const CHAIN_MAX: usize = 8;
 
 /// Why the TLS handshake failed. Dates are UTC. Texts of the server have passed [`printable`].

@@ -5,7 +5,7 @@
 
 use super::cost::Cost;
 
-/// Longest boundary (RFC 2046, 5.1.1).
+/// Longest boundary, in octets (RFC 2046, 5.1.1).
 pub const BOUNDARY_BYTES_MAX: usize = 70;
 
 /// The boundaries of the multiparts that are open, the outermost first.

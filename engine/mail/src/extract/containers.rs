@@ -15,8 +15,8 @@ use super::charset::in_utf8;
 use super::cost::Cost;
 use super::transfer_encoding::TransferEncoding;
 
-/// Longest text before a block that is kept with the block. A letter has only a short line there, the routing hint (`SDC 1 agency=…`); a
-/// longer text is something else.
+/// Longest text before a block that is kept with the block, in octets. A letter has only a short line there, the routing hint (`SDC 1
+/// agency=…`); a longer text is something else.
 const PREAMBLE_BYTES_MAX: usize = 2048;
 
 /// A body that is neither a multipart nor a mail.
@@ -98,7 +98,7 @@ impl Containers {
     }
 
     /// Extracts each block from a text, with the lines before it and without the text after it. Extracts at most one block more than the
-    /// collection may still take; the one too many shows that the limit is exceeded.
+    /// collection may still take; the additional block shows that the limit is exceeded.
     fn cut_out(&self, text: &[u8], part: &Part<'_>, cost: &mut Cost) -> Vec<Found> {
         let mut found = Vec::new();
         let mut from = 0;

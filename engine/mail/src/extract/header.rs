@@ -6,9 +6,9 @@
 use super::cost::{Cost, Line};
 use super::transfer_encoding::TransferEncoding;
 
-/// Longest line that is read (RFC 5322, 2.1.1). A longer line is skipped.
+/// Longest line that is read, in octets (RFC 5322, 2.1.1). A longer line is skipped.
 const LINE_BYTES_MAX: usize = 998;
-/// Longest field that is read, including its folded lines. A longer field is skipped.
+/// Longest field that is read, in octets, including its folded lines. A longer field is skipped.
 const FIELD_BYTES_MAX: usize = 8 << 10;
 
 /// The fields that are read, by their names in lower case.
@@ -28,11 +28,11 @@ pub struct Header {
 /// What a mail states about itself. These are claims that anybody can make.
 #[derive(Debug, Default)]
 pub struct Origin {
-    /// From.
+    /// Value of the field From.
     pub from: Option<Vec<u8>>,
-    /// Auto-Submitted.
+    /// Value of the field Auto-Submitted.
     pub auto_submitted: Option<Vec<u8>>,
-    /// Message-ID.
+    /// Value of the field Message-ID.
     pub message_id: Option<Vec<u8>>,
 }
 

@@ -27,11 +27,11 @@ pub struct Walk<'l> {
 /// Position of a mail or part in the nesting.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
-    /// Number of parts and mails around it.
+    /// Number of parts and mails around this position.
     depth: usize,
-    /// Number of encoded mails around it.
+    /// Number of encoded mails around this position.
     encodings: usize,
-    /// Number of the innermost `multipart/alternative` around it, if any.
+    /// Number of the innermost `multipart/alternative` around this position, if any.
     alternative: Option<usize>,
 }
 
@@ -204,7 +204,7 @@ impl<'l> Walk<'l> {
             return Ok(());
         }
         let said = header.transfer_encoding.unwrap_or(TransferEncoding::Identity);
-        // A colon in the first line belongs to a header, and is no character of base64. So the mail is not encoded in fact.
+        // A colon in the first line belongs to a header, and is no character of base64. So the mail is not really encoded.
         let first_line = line(body, 0, &mut self.cost).map_or(&body[..0], |line| line.octets);
         let is_plain = said == TransferEncoding::Base64 && self.cost.find(b':', first_line).is_some();
         let encoding = if is_plain { TransferEncoding::Identity } else { said };

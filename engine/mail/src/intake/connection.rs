@@ -1,4 +1,4 @@
-//! Runs one session over a connection, with deadlines and within its place.
+//! Runs one session over a connection, with deadlines. The connection has a place among those of its listener (`places`).
 
 use std::io;
 use std::time::Duration;
@@ -11,19 +11,20 @@ use super::Recipient;
 use super::places::{Holding, Place, SMALL_BYTES};
 use super::session::{Event, Session};
 
-/// Octets that are read at once.
+/// Number of octets that are read at once.
 const READ_BYTES: usize = 16 * 1024;
-/// Longest silence of a client. RFC 5321, 4.5.3.2.7 asks for five minutes.
+/// Longest time in which a client sends nothing. RFC 5321, 4.5.3.2.7 asks for five minutes.
 const SILENCE_MAX: Duration = Duration::from_secs(300);
-/// Longest wait until a client takes a reply.
+/// Longest wait until a client accepts a reply.
 const REPLY_MAX: Duration = Duration::from_secs(60);
 /// Longest time from DATA to the end of the mail.
 const MAIL_TIME_MAX: Duration = Duration::from_secs(600);
-/// Most octets of one mail, kept or not. A client that sends more is cut off.
+/// Largest number of octets of one mail, kept or not. A client that sends more is cut off.
 const MAIL_BYTES_MAX: u64 = 256 * 1024 * 1024;
-/// Longest wait for a place of a large mail.
+/// Longest wait for one of the few places for large mails.
 const LARGE_WAIT_MAX: Duration = Duration::from_secs(60);
-/// Longest time for which a mail that is being received keeps a place of a large mail. Senders are mail servers, with lines of their own.
+/// Longest time for receiving a large mail. Meanwhile it holds one of the few places for large mails. A minute is enough, because the
+/// senders are mail servers with fast lines.
 const LARGE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How a session over one stream ended.
@@ -85,12 +86,12 @@ where
                 let outcome = recipient.take(content).await;
                 session.tell(outcome);
                 send(&mut stream, session).await?;
-                // A large mail keeps its place until here, because it is in memory until here.
+                // The mail is in memory until here. So a large mail keeps its place until here.
                 under_way = None;
             }
             Event::StartTls => return Ok(Ended::StartTls(stream)),
             Event::Close => {
-                // Whether the client sees an orderly end changes nothing.
+                // An error is ignored: the connection ends whether or not the client sees an orderly end.
                 drop(timeout(REPLY_MAX, stream.shutdown()).await);
                 return Ok(Ended::Closed);
             }
@@ -114,7 +115,7 @@ async fn send<S: AsyncWrite + Unpin>(stream: &mut S, session: &mut Session) -> i
 /// The mail that is being received.
 struct UnderWay<R: Recipient> {
     began: Instant,
-    /// When the mail got its place of a large mail, and the place.
+    /// For a large mail: the moment at which it got one of the places for large mails, and that place.
     large: Option<(Instant, OwnedSemaphorePermit)>,
     /// Keeps the program from ending before the mail is answered.
     _expected: R::Expected,
@@ -125,7 +126,7 @@ impl<R: Recipient> UnderWay<R> {
         UnderWay { began: Instant::now(), large: None, _expected: recipient.expect() }
     }
 
-    /// Says whether the mail may go on, and takes a place of a large mail where it needs one.
+    /// Says whether the mail may still be received. A mail that has become large first takes one of the places for large mails.
     async fn goes_on(&mut self, session: &Session, place: &Place) -> bool {
         if self.patience().is_zero() || session.received_bytes() > MAIL_BYTES_MAX {
             return false;
@@ -140,7 +141,7 @@ impl<R: Recipient> UnderWay<R> {
         true
     }
 
-    /// Longest wait for further octets.
+    /// Returns the longest wait for further octets.
     fn patience(&self) -> Duration {
         let whole = MAIL_TIME_MAX.saturating_sub(self.began.elapsed());
         let large = self.large.as_ref().map_or(whole, |(since, _)| LARGE_TIME_MAX.saturating_sub(since.elapsed()));

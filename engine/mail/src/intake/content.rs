@@ -2,7 +2,7 @@
 
 use std::slice::Iter;
 
-/// Most octets that are kept of a mail that is too large.
+/// Largest number of octets that are kept of a mail that is too large.
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// The content of a mail, without the dots that SMTP adds.
@@ -10,7 +10,7 @@ pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 pub struct Content {
     /// The mail, or its first octets where it is too large.
     pub mail: Vec<u8>,
-    /// Whole size in octets of a mail that is too large, with the dots that SMTP adds; `None` where `mail` is the whole mail.
+    /// Whole size, in octets, of a mail that is too large. The dots that SMTP adds are counted. `None` where `mail` is the whole mail.
     pub over_size_bytes: Option<u64>,
 }
 
@@ -23,19 +23,19 @@ pub(super) struct Incoming {
     place: Place,
 }
 
-/// Where in the content the next octet stands.
+/// Position of the next octet within the content.
 ///
-/// The content ends with a dot alone on a line (RFC 5321, 4.1.1.4), and a line ends with CR LF. A single CR or LF ends none (2.3.8): if
-/// one did, a mail could carry a second mail whose sender nobody has checked. `smtp-proto` finds this end too, but also takes
-/// `CR LF . CR CR LF` for it, and misses it in a mail without any line.
+/// The content ends with a line that has only a dot (RFC 5321, 4.1.1.4), and only CR LF ends a line, not a single CR or LF (2.3.8).
+/// Otherwise a mail could smuggle in a second mail whose sender nobody has checked. The parser of `smtp-proto` is not used for this: it
+/// also accepts `CR LF . CR CR LF` as the end, and misses the end in a mail without any line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     LineBegin,
-    /// After a dot with which a line begins.
+    /// After a dot at the beginning of a line.
     Dot,
-    /// After such a dot and a CR.
+    /// After a dot at the beginning of a line and a CR.
     DotCr,
-    /// Within a line; the last octet is a CR where `after_cr` is set.
+    /// Within a line. `after_cr` says whether the last octet is a CR.
     Text {
         after_cr: bool,
     },
@@ -75,7 +75,7 @@ impl Incoming {
                     rest = behind;
                     break true;
                 }
-                // The dot was one that SMTP added (4.5.2).
+                // The line does not end here, so SMTP has added its dot (RFC 5321, 4.5.2), which is left out.
                 (Place::DotCr, _) => {
                     self.keep(b"\r");
                     self.place = Place::Text { after_cr: true };
@@ -109,12 +109,12 @@ impl Incoming {
         }
     }
 
-    /// Number of octets that are in memory.
+    /// Returns the number of octets that are in memory.
     pub(super) fn kept_bytes(&self) -> usize {
         self.kept.len()
     }
 
-    /// Number of octets that have been received.
+    /// Returns the number of octets that have been received.
     pub(super) fn received_bytes(&self) -> u64 {
         self.received
     }
@@ -124,7 +124,7 @@ impl Incoming {
 mod tests {
     use super::*;
 
-    /// Receives `octets` in pieces of `step` octets. Returns the content, and the octets behind it.
+    /// Receives `octets` in pieces of `step` octets. Returns the content, and the octets after its end.
     fn received(octets: &[u8], step: usize, bytes_max: usize) -> Option<(Content, Vec<u8>)> {
         let mut incoming = Incoming::new(bytes_max);
         let mut at = 0;

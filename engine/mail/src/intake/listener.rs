@@ -18,11 +18,11 @@ use crate::settings::{Security, SettingsError};
 
 /// Longest time for the TLS handshake.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// Pause after a connection could not be accepted, since the system had no room for it.
+/// Pause after a connection could not be accepted because the system had no resources for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Longest time to tell a connection that there is no place for it.
 const REFUSE_MAX: Duration = Duration::from_secs(1);
-/// Said to a connection for which there is no place.
+/// Reply to a connection for which there is no place.
 const NO_PLACE: &[u8] = b"421 4.3.2 all connections are busy: try again later\r\n";
 
 /// Listens at one address.
@@ -32,7 +32,7 @@ pub struct Listener {
     rules: Arc<Rules>,
 }
 
-/// What a connection needs beyond its place.
+/// What the connections of a listener share.
 #[derive(Clone)]
 struct Shared<R> {
     rules: Arc<Rules>,
@@ -61,7 +61,7 @@ impl Listener {
     /// Reads the certificate and its key, as [`Listener::run`] does.
     ///
     /// # Errors
-    /// One sentence: the key of the setting, and what is wrong with its file.
+    /// A sentence that names the setting's key and says what is wrong with its file.
     pub fn check_files(&self) -> Result<(), String> {
         self.acceptor().map(drop)
     }
@@ -71,8 +71,8 @@ impl Listener {
         tls::acceptor(*security, certificate_file, key_file)
     }
 
-    /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is told the number of connections once the
-    /// address is bound, and whenever it changes. Returns only after a fault, with a sentence that describes it.
+    /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is called with the number of connections once the
+    /// address is bound, and whenever the number changes. Returns only after a fault, with a sentence that describes it.
     pub async fn run<R: Recipient>(&self, recipient: R, count: impl Fn(usize) + Send) -> String {
         let tls = match self.acceptor() {
             Ok(tls) => tls,
@@ -105,7 +105,7 @@ impl Listener {
                 },
                 Some(ended) = connections.join_next() => {
                     if let Err(error) = ended && error.is_panic() {
-                        // The others go on. What the connection had not answered comes again.
+                        // The other connections continue. A mail that this connection had not answered is sent again.
                         tracing::error!(%listen, "a connection of a sender has panicked");
                     }
                 }
@@ -115,7 +115,7 @@ impl Listener {
     }
 }
 
-/// Tells a connection that there is no place for it. Whether it reads that changes nothing.
+/// Tells a connection that there is no place for it. An error is ignored, because the connection is closed in any case.
 async fn refuse(mut stream: TcpStream) {
     drop(timeout(REFUSE_MAX, stream.write_all(NO_PLACE)).await);
 }
@@ -128,7 +128,7 @@ async fn attend<R: Recipient>(shared: Shared<R>, stream: TcpStream, place: Place
 }
 
 async fn converse<R: Recipient>(shared: &Shared<R>, stream: TcpStream, place: &Place) -> io::Result<()> {
-    // A reply must not wait until the client has acknowledged the reply before it.
+    // Without this option, a reply would wait until the client has acknowledged the previous reply.
     stream.set_nodelay(true)?;
     match (&shared.tls, shared.security) {
         (Some(tls), Security::Tls) => {

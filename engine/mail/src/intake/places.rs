@@ -1,4 +1,5 @@
-//! Bounds the connections of a listener, so that connections on which nothing comes cannot keep out those that bring mail.
+//! Bounds the number of a listener's connections: each connection holds a place. Connections that bring no mail cannot keep out connections
+//! that do.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,11 +7,13 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Time after its begin, and after the begin and the end of each of its mails, in which a connection need not give up its place.
+/// Time in which a connection need not give up its place. It starts when the connection is opened, and again when one of its mails begins
+/// or ends.
 const SAFE_TIME: Duration = Duration::from_secs(10);
-/// Most mails of more than [`SMALL_BYTES`] that are received at once, over all connections.
+/// Largest number of mails of more than [`SMALL_BYTES`] that are received at once, over all connections.
 const LARGE_MAILS_MAX: usize = 8;
-/// Largest number of octets that every connection may keep of a mail that is under way. A larger mail needs one of a few places.
+/// Largest number of octets that every connection may keep of a mail that is being received. A larger mail needs one of the few places for
+/// large mails.
 pub const SMALL_BYTES: usize = 64 * 1024;
 
 /// The places of a listener.
@@ -41,11 +44,11 @@ struct Holder {
 /// What a connection does with its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holding {
-    /// No mail is under way. Such a connection gives way first.
+    /// No mail is being received or processed. If a place is needed, such a connection is ended first.
     Idle,
     /// A mail is being received.
     Receives,
-    /// A mail is with its recipient. The connection keeps its place.
+    /// A mail is being processed. The connection keeps its place until the mail is answered.
     Waits,
 }
 
@@ -63,9 +66,9 @@ impl Places {
         Places(Arc::new(Inner { most, large, taken: Mutex::default() }))
     }
 
-    /// Takes a place for a new connection. Where none is free, a connection is told to end that has been beyond its `SAFE_TIME` for
-    /// longest, and rather an idle one. The new one gets its place at once, since an ended connection costs nothing more. Returns `None`
-    /// where no connection may be told to end.
+    /// Takes a place for a new connection. If all places are taken, one connection is told to end: an idle one if possible, and of several
+    /// the one whose `SAFE_TIME` ended first. The new connection gets its place at once, because the ended connection needs no more
+    /// resources. Returns `None` where no connection may be told to end.
     pub fn take(&self, now: Instant) -> Option<Place> {
         let mut taken = self.0.taken();
         let kept = taken.connections.values().filter(|holder| !holder.is_told).count();
@@ -88,7 +91,7 @@ impl Places {
         Some(Place { inner: Arc::clone(&self.0), number, told })
     }
 
-    /// Number of connections.
+    /// Returns the number of connections.
     pub fn taken(&self) -> usize {
         self.0.taken().connections.len()
     }
@@ -96,7 +99,7 @@ impl Places {
 
 impl Inner {
     fn taken(&self) -> MutexGuard<'_, Taken> {
-        // The table is valid after every single operation, so a panic elsewhere does not spoil it.
+        // Each operation leaves the table valid, so it can be used even if a thread has panicked while it held the lock.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,7 +110,7 @@ impl Place {
         self.told.notified().await;
     }
 
-    /// Notes what the connection does with its place.
+    /// Notes what the connection uses its place for.
     pub fn holds(&self, state: Holding) {
         if let Some(holder) = self.inner.taken().connections.get_mut(&self.number)
             && holder.state != state
@@ -117,7 +120,7 @@ impl Place {
         }
     }
 
-    /// Waits for one of the few places of large mails.
+    /// Waits for one of the few places for large mails.
     pub async fn large(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         Arc::clone(&self.inner.large).acquire_owned().await.ok()
@@ -134,7 +137,7 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    /// Says whether a place has been told to end.
+    /// Says whether the connection of a place has been told to end.
     fn is_told(place: &Place) -> bool {
         place.inner.taken().connections[&place.number].is_told
     }

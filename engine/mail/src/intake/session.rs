@@ -1,7 +1,7 @@
 //! One session of LMTP or SMTP, without input and output: it turns the client's octets into replies, and tells its caller what to do.
 //!
 //! The caller feeds octets to [`Session::advance`], sends what [`Session::replies`] returns, and does what each [`Event`] says. Whatever a
-//! client sends, memory stays within one command line and one mail of the permitted size.
+//! client sends, a session keeps no more than one command line and one mail of the permitted size in memory.
 
 use std::mem;
 use std::slice::Iter;
@@ -12,16 +12,16 @@ use smtp_proto::{Error, Request};
 use super::content::{Content, Incoming};
 use super::{Outcome, Protocol};
 
-/// Most octets of a command line, its end included. RFC 5321, 4.5.3.1.4 demands 512, and parameters add to that.
+/// Largest number of octets of a command line, its end included. RFC 5321, 4.5.3.1.4 demands 512, and parameters add to that.
 const LINE_BYTES_MAX: usize = 4096;
-/// Most recipients of one mail. RFC 5321, 4.5.3.1.8 demands that a server takes a hundred.
+/// Largest number of recipients of one mail. RFC 5321, 4.5.3.1.8 demands that a server accepts a hundred.
 const RECIPIENTS_MAX: usize = 100;
-/// Most commands from one mail to the next that are errors. A client with more is cut off.
+/// Largest number of failed commands between two mails. A client with more is cut off.
 const ERRORS_MAX: u32 = 20;
-/// Most commands from one mail to the next. RFC 5321 needs four, and one for each recipient.
+/// Largest number of commands between two mails. RFC 5321 needs four, and one for each recipient.
 const COMMANDS_MAX: u32 = 500;
 
-/// What all sessions of a listener have in common.
+/// Settings that all sessions of a listener share.
 #[derive(Debug)]
 pub struct Rules {
     /// The protocol.
@@ -49,7 +49,7 @@ pub enum Event {
     Close,
 }
 
-/// Where a session stands.
+/// State of a session.
 #[derive(Default)]
 enum State {
     /// Before EHLO or LHLO.
@@ -61,7 +61,7 @@ enum State {
     Mail { recipients: usize },
     /// After DATA.
     Content { recipients: usize, incoming: Incoming },
-    /// The mail is with its recipient.
+    /// The mail is being processed, and has no outcome yet.
     Waiting { recipients: usize },
     /// The connection is to be closed.
     Ended,
@@ -104,7 +104,7 @@ impl Session {
         !matches!(self.state, State::Content { .. } | State::Waiting { .. })
     }
 
-    /// Number of octets of a mail that are in memory.
+    /// Returns the number of octets of a mail that are in memory.
     pub fn kept_bytes(&self) -> usize {
         match &self.state {
             State::Content { incoming, .. } => incoming.kept_bytes(),
@@ -112,7 +112,7 @@ impl Session {
         }
     }
 
-    /// Number of octets that have been received of the mail that is under way.
+    /// Returns the number of octets that have been received of the current mail.
     pub fn received_bytes(&self) -> u64 {
         match &self.state {
             State::Content { incoming, .. } => incoming.received_bytes(),
@@ -120,7 +120,7 @@ impl Session {
         }
     }
 
-    /// Works on the client's octets until there is something to do for the caller. Octets that remain in `input` are for the next call.
+    /// Works on the client's octets until the caller has to do something. Octets that remain in `input` are for the next call.
     pub fn advance(&mut self, input: &mut Iter<'_, u8>) -> Event {
         loop {
             match mem::take(&mut self.state) {
@@ -165,17 +165,17 @@ impl Session {
         }
     }
 
-    /// Ends the session since the program stops.
+    /// Ends the session because the program stops.
     pub fn leave(&mut self) {
         self.end("421 4.3.2 this server is stopping: send the mail again");
     }
 
-    /// Ends the session since it has kept its place for too long, or takes too much.
+    /// Ends the session because it has kept its place for too long, or has sent too many octets.
     pub fn evict(&mut self) {
         self.end("421 4.4.2 this connection took too long: open another");
     }
 
-    /// Goes on after TLS has begun. Everything that the client said before is forgotten (RFC 3207, 4.2).
+    /// Continues after TLS has begun. Everything that the client said before is forgotten (RFC 3207, 4.2).
     pub fn secured(&mut self) {
         self.is_secure = true;
         self.state = State::Begun;
@@ -205,11 +205,11 @@ impl Session {
             if self.line.len() < LINE_BYTES_MAX {
                 return Some(Event::Read);
             }
-            // The rest of the line would be taken for further commands.
+            // The rest of the line would be read as further commands, so the session ends.
             self.end("500 5.5.2 a command has 4096 octets at most");
             return None;
         };
-        // The parser gets one line at a time: some of its errors would otherwise take the next line away.
+        // The parser gets one line at a time. After some errors it would otherwise skip the next line too.
         let request = match Request::parse(&mut line.iter()) {
             Ok(request) => request.into_owned(),
             Err(error) => {
@@ -238,7 +238,7 @@ impl Session {
             Request::StartTls => return self.start_tls(input),
             Request::Vrfy { .. } => self.say("252 2.1.5 not told: send the mail"),
             Request::Help { .. } => self.say("214 2.0.0 RFC 5321 and RFC 2033"),
-            // What follows BDAT is a piece of a mail, which nobody may take for commands.
+            // After BDAT the client sends a piece of a mail. It would be read as commands, so the session ends.
             Request::Bdat { .. } => self.end("503 5.5.1 CHUNKING is not offered"),
             Request::Auth { .. }
             | Request::Expn { .. }
@@ -251,8 +251,8 @@ impl Session {
         None
     }
 
-    /// Takes the next line from the input, with its end. `None` where its end has not arrived, or where it is too long; what has arrived is
-    /// then in `self.line`.
+    /// Takes the next line from the input, with its line end. Returns `None` if the line end has not arrived, or if the line is too long;
+    /// `self.line` then contains the part that has arrived.
     fn line(&mut self, input: &mut Iter<'_, u8>) -> Option<Vec<u8>> {
         let rest = input.as_slice();
         let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -279,8 +279,8 @@ impl Session {
         if self.must_start_tls() {
             self.say("250-STARTTLS");
         }
-        // SIZE is missing on purpose: a server that knows it would return a mail that is too large to its sender, and nobody here would
-        // hear of it.
+        // SIZE is not offered on purpose. A sending server that knows the limit would return a mail that is too large to the mail's author,
+        // and the centre would never learn of the mail.
         ["250-PIPELINING", "250-8BITMIME", "250-SMTPUTF8", "250 ENHANCEDSTATUSCODES"]
             .iter()
             .for_each(|line| self.say(line));
@@ -333,8 +333,8 @@ impl Session {
             self.refuse("502 5.5.1 STARTTLS is not offered");
             return None;
         }
-        // Somebody between client and server could have put these commands behind STARTTLS; read after the handshake, they would look as
-        // if the client had sent them protected (CVE-2011-0411).
+        // An attacker between client and server may have added these commands after STARTTLS. If they were read after the handshake, they
+        // would look as if the client had sent them over TLS (CVE-2011-0411).
         if input.len() > 0 {
             self.end("554 5.5.1 nothing may follow STARTTLS before the handshake");
             return None;

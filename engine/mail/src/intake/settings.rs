@@ -41,7 +41,7 @@ pub struct IntakeSettings {
     /// Protection of the connections. `none` is allowed only at an address of this machine.
     #[serde(default)]
     pub security: Security,
-    /// PEM file of the server's certificate, followed by those of its signers; needed unless `security` is `none`.
+    /// PEM file of the server's certificate, followed by the certificates of its issuers. Required unless `security` is `none`.
     #[serde(default)]
     pub certificate_file: Option<PathBuf>,
     /// PEM file of the private key of `certificate_file`.
@@ -53,7 +53,8 @@ pub struct IntakeSettings {
     /// Host name in the greeting.
     #[serde(default = "hello_name")]
     pub hello_name: String,
-    /// Most connections at once. Where they are all taken, the one that has gone longest without a mail gives its place up.
+    /// Largest number of connections at once. When it is reached, the connection that has been without a mail for longest gives its place
+    /// up.
     #[serde(default = "connections_max")]
     pub connections_max: usize,
     /// Largest mail that is kept whole, in bytes; of a larger mail only the first 16 KB are kept.
@@ -74,7 +75,7 @@ fn mail_size_max_bytes() -> u64 {
 }
 
 impl IntakeSettings {
-    /// Makes settings with every default, without protection.
+    /// Makes settings with the default of every key, and without TLS.
     pub fn new(protocol: Protocol, listen: SocketAddr) -> IntakeSettings {
         IntakeSettings {
             protocol,
@@ -89,7 +90,7 @@ impl IntakeSettings {
         }
     }
 
-    /// Checks what can be checked without disk and network.
+    /// Checks everything that can be checked without disk and network.
     ///
     /// # Errors
     /// One sentence for each wrong key.

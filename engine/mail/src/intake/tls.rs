@@ -12,10 +12,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::settings::Security;
 
-/// Reads the certificate and its key. `None` where the connections are not protected.
+/// Reads the certificate and its key. `None` where the connections use no TLS.
 ///
 /// # Errors
-/// One sentence: the key of the setting, and what is wrong with its file.
+/// A sentence that names the setting's key and says what is wrong with its file.
 pub fn acceptor(
     security: Security,
     certificate_file: &Option<PathBuf>,
@@ -41,7 +41,7 @@ pub fn acceptor(
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
-/// Checks what the settings of a listener say of its protection. Returns one sentence for each wrong key.
+/// Checks those settings of a listener that concern TLS. Returns one sentence for each wrong key.
 pub fn problems(
     listen: SocketAddr,
     security: Security,

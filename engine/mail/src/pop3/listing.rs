@@ -1,22 +1,22 @@
 //! Joins UIDL and LIST into one entry per mail.
 //!
 //! Only a mail's number is needed to fetch it. Its unique id is a hint by which it may be recognised later, and from its size the caller
-//! estimates how much memory the mail will take. So an odd line in either listing discards neither the listing nor the mail: the mail then
-//! has no id, or no size. Servers differ in blanks, omit ids, repeat ids, and send longer ids than RFC 1939, 7 allows.
+//! estimates how much memory the mail will take. So an odd line in either listing discards neither the listing nor the mail: the mail only
+//! lacks its id or its size. Servers differ in blanks, omit ids, repeat ids, and send longer ids than RFC 1939, 7 allows.
 
 use std::collections::HashMap;
 
 use crate::pop3::reply::Body;
 use crate::words::printable;
 
-/// Longest unique id (RFC 1939, 7). A hostile server could use longer ids to attack programs that store them (CVE-2005-2335).
+/// Longest unique id, in octets (RFC 1939, 7). A hostile server could use longer ids to attack programs that store them (CVE-2005-2335).
 pub const UIDL_BYTES_MAX: usize = 70;
 
-/// Largest size that is reported for a mail; larger sizes are reported as this one. It is beyond any limit and fits every column that holds
-/// sizes.
+/// Largest size in bytes that is reported for a mail; larger sizes are reported as this one. It is beyond any limit and fits every column
+/// that holds sizes.
 pub const SIZE_BYTES_MAX: u64 = i32::MAX as u64;
 
-/// Longest line of a listing: ten digits, a space, the unique id, CRLF.
+/// Longest line of a listing, in octets: ten digits, a space, the unique id, CRLF.
 pub(crate) const LISTING_LINE_BYTES_MAX: usize = 10 + 1 + UIDL_BYTES_MAX + 2;
 
 /// One mail of a mailbox, as listed.
@@ -52,7 +52,7 @@ impl Listing {
 }
 
 /// Joins the bodies of UIDL and LIST into at most `entries_max` mails. A server may refuse one of the two commands, not both. A mail that
-/// only one of the listings contains exists. If a listing was cut, its complete lines are used; the next session lists the other mails.
+/// is in only one of the two listings exists. If a listing was cut, its complete lines are used; the next session lists the other mails.
 pub fn join(uidl: Option<&Body>, list: Option<&Body>, entries_max: usize) -> Listing {
     let mut listing = Listing::default();
     let ids = Lines::read("UIDL", uidl, entries_max, &mut listing);

@@ -17,7 +17,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Prepares a mailbox. Errors are of step `settings`.
+    /// Prepares a mailbox. Errors belong to the step `settings`.
     pub fn new(settings: MailboxSettings) -> Result<Mailbox, MailError> {
         let dialer = Dialer::new(
             (&settings.host, settings.port()),
@@ -94,7 +94,7 @@ impl Mailbox {
         wire.send(Step::Tls, b"STLS\r\n", &[Expect::Line]).await?;
         wire.ok(Step::Tls).await?;
         if wire.parser.has_surplus() {
-            // CVE-2011-0411 and many later ones: these octets would be read as if TLS had protected them.
+            // These octets would be read as if TLS had protected them, as in CVE-2011-0411 and many later cases.
             let injected = "plain text after the answer to STLS".to_owned();
             return Err(self.dialer.error(Step::Tls, Cause::Protocol(injected)));
         }

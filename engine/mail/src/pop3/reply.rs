@@ -25,9 +25,9 @@ pub enum Expect {
         /// Bytes to reserve in advance, at most `keep_bytes_max`. Without this, the buffer of a large mail would be copied as it grows, and
         /// would take twice the mail's size.
         likely_bytes: usize,
-        /// Most bytes that are kept. Further bytes are only counted.
+        /// Largest number of bytes that are kept. Further bytes are only counted.
         keep_bytes_max: usize,
-        /// Most bytes that are read. More bytes are an error.
+        /// Largest number of bytes that are read. More bytes are an error.
         drain_bytes_max: usize,
     },
 }
@@ -203,7 +203,7 @@ impl ReplyParser {
         };
         let line = window.get(..end).unwrap_or_default();
         let (status, text) = parse_status(line.strip_suffix(b"\r").unwrap_or(line))?;
-        // A status line that ends with LF alone is accepted, unless a body follows: the end of that body would never be found.
+        // A status line that ends with LF alone is accepted, unless a body follows it: a body with such line ends has no recognisable end.
         let has_body = status == Status::Ok && matches!(self.expected.front(), Some(Expect::Body { .. }));
         if has_body && !line.ends_with(b"\r") {
             return Err(ReplyError::BareLineFeed);
@@ -243,7 +243,7 @@ impl OpenBody {
         }
         loop {
             let Some(found) = memmem::find(rest, b"\r\n.") else {
-                // The last octets may be the beginning of CRLF dot.
+                // The last octets may be the beginning of CRLF and a dot, so they are not taken yet.
                 let held = if rest.ends_with(b"\r\n") { 2 } else { usize::from(rest.ends_with(b"\r")) };
                 let (taken, held) = rest.split_at(rest.len() - held);
                 self.keep(taken)?;

@@ -14,8 +14,8 @@ use crate::pop3::retrieval::{HEAD_LINES, Retrieval, head_expected};
 use crate::pop3::wire::Wire;
 use crate::settings::MailboxSettings;
 
-/// Most DELE commands without a reply. Each command and its reply have fewer than 40 bytes, so the socket buffers of both sides hold a
-/// whole window.
+/// Largest number of DELE commands without a reply. Each command and its reply have fewer than 40 bytes, so the socket buffers of both
+/// sides hold a whole window.
 const DELETE_WINDOW: usize = 256;
 
 /// An open session, signed in.

@@ -8,7 +8,7 @@ use crate::connect::{Cause, MailError, Step, Stream};
 use crate::pop3::reply::{Expect, Reply, ReplyError, ReplyParser, Status};
 use crate::settings::MailboxSettings;
 
-/// Most bytes in one read. This is the size of a TLS record.
+/// Largest number of bytes in one read. This is the size of a TLS record.
 pub(super) const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Stream, parser and deadlines of a connection.

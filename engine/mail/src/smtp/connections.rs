@@ -1,10 +1,8 @@
 //! Connections to a relay. The dialer of the mailboxes dials them. Each connection signs in once and is kept for the next mail.
 //!
-//! lettre's own pool and TLS have four faults: they leave Nagle's algorithm on, which delays every final dot by 40 ms; they set no
-//! deadline for
-//! the relay's replies; they accept plain text before STARTTLS as if TLS had protected it; and they keep a line in memory however long it
-//! is.
-//! So lettre speaks SMTP here over streams that this crate opens.
+//! lettre's own pool and TLS have four faults: they leave Nagle's algorithm on, which delays every final dot by 40 ms; they set no deadline
+//! for the relay's replies; they accept plain text before STARTTLS as if TLS had protected it; and they keep a line in memory however long
+//! it is. So lettre speaks SMTP here over streams that this crate opens.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! Carries out STARTTLS (RFC 3207) before lettre uses the connection, so that plain text is never read as if TLS had protected it.
 //!
-//! lettre keeps what it has buffered when it changes to TLS (CVE-2011-0411 and many like it). So the change to TLS is made here, and
-//! lettre
+//! lettre keeps what it has buffered when it changes to TLS (CVE-2011-0411 and many like it). So the change to TLS is made here, and lettre
 //! begins on the protected stream.
 
 use std::io;
@@ -20,7 +19,7 @@ use crate::words::printable;
 /// A greeting for lettre, which expects one first. The server sent its own greeting before TLS, and does not repeat it (RFC 3207, 4.2).
 const GREETING: &[u8] = b"220 \r\n";
 
-/// Asks the server for STARTTLS and carries out the TLS handshake. Where TLS fails, the connection fails: it never goes on in plain text.
+/// Asks the server for STARTTLS and carries out the TLS handshake. If TLS fails, the connection fails: it never continues in plain text.
 pub async fn protect(dialer: &Dialer, tcp: TcpStream, hello: &str) -> Result<Greeted, MailError> {
     let wrong = |cause: Cause| dialer.error(Step::Tls, cause);
     let mut clear = BufReader::new(Replies::new(tcp));

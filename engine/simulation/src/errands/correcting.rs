@@ -19,7 +19,7 @@ use crate::records::YEAR;
 use crate::rules::INSTALLATION;
 use crate::rules::{self, DEATHS, MARRIAGES};
 
-/// A correction that was written before another correction of the same record, but is sent after it. The centre must treat it as
+/// A correction that is sent after another correction of the same record, although it was written first. The centre must treat it as
 /// superseded.
 pub(super) struct KeptBack {
     letter: Letter,
@@ -139,7 +139,7 @@ impl Desk {
         }
     }
 
-    /// Writes a correction and keeps it back. It is sent only when a correction that is written after it, of the same record, is answered.
+    /// Writes a correction and keeps it back. It is sent only after another correction of the same record, written later, is answered.
     fn keep_back(&mut self, act: &Act, times: usize, cost: i64) -> Result<(), PackError> {
         let calling = [("Profession", json!(format!("pêcheur no {times}")))];
         let mut never = act.clone();
@@ -177,7 +177,7 @@ fn replacing(table: &str, record: RecordName, changes: &[(&str, Value)], referen
     }
 }
 
-/// Changes the act, and returns what the memory keeps of the correction.
+/// Changes the act, and returns the correction in the form in which the memory keeps it.
 fn correction_of(
     table: &'static str,
     act: &mut Act,

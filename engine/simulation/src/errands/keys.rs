@@ -1,4 +1,4 @@
-//! Errands about keys: an office renews its certificate, or a new agency enrols.
+//! Errands about keys: an office renews its certificate, or a newcomer (an agency whose certificate the centre does not know yet) enrols.
 
 use agency::identity::Identity;
 use agency::office::PackError;
@@ -43,8 +43,8 @@ impl Desk {
         }
     }
 
-    /// Lets the agency that this one looks after enrol with its one-time code; where this one's index is odd, first with a wrong code. An
-    /// agency that looks after no other one asks to enrol its own registered key, and is told its certificate.
+    /// Lets the newcomer that this agency looks after enrol with its one-time code. If this agency's index is odd, the newcomer first sends
+    /// a wrong code. An agency without a newcomer asks to enrol its own registered key, and the answer gives the agency's certificate.
     pub(super) fn enrol(&mut self) -> Result<Errand, PackError> {
         let is_odd = self.errands.at % 2 == 1;
         let errand = match &mut self.errands.newcomer {

@@ -21,21 +21,21 @@ impl Errands {
     }
 
     /// Says whether the next code must wait for the answer to an earlier code. The order of the wrong codes that lead to the lock does not
-    /// matter, but the letter that meets the lock must come behind all of them.
+    /// matter, but the letter that the lock refuses must come after all of them.
     pub(super) fn must_wait_to_recharge(&self) -> bool {
         let is_leading_to_a_lock = self.locks_itself() && self.times(Service::Recharge) < WRONG_MAX;
         let is_answered = self.tries.is_empty() && self.is_over(Service::Recharge);
         !is_leading_to_a_lock && !is_answered
     }
 
-    /// Says whether the office may send a code: where it has a voucher, or is the agency that must be locked. Without a voucher it would
-    /// send only wrong codes, and in time be locked too.
+    /// Says whether the office may send a code: it has a voucher, or is the agency that must be locked. Any other office without a voucher
+    /// would send only wrong codes, and would in time be locked too.
     pub(super) fn can_recharge(&self) -> bool {
         self.locks_itself() || !self.vouchers.is_empty()
     }
 
-    /// Says whether the next letter of this service comes from the agency that this one looks after: two of every three do, once that
-    /// agency is enrolled.
+    /// Says whether the next letter of this service comes from the newcomer (an agency that enrols itself) that this agency looks after.
+    /// Once the newcomer is enrolled, two of every three such letters do.
     pub(super) fn is_newcomers_turn(&self) -> bool {
         self.newcomer.as_ref().is_some_and(|newcomer| newcomer.has_come)
             && !self.times(Service::Account).is_multiple_of(3)
@@ -43,8 +43,8 @@ impl Errands {
 }
 
 impl Desk {
-    /// Asks for the statement of the current month. Of three such errands, the agency that this one looks after takes two: it first sends a
-    /// birth, then asks for its own statement.
+    /// Asks for the statement of the current month. Two of three such errands are the newcomer's, which this agency looks after: the
+    /// newcomer first sends a birth, then asks for its own statement.
     pub(super) fn account(&mut self, dice: &mut Dice) -> Result<Errand, PackError> {
         let request = Request::Account(Period { from: None, to: None });
         let expected = Expected::Accepted { effect: Effect::Statement, cost: 0 };

@@ -14,7 +14,7 @@ use crate::memory::{Effect, Expected, Paper, Wanted};
 use crate::records::YEAR;
 use crate::rules::{self, BIRTHS, DEATHS};
 
-/// The number of its own births that an office asks for in one letter.
+/// The number of births of its own register that an office asks for in one letter.
 const BIRTHS_READ: usize = 8;
 /// The number of births of another agency that an office asks for in one letter.
 const OTHERS_READ: i64 = 80;
@@ -23,7 +23,7 @@ const OTHERS_READ: i64 = 80;
 const OTHERS_COMPARED: i64 = 60;
 /// The number of an act that is higher than any register reaches.
 const NO_SUCH_ACT: i64 = 900_000;
-/// The most records that the office asks for by number and name only.
+/// Largest number of records that the office asks for by number and name only.
 const BRIEF_MAX: usize = 5;
 /// The beginnings of surnames that the office searches for.
 const PREFIXES: [&str; 6] = ["A", "B", "K", "M", "N", "Ng"];
@@ -121,7 +121,8 @@ impl Desk {
         Ok(errand)
     }
 
-    /// Asks for some births: those of another agency where the agency's plan allows that, otherwise its own oldest ones on the shelf.
+    /// Asks for some births: those of another agency if the agency's plan allows that, otherwise the oldest of the agency's own births on
+    /// its shelf.
     fn births(&self, other: Matricule, is_estimate: bool) -> (Import, Expected) {
         let errands = &self.errands;
         let births = errands.shelf.births.iter().take(BIRTHS_READ);

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::memory::rows::{name_column, table_name};
 use crate::rules::{BIRTHS, DEATHS, MARRIAGES};
 
-/// The most acts of one table that are kept.
+/// Largest number of acts of one table that are kept.
 const ACTS_MAX: usize = 16;
 
 /// An act that the office has written.
@@ -23,9 +23,9 @@ pub struct Act {
     pub name: String,
     /// The values of the record by column.
     pub cells: BTreeMap<String, Value>,
-    /// The letter that brought it.
+    /// The letter that brought the act.
     letter: Uuid,
-    /// Whether that letter is answered.
+    /// Whether the letter that brought the act is answered.
     pub is_answered: bool,
 }
 

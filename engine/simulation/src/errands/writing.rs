@@ -10,7 +10,7 @@ use crate::memory::{Effect, Expected, ProfileAsked};
 use crate::operators;
 
 impl Desk {
-    /// Asks the centre for the agency's own data, or for a change of it. Of the changes, an operator approves some and refuses others.
+    /// Asks the centre for the agency's own data, or for a change of these data. An operator approves some changes and refuses others.
     pub(super) fn profile(&mut self, dice: &mut Dice) -> Result<Errand, PackError> {
         let times = self.errands.times(Service::Profile);
         let mut told = self.errands.profile.clone();

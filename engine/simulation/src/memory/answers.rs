@@ -1,4 +1,5 @@
-//! The answers to a letter: receipts by attempt and parts by number. Each is kept once; one that comes again is compared with the first.
+//! The answers to a letter: receipts by attempt and parts by number. Each is kept once. A receipt or part that comes again is compared with
+//! the first one.
 
 use std::collections::BTreeMap;
 
@@ -18,25 +19,25 @@ use super::rows::{content, table_name};
 /// A receipt that its office has verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReceiptMemory {
-    /// Whether it says that the letter is held for an operator.
+    /// Whether the receipt says that the letter is held for an operator.
     pub is_held: bool,
-    /// The code with which it refuses the letter; none where it does not refuse.
+    /// The code with which the receipt refuses the letter; none where the letter is not refused.
     pub refusal: Option<RefusalCode>,
-    /// The number of new rows that it reports.
+    /// The number of new rows that the receipt reports.
     pub rows: u64,
-    /// The number of records that it reports as replaced or cancelled.
+    /// The number of records that the receipt reports as replaced or cancelled.
     pub corrected: u64,
-    /// The number of corrections that it reports as superseded by a later correction.
+    /// The number of corrections that the receipt reports as superseded by a later correction.
     pub superseded: u64,
-    /// The number of corrections that it reports as waiting for an operator.
+    /// The number of corrections that the receipt reports as waiting for an operator.
     pub waiting: u64,
-    /// The numbers of acts and of parts that it announces, where the letter asked for records.
+    /// The numbers of acts and of parts that the receipt announces, where the letter asked for records.
     pub read: Option<(u64, u16)>,
-    /// The price that it reports, in minor units of money.
+    /// The price that the receipt reports, in minor units of money.
     pub cost: i64,
-    /// The balance of the account that it reports, in minor units of money.
+    /// The balance of the account that the receipt reports, in minor units of money.
     pub balance: i64,
-    /// The highest sequence number of this installation that it reports as received.
+    /// The highest sequence number of this installation that the receipt reports as received.
     pub highest_sequence: u64,
 }
 
@@ -51,7 +52,7 @@ pub struct Answers {
     pub parts: BTreeMap<u16, PartMemory>,
     /// The total number of parts, where each part comes with a receipt of its own.
     pub parts_total: Option<u16>,
-    /// The tick at which the last answer that was missing was verified for the first time.
+    /// The tick at which the answers became complete, because the last missing one was verified.
     pub verified: Option<u64>,
 }
 
@@ -73,7 +74,7 @@ pub enum Given {
     Rows {
         /// Application and table, such as `ecr.ActeDeces`; none where the table is not one of the samples'.
         table: Option<&'static str>,
-        /// The records.
+        /// The records of this part.
         rows: Vec<GivenRow>,
         /// The position that a later import of the changes starts from, where one is given.
         position: Option<String>,
@@ -84,7 +85,7 @@ pub enum Given {
     Results {
         /// The index, from 1, of the paper that the first result is about.
         first: u32,
-        /// The results in the order of the papers, each with the digest of the record where the record is given.
+        /// The results in the order of the papers, each with the digest of the record if the answer gives the record.
         results: Vec<(KeyResult, Option<Digest>)>,
     },
     /// A statement of the agency's account.
@@ -98,11 +99,12 @@ pub enum Given {
 /// A record that the centre gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GivenRow {
-    /// The agency and installation that sent the record, and its number there; none where the selection leaves these out.
+    /// The agency and installation that sent the record, and the record's number in that installation; none where the selection leaves
+    /// these columns out.
     pub origin: Option<(i32, String, i64)>,
     /// The register number; none where the record is no act.
     pub number: Option<i64>,
-    /// SHA-256 of its values, computed as for records that were sent.
+    /// SHA-256 of the record's values, computed as for records that were sent.
     pub content: Digest,
 }
 
@@ -128,7 +130,7 @@ impl ReceiptMemory {
 }
 
 impl Answers {
-    /// Returns the receipt of the highest attempt; none while that one says that the letter is held.
+    /// Returns the receipt of the highest attempt; none while this receipt says that the letter is held.
     pub fn decided(&self) -> Option<&ReceiptMemory> {
         self.receipts.values().next_back().filter(|receipt| !receipt.is_held)
     }

@@ -74,7 +74,7 @@ pub struct CorrectionMemory {
     pub is_cancelled: bool,
     /// SHA-256 of the values of the record after the correction.
     pub content: Digest,
-    /// Whether a correction that was written later reached the centre first. This one then changes nothing.
+    /// Whether a correction that was written later reached the centre first. The earlier correction then changes nothing.
     pub is_superseded: bool,
 }
 
@@ -91,15 +91,15 @@ pub struct Wanted {
     pub name_prefix: Option<String>,
     /// Whether only number and surname of each act are given.
     pub is_brief: bool,
-    /// The most records that are given.
+    /// Largest number of records that are given.
     pub limit: Option<usize>,
-    /// With this letter, only records that have changed since the letter was answered are given, and among them also cancelled records.
+    /// If a letter is given here, only records that have changed since that letter was answered are selected, cancelled records included.
     pub since: Option<Uuid>,
     /// The price for each record given, in minor units of money.
     pub per_act: i64,
 }
 
-/// A paper that the centre compares with its record.
+/// A paper that the centre compares with the record in its tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paper {
     /// The agency whose register has the act.

@@ -8,9 +8,9 @@ use uuid::Uuid;
 /// A notice that its office verified.
 #[derive(Clone, Debug)]
 pub struct NoticeMemory {
-    /// The agency to which it was sent.
+    /// The agency to which the notice was sent.
     pub agency: i32,
-    /// The installation of that agency to which it was sent.
+    /// The installation of that agency to which the notice was sent.
     pub installation: String,
     /// The number of the notice; the notices to each installation are numbered.
     pub number: u64,
@@ -18,7 +18,7 @@ pub struct NoticeMemory {
     pub id: Uuid,
     /// SHA-256 of the notice's content.
     pub digest: Digest,
-    /// Number of times that it came.
+    /// Number of times that the notice came.
     pub times: u64,
     /// The content of the notice.
     pub told: Told,
@@ -33,7 +33,7 @@ pub enum Told {
         thread: Uuid,
         /// The id of this message.
         message: Uuid,
-        /// The text.
+        /// The text of the message.
         text: String,
     },
     /// The decision on a change of the agency's own data.
@@ -52,7 +52,7 @@ pub enum Told {
 /// A text that operators wrote to every agency that had written before.
 #[derive(Clone, Debug)]
 pub struct Broadcast {
-    /// The text.
+    /// The text that was written.
     pub text: String,
     /// The agencies and installations that must get it.
     pub to: Vec<(i32, String)>,

@@ -97,8 +97,8 @@ impl Inquiry<'_> {
             numbers.entry((agency, installation.clone())).or_default().push(number);
             let awaited = ["message", "profile"].contains(&kind.as_str());
             match verified.remove(&(agency, installation, number)) {
-                // Only notices that an agency waits for must have been verified. The centre also sends notices at regular times, and such a
-                // one may still be on its way.
+                // Only notices that an agency waits for must have been verified. The centre also sends notices at regular times, and one of
+                // these may still be on its way.
                 None if awaited => self.wrong(format!("notice {number} of agency {agency:06} was never verified")),
                 Some(notice) if notice.id != id => {
                     self.wrong(format!("notice {number} of agency {agency:06} is another"));

@@ -16,11 +16,11 @@ pub type Origin<'a> = (&'static str, i32, &'a str, i64);
 /// One version of a record.
 #[derive(Clone, Debug)]
 pub struct Version {
-    /// The index in memory of the letter that wrote it.
+    /// The index in memory of the letter that wrote the version.
     pub letter: usize,
     /// SHA-256 of the record's values in this version.
     pub content: Digest,
-    /// Whether the record is valid in this version; it is not where the version cancels it.
+    /// Whether the record is valid in this version. A version that cancels the record is not.
     pub is_live: bool,
     /// The tick from which the centre may hold the version, and the tick from which it certainly does.
     from: (u64, Option<u64>),
@@ -30,12 +30,13 @@ pub struct Version {
 pub struct Sight<'a> {
     /// The versions that may be seen.
     pub possible: Vec<&'a Version>,
-    /// Whether the centre certainly held one of them in that time.
+    /// Whether the centre certainly held one of the possible versions in that time.
     pub is_certain: bool,
 }
 
 impl Sight<'_> {
-    /// Says whether the answer must give a valid version: the centre certainly held one, and none of the possible versions is cancelled.
+    /// Says whether the answer must give a valid version: the centre certainly held one of the possible versions, and none of them cancels
+    /// the record.
     pub fn must_be_seen(&self) -> bool {
         self.is_certain && self.possible.iter().all(|version| version.is_live)
     }

@@ -66,7 +66,7 @@ pub struct HeldVoucher {
 }
 
 impl HeldVoucher {
-    /// Returns the text by which the ledger entry of the voucher's credit names it.
+    /// Returns the text by which the ledger entry of the voucher's credit names the voucher.
     pub fn name(&self) -> String {
         format!("{}-{}", self.batch, self.number)
     }

@@ -84,7 +84,7 @@ pub(super) fn first_line(input: &[u8], size_bytes_max: usize) -> Line<'_> {
     }
 }
 
-/// A client's socket, protected or not.
+/// A client's socket, with or without TLS.
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

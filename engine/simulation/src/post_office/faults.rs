@@ -11,9 +11,9 @@ use std::time::Duration;
 /// The two protocols of a post office.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
-    /// Collecting mail, RFC 1939.
+    /// POP3, for collecting mail (RFC 1939).
     Pop3,
-    /// Submitting mail, RFC 5321.
+    /// SMTP, for submitting mail (RFC 5321).
     Smtp,
 }
 
@@ -76,7 +76,7 @@ pub enum Fault {
         of: ListingOf,
         /// The number of the mail in the session.
         number: usize,
-        /// The line in its place, without its end; `None` leaves the mail out.
+        /// The line that is sent in place of the mail's line, without its line end; `None` leaves the mail out.
         line: Option<String>,
     },
     /// A request to list all mails is answered with `-ERR`.
@@ -87,11 +87,11 @@ pub enum Fault {
     DropQuitBeforeDeletion,
     /// At `QUIT` the mails are deleted, but the connection is cut before the reply.
     DropQuitAfterDeletion,
-    /// `RCPT` is answered 450.
+    /// `RCPT` is answered with 450.
     DeferRecipient,
-    /// `RCPT` is answered 550.
+    /// `RCPT` is answered with 550.
     RejectRecipient,
-    /// `RCPT` is answered `554 5.7.1`, as by a relay that does not know this sender.
+    /// `RCPT` is answered with `554 5.7.1`, as by a relay that does not know this sender.
     DenyRelay,
     /// The mail is not accepted: the connection is cut as soon as the first octets of its text have come.
     CutData,
@@ -112,7 +112,7 @@ pub enum When {
     Chance {
         /// Probability at each occasion.
         probability: f64,
-        /// Start of the sequence.
+        /// Seed of the random sequence.
         seed: u64,
     },
 }

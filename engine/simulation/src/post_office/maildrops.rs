@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
 
-/// The overhead in octets that each stored mail counts beside its own. It lets the limit also stop a flood of empty mails.
+/// Octets that each stored mail counts in addition to its own size. So the limit also stops a flood of empty mails.
 const OVERHEAD_BYTES: u64 = 256;
 
 /// One mail as it lies in a maildrop.
@@ -27,7 +27,7 @@ pub struct Mail {
 pub struct Full {
     /// The octets held, with the overhead of each mail.
     pub stored_bytes: u64,
-    /// The most octets that may be held.
+    /// Largest number of octets that may be held.
     pub stored_bytes_max: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Receives the text after DATA: removes the doubled dots, and finds the end as RFC 5321 4.1.1.4 defines it.
 //!
 //! Only CRLF "." CRLF ends the text. If one server also takes a bare LF or CR as a line end and another does not, an attacker can smuggle a
-//! second mail inside the first. Here bare ones are text, and stay as they came.
+//! second mail inside the first. Here a bare LF or CR is text, and stays as it came.
 
 use memchr::memchr;
 

@@ -1,10 +1,10 @@
-//! Comments of sample files, in the language of whoever reads them. Keys and values are never translated.
+//! Comments of sample files, in the reader's language. Keys and values are never translated.
 
 use words::Words;
 
-/// Most columns of a line of a comment.
+/// Largest number of columns of a line of a comment.
 const COLUMNS: usize = 128;
-/// What comments begin with: those within a part that is commented out itself, and all others.
+/// Prefixes of comment lines: the first one within a part of the file that is itself commented out, the second one everywhere else.
 const PREFIXES: [&str; 2] = ["# # ", "# "];
 
 /// Translates the comments of a sample file; in English the file stays as it is.
@@ -44,7 +44,7 @@ fn parts(sample: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// Returns how a comment begins, and its text. A table or key that is commented out is no comment.
+/// Returns the prefix and the text of a comment line. A table or key that is commented out does not count as a comment.
 fn comment_of(line: &str) -> Option<(&'static str, &str)> {
     let is_key = |key: &str| key.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     let is_toml = |text: &str| text.starts_with('[') || text.split_once(" = ").is_some_and(|(key, _)| is_key(key));
@@ -54,7 +54,7 @@ fn comment_of(line: &str) -> Option<(&'static str, &str)> {
         .filter(|(_, text)| !is_toml(text))
 }
 
-/// Breaks a comment into lines. None begins with a bracket: it would look like a table that is commented out.
+/// Breaks a comment into lines. No line begins with a bracket, because it would look like a TOML table that is commented out.
 fn broken(prefix: &str, comment: &str) -> String {
     let mut text = String::new();
     let mut column = 0;

@@ -38,14 +38,14 @@ struct Known {
     office: Office,
     sequence: u64,
     code: String,
-    /// Whether a certificate of the agency is or was registered: then a certificate of another key needs a second person.
+    /// Whether a certificate of the agency is or was registered. If so, a certificate of another key must be confirmed by a second person.
     has_certificate: bool,
 }
 
 /// Makes a folder with an office's key, certificate and first letter, and prints how to register and send them.
 ///
 /// # Errors
-/// The agency lacks what a letter needs, and the error names the command that gives it; or the folder exists already.
+/// The agency lacks something that a letter needs (the error names the command that adds it), or the folder exists already.
 pub async fn make(
     desk: &mut Desk,
     configuration: &Configuration,

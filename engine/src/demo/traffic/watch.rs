@@ -1,4 +1,4 @@
-//! This module ends the demo if its traffic stands still, and kills the centre at random moments where the option for kills asks for it.
+//! This module ends the demo if its traffic stands still. If the option `--kills` is given, it also kills the centre at random moments.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Tests of connections that are protected from their first octet, and of clients that cannot or will not protect theirs.
+//! Tests of connections with TLS from their first octet, and of clients that cannot or do not use TLS there.
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -77,7 +77,7 @@ impl Intake {
         TcpStream::connect(self.port.address()).await.unwrap()
     }
 
-    /// Connects as a client that trusts `trusted` and looks for a server of the name `name`.
+    /// Connects as a client that trusts `trusted` and expects the name `name` in the server's certificate.
     async fn protected(
         &self,
         trusted: &CertificateDer<'static>,
@@ -100,7 +100,7 @@ impl Intake {
         timeout(PATIENCE, empty).await.expect("every connection gives its place back").unwrap();
     }
 
-    /// Pushes a mail as a client that does everything right, and hears the session end.
+    /// Pushes a mail as a correct client does, and checks that the session ends in order.
     async fn takes_a_mail(&mut self, version: &'static SupportedProtocolVersion) {
         let taken = self.taker.0.lock().unwrap().len();
         let mut client = self.protected(&self.certificate, NAME, version).await.unwrap();
@@ -158,7 +158,7 @@ impl Client {
     }
 }
 
-/// Reads a plain connection to its end. Returns what came; an end by a reset is an end.
+/// Reads a plain connection to its end. Returns the octets that came. A reset counts as an end.
 async fn until_end(stream: &mut TcpStream) -> Vec<u8> {
     let mut seen = Vec::new();
     if let Err(error) = timeout(PATIENCE, stream.read_to_end(&mut seen)).await.expect("the connection ends") {
@@ -198,10 +198,10 @@ async fn a_client_that_speaks_plainly_or_not_at_all_is_cut_off_and_sees_nothing(
     let mut intake = Intake::start().await;
     let (mut plain, mut silent, mut stalled) = (intake.connect().await, intake.connect().await, intake.connect().await);
     plain.write_all(b"LHLO sender.example.org\r\nMAIL FROM:<>\r\n").await.unwrap();
-    // The head of a record with 512 octets of a handshake, which do not come.
+    // The head of a TLS record that announces 512 octets of a handshake. The client never sends these octets.
     stalled.write_all(&[22, 3, 1, 2, 0]).await.unwrap();
     let (seen, nothing, cut) = tokio::join!(until_end(&mut plain), until_end(&mut silent), until_end(&mut stalled));
-    // An alert is at most the head of a record and two octets.
+    // An alert has at most the head of a record and two octets.
     assert!(seen.len() <= 7 && !seen.starts_with(b"220"), "{}", String::from_utf8_lossy(&seen));
     assert_eq!((nothing, cut), (Vec::new(), Vec::new()));
     intake.until_empty().await;

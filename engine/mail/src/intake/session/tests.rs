@@ -1,4 +1,4 @@
-//! What a session answers, whatever the client sends and however its octets are cut.
+//! Tests of the replies of a session, with any octets of a client, cut into pieces at any place.
 
 use proptest::prelude::*;
 
@@ -14,7 +14,7 @@ fn rules(protocol: Protocol, must_start_tls: bool) -> Arc<Rules> {
     })
 }
 
-/// A session with a client that sends what it is told and sees everything that comes back.
+/// A session, with a client that sends what a test says and sees all replies.
 struct Talk {
     session: Session,
     outcome: Outcome,

@@ -15,8 +15,8 @@ fn every_planted_fault_of_what_was_read_is_found() {
             |memory| {
                 rows(memory, READ).clear();
                 said(memory, READ).read = Some((0, 1));
-                // The letter SINCE asks for what changed after this answer. As this answer lacks the record, that one must give it: the
-                // record is added there, so that only the missing record of READ is a fault.
+                // The letter SINCE asks for records that have changed since the answer to READ. If that answer lacks a record, the answer
+                // to SINCE must give it. So the record is added there, and only the missing record of READ is a fault.
                 rows(memory, SINCE).push(given_row("death, corrected"));
                 said(memory, SINCE).read = Some((1, 1));
             },
@@ -106,8 +106,8 @@ fn every_planted_fault_of_brief_answers_and_estimates_is_found() {
     ]);
 }
 
-/// Where a record is corrected while a letter reads it, the answer may give the old or the new version. Where it is cancelled meanwhile,
-/// the answer may leave it out. None of these is a fault.
+/// Where a record is corrected while a letter reads it, the answer may give the old or the new version. Where a record is cancelled
+/// meanwhile, the answer may leave it out. None of these is a fault.
 #[test]
 fn what_changes_while_it_is_read_may_be_told_either_way() {
     for (content, is_cancelled, is_given) in [
@@ -137,8 +137,8 @@ fn what_changes_while_it_is_read_may_be_told_either_way() {
                 said(&mut memory, READ).read = Some((0, 1));
             }
         }
-        // The letter that reads the changes builds on this answer, and its result would differ too. It is replaced by a request without
-        // parts, so that only this answer is judged.
+        // The letter SINCE builds on the answer to READ, so its own answer would differ too. SINCE is replaced by a request for no parts,
+        // so that only the answer to READ is judged.
         memory.letters[SINCE].expected = Expected::Accepted {
             effect: Effect::Again { letter: memory.letters[READ].letter_id, parts: vec![], times: 0 },
             cost: 0,

@@ -72,7 +72,7 @@ pub fn receipt(cost: i64) -> ReceiptMemory {
     }
 }
 
-/// Makes a letter that was sent at tick `2 * sent`, and that was answered one tick later where `said` has a receipt.
+/// Makes a letter that was sent at tick `2 * sent`. If `said` has a receipt, the letter was answered one tick later.
 pub fn letter(
     name: &str,
     sent: u64,
