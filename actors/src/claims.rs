@@ -163,6 +163,17 @@ impl Claims {
         inner.lane(claim, inner.now())
     }
 
+    /// Picks the lane of a claim whose sender sees how its document is answered, and after what time. Whether the agency is known does not
+    /// count here, nor whether a letter of it was verified: otherwise a stranger could find out which agencies exist, and which are active,
+    /// by posting many documents at once.
+    pub fn lane_of_posted(&self, claim: Option<Matricule>) -> Lane {
+        let inner = self.lock();
+        match claim {
+            Some(matricule) if !inner.failed.has(matricule, inner.now()) => Lane::Fast,
+            _ => Lane::Last,
+        }
+    }
+
     /// Says whether an agency is known.
     pub fn knows(&self, matricule: Matricule) -> bool {
         self.lock().knows(matricule)
@@ -262,6 +273,21 @@ mod tests {
         assert_eq!(claims.lane(None), Lane::Last);
         claims.failed(Some(matricule(42)));
         assert_eq!(claims.lane(Some(matricule(42))), Lane::Slow);
+    }
+
+    #[test]
+    fn a_posted_document_has_the_same_lane_whether_its_agency_is_known_or_not() {
+        let claims = Claims::default();
+        claims.set_known([matricule(42)]);
+        claims.heard(matricule(42));
+        for (history, lane) in [("no claim failed", Lane::Fast), ("a claim failed", Lane::Last)] {
+            for number in [42, 43] {
+                assert_eq!(claims.lane_of_posted(Some(matricule(number))), lane, "{history}, {number}");
+                claims.failed(Some(matricule(number)));
+            }
+            claims.heard(matricule(42));
+        }
+        assert_eq!(claims.lane_of_posted(None), Lane::Last);
     }
 
     #[test]

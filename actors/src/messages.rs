@@ -15,7 +15,7 @@ use actix::Message;
 use sdc::letter::Matricule;
 use store::settle::{Apart, Written};
 
-use crate::claims::Lane;
+use crate::claims::{Claims, Lane};
 use crate::custody::{Letters, Share};
 use crate::metrics::ActorMetrics;
 use crate::proof::Proof;
@@ -39,6 +39,9 @@ pub struct Fetched {
     pub provenance: Provenance,
     /// Lane of the mail's claim when the mail was fetched.
     pub lane: Lane,
+    /// Whether the mail was posted, so that its sender sees how it is answered and when. Its lane then does not depend on whether the agency
+    /// is known.
+    pub is_posted: bool,
     /// The trial, if this mail is the one that is being tried for its claim; otherwise `None`.
     pub trial: Option<Trial>,
     /// What to do with a mail that holds no container.
@@ -59,6 +62,11 @@ impl Fetched {
     /// Reports that the mail has an outcome, so that its trial has a result.
     pub fn conclude(&self) {
         self.trial.iter().for_each(Trial::conclude);
+    }
+
+    /// Returns the lane that a claim of this mail has now.
+    pub fn lane_now(&self, claims: &Claims, claim: Matricule) -> Lane {
+        if self.is_posted { claims.lane_of_posted(Some(claim)) } else { claims.lane(Some(claim)) }
     }
 }
 

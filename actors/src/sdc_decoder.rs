@@ -128,7 +128,7 @@ impl SdcDecoder {
             behind.push_back(mail);
             return None;
         }
-        if self.parts.claims.lane(Some(claim)) > mail.lane {
+        if mail.lane_now(&self.parts.claims, claim) > mail.lane {
             mail.conclude();
             mail.share.defer();
             return None;

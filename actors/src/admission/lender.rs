@@ -27,6 +27,7 @@ use super::recorder::{Recorder, Suspects};
 use super::source::{Admission, MailState};
 use crate::claims::{BeingTried, Lane};
 use crate::custody::{AnswerSlot, Fate};
+use crate::messages::Fetched;
 use crate::metrics::{ActorMetrics, Metrics};
 use crate::room::{Claimant, Permits};
 
@@ -61,6 +62,13 @@ pub struct PushedMail {
     /// Slot that receives the identity of the letter, if its sender waits for the answer here; `None` where the answer leaves by another
     /// way.
     pub answer: Option<AnswerSlot>,
+}
+
+impl PushedMail {
+    /// Says whether the mail was posted, so that its sender sees how it is answered and when.
+    pub fn is_posted(&self) -> bool {
+        self.answer.is_some()
+    }
 }
 
 /// How long the sender of a mail waits.
@@ -322,9 +330,11 @@ impl LenderParts {
     ) -> Fate {
         point("push_intake::recorded");
         let (reports, mut fates) = unbounded_channel();
+        let is_posted = pushed.is_posted();
         let share = self.admission.hands.lend_answered(0, admitted.permits, (reports, pushed.answer), &self.metrics);
         let content = (pushed.mail, pushed.over_size_bytes);
         let fetched = self.admission.fetched(token, content, (claim, admitted.lane), state, share);
+        let fetched = Fetched { is_posted, ..fetched };
         self.admission.decoders.hand_on(fetched, self.next.fetch_add(1, Ordering::Relaxed));
         // A report always arrives: every message with a part of the mail holds a `Share`, and the last share that is dropped sends the
         // report.
@@ -341,8 +351,11 @@ impl LenderParts {
         if mails == 0 {
             return None;
         }
-        let lane = if pushed.over_size_bytes.is_some() { Lane::Last } else { admission.claims.lane(claim) };
-        let claimant = admission.claimant(claim);
+        let (lane, claimant) = match pushed.is_posted() {
+            true => (admission.claims.lane_of_posted(claim), claim),
+            false => (admission.claims.lane(claim), admission.claimant(claim)),
+        };
+        let lane = if pushed.over_size_bytes.is_some() { Lane::Last } else { lane };
         if lane != Lane::Fast {
             let (place, tried) = self.slow_place(claimant).await?;
             own = own.into_slow(place, tried);

@@ -134,6 +134,7 @@ impl Admission {
                 taken_at: Instant::now(),
             },
             lane,
+            is_posted: false,
             trial: None,
             no_container: self.no_container,
             is_poison: state == MailState::Poison,

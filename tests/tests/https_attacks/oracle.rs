@@ -6,7 +6,7 @@
 //! machine this number depends on the work, so only the rest of each time beyond whole ticks is compared. The long version also compares
 //! the whole times, so it needs a machine that does nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -234,5 +234,38 @@ fn an_oracle_learns_nothing_from_what_it_asks_for() {
     .map(|(kind, request)| (kind, vec![request]))
     .collect();
     demand_alike(&answered(&world, &kinds, size), size);
+    world.engine.stop().unwrap();
+}
+
+/// Posts documents all at once, each over a connection of its own, and returns the different status codes of the replies.
+fn codes_at_once(world: &World, documents: &[Vec<u8>]) -> BTreeSet<u16> {
+    let mut connections: Vec<Raw> = documents.iter().map(|_| Raw::connect(world.https).unwrap()).collect();
+    for (connection, document) in connections.iter_mut().zip(documents) {
+        connection.send(&posting("", document)).unwrap();
+    }
+    connections.iter_mut().map(|connection| connection.reply().unwrap().unwrap().status).collect()
+}
+
+/// Documents that claim one agency wait for each other. They must do so whether the agency is known or not; otherwise many documents at once
+/// would show which agencies a centre has.
+#[test]
+fn an_oracle_that_posts_many_documents_at_once_does_not_learn_which_agencies_are_known() {
+    const AT_ONCE: usize = 60;
+    let (mut world, _resident) = World::plain("requests_per_minute_max = 1000000\n");
+    let codes: Vec<BTreeSet<u16>> = [OFFICE, UNKNOWN]
+        .into_iter()
+        .map(|number| {
+            let mut impostor = Resident::newcomer(&world.engine, number).unwrap();
+            let documents: Vec<Vec<u8>> = (0..AT_ONCE)
+                .map(|_| {
+                    [format!("SDC 1 agency={number:06}\n").as_bytes(), &impostor.write().unwrap().0.document].concat()
+                })
+                .collect();
+            codes_at_once(&world, &documents)
+        })
+        .collect();
+    // The first document is tried and answered, and at least one of the others waited for it.
+    assert_eq!(codes[0], BTreeSet::from([202, 503]));
+    assert_eq!(codes[1], codes[0]);
     world.engine.stop().unwrap();
 }
