@@ -13,6 +13,7 @@ use store::settle::{Arrival, Content, Source};
 use crate::at_work::MailName;
 use crate::custody::Share;
 use crate::payload_room::Unpacked;
+use crate::room::Gathered;
 
 /// Source and time of arrival of a mail. Every container found in the mail carries a copy.
 #[derive(Clone, Debug)]
@@ -67,7 +68,7 @@ impl Provenance {
                 enrolment: None,
                 read: None,
             },
-            duty: Duty { taken_at, unpacked, share },
+            duty: Duty { taken_at, unpacked, gathered: None, share },
         }
     }
 
@@ -101,6 +102,8 @@ pub struct Duty {
     pub taken_at: Instant,
     /// Bytes of memory reserved for the arrival's payload. They become free when this value is dropped.
     pub unpacked: Unpacked,
+    /// Counts the arrival as one that has come to a writer, once it has.
+    pub gathered: Option<Gathered>,
     /// The duty to report what became of the container.
     pub share: Share,
 }

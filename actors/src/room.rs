@@ -6,7 +6,7 @@ mod holdings;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,6 +35,25 @@ pub struct Hands {
     is_alone: Arc<AtomicBool>,
     lent: Arc<Mutex<LentMails>>,
     holdings: Holdings,
+    at_look_up: Arc<AtomicUsize>,
+    at_writers: Arc<AtomicUsize>,
+}
+
+/// Counts a letter that has come to a place where letters gather, until this value is dropped.
+#[derive(Debug)]
+pub struct Gathered(Arc<AtomicUsize>);
+
+impl Gathered {
+    fn at(place: &Arc<AtomicUsize>) -> Gathered {
+        place.fetch_add(1, Ordering::Relaxed);
+        Gathered(Arc::clone(place))
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Moment at which each lent mail was lent, by its number in the order of lending. The first entry is the oldest.
@@ -136,6 +155,8 @@ impl Hands {
             is_alone,
             lent: Arc::default(),
             holdings: Holdings::of(Size { mails: mails_max as usize, kilobytes: kilobytes_max as usize }),
+            at_look_up: Arc::default(),
+            at_writers: Arc::default(),
         }
     }
 
@@ -247,9 +268,31 @@ impl Hands {
         self.mails.taken() + self.slow_mails.taken()
     }
 
-    /// Says whether more letters may still arrive at an actor that already has `waiting` letters.
-    pub fn expects_more_than(&self, waiting: usize) -> bool {
-        !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > waiting
+    /// Counts a letter that waits for its signer to be looked up.
+    pub fn gather_at_look_up(&self) -> Gathered {
+        Gathered::at(&self.at_look_up)
+    }
+
+    /// Counts a letter that has come to a writer, until it is settled.
+    pub fn gather_at_writer(&self) -> Gathered {
+        Gathered::at(&self.at_writers)
+    }
+
+    /// Says whether more letters may soon wait for a look-up: some mail in hand has come neither there nor to a writer. Letters gather at
+    /// both places, but only for the letters behind them. If every mail in hand waited for the others, all would wait in vain, and so would
+    /// their senders, who may have nothing else to send meanwhile. A mail of several letters may count several times; a batch then closes
+    /// earlier than it need.
+    pub fn expects_at_look_up(&self) -> bool {
+        self.expects_more_than(self.at_look_up.load(Ordering::Relaxed) + self.at_writers.load(Ordering::Relaxed))
+    }
+
+    /// Says whether more letters may soon come to a writer: some mail in hand has not come there.
+    pub fn expects_at_writer(&self) -> bool {
+        self.expects_more_than(self.at_writers.load(Ordering::Relaxed))
+    }
+
+    fn expects_more_than(&self, gathered: usize) -> bool {
+        !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > gathered
     }
 }
 

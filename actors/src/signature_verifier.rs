@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
 use crate::provenance::{Original, Settleable};
 use crate::record_reader::RecordReader;
-use crate::room::Hands;
+use crate::room::{Gathered, Hands};
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::table_writer::TableWriters;
 
@@ -39,6 +39,9 @@ const LOOK_UP_MAX: usize = 500;
 const LOOK_UP_ENOUGH: usize = 250;
 /// Longest wait of a letter for a look-up while mail that is being processed may still bring more letters.
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
+/// Longest time after which a verifier that waits for more letters looks again whether more are expected. What it waits for may have come
+/// to another verifier.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Largest number of letters that are handed on together. Letters handed on one by one would each wake the writers' thread, which would
 /// take a core from the decoders.
 const READY_MAX: usize = 32;
@@ -70,7 +73,10 @@ pub struct SignatureVerifierParts {
 pub struct SignatureVerifier {
     parts: SignatureVerifierParts,
     guard: Guard,
-    waiting: Vec<OpenedContainer>,
+    /// Letters that wait for their signers to be looked up.
+    waiting: Vec<ToLookUp>,
+    /// Moment at which the oldest of `waiting` arrived.
+    waiting_since: Instant,
     is_looking_up: bool,
     is_timer_set: bool,
     /// Letters that wait for room in memory, by agency. Only the first letter of each agency has requested room. Further letters of the
@@ -98,6 +104,8 @@ impl Unread {
     }
 }
 
+/// A letter that waits for its signer, counted as such.
+type ToLookUp = (OpenedContainer, Gathered);
 type LookedUp = Result<HashMap<SignerId, Arc<Signer>>, Fault>;
 
 #[derive(Message)]
@@ -115,6 +123,7 @@ impl SignatureVerifier {
             parts,
             guard,
             waiting: Vec::new(),
+            waiting_since: Instant::now(),
             is_looking_up: false,
             is_timer_set: false,
             unread: HashMap::new(),
@@ -127,7 +136,10 @@ impl SignatureVerifier {
         match self.parts.signers.cached(container.opened.signer()) {
             Some(signer) => self.verify(container, signer, context),
             None => {
-                self.waiting.push(container);
+                if self.waiting.is_empty() {
+                    self.waiting_since = Instant::now();
+                }
+                self.waiting.push((container, self.parts.hands.gather_at_look_up()));
                 self.look_up_if_due(context);
             }
         }
@@ -135,11 +147,12 @@ impl SignatureVerifier {
 
     fn look_up_if_due(&mut self, context: &mut Context<SignatureVerifier>) {
         let waiting = self.waiting.len();
-        if waiting >= LOOK_UP_ENOUGH || !self.parts.hands.expects_more_than(waiting) {
+        let to_wait = LOOK_UP_WAIT.saturating_sub(self.waiting_since.elapsed());
+        if waiting >= LOOK_UP_ENOUGH || to_wait.is_zero() || !self.parts.hands.expects_at_look_up() {
             self.look_up(context);
         } else if waiting > 0 && !self.is_timer_set {
             self.is_timer_set = true;
-            context.notify_later(LookUp, LOOK_UP_WAIT);
+            context.notify_later(LookUp, to_wait.min(LOOK_AGAIN));
         }
     }
 
@@ -149,8 +162,8 @@ impl SignatureVerifier {
         }
         self.is_looking_up = true;
         let take = self.waiting.len().min(LOOK_UP_MAX);
-        let batch: Vec<OpenedContainer> = self.waiting.drain(..take).collect();
-        let ids: Vec<SignerId> = batch.iter().map(|container| container.opened.signer().clone()).collect();
+        let batch: Vec<ToLookUp> = self.waiting.drain(..take).collect();
+        let ids: Vec<SignerId> = batch.iter().map(|(container, _)| container.opened.signer().clone()).collect();
         let (signers, database) = (Arc::clone(&self.parts.signers), self.parts.tasks.database.clone());
         let query = async move {
             let mut connection = database.get().await?;
@@ -160,12 +173,13 @@ impl SignatureVerifier {
         self.parts.tasks.run(self, context, query, |actor, found, context| actor.looked_up(batch, found, context));
     }
 
-    fn looked_up(&mut self, batch: Vec<OpenedContainer>, found: LookedUp, context: &mut Context<SignatureVerifier>) {
+    fn looked_up(&mut self, batch: Vec<ToLookUp>, found: LookedUp, context: &mut Context<SignatureVerifier>) {
         point("signature_verifier::looked_up");
         self.is_looking_up = false;
         match found {
             Ok(found) => {
-                for container in batch {
+                for (container, gathered) in batch {
+                    drop(gathered);
                     let named = container.opened.signer();
                     match found.get(named).cloned() {
                         Some(signer) => self.verify(container, signer, context),
@@ -346,7 +360,7 @@ impl Handler<LookUp> for SignatureVerifier {
         let guard = self.guard.clone();
         guard.run(context, |context| {
             self.is_timer_set = false;
-            self.look_up(context);
+            self.look_up_if_due(context);
         });
     }
 }

@@ -39,7 +39,7 @@ pub struct TableWriterParts {
     pub ledger: Link<BillingLedger>,
     /// Gate that is closed while the database cannot be reached.
     pub gate: Gate,
-    /// Counts the mails that are being processed, which shows whether more letters may arrive.
+    /// Counts the mails that are being processed, and those that have come to a writer. The rest may still arrive.
     pub hands: Hands,
     /// Largest number of letters in a batch.
     pub batch_letters_max: usize,
@@ -140,7 +140,12 @@ impl TableWriter {
         }
         // The letters are queued before `point`, where tests cause panics. A panic makes suspects of the letters that the running call
         // still owns. Letters in the queue return to their sources (`custody::Share`).
-        self.pending.extend(letters.into_iter().map(waiting), Instant::now());
+        let hands = &self.parts.hands;
+        let gathered = letters.into_iter().map(|mut letter| {
+            letter.duty.gathered = Some(hands.gather_at_writer());
+            waiting(letter)
+        });
+        self.pending.extend(gathered, Instant::now());
         point("table_writer::take");
         self.write_if_due(context);
     }
@@ -151,7 +156,7 @@ impl TableWriter {
         }
         // The wait is measured from the letter's arrival at this actor, not from its fetch. Under load every letter has waited long since
         // its fetch. Batches would then close immediately and stay small, and each letter would cost more.
-        let to_wait = if !self.parts.hands.expects_more_than(self.pending.len()) {
+        let to_wait = if !self.parts.hands.expects_at_writer() {
             Duration::ZERO
         } else if self.pending.len() >= self.parts.batch_letters_max {
             self.pending.pause(Instant::now())
@@ -163,7 +168,7 @@ impl TableWriter {
             self.write(context);
         } else if !self.is_timer_set {
             self.is_timer_set = true;
-            context.notify_later(Tick, to_wait);
+            context.notify_later(Tick, to_wait.min(LOOK_AGAIN));
         }
     }
 

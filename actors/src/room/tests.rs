@@ -25,12 +25,28 @@ async fn who_is_alone_waits_for_both_lanes_and_need_not_wait_for_company() {
     assert!(!alone.is_finished(), "a mail of the slow lane is in hand");
     drop(slow);
     let alone = alone.await.unwrap();
-    assert!(!hands.expects_more_than(1), "alone, nothing else is on its way");
+    assert!(!hands.expects_at_look_up() && !hands.expects_at_writer(), "alone, nothing else is on its way");
     assert!(hands.try_take_slow().is_none());
     drop(alone);
     assert_eq!(hands.in_hand(), 0);
+}
+
+#[tokio::test]
+async fn letters_gather_only_for_letters_that_are_behind_them() {
+    let hands = Hands::new(4, 100, 2, 1);
+    assert!(!hands.expects_at_look_up() && !hands.expects_at_writer(), "nothing is in hand");
     let _window = hands.take(&[1, 0]).await;
-    assert!(hands.expects_more_than(1) && !hands.expects_more_than(2));
+    let first = hands.gather_at_writer();
+    assert!(hands.expects_at_look_up() && hands.expects_at_writer());
+    let second = hands.gather_at_look_up();
+    assert!(!hands.expects_at_look_up(), "both have come there or to a writer");
+    assert!(hands.expects_at_writer(), "the second will come");
+    drop(second);
+    assert!(hands.expects_at_look_up());
+    let _second = hands.gather_at_writer();
+    assert!(!hands.expects_at_look_up() && !hands.expects_at_writer());
+    drop(first);
+    assert!(hands.expects_at_writer(), "a mail of two letters, one of which is settled, is still in hand");
 }
 
 #[tokio::test]
