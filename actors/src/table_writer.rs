@@ -1,18 +1,19 @@
 //! Gathers letters into batches and writes their rows. The writer opens one transaction per batch and hands it on to the ledger.
 //!
 //! A batch closes when it has enough letters, after a short wait, or immediately if no more letters are being processed. While one batch is
-//! being written the next one gathers, so that batches grow with the load.
+//! being written the next one gathers, so that batches grow with the load. All writers share one queue (`writer_time`).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
 use sdc::enrolment::Enrolment;
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
 use store::database::fault::Fault;
 use store::planted::point;
 use store::settle::{Apart, Arrival, Settler, Written};
+use tokio::sync::Notify;
 
 use crate::billing_ledger::BillingLedger;
 use crate::database_tasks::DatabaseTasks;
@@ -21,7 +22,7 @@ use crate::messages::{Carried, Rejected, TakenApart, VerifiedLetters, WrittenBat
 use crate::provenance::{Duty, Original, Settleable};
 use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
-use crate::writer_time::{Booking, Queue, Waiting, WorkedTime};
+use crate::writer_time::{Batch, Booking, Queue, Waiting, WorkedTime};
 
 /// Work of settling a letter in addition to its rows (for its verdict, journal line, original and answer), counted in rows.
 const LETTER_WORK: usize = 4;
@@ -45,9 +46,30 @@ pub struct TableWriterParts {
     pub batch_letters_max: usize,
     /// Longest time that a letter waits for others to join its batch.
     pub batch_wait: Duration,
+    /// The letters that wait for a writer.
+    pub pending: Arc<Pending>,
 }
 
-/// The writers of a process. An agency always has the same writer. So letters of one agency wait in one queue, and not for a lock.
+/// The letters that wait for any of the writers.
+pub struct Pending {
+    queue: Mutex<Queue<Settleable>>,
+    /// Wakes a writer that may be idle.
+    changed: Notify,
+}
+
+impl Pending {
+    /// Makes the queue of so many writers.
+    pub fn of_writers(writers: usize) -> Pending {
+        Pending { queue: Mutex::new(Queue::of_writers(writers)), changed: Notify::new() }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Queue<Settleable>> {
+        // Each operation leaves the queue valid, so it can be used even if a thread has panicked while it held the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The writers of a process. They take their letters from one queue, in which the letters of one agency keep their order.
 #[derive(Clone, Default)]
 pub struct TableWriters(Arc<[Link<TableWriter>]>);
 
@@ -57,7 +79,7 @@ impl TableWriters {
         TableWriters(links.into())
     }
 
-    /// Hands each letter to its agency's writer; each writer gets its letters in one message.
+    /// Hands letters to the writers; each writer gets its letters in one message.
     pub fn send_verified(&self, letters: Vec<(Matricule, Settleable)>) {
         let mut of_writers: Vec<Vec<Settleable>> = self.0.iter().map(|_| Vec::new()).collect();
         for (matricule, settleable) in letters {
@@ -110,9 +132,6 @@ impl TableWriters {
 pub struct TableWriter {
     parts: TableWriterParts,
     guard: Guard,
-    pending: Queue<Settleable>,
-    /// Moment at which the oldest pending letter arrived.
-    pending_since: Instant,
     is_writing: bool,
     is_timer_set: bool,
 }
@@ -124,60 +143,82 @@ struct Tick;
 impl TableWriter {
     /// Makes a writer.
     pub fn new(parts: TableWriterParts, guard: Guard) -> TableWriter {
-        TableWriter {
-            parts,
-            guard,
-            pending: Queue::default(),
-            pending_since: Instant::now(),
-            is_writing: false,
-            is_timer_set: false,
-        }
+        TableWriter { parts, guard, is_writing: false, is_timer_set: false }
     }
 
     fn take(&mut self, letters: Vec<Settleable>, context: &mut Context<TableWriter>) {
-        if self.pending.is_empty() {
-            self.pending_since = Instant::now();
-        }
-        // The letters are queued before `point`, where tests cause panics. A panic makes suspects of the letters that the running call
-        // still owns. Letters in the queue return to their sources (`custody::Share`).
         let hands = &self.parts.hands;
         let gathered = letters.into_iter().map(|mut letter| {
             letter.duty.gathered = Some(hands.gather_at_writer());
             waiting(letter)
         });
-        self.pending.extend(gathered, Instant::now());
+        self.parts.pending.locked().extend(gathered, Instant::now());
+        // The letters are queued before `point`, where tests cause panics. A panic makes suspects of the letters that the running call
+        // still owns, and of no others.
         point("table_writer::take");
+        if self.is_writing {
+            self.parts.pending.changed.notify_one();
+        }
         self.write_if_due(context);
     }
 
     fn write_if_due(&mut self, context: &mut Context<TableWriter>) {
-        if self.is_writing || self.pending.is_empty() {
+        if self.is_writing {
             return;
         }
-        // The wait is measured from the letter's arrival at this actor, not from its fetch. Under load every letter has waited long since
+        let now = Instant::now();
+        let pending = self.parts.pending.locked();
+        if pending.is_empty() {
+            return;
+        }
+        // The wait is measured from the letter's arrival at the writers, not from its fetch. Under load every letter has waited long since
         // its fetch. Batches would then close immediately and stay small, and each letter would cost more.
         let to_wait = if !self.parts.hands.expects_at_writer() {
             Duration::ZERO
-        } else if self.pending.len() >= self.parts.batch_letters_max {
-            self.pending.pause(Instant::now())
+        } else if pending.len() >= self.parts.batch_letters_max {
+            pending.pause(now)
         } else {
-            let to_gather = self.parts.batch_wait.saturating_sub(self.pending_since.elapsed());
-            to_gather.max(self.pending.pause(Instant::now()))
+            self.parts.batch_wait.saturating_sub(pending.waited(now)).max(pending.pause(now))
         };
+        drop(pending);
         if to_wait.is_zero() {
             self.write(context);
-        } else if !self.is_timer_set {
-            self.is_timer_set = true;
-            context.notify_later(Tick, to_wait.min(LOOK_AGAIN));
+        } else {
+            self.look_again(to_wait.min(LOOK_AGAIN), context);
         }
     }
 
+    fn look_again(&mut self, after: Duration, context: &mut Context<TableWriter>) {
+        if !self.is_timer_set {
+            self.is_timer_set = true;
+            context.notify_later(Tick, after);
+        }
+    }
+
+    /// Looks for letters whenever some have come to a writer that is busy, or a writer is done with a batch.
+    fn look_when_woken(&self, context: &mut Context<TableWriter>) {
+        let pending = Arc::clone(&self.parts.pending);
+        async move { pending.changed.notified().await }
+            .into_actor(self)
+            .map(|(), actor, context| {
+                let guard = actor.guard.clone();
+                guard.run(context, |context| {
+                    actor.write_if_due(context);
+                    actor.look_when_woken(context);
+                });
+            })
+            .spawn(context);
+    }
+
     fn write(&mut self, context: &mut Context<TableWriter>) {
+        let taken = self.parts.pending.locked().take(self.parts.batch_letters_max, Instant::now());
+        let Batch { letters, booking, being_written } = taken;
+        if letters.is_empty() {
+            return self.look_again(LOOK_AGAIN, context);
+        }
         self.is_writing = true;
-        let taken = self.pending.take(self.parts.batch_letters_max, Instant::now());
-        let booking = self.pending.booking(&taken);
         let (batch, duties): (Vec<Arrival>, Vec<Duty>) =
-            taken.into_iter().map(|Waiting { item: Settleable { arrival, duty }, .. }| (arrival, duty)).unzip();
+            letters.into_iter().map(|Waiting { item: Settleable { arrival, duty }, .. }| (arrival, duty)).unzip();
         let (settler, worked) = (Arc::clone(&self.parts.settler), WorkedTime::of(&booking));
         let work = async move {
             // The duties of the batch are part of this task, so a panic in it makes suspects of exactly these letters.
@@ -185,7 +226,8 @@ impl TableWriter {
             (write_batch(&settler, batch).await, duties)
         };
         self.parts.tasks.run(self, context, work, |actor, (end, duties), context| {
-            drop(worked);
+            drop((worked, being_written));
+            actor.parts.pending.changed.notify_one();
             actor.written(end, (duties, booking), context);
         });
     }
@@ -263,6 +305,9 @@ impl Actor for TableWriter {
 
     fn started(&mut self, context: &mut Context<TableWriter>) {
         context.set_mailbox_capacity(crate::MAILBOX_CAPACITY);
+        self.look_when_woken(context);
+        // A former life of this writer may have left letters in the queue.
+        self.write_if_due(context);
     }
 }
 

@@ -1,20 +1,26 @@
-//! Chooses which letters a writer takes next, so that no agency can make the other agencies of its writer wait.
+//! Chooses which letters are written next, so that no agency can make other agencies wait.
 //!
-//! Each agency has a bucket of the writer's time (SPEC 7, Share of time). Each second adds a tenth of a second to the bucket, which holds
-//! two seconds at most. The time that the writer and the ledger spend on a batch is booked to the agencies of its letters, in proportion to
-//! their work. Letters of an agency with an empty bucket come after those of all other agencies. They are taken when no others wait, and
-//! are never refused. In a burst, a writer has no letter for a moment again and again. A batch that takes a second would then begin, and
-//! the letters that come a moment later would wait for its end. So such a batch begins only when no letter of another agency has come for a
-//! part of the time that the batch will take. A batch holds no more than some tenths of a second's work. So a letter waits while the current batch is written, and
-//! is in the next batch. A letter with more work than a batch may have is written alone, in turn with letters of other agencies.
+//! Each agency has a bucket of writer time (SPEC 7, Share of time). Each second adds a tenth of a second to the bucket, which holds two
+//! seconds at most. The time that a writer and its ledger spend on a batch is booked to the agencies of its letters, in proportion to their
+//! work. Letters of an agency with an empty bucket come after those of all other agencies. They are taken when no others wait, and are never
+//! refused. In a burst, no letter waits for a moment again and again. A batch that takes a second would then begin, and the letters that
+//! come a moment later would wait for its end. So such a batch begins only when no letter of another agency has come for a part of the time
+//! that the batch will take.
 //!
-//! Letters of one agency are taken in the order of their arrival.
+//! A batch holds no more than some tenths of a second's work. A letter with more work than a batch may have is written alone, in turn with
+//! letters of other agencies. All writers take their letters from one queue. So letters need not wait behind a long batch of another
+//! writer, and only some of the writers, but never all, work on long batches.
+//!
+//! Letters of one agency are taken in the order of their arrival, and never by two writers at once: the second would only wait for the
+//! locks of the first.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sdc::letter::Matricule;
+
+use crate::tally::Tally;
 
 /// Number of seconds in which one second of writer time is added to a bucket.
 const REFILL_SECONDS: u32 = 10;
@@ -38,6 +44,10 @@ pub struct Buckets {
     /// The bucket of each agency. A full bucket need not be stored.
     of_agencies: HashMap<Matricule, Bucket>,
     forget_from: usize,
+    /// The agencies of the batches that are being written.
+    in_batches: Tally<Matricule>,
+    /// Number of long batches that are being written: those of a letter that exceeds a batch, or of agencies with empty buckets.
+    long_batches: usize,
 }
 
 /// The writer time of one agency.
@@ -55,6 +65,16 @@ impl Buckets {
     fn missing(&self, agency: Matricule, now: Instant) -> Duration {
         let full_at = self.of_agencies.get(&agency).map_or(now, |bucket| bucket.full_at);
         full_at.saturating_duration_since(now) / REFILL_SECONDS
+    }
+
+    /// Says whether an agency has time left. Strangers always have.
+    fn has_time(&self, agency: Option<Matricule>, now: Instant) -> bool {
+        agency.is_none_or(|agency| !self.is_empty(agency, now))
+    }
+
+    /// Says whether no writer is writing letters of an agency. Strangers always are free.
+    fn is_free(&self, agency: Option<Matricule>) -> bool {
+        agency.is_none_or(|agency| !self.in_batches.has(&agency))
     }
 
     /// Returns the time that the agency's part of its next batch is expected to take.
@@ -90,7 +110,7 @@ pub struct Waiting<T> {
     pub item: T,
 }
 
-/// The letters that wait for one writer.
+/// The letters that wait for the writers.
 #[derive(Debug)]
 pub struct Queue<T> {
     waiting: VecDeque<Waiting<T>>,
@@ -99,32 +119,87 @@ pub struct Queue<T> {
     is_first_due: bool,
     /// Moment at which a letter last arrived whose agency had time left.
     last_arrival: Option<Instant>,
+    /// Moment at which a letter last arrived while none waited.
+    waits_since: Option<Instant>,
+    /// Largest number of long batches that may be written at a time.
+    long_batches_max: usize,
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Queue<T> {
-        Queue { waiting: VecDeque::new(), buckets: Arc::default(), is_first_due: false, last_arrival: None }
+/// A batch for a writer.
+#[derive(Debug)]
+pub struct Batch<T> {
+    /// The letters of the batch; none where no letter that waits may be written now.
+    pub letters: Vec<Waiting<T>>,
+    /// Books the time that the batch takes.
+    pub booking: Booking,
+    /// Keeps other writers from taking letters of the same agencies.
+    pub being_written: BeingWritten,
+}
+
+/// Marks the agencies of a batch as being written, and counts the batch if it is long, until this value is dropped.
+#[derive(Debug)]
+pub struct BeingWritten {
+    buckets: Arc<Mutex<Buckets>>,
+    agencies: Vec<Matricule>,
+    is_long: bool,
+}
+
+impl BeingWritten {
+    fn begin(buckets: &Arc<Mutex<Buckets>>, agencies: Vec<Matricule>, is_long: bool) -> BeingWritten {
+        let mut inner = locked(buckets);
+        agencies.iter().for_each(|agency| inner.in_batches.add(*agency));
+        inner.long_batches += usize::from(is_long);
+        BeingWritten { buckets: Arc::clone(buckets), agencies, is_long }
+    }
+}
+
+impl Drop for BeingWritten {
+    fn drop(&mut self) {
+        let mut inner = locked(&self.buckets);
+        self.agencies.iter().for_each(|agency| inner.in_batches.remove(agency));
+        inner.long_batches -= usize::from(self.is_long);
     }
 }
 
 impl<T> Queue<T> {
+    /// Makes the queue of so many writers. At least one of several writers is always free for short batches.
+    pub fn of_writers(writers: usize) -> Queue<T> {
+        Queue {
+            waiting: VecDeque::new(),
+            buckets: Arc::default(),
+            is_first_due: false,
+            last_arrival: None,
+            waits_since: None,
+            long_batches_max: writers.saturating_sub(1).max(1),
+        }
+    }
+
     /// Adds letters in the order of their arrival.
     pub fn extend(&mut self, letters: impl IntoIterator<Item = Waiting<T>>, now: Instant) {
         let before = self.waiting.len();
         self.waiting.extend(letters);
+        if before == 0 {
+            self.waits_since = Some(now);
+        }
         if self.have_time(self.waiting.range(before..), now) {
             self.last_arrival = Some(now);
         }
+    }
+
+    /// Returns for how long letters have waited. The queue was empty before.
+    pub fn waited(&self, now: Instant) -> Duration {
+        self.waits_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// Returns how long the next batch should wait for letters of other agencies. Only a batch of agencies that have used up their time
     /// waits, and only while letters of other agencies have come a short time ago.
     pub fn pause(&self, now: Instant) -> Duration {
         let Some(last_arrival) = self.last_arrival else { return Duration::ZERO };
-        if self.have_time(self.waiting.iter(), now) {
+        let buckets = locked(&self.buckets);
+        let mut free = self.waiting.iter().filter(|letter| buckets.is_free(letter.agency));
+        if free.any(|letter| buckets.has_time(letter.agency, now)) {
             return Duration::ZERO;
         }
-        let buckets = locked(&self.buckets);
         let expected = self.next_without_time(&buckets, now).map_or(Duration::ZERO, |agency| buckets.expected(agency));
         (expected / PAUSE_PARTS).saturating_sub(now.saturating_duration_since(last_arrival))
     }
@@ -135,12 +210,15 @@ impl<T> Queue<T> {
         T: 'a,
     {
         let buckets = locked(&self.buckets);
-        letters.any(|letter| letter.agency.is_none_or(|agency| !buckets.is_empty(agency, now)))
+        letters.any(|letter| buckets.has_time(letter.agency, now))
     }
 
-    /// Returns the agency that is taken when all agencies have used up their time: the one that has used the least.
+    /// Returns the agency that is taken when all agencies have used up their time: the one that has used the least, of those that no other
+    /// writer is writing.
     fn next_without_time(&self, buckets: &Buckets, now: Instant) -> Option<Matricule> {
-        self.agencies().min_by_key(|agency| buckets.missing(*agency, now))
+        let free =
+            self.waiting.iter().filter_map(|letter| letter.agency).filter(|agency| buckets.is_free(Some(*agency)));
+        free.min_by_key(|agency| buckets.missing(*agency, now))
     }
 
     /// Returns how many letters wait.
@@ -153,38 +231,45 @@ impl<T> Queue<T> {
         self.waiting.is_empty()
     }
 
-    /// Takes the next batch: at least one letter, at most `letters_max`, and no more work than a batch may have.
-    pub fn take(&mut self, letters_max: usize, now: Instant) -> Vec<Waiting<T>> {
+    /// Takes the next batch: at most `letters_max` letters, and no more work than a batch may have, unless a letter is written alone.
+    /// The batch is empty where only letters wait that must not be written now: their agencies are being written by other writers, or as
+    /// many long batches as allowed are being written.
+    pub fn take(&mut self, letters_max: usize, now: Instant) -> Batch<T> {
         let letters_left = letters_max.max(1);
         let letter_work_min = (BATCH_WORK_MAX / letters_left).max(1);
-        let mut batch = Batch { chosen: vec![false; self.waiting.len()], letters_left, letter_work_min, work: 0 };
+        let mut choice = Choice { chosen: vec![false; self.waiting.len()], letters_left, letter_work_min, work: 0 };
         let buckets = locked(&self.buckets);
-        let empty: HashSet<Matricule> = self.agencies().filter(|agency| buckets.is_empty(*agency, now)).collect();
-        let has_time = |agency: Option<Matricule>| agency.is_none_or(|agency| !empty.contains(&agency));
-        let large = if self.is_first_due { Large::Alone } else { Large::Waits };
-        batch.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
-        batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
-        if batch.work == 0 {
+        let may_be_long = buckets.long_batches < self.long_batches_max;
+        // The sets are made once; to ask the buckets for each letter would cost more.
+        let is_busy = |agency: &Matricule| !buckets.is_free(Some(*agency)) || buckets.is_empty(*agency, now);
+        let not_now: HashSet<Matricule> =
+            self.waiting.iter().filter_map(|letter| letter.agency).filter(is_busy).collect();
+        let has_time = |agency: Option<Matricule>| agency.is_none_or(|agency| !not_now.contains(&agency));
+        let large = if self.is_first_due && may_be_long { Large::Alone } else { Large::Waits };
+        choice.choose(&self.waiting, BATCH_WORK_MAX / AGENCY_PARTS, large, has_time);
+        choice.choose(&self.waiting, BATCH_WORK_MAX, Large::Waits, has_time);
+        let mut is_long = choice.work > BATCH_WORK_MAX;
+        if choice.work == 0 && may_be_long {
             // Only large letters wait, or letters of agencies that have used up their time.
             let least = self.next_without_time(&buckets, now);
-            batch.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
+            choice.choose(&self.waiting, BATCH_WORK_MAX, Large::Alone, |agency| agency == least);
+            is_long = true;
         }
         drop(buckets);
         let first_has_time = self.waiting.front().is_some_and(|first| has_time(first.agency));
-        self.is_first_due = first_has_time && !batch.chosen.first().copied().unwrap_or_default();
-        let mut chosen = batch.chosen.into_iter();
-        let (taken, left): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|_| chosen.next().unwrap_or_default());
+        self.is_first_due = first_has_time && !choice.chosen.first().copied().unwrap_or_default();
+        let mut chosen = choice.chosen.into_iter();
+        let (letters, left): (Vec<_>, Vec<_>) = self.waiting.drain(..).partition(|_| chosen.next().unwrap_or_default());
         self.waiting.extend(left);
-        taken
-    }
-
-    fn agencies(&self) -> impl Iterator<Item = Matricule> {
-        self.waiting.iter().filter_map(|waiting| waiting.agency)
+        let booking = self.booking(&letters);
+        let agencies = booking.of_agencies.iter().map(|(agency, _)| *agency).collect();
+        let being_written = BeingWritten::begin(&self.buckets, agencies, is_long && !letters.is_empty());
+        Batch { letters, booking, being_written }
     }
 
     /// Returns the value that takes the time spent on a batch out of the buckets of its agencies. It stays valid after the batch has left
     /// its writer.
-    pub fn booking(&self, batch: &[Waiting<T>]) -> Booking {
+    fn booking(&self, batch: &[Waiting<T>]) -> Booking {
         let mut of_agencies: HashMap<Matricule, usize> = HashMap::new();
         for letter in batch {
             if let Some(agency) = letter.agency {
@@ -252,7 +337,7 @@ enum Large {
 }
 
 /// A batch while its letters are chosen.
-struct Batch {
+struct Choice {
     chosen: Vec<bool>,
     letters_left: usize,
     /// Least work that a letter counts as. Without this minimum, many small letters of one agency would fill the batch.
@@ -260,7 +345,7 @@ struct Batch {
     work: usize,
 }
 
-impl Batch {
+impl Choice {
     /// Chooses letters of wanted agencies. The letters of one agency may have no more than `agency_work_max` work together; strangers count
     /// as one agency. If a letter is skipped, no later letter of its agency is chosen.
     fn choose<T>(
@@ -310,17 +395,17 @@ mod tests {
         Waiting { agency: Some(matricule(agency)), work, item }
     }
 
-    fn items(batch: &[Waiting<usize>]) -> Vec<usize> {
-        batch.iter().map(|letter| letter.item).collect()
+    fn items(batch: &Batch<usize>) -> Vec<usize> {
+        batch.letters.iter().map(|letter| letter.item).collect()
     }
 
     /// Takes a batch and books one millisecond of writer time for every ten of its rows.
-    fn write(queue: &mut Queue<usize>, clock: &mut Instant) -> Vec<Waiting<usize>> {
+    fn write(queue: &mut Queue<usize>, clock: &mut Instant) -> Batch<usize> {
         let batch = queue.take(300, *clock);
-        let rows: usize = batch.iter().map(|letter| letter.work).sum();
+        let rows: usize = batch.letters.iter().map(|letter| letter.work).sum();
         let time = Duration::from_micros(100 * rows as u64);
         *clock += time;
-        queue.booking(&batch).book(time, *clock);
+        batch.booking.book(time, *clock);
         batch
     }
 
@@ -355,7 +440,7 @@ mod tests {
     #[test]
     fn a_letter_of_another_waits_for_one_batch_however_much_an_agency_sends() {
         for flood in [1, 5_000, 10_000, 20_000] {
-            let (mut queue, mut clock) = (Queue::default(), Instant::now());
+            let (mut queue, mut clock) = (Queue::of_writers(1), Instant::now());
             queue.extend((0..1000).map(|at| letter(1, flood, at)), clock);
             for round in 0..50 {
                 // Agency 1 always has letters waiting. While a batch of its letters is written, a letter of another agency arrives; it must
@@ -372,7 +457,7 @@ mod tests {
 
     #[test]
     fn who_has_used_up_its_time_is_taken_when_nobody_else_waits() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::of_writers(1), Instant::now());
         locked(&queue.buckets).book(matricule(1), Duration::from_secs(4), now);
         locked(&queue.buckets).book(matricule(2), Duration::from_secs(3), now);
         queue.extend([letter(1, 1, 0), letter(2, 1, 1), letter(3, 1, 2), letter(1, 1, 3), letter(3, 1, 4)], now);
@@ -380,12 +465,12 @@ mod tests {
         assert_eq!(items(&queue.take(10, now)), [2, 4, 5]);
         assert_eq!(items(&queue.take(10, now)), [1], "the one that has used less");
         assert_eq!(items(&queue.take(10, now)), [0, 3]);
-        assert!(queue.is_empty() && queue.take(10, now).is_empty());
+        assert!(queue.is_empty() && queue.take(10, now).letters.is_empty());
     }
 
     #[test]
     fn a_long_batch_of_who_has_no_time_left_waits_while_letters_of_others_come() {
-        let (mut queue, start) = (Queue::default(), Instant::now());
+        let (mut queue, start) = (Queue::of_writers(1), Instant::now());
         let milliseconds = Duration::from_millis;
         for agency in [1, 2] {
             locked(&queue.buckets).book(matricule(agency), Duration::from_secs(2 + u64::from(agency)), start);
@@ -406,15 +491,51 @@ mod tests {
     }
 
     #[test]
+    fn letters_of_an_agency_are_never_taken_by_two_writers_at_once() {
+        let (mut queue, now) = (Queue::of_writers(2), Instant::now());
+        let stranger = |item| Waiting { agency: None, work: 1, item };
+        queue.extend([letter(1, 1, 0), letter(2, 1, 1), letter(1, 1, 2), stranger(3)], now);
+        let first = queue.take(2, now);
+        assert_eq!(items(&first), [0, 1]);
+        queue.extend([letter(2, 1, 4), letter(3, 1, 5)], now);
+        let second = queue.take(10, now);
+        assert_eq!(items(&second), [3, 5]);
+        assert!(queue.take(10, now).letters.is_empty(), "agencies 1 and 2 are being written");
+        drop(second);
+        assert!(queue.take(10, now).letters.is_empty());
+        drop(first);
+        assert_eq!(items(&queue.take(10, now)), [2, 4]);
+    }
+
+    #[test]
+    fn one_writer_of_several_is_always_free_for_short_batches() {
+        for writers in [1, 2, 3] {
+            let (mut queue, now) = (Queue::of_writers(writers), Instant::now());
+            for agency in [1, 2, 3] {
+                locked(&queue.buckets).book(matricule(agency), Duration::from_secs(3), now);
+            }
+            queue.extend([letter(4, 20_000, 0), letter(1, 1, 1), letter(2, 1, 2), letter(3, 1, 3)], now);
+            let allowed = (writers - 1).max(1);
+            let mut long: Vec<Batch<usize>> = (0..allowed).map(|_| queue.take(10, now)).collect();
+            assert!(long.iter().all(|batch| batch.letters.len() == 1), "{writers}");
+            assert!(queue.take(10, now).letters.is_empty(), "{writers}");
+            queue.extend([letter(5, 1, 4)], now);
+            assert_eq!(items(&queue.take(10, now)), [4], "{writers}");
+            long.pop();
+            assert_eq!(queue.take(10, now).letters.len(), 1, "{writers}: a long batch has ended");
+        }
+    }
+
+    #[test]
     fn what_is_worked_for_a_batch_after_it_has_left_its_writer_is_booked_too() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::of_writers(1), Instant::now());
         queue.extend([letter(1, 300, 0), letter(2, 100, 1), Waiting { agency: None, work: 100, item: 2 }], now);
         let batch = queue.take(10, now);
-        let booking = queue.booking(&batch);
         for worker in ["writer", "ledger"] {
             assert!(!locked(&queue.buckets).is_empty(matricule(1), now), "{worker}");
-            booking.book(Duration::from_secs(2), now);
+            batch.booking.book(Duration::from_secs(2), now);
         }
+        drop(batch);
         let missing = |agency| locked(&queue.buckets).missing(matricule(agency), now);
         assert_eq!((missing(1), missing(2)), (Duration::from_millis(2400), Duration::from_millis(800)));
         queue.extend([letter(1, 1, 3), letter(2, 1, 4)], now);
@@ -423,9 +544,9 @@ mod tests {
 
     #[test]
     fn a_batch_has_so_many_letters_and_so_much_work_but_one_letter_at_least() {
-        let (mut queue, now) = (Queue::default(), Instant::now());
+        let (mut queue, now) = (Queue::of_writers(1), Instant::now());
         queue.extend((0..5).map(|at| letter(1, 1, at)), now);
-        assert_eq!(queue.take(3, now).len(), 3);
+        assert_eq!(queue.take(3, now).letters.len(), 3);
         queue.extend([letter(2, 100_000, 9), letter(3, 1, 10)], now);
         assert_eq!(items(&queue.take(300, now)), [3, 4, 10], "what does not fit waits");
         assert_eq!(items(&queue.take(300, now)), [9], "and goes alone");
@@ -437,7 +558,7 @@ mod tests {
             letters in prop::collection::vec((0_u32..6, 0_usize..30_000), 1..200),
             letters_max in 1_usize..50,
         ) {
-            let (mut queue, mut clock) = (Queue::default(), Instant::now());
+            let (mut queue, mut clock) = (Queue::of_writers(1), Instant::now());
             let sent: Vec<_> = letters.iter().enumerate().map(|(item, (agency, work))| {
                 Waiting { agency: (*agency > 0).then(|| matricule(*agency)), work: *work, item }
             }).collect();
@@ -445,12 +566,12 @@ mod tests {
             let mut taken = Vec::new();
             while !queue.is_empty() {
                 let batch = queue.take(letters_max, clock);
-                prop_assert!((1..=letters_max).contains(&batch.len()));
-                let work: Vec<_> = batch.iter().map(|letter| (letter.agency, letter.work)).collect();
-                prop_assert!(batch.len() == 1 || work.iter().map(|(_, rows)| rows).sum::<usize>() <= BATCH_WORK_MAX);
+                prop_assert!((1..=letters_max).contains(&batch.letters.len()));
+                let work: Vec<_> = batch.letters.iter().map(|letter| (letter.agency, letter.work)).collect();
+                prop_assert!(batch.letters.len() == 1 || work.iter().map(|(_, rows)| rows).sum::<usize>() <= BATCH_WORK_MAX);
                 clock += Duration::from_millis(300);
-                queue.booking(&batch).book(Duration::from_millis(300), clock);
-                taken.extend(batch);
+                batch.booking.book(Duration::from_millis(300), clock);
+                taken.extend(batch.letters);
             }
             prop_assert_eq!(taken.len(), letters.len());
             for agency in 0..6 {

@@ -36,7 +36,7 @@ use crate::sealing::Sealer;
 use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
 use crate::supervision::{Escalation, Link};
-use crate::table_writer::{TableWriter, TableWriterParts, TableWriters};
+use crate::table_writer::{Pending, TableWriter, TableWriterParts, TableWriters};
 use crate::transport::{NoContainer, TransportFacts};
 
 /// A window may use at most one `WINDOWS_MIN`th of the permits for kilobytes, so that one window is settled while the next is fetched.
@@ -102,6 +102,7 @@ pub(super) fn start_writers(
 ) -> TableWriters {
     let arbiter = Arbiter::new();
     let mut writers = Vec::new();
+    let pending = Arc::new(Pending::of_writers(parts.limits.writers));
     for _ in 0..parts.limits.writers.max(1) {
         let ledger_link = Link::new(parts.metrics.actor("billing_ledger"));
         let ledger = BillingLedgerParts {
@@ -123,6 +124,7 @@ pub(super) fn start_writers(
             hands: shared.hands.clone(),
             batch_letters_max: parts.limits.batch_letters_max,
             batch_wait: Duration::from_millis(parts.limits.batch_wait_milliseconds),
+            pending: Arc::clone(&pending),
         };
         let make = move |guard| TableWriter::new(writer.clone(), guard);
         shared.supervisor.keep(&writer_link, (&arbiter, &AtWork::default()), make);
