@@ -74,7 +74,8 @@ pub struct Database {
     settings: Arc<DatabaseSettings>,
 }
 
-/// Makes a connection of the pool on the runtime that the settings name. Without such a runtime, the connection is made on the caller's.
+/// Makes a connection of the pool on the runtime that the settings name, so that it outlives the runtime of the caller. Without such a
+/// runtime, the connection is made on the caller's.
 async fn connect_at_home(hosts: Arc<Hosts>, settings: Arc<DatabaseSettings>) -> ConnectionResult<AsyncPgConnection> {
     let Some(home) = settings.runtime.clone() else { return connect(&hosts, &settings, true).await };
     let connecting = home.spawn(async move { connect(&hosts, &settings, true).await });
@@ -139,7 +140,8 @@ impl Database {
         Ok(connect(&self.hosts, &self.settings, true).await?)
     }
 
-    /// Makes a connection outside the pool whose statements have no limit of time, neither here nor in PostgreSQL.
+    /// Makes a connection outside the pool whose statements may take any time: neither this program nor PostgreSQL ends them. Migrations
+    /// need this.
     ///
     /// # Errors
     /// The database cannot be reached.

@@ -3,7 +3,7 @@
 //! All times are the database's, so the clocks of the replicas' hosts need not agree. If a replica gives no sign for [`DEAD_AFTER`], the
 //! others treat it as dead: they end its leases, and share its mailboxes among themselves ([`assigned()`]). The replica may only have been
 //! frozen. When it continues, it finds its leases taken. Both it and the new holder may then settle the same letters; settling recognises
-//! this. So correctness does not depend on this module, which only decides which replica does the work.
+//! this. So a wrong assignment of leases costs double work, and never a wrong result.
 
 use std::time::Duration;
 
@@ -71,9 +71,9 @@ pub struct Twin {
     pub data_folder: String,
 }
 
-/// Enters a replica that starts. An earlier run of the same process does not prevent this if it has ended or is dead. It does not prevent
-/// it either if it had the same data folder on the same running host: this process holds the lock of the folder, so the earlier run must
-/// have ended.
+/// Enters a replica that starts. It must be the only running program of its identity, so it is not entered while an earlier run of the same
+/// process seems to be alive. That run does not count if it has ended or is dead, or if it had the same data folder on the same running
+/// host: the new run holds the lock of this folder, so the earlier one must have ended.
 ///
 /// # Errors
 /// A fault of the database.

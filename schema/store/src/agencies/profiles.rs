@@ -206,7 +206,7 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
 
 /// Locks the agency of a waiting change, and returns the change. Fails if the change is decided already.
 async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, AdministrationError> {
-    // The agency's row is locked before the change, in the same order as settling, to avoid a deadlock.
+    // Settling locks the agency's row before the change. In another order, an operator and a batch could each wait for the other.
     let agency = show(connection, id).await?.agency;
     locked_status(connection, agency).await?;
     let change = show(connection, id).await?;

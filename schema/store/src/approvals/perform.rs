@@ -110,7 +110,8 @@ impl Act {
                 Ok(json!({ "limit": amount }))
             }
             Act::UserAdd(new) => {
-                // The new user gets no password, since the decider would see it. He signs in with his account of the machine.
+                // The new user gets no password: whoever confirms would see it and could sign in as the new user. He signs in with his
+                // account of the machine.
                 users::add_by(connection, decider, approved, new).await?;
                 Ok(json!({ "user": new.name }))
             }

@@ -111,7 +111,8 @@ async fn by_beginning(
         .await?)
 }
 
-/// Takes the lock for assigning keys to agencies, so that two registrations at the same time see each other.
+/// Takes the lock for assigning keys to agencies. Of two registrations at the same time, the second waits here and then finds the key of
+/// the first.
 pub(crate) async fn lock_keys(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(KEYS_LOCK).execute(connection).await?;
     Ok(())

@@ -65,7 +65,8 @@ pub async fn waiting(
 ) -> Result<Vec<String>, Fault> {
     let missing: Vec<&Contraction> =
         contractions.iter().filter(|it| !applied.iter().any(|applied| applied == it.version)).collect();
-    // A new database does not have the tables yet: the migrations that are about to run create them. No program can be running on it.
+    // A new database has no table of replicas yet: the migrations that are about to run create it. So no program can be running on this
+    // database.
     if missing.is_empty() || !exists(connection, "xm.replicas").await? {
         return Ok(Vec::new());
     }

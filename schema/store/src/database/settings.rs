@@ -34,8 +34,8 @@ pub struct DatabaseSettings {
     /// Longest wait of a statement for a lock.
     pub lock_timeout: Duration,
     /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks. A program that freezes
-    /// during a transaction keeps the accounts of the batch's agencies locked. After this time, other replicas can settle further letters
-    /// of these agencies.
+    /// during a transaction keeps the accounts of the batch's agencies locked. After this time, other replicas can lock these accounts and
+    /// settle letters of these agencies.
     pub idle_in_transaction_timeout: Duration,
     /// Runtime on which the pool's connections are driven. Without it, a connection is driven on the runtime of the task that caused it to
     /// be made.

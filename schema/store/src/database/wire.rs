@@ -52,7 +52,8 @@ impl<S> Wire<S> {
             if message[0] == ERROR_RESPONSE {
                 self.ready.extend(with_sqlstate_as_hint(message));
             } else if is_end_of_wait(message) {
-                // The next octets say that the COMMIT is done. The reader must not get them.
+                // The octets after this warning say that the COMMIT is done. The reader must not get them, since it would report a commit
+                // that the standby lacks.
                 self.is_unreplicated = true;
                 return;
             } else {

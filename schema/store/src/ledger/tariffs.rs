@@ -91,7 +91,7 @@ pub async fn cancel(
                     .filter(tariffs::table_id.is_not_distinct_from(table_id))
                     .filter(tariffs::valid_to.eq(tariff.valid_from)),
             )
-            // If a third tariff follows the cancelled one, the tariff before the cancelled one continues until the third begins.
+            // The cancelled tariff had ended the one before it. That one now continues until the next tariff begins, if there is one.
             .set(tariffs::valid_to.eq(tariff.valid_to))
             .execute(connection)
             .await?;

@@ -2,9 +2,9 @@
 //! sent it. The columns `claimed_by` and `claimed_until` contain the lease. (Their names are older than the word.)
 //!
 //! A transaction that changes rows of the outbox first locks their letters, or their notices. Settling and the exporter change the same
-//! rows: settling when a letter comes again or gets a further attempt, the exporter when it has sent the answer. If one of the two locked
-//! the outbox first, each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the outbox skip
-//! rows that are locked.
+//! rows: settling when a letter comes again or another attempt is made at it, the exporter when it has sent the answer. If one of the two
+//! locked the outbox first, each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the
+//! outbox skip rows that are locked.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -209,9 +209,9 @@ fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> 
     }
 }
 
-/// Returns the transport's name for answers that have parts or belong to a later attempt. Programs of the former version know neither. They
-/// lease only rows with the plain name of the transport; for such an answer they would send the first receipt and delete the row. The other
-/// name hides these answers from them.
+/// Returns the transport's name for answers that have parts or belong to a later attempt. Programs of the former version know neither parts
+/// nor attempts. For such an answer they would send the receipt of the first attempt and delete the row. They lease only rows with the
+/// plain name of the transport, so this name hides the answer from them.
 pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
 }
@@ -294,7 +294,8 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
     Ok(())
 }
 
-/// Releases the answers of one transport that this process had leased before its restart; leases of other transports remain.
+/// Releases the answers of one transport that this process had leased before its restart, so that they need not wait for the end of the
+/// lease. Another part of the program may be sending answers of other transports, so the leases of these remain.
 ///
 /// # Errors
 /// A fault of the database.

@@ -141,7 +141,7 @@ impl Act {
         }
     }
 
-    /// Returns the decision if the act is about a held letter. Such an act is performed by a further attempt at the letter.
+    /// Returns the decision if the act is about a held letter. Settling performs such an act, by another attempt at the letter.
     pub fn of_held(&self) -> Option<&HeldDecision> {
         match self {
             Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => Some(decision),
@@ -153,7 +153,8 @@ impl Act {
     pub fn operation(&self) -> Operation {
         match self {
             Act::CertificateReplace { .. } => Operation::CertificateReplace,
-            // The code lets an agency register a further key, so the asker needs the privilege to register one.
+            // With the code, the agency registers another key in place of its present one. So the asker needs the same privilege as for
+            // registering that key himself.
             Act::EnrolmentCode { .. } => Operation::CertificateReplace,
             Act::AgencyRecharge { .. } => Operation::AgencyRecharge,
             Act::VoucherBatch { .. } => Operation::VoucherBatch,

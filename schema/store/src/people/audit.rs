@@ -1,7 +1,7 @@
 //! The audit log: one line for each action of an operator. Each line contains the hash of the line before.
 //!
 //! If a line is changed, removed or inserted, the hashes no longer match from that line on. If the last lines are deleted, the remaining
-//! hashes still match. To detect this too, store the last hash outside the database ([`Head`]).
+//! hashes still match. Only somebody who has stored the last hash outside the database ([`Head`]) notices this.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;

@@ -76,7 +76,7 @@ impl From<&Operator> for Author {
 ///
 /// # Errors
 /// [`AdministrationError::AccountUnmapped`], which is also written to the audit log; [`AdministrationError::NobodyMapped`] if no account
-/// belongs to a user, as in a database that is older than accounts; a fault of the database.
+/// belongs to a user, as in a database that comes from a version of the program that knew no accounts; a fault of the database.
 pub async fn sign_in_as_system_account(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,

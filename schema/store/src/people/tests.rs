@@ -50,7 +50,8 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
     }
 }
 
-/// Makes the fields of a certificate with the key of this number. Neither is real: OpenSSL could not read them.
+/// Makes the fields of a certificate with the key of this number. OpenSSL could read neither the key nor the certificate, but no test needs
+/// that.
 pub(crate) fn certificate(key: u8) -> CertificateFields {
     let now = chrono::Utc::now();
     CertificateFields {
@@ -291,8 +292,8 @@ async fn who_makes_a_centre_is_its_first_user_and_others_wait_for_a_mapping() {
     assert_eq!((ekane.user(), ekane.privilege(), ekane.is_commission()), ("ekane", Privilege::Superviseur, false));
     let root = SystemAccount::pretended(0, "root");
     assert_eq!(sign_in_as_system_account(&mut connection, &root).await.unwrap(), ekane);
-    // An account without a mapping may not sign in. An account with the name of a mapped account but another number may not sign in either:
-    // the account was deleted and created again, and may belong to another person.
+    // An account without a mapping may not sign in. Nor may an account that has the name of a mapped account but another number: somebody
+    // deleted the mapped account and made a new one of this name, which may be another person's.
     for stranger in [account("alice"), SystemAccount::pretended(77, "root")] {
         let error = sign_in_as_system_account(&mut connection, &stranger).await.unwrap_err();
         assert!(

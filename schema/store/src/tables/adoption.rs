@@ -1,8 +1,9 @@
-//! Adoption of tables that operators made with any tool: reading, judging, marking and versioning them.
+//! Adoption: letters can write to a table that operators made with any tool after the program has read it, judged it, added its own columns
+//! and indexes, and recorded a version of its definition.
 //!
-//! Adoption adds to the operators' table only the columns of provenance, two unique indexes (one record per agency, installation and
-//! number; one live record per legal key) and an index of the cancelled records. It also creates a view through which agencies read the
-//! table (`reading::login`). All of this happens in one transaction.
+//! Adoption adds to the operators' table only the columns of provenance (`xm_…`, which say which letter each record came from), two unique
+//! indexes (one record per agency, installation and number; one live record per legal key) and an index of the cancelled records. It also
+//! creates a view through which agencies read the table (`reading::login`). All of this happens in one transaction.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;

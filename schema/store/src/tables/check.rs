@@ -79,7 +79,7 @@ pub enum Term {
         sum: String,
         /// Columns by which the rows are joined; they have the same names in both tables.
         on: Vec<String>,
-        /// Whether the stored rows of the table count too, besides those of the letter.
+        /// Whether the sum includes the stored rows of the table; otherwise only the rows of the letter are summed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         held: bool,
     },

@@ -1,7 +1,7 @@
 //! Retries of quarantine entries: after the cause is repaired, an operator lets the centre process the same bytes again.
 //!
-//! A refused letter gets a further attempt, under the same locks as the first attempt (`settle::retry`). One transaction commits the
-//! attempt, the end of the entry and the line of the audit log. A container with an unknown signer may succeed now, if the signer's
+//! Settling makes another attempt at a refused letter, under the same locks as the first attempt (`settle::retry`). One transaction commits
+//! the attempt, the end of the entry and the line of the audit log. A container with an unknown signer may succeed now, if the signer's
 //! certificate has been registered since. If no attempt can be made, only the audit log changes.
 
 use chrono::Utc;

@@ -1,6 +1,6 @@
-//! Rooms: limits on the bytes that the quarantine keeps of containers without a known signer. Each reason of refusal has one room. One
-//! further room, `vouched`, is for mails in which a registered agency signed another letter: that agency vouches for the mail, and may use
-//! only a part of the room. The sizes of all rooms add up to `stranger_bytes_max`.
+//! Rooms: limits on the bytes that the quarantine keeps of containers without a known signer. Each reason of refusal has a room of its own.
+//! Besides these, the room `vouched` is for mails in which a registered agency signed another letter: that agency vouches for the mail, and
+//! may use only a part of the room. The sizes of all rooms add up to `stranger_bytes_max`.
 
 use std::collections::{BTreeMap, HashMap};
 

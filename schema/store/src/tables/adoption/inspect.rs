@@ -8,7 +8,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
 use crate::tables::definition::{Column, ColumnType, is_provenance};
 
-/// Columns that adoption adds, with their types as PostgreSQL writes them.
+/// The columns of provenance, which adoption adds, with their types as PostgreSQL writes them. They say which letter each record came from.
 pub const PROVENANCE: &[(&str, &str)] = &[
     ("xm_agency", "integer"),
     ("xm_installation", "text"),

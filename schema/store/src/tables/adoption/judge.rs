@@ -250,8 +250,8 @@ fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<Problem
     match term {
         Term::Reference { .. } => (!leads(legal_key)).then_some(ProblemCode::CheckReferenceKey),
         Term::Sum { held: true, .. } | Term::Count { count: Counted::Held, .. } => {
-            // The index of the legal key finds rows by its first columns. If all of its columns are given, it finds one row, and further
-            // columns may then narrow the search.
+            // The index of the legal key finds rows by its first columns. If `on` has all columns of the key, the index finds one row, and
+            // conditions on more columns may then exclude this row.
             let leading = legal_key.get(..on.len()).unwrap_or_default();
             let is_whole = legal_key.iter().all(|column| on.contains(column));
             (!is_whole && (leading.is_empty() || !leads(leading))).then_some(ProblemCode::CheckHeldKey)

@@ -1,4 +1,5 @@
-//! The columns and indexes that adoption adds to the operators' table: provenance, two unique indexes, and an index of cancelled records.
+//! The columns and indexes that adoption adds to the operators' table: the columns of provenance, which say which letter each record came
+//! from, two unique indexes, and an index of cancelled records.
 
 use std::collections::BTreeSet;
 
