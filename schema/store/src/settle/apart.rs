@@ -46,7 +46,8 @@ const APART_MAX: Duration = Duration::from_secs(30);
 
 impl Settler {
     /// Settles each half of a failed batch, and halves each part that fails again, down to single letters. A single letter that fails has
-    /// to wait, longer each time. A fault of the whole database ends the search, because every remaining letter would fail too.
+    /// to wait, longer each time. A fault of the whole database ends the search, because every remaining letter would fail for the same
+    /// cause.
     pub async fn settle_apart(&self, Unsettled { fault, batch }: Unsettled) -> Apart {
         let mut apart = Apart {
             outcomes: batch.iter().map(|_| Err(fault.clone())).collect(),

@@ -23,7 +23,7 @@ pub struct Source {
     pub mailbox: Arc<str>,
     /// Domain of the mail's `From`. Nothing proves it, so only operators see it.
     pub sender_domain: String,
-    /// Further claims of the mail and the container about their sender.
+    /// What else the mail and its container claim about their sender.
     pub claimed: Claimed,
     /// Whether the centre fetched the mail again only because one of its letters waits. The mail's other containers were settled the first
     /// time, and nobody has sent them again: they get no second journal line, no second count and no answer.

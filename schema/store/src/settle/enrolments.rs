@@ -114,8 +114,8 @@ fn content(enrolment: &Enrolment, signer: Option<&Arc<Signer>>) -> Content {
     }
 }
 
-/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted, in the order of their matricules, as everywhere
-/// in settling.
+/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted. Every settling transaction locks accounts in the
+/// order of their matricules. In another order, two of them could each wait for the other.
 async fn lock_accounts(
     connection: &mut AsyncPgConnection,
     arrivals: &[Arrival],
@@ -161,7 +161,7 @@ async fn lock_codes(
 
 /// Says whether a sender that knows the code may enrol. The letter must be addressed to this centre and mode. The installation must not
 /// have sent letters yet. The agency must not be suspended. The certificate must be valid. The key must be the agency's first, unless two
-/// people agreed to a further key.
+/// people agreed to another key.
 async fn may_come(
     connection: &mut AsyncPgConnection,
     enrolment: &Enrolment,

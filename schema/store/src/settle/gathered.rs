@@ -115,7 +115,8 @@ impl<'a> Gathered<'a> {
         self.columns.iter().map(array).collect()
     }
 
-    /// Returns the origins of the rows, and the values to bind for a comparison with stored records: columns and identity.
+    /// Returns the origins of the rows, and the values to bind for a comparison with stored records: the letter's columns, then what
+    /// identifies a record: agency, installation and the sender's number.
     pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -124,7 +125,8 @@ impl<'a> Gathered<'a> {
         (self.places, binds)
     }
 
-    /// Returns the values to bind for an insertion: columns and provenance.
+    /// Returns the values to bind for an insertion: the letter's columns, then the columns of provenance (`xm_…`), which say which letter
+    /// the row came from.
     pub fn into_insert(self) -> Vec<Bind<'a>> {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));

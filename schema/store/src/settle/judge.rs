@@ -11,8 +11,8 @@ use super::work::Work;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 
-/// The number of the first attempt at a letter. Further attempts are made only by an operator's retry, or by a decision about a held
-/// letter.
+/// The number of the first attempt at a letter. Another attempt is made only if an operator retries the letter, or if people have decided
+/// about a held letter.
 const FIRST_ATTEMPT: i16 = 1;
 
 /// The key under which a verdict is stored.

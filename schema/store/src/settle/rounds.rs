@@ -84,7 +84,7 @@ impl Rounds<'_> {
             if self.learn_held().await? {
                 continue;
             }
-            // Neither a broken table nor a stored record explains the failure. So a constraint, trigger or unique index that operators
+            // No table is unusable, and no record of the batch is stored already. So a constraint, trigger or unique index that operators
             // added has refused a row, or a trigger has failed.
             self.find_offenders(cause).await?;
         }
@@ -106,7 +106,8 @@ impl Rounds<'_> {
         letters.filter(|(_, case)| case.judged.work().is_some_and(is_new)).map(|(place, _)| place).collect()
     }
 
-    /// Removes the letters that are not accepted from those whose rows are surely new. Says whether there were any.
+    /// Takes letters that are no longer accepted out of `surely_new`, since it is not sure that their rows are new. Says whether there were
+    /// any; if so, the batch is decided again.
     fn doubt_new_rows(&mut self) -> bool {
         let before = self.knowledge.surely_new.len();
         let batch = &*self.batch;
@@ -172,7 +173,8 @@ impl Rounds<'_> {
         self.knowledge.waiting.insert(place);
         let rolled_back = self.transaction.roll_back_to_savepoint().await;
         rolled_back.map_err(|lost| if fault.is_away() { fault.clone() } else { lost })?;
-        // The fault says that a row of this letter's account cannot be read, so this letter is the cause.
+        // `Unreadable` means that something stored which this letter's answer needs, such as an entry of its agency's account, cannot be
+        // read. So the letter is the cause. Any other fault may come from the database as a whole, which is asked first.
         if !matches!(fault, Fault::Unreadable { .. }) {
             self.transaction.is_of_a_row(fault).await?;
         }
@@ -180,10 +182,11 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Withholds the tables that take no rows of any letter. Says whether there are such tables.
+    /// Makes the letters of those tables wait that take no rows of any letter (the tables are withheld). Says whether there are such
+    /// tables.
     ///
     /// # Errors
-    /// The fault, if neither a table nor a row can be its cause.
+    /// The fault, if it comes from the database itself and not from a table or row.
     async fn withhold_broken(&mut self, fault: &Fault) -> Result<bool, Fault> {
         self.transaction.is_of_a_row(fault).await?;
         self.transaction.limit(withheld::search_limits(Some(fault), self.usual)).await?;
@@ -195,9 +198,9 @@ impl Rounds<'_> {
         Ok(!broken.is_empty())
     }
 
-    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. If every letter fails for a table, the table
-    /// is withheld, so that the next batch need not be tried letter by letter. `cause` is the fault of the insert; it is `None` if a rule
-    /// refused a row.
+    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. If every letter fails for a table, all its
+    /// letters have to wait (the table is withheld), so that the next batch need not be tried letter by letter. `cause` is the fault of the
+    /// insert; it is `None` if a rule refused a row.
     ///
     /// # Errors
     /// The cause, if the letters fail only together; a fault of the search itself.
@@ -217,9 +220,9 @@ impl Rounds<'_> {
             }
             self.knowledge.withheld.insert(definition.table_id);
             self.withheld.add_table(definition, &failing.fault, self.catalogue.revision, now);
-            // A table that is withheld for the first time makes its letters wait, so they need no wait of their own. If the table was
-            // withheld before, each failing letter also gets its own wait: perhaps only one letter still fails, and without a wait of its
-            // own it would be the first to be tried each time that the table is tried.
+            // All letters for a withheld table wait, so they need no wait of their own at first. But if the table was withheld before and
+            // fails now, perhaps only one bad letter is left. It gets a wait of its own, since otherwise it would be tried first whenever
+            // the table is tried, and would stop the table's other letters each time.
             if !has_waited {
                 offenders.failed.retain(|place, _| !failing.letters.contains(place));
             }

@@ -22,8 +22,9 @@ use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
 use crate::reading::{self, Usage};
 
-/// The sequence numbers of one installation: the highest number used, and the floor. A number at or below the floor has expired, unless it
-/// has a verdict.
+/// The sequence numbers of one installation: the highest number used, and the floor. At and below the floor, the centre has deleted the
+/// records by which it would recognise a letter that comes again. So a letter with such a number is refused as expired, unless its verdict
+/// is still stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {
     pub highest: i64,

@@ -20,8 +20,8 @@ use crate::tables::definition::Definition;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of a table.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// First pause after a statement ran out of time. It is longer than the usual first pause, because each further try may take as much time
-/// from other letters.
+/// First pause after a statement ran out of time. It is longer than the first pause after other faults: the next try may again use up all
+/// the time that a statement has, while other letters wait.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
 /// Longest pause of a letter. It is long, because each try may take time from other letters.
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
@@ -72,7 +72,7 @@ struct Wait {
 
 impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
-        // If a statement has run out of time once, each further try may take as much time from all other letters.
+        // A statement that ran out of time may do so at each try, while all other letters wait. So the first pause is long.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
         Wait { pause, paused: pause, until: now }
     }

@@ -67,9 +67,9 @@ impl Written {
     }
 
     /// Queues the answers to letters that were delivered again. An answer is queued at most once an hour, and not while it is still unsent.
-    /// An answer that could not be delivered is queued again too, since the office still sends its letter. The answer is sent by the
-    /// transport of the letter's last delivery, even if it was queued for another transport: an office that has changed its transport no
-    /// longer reads the old one.
+    /// This includes an answer that was given up because it could not be delivered: the office still sends its letter, so it may now be
+    /// reached. The answer is sent by the transport of the letter's last delivery, even if it was queued for another transport: an office
+    /// that has changed its transport no longer reads the old one.
     pub(super) async fn queue_answers_again(&self) -> Result<(), Fault> {
         // If a letter was delivered several times, only its last arrival counts, because one statement cannot change a row twice.
         let mut transports = BTreeMap::new();

@@ -355,7 +355,7 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
     }
     assert_eq!(days, 28);
     assert!(sent.windows(2).all(|pair| pair[0] == pair[1]), "{sent:?}");
-    // Notices are also acknowledged by a letter whose number is below the highest, and by a refused letter.
+    // A letter acknowledges notices even if its number is below the highest, or if it is refused.
     assert_eq!(says_seen(&world, 3, 1).await, Outcome::Accepted);
     world.sql("UPDATE xm.notices SET again_at = now()").await;
     assert_eq!(again().await, 0);

@@ -29,7 +29,7 @@ async fn a_verdict_stands_whatever_was_wrong_and_has_been_put_right_since() {
     letter.from.installation = "pc2".to_owned();
     let refused = REFUSED(RefusalCode::InstallationUnknown);
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [refused]);
-    // The arrival's signer was cached before the change. Settling reads the change from the database.
+    // The arrival's signer was cached before the change. Settling compares revisions and reads the signer again, so the change is seen.
     let cached = world.arrival(&letter).await;
     world.sql("INSERT INTO xm.installations (agency, name) VALUES (42, 'pc2')").await;
     assert_eq!(world.settle(vec![cached]).await, [Outcome::Duplicate], "the office was told; it sends a new letter");
@@ -204,7 +204,8 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     {
         assert_eq!(signer.is_in_time(at(days), grace_days), is_in_time, "{days} days from now, {grace_days} of grace");
     }
-    // Letters that name their signer by the key, or by a certificate of this key that is not valid now, are accepted too.
+    // Letters that name their signer by the key are accepted, and so are letters that name it by a certificate of this key that is not
+    // valid now.
     let ids = [vec![by_key], others.iter().filter_map(|one| one.signer_ids().pop()).collect()].concat();
     for (id, number) in ids.iter().zip(1..) {
         let arrival = world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await;

@@ -150,8 +150,8 @@ async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too
     assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
 }
 
-/// A batch has more stations than can be locked one by one, so it takes one lock for all stations. Batches with few stations wait for this
-/// lock too.
+/// A batch has more stations than can be locked one by one, so it takes one lock for all stations. A batch with few stations, which locks
+/// each of them, waits for this lock all the same.
 #[tokio::test]
 async fn a_letter_of_a_thousand_stations_keeps_others_out_too() {
     let mut country = Country::new("by_agency", false).await;
