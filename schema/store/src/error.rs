@@ -59,7 +59,7 @@ pub enum AdministrationError {
         /// State of the centre's key: `next`, `current` or `retired`.
         state: String,
     },
-    /// The key was revoked before, with this certificate or another.
+    /// The key is revoked, and a revoked key can be registered with no certificate.
     KeyRevoked {
         /// Time of the revocation.
         at: DateTime<Utc>,

@@ -217,7 +217,8 @@ async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, 
     }
 }
 
-/// Checks the values again at the confirmation, since the rules may have changed after the office asked for the change.
+/// Checks the values again at the confirmation. Between the office's request and this moment, a newer version of the program may have
+/// brought other rules.
 async fn check(connection: &mut AsyncPgConnection, set: &ProfileChange) -> Result<(), AdministrationError> {
     set.name.as_deref().map_or(Ok(()), check_name)?;
     set.town.as_deref().map_or(Ok(()), |town| check_line(InvalidValue::Town, town))?;

@@ -75,7 +75,8 @@ async fn own(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Fault> {
     Ok(rows.into_iter().map(|own| own.address).collect())
 }
 
-/// Ignores case. Mail servers may distinguish case before the `@`, but no known server does.
+/// Returns the form of an address that is compared and stored: without capitals, since no known mail server distinguishes case. (It would
+/// be allowed to before the `@`.)
 fn folded(address: &str) -> String {
     address.trim().to_lowercase()
 }

@@ -128,7 +128,8 @@ pub async fn confirm(
         .await
 }
 
-/// Compares the program's keys with the recorded keys. The same key may have different certificates on the two sides.
+/// Compares the program's keys with the recorded keys. Two certificates of one key may differ, so keys are compared by the digest of the
+/// public key.
 ///
 /// # Errors
 /// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`].

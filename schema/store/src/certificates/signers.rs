@@ -43,8 +43,8 @@ pub struct Signers {
 /// Selects signers by key identifier. The subquery hides the array's length from the planner. If PostgreSQL saw an array of one element, it
 /// would make a new plan for each call.
 const BY_KEY_ID: &str = select_signers!("c.key_id = ANY(ARRAY(SELECT unnest(?)))");
-/// Selects signers by serial number and issuer together. Many issuers have a certificate number 1, and a stranger's letter may contain any
-/// issuer.
+/// Selects signers by serial number and issuer together. Many issuers have given a certificate the number 1, so a query by number alone
+/// would read many certificates, and a stranger could choose such a number.
 const BY_ISSUER: &str =
     select_signers!("(c.serial, c.issuer) IN (SELECT * FROM unnest(ARRAY(SELECT unnest(?)), ARRAY(SELECT unnest(?))))");
 

@@ -53,7 +53,7 @@ const HALF_REVOKED: &str = "SELECT count(*) FROM xm.certificates JOIN xm.agency_
 async fn a_key_belongs_to_one_agency_for_ever() {
     let (_database, mut connection) = centre().await;
     register(&mut connection, 1, &certificate(7, 1)).await.unwrap();
-    // A key belongs to one agency for ever, so another agency cannot register a renewed certificate of the key.
+    // A certificate of the same key, as after a renewal, can be registered for the agency that has the key, and for no other.
     register(&mut connection, 1, &certificate(7, 2)).await.unwrap();
     let error = register(&mut connection, 2, &certificate(7, 3)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeyOfAnotherAgency { owner, .. } if owner == number(1)), "{error}");

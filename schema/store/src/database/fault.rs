@@ -151,8 +151,8 @@ impl Fault {
         matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
     }
 
-    /// Says whether both faults are of the same kind and have the same SQLSTATE. The messages do not count, since they may contain values
-    /// of a row.
+    /// Says whether both faults seem to have one cause: they are of the same kind and have the same SQLSTATE. The messages do not count,
+    /// since they may contain values of a row.
     pub fn is_like(&self, other: &Fault) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.sqlstate() == other.sqlstate()
     }

@@ -124,8 +124,8 @@ impl Target {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name(&settings.application_name);
-        // If there are several hosts, one is the primary. The others are standbys, which cannot be written to, so the session must be
-        // read-write.
+        // If there are several hosts, one is the primary, and the others are standbys, which cannot be written to. So a session counts only
+        // if it can write: the program then goes on to the next host until it finds the primary.
         if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }

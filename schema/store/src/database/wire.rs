@@ -71,8 +71,9 @@ impl<S> Wire<S> {
         self.ready.drain(..step);
     }
 
-    /// Passes on octets that have arrived at the end of the buffer. An ErrorResponse or NoticeResponse, and all octets after it, are kept
-    /// until it is complete. Returns whether the reader gets any octets now.
+    /// Passes on octets that have arrived at the end of the buffer. An ErrorResponse or NoticeResponse is kept, with all octets after it,
+    /// until it is complete: only then can it be changed, or the stream be ended because of it. Returns whether the reader gets any octets
+    /// now.
     fn arrive(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let new = &buffer.filled()[before..];
         let passed = if self.held.is_empty() { self.frames.pass(new) } else { Some(0) };

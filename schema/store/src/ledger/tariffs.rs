@@ -28,7 +28,8 @@ pub async fn set(
     let (service, credit) = checked(new)?;
     connection
         .transaction(async |connection| {
-            // The lock prevents two operators from each adding a successor to the same tariff.
+            // Two operators may set a tariff in place of the same former one. Without the lock, both tariffs would follow it, and two
+            // prices would hold at once.
             diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
             let now = Utc::now().trunc_subsecs(6);
             let from = new.valid_from.unwrap_or(now);

@@ -32,7 +32,7 @@ macro_rules! given {
 }
 
 /// Table expressions `given` and `locked`: the leased answers that a statement is about, and their letters, which are locked. The condition
-/// `all_locked` makes PostgreSQL lock all letters before it changes the first row of the outbox.
+/// `all_locked` makes PostgreSQL lock all letters before it changes the first row of the outbox: the top of this file says why.
 macro_rules! given_and_locked {
     ($given:expr) => {
         concat!(
@@ -236,8 +236,8 @@ pub async fn lease(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
-    // Answers of other transports have a separate index, `outbox_due_beside`. So they are found quickly even if many mails wait for a
-    // relay.
+    // Nearly all rows are mails. This condition lets PostgreSQL use the index `outbox_due_beside`, which leaves mails out. Without it,
+    // PostgreSQL would pass over all mails that wait for a relay to find a few other answers.
     let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
     let text = format!(
         "WITH due AS (

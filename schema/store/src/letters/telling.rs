@@ -79,7 +79,8 @@ impl Watch {
     }
 }
 
-/// Queues notices with the certificates of the keys with which the centre will sign next. Returns how many notices were queued.
+/// Queues notices with the certificates of the keys with which the centre will sign next, so that offices know these keys before the first
+/// answer that they sign. Returns how many notices were queued.
 ///
 /// # Errors
 /// A fault of the database; the notices queued before the fault stay queued.

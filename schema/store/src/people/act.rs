@@ -18,7 +18,7 @@ use crate::tables::loaded::TableLoad;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", content = "parameters")]
 pub enum Act {
-    /// Registers a certificate for a further key of an agency.
+    /// Registers a certificate of another key for an agency that has or had a certificate.
     #[serde(rename = "certificate.replace")]
     CertificateReplace {
         /// The agency that the certificate is for.
@@ -28,7 +28,7 @@ pub enum Act {
         /// Whether the asker accepted the concerns about the certificate.
         accepts_concerns: bool,
     },
-    /// Makes a one-time code, with which an agency enrols a further key.
+    /// Makes a one-time code, with which an agency that has or had a certificate enrols another key.
     #[serde(rename = "enrolment.code")]
     EnrolmentCode {
         /// The agency that the code is for.

@@ -64,7 +64,8 @@ pub async fn admit(
         let key = enrolment.certificate.spki_sha256().as_bytes().to_vec();
         if let Some((owner, is_revoked)) = owners.get(&key) {
             if let (Some(_), false) = (owner, is_revoked) {
-                // The key was enrolled before, so the letter counts as signed by a registered key. Its verdict, if it has one, is found.
+                // The key was enrolled before. So the letter counts as signed by a registered key and, if it is the enrolment that comes
+                // again, it gets its former verdict.
                 certificates.extend(certificate_of(connection, &key).await?.map(|id| (*place, id)));
             }
             continue;

@@ -38,8 +38,8 @@ pub fn is_new(batch: &[Case]) -> impl Fn(Place) -> bool {
     |(at, table, row)| batch[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
 }
 
-/// Returns one sample of rows for every table and set of columns that accepted letters write to. If several letters write the same columns
-/// of a table, the sample comes from the first of them.
+/// Returns one sample of rows for every table and set of columns that accepted letters write to, so that a statement of each shape can be
+/// tried. If several letters write the same columns of a table, the sample comes from the first of them.
 pub fn shapes(batch: &[Case]) -> Vec<&TableRows> {
     let mut shapes: BTreeMap<(i32, &[usize]), &TableRows> = BTreeMap::new();
     for rows in batch.iter().filter_map(Case::acceptance).flat_map(|acceptance| acceptance.work.tables()) {

@@ -36,7 +36,8 @@ impl Key {
     }
 
     /// Makes the key of a letter that cannot use its own id and sequence number: the letter is unreadable, is addressed to another server,
-    /// or has an id or number that another letter used before.
+    /// or has an id or number that another letter used before. Its verdict needs a key all the same. This one is made from the letter's
+    /// digest, so the same letter has it whenever it comes.
     pub fn of_digest(digest: &Digest, installation: &str) -> Key {
         let mut octets = [0; 16];
         octets.copy_from_slice(&digest.as_bytes()[..16]);

@@ -37,7 +37,7 @@ pub struct KnownLetter {
     pub digest: Vec<u8>,
     /// The number of the latest attempt at the letter.
     pub attempt: i16,
-    /// Whether the latest attempt was accepted. After an accepted attempt there is no further one.
+    /// Whether the latest attempt was accepted. An accepted letter is final: no other attempt is made at it.
     pub is_accepted: bool,
 }
 

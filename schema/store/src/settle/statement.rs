@@ -154,7 +154,8 @@ pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) 
     parts.into_iter().rev().map(part).collect()
 }
 
-/// Returns a copy of the statement without entries. Its JSON is at least as long as the JSON of any part without the part's entries.
+/// Returns a copy of the statement without entries, to find out how much room a part needs besides its entries: the JSON of the copy is at
+/// least as long as the JSON of any part without the part's entries.
 pub fn widest_frame(whole: &Statement) -> Statement {
     let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
     let currency = currency.clone();

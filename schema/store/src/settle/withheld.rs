@@ -218,8 +218,8 @@ pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
     StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-/// Returns the limits of statements that search for the cause of a fault. If the fault is that a statement took too long, the limits are
-/// lower.
+/// Returns the limits of statements that search for the cause of a fault. If the fault is that a statement took too long, each statement of
+/// the search might take as long again, so the limits are lower.
 pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
     let is_slow = fault.is_some_and(Fault::is_beside_other_work);
     shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })

@@ -17,7 +17,7 @@ use crate::settle::SettlingSettings;
 const VOUCHED: &str = "vouched";
 
 /// Number of bytes that the quarantine keeps in each room that a batch may use, and for each agency that vouches for a mail of the batch.
-/// The rows of the rooms stay locked until the transaction ends.
+/// The rows of the rooms stay locked until the transaction ends, so that no other batch counts on the same free bytes.
 pub struct Rooms {
     kept: HashMap<String, i64>,
     of_agencies: HashMap<Matricule, i64>,

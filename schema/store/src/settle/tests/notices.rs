@@ -35,7 +35,7 @@ async fn lease(world: &World, transport: &str) -> Vec<LeasedAnswer> {
     outbox::lease(&mut *world.connection().await, Uuid::now_v7(), transport, 10, HOLD).await.unwrap()
 }
 
-/// Leases the notices of a transport, then releases the leases unchanged.
+/// Returns the notices of a transport that are due. They are leased, as for sending, and given back, so that the next call finds them too.
 async fn looked_at(world: &World, transport: &str) -> Vec<LeasedAnswer> {
     let leased = lease(world, transport).await;
     outbox::leave(&mut *world.connection().await, &leased).await.unwrap();

@@ -172,7 +172,8 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     .await;
     assert_eq!(parts(&world).await.len(), 1);
 
-    // A newer program may write kinds of entries that this program does not know.
+    // The account of agency 42 gets an entry of a kind that this program does not know, as a newer program may write it. So the statement
+    // cannot be read.
     world.sql("ALTER TABLE xm.entries DROP CONSTRAINT entries_kind_check").await;
     posted(&world, 5, "2021-11-02T08:00:00Z", "gift").await;
     let of_another = asking(&world, 2, all());

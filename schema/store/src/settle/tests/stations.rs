@@ -109,9 +109,9 @@ async fn letters_of_one_batch_see_what_those_before_them_bring_and_nothing_of_wh
     let result = country.result_alone("S1", Some(9), 9);
     let after = country.letter(43, exported(vec![result]));
     let outcomes = country.settle(&[&late, &after, &held, &before, &first]).await;
-    // The letters take effect in this order: agency 42 sends its result of S2, a second and conflicting result of S2, and its votes of S1;
-    // then agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes below are in the order of
-    // arrival.
+    // The letters arrive in a mixed order and take effect in this one: agency 42 sends its result of S2, a second and conflicting result
+    // of S2, and its votes of S1; then agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes
+    // below are in the order of arrival.
     let expected = [
         Outcome::Accepted,
         Outcome::Accepted,

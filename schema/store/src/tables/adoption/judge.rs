@@ -287,7 +287,8 @@ async fn find_named(connection: &mut AsyncPgConnection, file: &TablesFile, name:
     Ok(relation.map(|relation| Named { relation, legal_key }))
 }
 
-/// Adds a problem if rows that are already in the table would violate the unique index of the legal key.
+/// Adds a problem if two rows that are already in the table have the same legal key, since adoption could then not make the unique index of
+/// this key.
 async fn judge_rows(
     connection: &mut AsyncPgConnection,
     schema_name: &str,

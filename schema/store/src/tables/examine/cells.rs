@@ -199,8 +199,8 @@ fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
-/// Reads a time with date that is no more precise than the column stores: microseconds, or the number of fraction digits in
-/// `fraction_digits`.
+/// Reads a time with date. The column stores microseconds, or `fraction_digits` digits of the second's fraction. A more precise time is
+/// refused, since PostgreSQL would round it.
 pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
     const MICROSECONDS: u8 = 6;
     let expected = || TYPE.with(Expected::Moment.to_string());
