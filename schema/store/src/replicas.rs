@@ -127,7 +127,8 @@ async fn tell(
     let other = "SELECT host, data_folder FROM xm.replicas WHERE process = ?";
     let rows: Vec<(String, String)> =
         Statement::<(Text, Text)>::new(other, &[Bind::Uuid(replica.process)]).load(connection).await?;
-    // The row is missing only if it was deleted between the two statements. The next attempt then succeeds.
+    // If the row is missing, it was deleted after the first statement, which the running program blocked. The twin is then reported without
+    // its place, and the next attempt succeeds.
     let (host, data_folder) = rows.into_iter().next().unwrap_or_default();
     Ok(Entry::Twin(Twin { host, data_folder }))
 }
@@ -161,7 +162,7 @@ async fn free(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), F
 pub async fn bury(connection: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Fault> {
     connection
         .transaction(async |connection| {
-            // If another replica is doing this for the same dead replica now, its row is locked and is skipped here.
+            // Several replicas may find the same dead replica. The one that locks its row does the work; the others skip the locked row.
             let text = format!(
                 "WITH forgotten AS (DELETE FROM xm.replicas WHERE gone_at < now() - interval '{LISTED_AFTER_ITS_END}'),
                       dead AS (SELECT process FROM xm.replicas

@@ -112,7 +112,8 @@ pub async fn confirm(
     connection
         .transaction(async |connection| {
             lock_keys(connection).await?;
-            // Another program may have recorded its keys before this program got the lock.
+            // While this program waited for the lock, another program may have recorded its keys. Then these are the centre's keys, and
+            // this program's keys must be the same.
             let recorded = list(connection).await?;
             if !recorded.is_empty() {
                 return compare(&recorded, at_hand).map(|()| Confirmed::Known);

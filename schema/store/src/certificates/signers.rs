@@ -135,9 +135,9 @@ impl Signers {
                     continue;
                 }
             };
-            // A certificate without a key identifier is registered under an identifier computed from its key. Another certificate of the
-            // key may contain the same identifier. A letter with this identifier is verified only by the certificate that contains it, so
-            // that certificate is preferred.
+            // Two certificates of one key may be registered under one identifier: one contains it, the other contains none and is
+            // registered under the identifier computed from its key. A letter with this identifier can be verified only with the
+            // certificate that contains it, so that one is preferred.
             let is_named = |signer: &Signer| signer.certificate.signer_ids().contains(&id);
             let is_better = |known: &Arc<Signer>| !is_named(known) && is_named(&signer);
             if found.get(&id).is_none_or(is_better) {
@@ -181,7 +181,7 @@ fn bounded<K: std::hash::Hash + Eq, V>(capacity: u64) -> LruCache<K, V> {
 }
 
 fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every single operation leaves the cache valid, so a panic of another thread does not damage it.
+    // A panic of a thread that holds the lock marks the lock as poisoned. This is ignored: every single operation leaves the cache valid.
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

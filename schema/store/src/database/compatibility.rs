@@ -96,7 +96,7 @@ pub fn recorded(known: &[String], contractions: &[Contraction]) -> String {
         None => format!("('{version}', 'expand', NULL)"),
     });
     let rows: Vec<String> = rows.collect();
-    // If the caller's migrations do not create the table `xm.migrations`, nothing is recorded.
+    // A caller may run migrations that do not create the table `xm.migrations`. Then there is no table to record the kinds in.
     format!(
         "DO $$ BEGIN
              IF to_regclass('xm.migrations') IS NOT NULL THEN

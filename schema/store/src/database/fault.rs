@@ -244,7 +244,8 @@ fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + S
         Cause::Away => Fault::Away(format!("{message} ({sqlstate})")),
         Cause::Busy => Fault::Busy { sqlstate: sqlstate.to_owned(), message },
         Cause::Altered => Fault::Altered { sqlstate: sqlstate.to_owned(), message },
-        // A trigger may also raise the SQLSTATE of a constraint. The fault then counts as refused, like every rule of a table.
+        // Most SQLSTATEs without a cause of their own are raised by a trigger. A trigger is a rule of its table, so the statement counts as
+        // refused.
         Cause::Refused => {
             Fault::Refused { sqlstate: sqlstate.to_owned(), message: without_values(information.message()) }
         }
@@ -266,9 +267,10 @@ impl Cause {
             // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has already
             // failed; session or transaction that took too long, as after a program was frozen. None of these depends on a row.
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" | "25P03" | "25P04" => Cause::Busy,
-            // Read-only database, such as a standby or a primary that is demoted; pages that cannot be read.
+            // The database cannot be used now: it is read-only, such as a standby or a primary that is demoted, or its pages cannot be
+            // read.
             "25006" | "XX001" | "XX002" => Cause::Away,
-            // Missing schema or database; prepared plan that no longer fits.
+            // A schema or the database is missing; a prepared plan no longer fits, since a table was altered.
             "3F000" | "3D000" | "55000" | "0A000" => Cause::Altered,
             _ => match sqlstate.get(..2).unwrap_or_default() {
                 // Connection exceptions; no disk space, memory or connections left; shutdown; input and output errors; errors of a

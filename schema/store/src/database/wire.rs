@@ -168,8 +168,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             Poll::Pending => return this.watch.poll_silence(context).map(Err),
         };
         this.watch.sent(&octets[..written]);
-        // The driver reads before it writes, so after this write no read would start the timer. The time for the answer therefore begins
-        // here.
+        // The driver reads first and writes then. After this write it may not read until octets arrive, so no read would start the timer
+        // for the answer. The time for the answer therefore begins here.
         match this.watch.poll_silence(context) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(written)),

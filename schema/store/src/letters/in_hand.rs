@@ -194,8 +194,8 @@ pub async fn set_aside(
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
                 ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
-    // A mail server may give no ids. The token is then a blank and the mail's size, and other mails may have the same size. Such a mail is
-    // therefore tried alone first.
+    // A mail server may give no ids. The token is then a blank and the mail's size, and another mail may have the same size. So such a mail
+    // is not poison at once: it gets its attempts alone, in case it is another mail.
     let attempts = if token.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
     let binds = [Bind::Uuid(process), Bind::Text(source), Bind::Text(token), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;

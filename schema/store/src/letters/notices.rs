@@ -347,7 +347,7 @@ fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
         again,
     ) = row;
     let form = match dictionary {
-        // The number of a dictionary always fits into 32 bits.
+        // The column is larger than the number of a dictionary, which has 32 bits, so the 0 is never used.
         Some(dictionary) => PayloadForm::Frame { dictionary: u32::try_from(dictionary).unwrap_or(0) },
         None => PayloadForm::Json,
     };

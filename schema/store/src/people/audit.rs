@@ -72,7 +72,8 @@ impl Line {
     fn computed_hash(&self) -> Vec<u8> {
         let mut hasher = Sha256::new();
         let mut field = |octets: &[u8]| {
-            // The length comes first, so that two different lines never give the same octets.
+            // Each field is hashed with its length before it. Otherwise octets could move from one field into the next, and two different
+            // lines would have the same hash.
             hasher.update(u64::try_from(octets.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(octets);
         };

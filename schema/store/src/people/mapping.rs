@@ -119,7 +119,8 @@ pub(crate) async fn map_by(
         .transaction(async |connection| {
             let needs_two =
                 standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator.user()).await?;
-            // The mapping is written first, so that an account that belongs to a user already is refused before a second person is asked.
+            // The mapping is written before a second person is demanded, so that the database refuses an account that belongs to a user
+            // already before anybody is asked to confirm. If a second person is needed, the mapping is rolled back.
             write_mapping(connection, name, account).await?;
             if needs_two {
                 let (user, account) = (name.to_owned(), account.clone());

@@ -67,7 +67,8 @@ impl Settler {
                     apart.answered.extend(answered.into_iter().map(|(place, letter)| (first + place, letter)));
                     apart.rows += rows;
                     apart.tally.add(tally);
-                    // If a letter gets no outcome here, its entry keeps the fault, and the letter is settled another time.
+                    // At first, every entry of `outcomes` has the fault. An entry that gets no outcome here keeps it: its letter is settled
+                    // another time.
                     for (at, outcome) in outcomes.into_iter().enumerate() {
                         apart.outcomes[first + at] = Ok(outcome);
                     }

@@ -95,7 +95,7 @@ pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, byte
     let mut payloads = Vec::with_capacity(contents.len());
     for (part, content) in (1..).zip(contents) {
         payloads.push(write(part, parts, content, form));
-        // Packing a part takes processor time, so other tasks of the runtime run between the parts.
+        // Packing a part takes processor time. The runtime gets a turn after each part, so that its other tasks do not wait for all parts.
         yield_now().await;
     }
     payloads

@@ -372,8 +372,8 @@ impl<'a> Round<'a> {
     }
 
     fn account(&self, agency: Matricule) -> Account {
-        // Every agency is created with an account. Without an account this balance would be zero, and the later charge would fail with an
-        // error.
+        // Every agency is created with an account, so this default is never used. If it were, the letter would not be settled free of
+        // charge: the charge would find no account and fail.
         let account = self.standing.account(agency).unwrap_or(Account { id: 0, balance: 0, credit_limit: 0 });
         Account { balance: self.balances.get(&agency).copied().unwrap_or(account.balance), ..account }
     }

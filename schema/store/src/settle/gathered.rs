@@ -59,7 +59,8 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));
             let wanted: Vec<usize> = (0..rows.row_count()).filter(|row| wanted((at, table, *row))).collect();
-            // `rows` and `group` have the same columns, because the columns are part of the key of the group.
+            // Values can be taken over column by column: `rows` and `group` have the same columns in the same order, because the columns
+            // are part of the group's key.
             for (column, from) in rows.values.iter().enumerate() {
                 from.push_onto(&wanted, &mut group.values[column]);
             }

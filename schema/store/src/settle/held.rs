@@ -193,7 +193,7 @@ fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
     let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
-    // If the letter leaves out a column of the legal key, the row's key matches no stored record.
+    // If the letter leaves out a column of the legal key, its value is not known here, so no stored record is searched for by that key.
     let of_key = |name: &String| {
         let (held, brought) = gathered.names().any(|own| own == name).then(|| sides(name))?;
         Some(format!("{held} = {brought}"))

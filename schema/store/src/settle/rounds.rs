@@ -148,8 +148,8 @@ impl Rounds<'_> {
     /// PostgreSQL reports only one fault of many, so some records may be stored already although another row failed. The look-up comes
     /// before any letter is refused. Otherwise a duplicate could be refused because of a row in another letter.
     async fn learn_held(&mut self) -> Result<bool, Fault> {
-        // The look-up may read many rows, and writes none. So it gets the usual time limit, even if a failing table is being tried with a
-        // short limit.
+        // If a failing table is being tried, statements have a short time limit, so that other letters do not wait long. The look-up writes
+        // nothing to that table and may read many rows, so it gets the usual limit.
         self.transaction.limit(withheld::settling_limits(self.usual)).await?;
         match held::look_up(self.transaction.connection(), self.batch, self.held_bytes_max).await {
             Ok(held) => {
@@ -159,7 +159,8 @@ impl Rounds<'_> {
             }
             Err(fault) => {
                 self.transaction.roll_back_to_savepoint().await?;
-                // Without the look-up it is unknown which letter is the cause, so only broken tables are searched for.
+                // The look-up failed, so it is unknown which letter is at fault. But a table that cannot be read may be the cause, so
+                // broken tables are searched for.
                 if self.withhold_broken(&fault).await? { Ok(true) } else { Err(fault) }
             }
         }

@@ -229,7 +229,8 @@ async fn read_by_id(
         let (Content::Signed { signer, digest, .. }, Some(key)) = (&case.arrival.content, case.judged.key()) else {
             continue;
         };
-        // If a letter could not use its own id at its first arrival, its verdict is stored under the key made from its digest.
+        // If a letter could not use its own id when it first arrived, its verdict is stored under the key made from its digest. So a letter
+        // that comes again is searched for under both ids.
         for letter_id in [key.letter_id, Key::of_digest(digest, &key.installation).letter_id] {
             agencies.push(Some(signer.matricule));
             letters.push(Some(letter_id));

@@ -208,7 +208,8 @@ impl Withheld {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waits> {
-        // The maps are valid after each single operation, so they stay valid if a thread panics while it holds the lock.
+        // A panic of a thread that holds the lock marks the lock as poisoned. This is ignored: every single operation leaves the maps
+        // valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

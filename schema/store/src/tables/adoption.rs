@@ -78,7 +78,8 @@ pub async fn adopt(
     operator.require(connection, Operation::TableAdopt).await?;
     connection
         .transaction(async |connection| {
-            // The lock prevents two operators from adopting, at the same time, two tables whose names differ only in case.
+            // Letters name tables in any case, so two tables may not have names that differ only in case. Without the lock, two operators
+            // could adopt two such tables at the same time.
             connection.batch_execute("LOCK TABLE xm.tables IN SHARE ROW EXCLUSIVE MODE").await?;
             let mut adoptions = Vec::with_capacity(file.tables.len());
             for table in &file.tables {

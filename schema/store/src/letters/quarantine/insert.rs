@@ -145,7 +145,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
         Bind::Matricules(items.iter().map(|item| item.vouched_by).collect()),
     ];
-    // If the same container arrives again, for example in a mail that is fetched twice, it gets no second entry.
+    // If the same container is refused again for the same reason, for example in a mail that is fetched twice, it gets no second entry.
     let text = format!(
         "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
                                     sender_domain, original, original_bytes, detail, held_version,

@@ -168,7 +168,8 @@ async fn reopen(
     entry: &QuarantineEntry,
     tried: &[Tried],
 ) -> Result<(), Fault> {
-    // The containers of a mail had no entries before, so settling has added new entries.
+    // If the entry is a whole mail, its containers had no entries of their own before this retry, and settling has added them. So there is
+    // no earlier entry of the same container to open again.
     let [Tried::Refused { refusal, .. }] = tried else { return Ok(()) };
     if taken_up.is_mail() || refusal.code.as_str() == entry.reason {
         return Ok(());

@@ -122,7 +122,8 @@ fn as_it_is(definition: &Arc<Definition>, numero: i64, content: &Value) -> Table
         }
         let value = content.get(&column.name).cloned().unwrap_or_default();
         rows.columns.push(index);
-        // A stored value is not judged again. A value that the column's type no longer allows counts as missing.
+        // The stored record has been accepted before, so faults of its values are ignored here. If the column's type was changed since and
+        // no longer allows a value, the value counts as missing.
         rows.values.push(ColumnValues::read(column, &[value], &mut |_, _, _| {}));
     }
     rows

@@ -9,8 +9,8 @@ use crate::settle::written::Written;
 
 impl Written {
     pub(super) async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        // Entries are written in the order in which the letters take effect. So in the order of their ids, each balance of an account
-        // follows from the one before.
+        // Each entry has the balance after it. Entries are written in the order in which the letters take effect, so that the balances of
+        // an account follow from each other in the order of the entries' ids.
         let mut moved: Vec<(usize, &VerdictRow)> = moved(verdicts).enumerate().collect();
         moved.sort_by_key(|(at, verdict)| (verdict.agency, verdict.key.order_of_effect(*at)));
         let moved: Vec<&VerdictRow> = moved.into_iter().map(|(_, verdict)| verdict).collect();

@@ -48,7 +48,8 @@ impl Written {
         if numbered.is_empty() {
             return Ok(());
         }
-        // The letter's form is read from its receipt, which has the same form.
+        // Notices to the installation will have the form of this letter. The receipt is packed in the same form, so the form is read from
+        // it.
         let dictionary = |verdict: &VerdictRow| notices::kept_dictionary(payload::form(&verdict.receipt));
         let binds = [
             Bind::Matricules(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),

@@ -62,8 +62,9 @@ impl Guard {
         schema_name: &str,
         relation_name: &str,
     ) -> Result<Guard, Fault> {
-        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule marked `D` is disabled, and one
-        // marked `R` runs only on replicas; neither runs here.
+        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule that is marked `D` is disabled,
+        // and one that is marked `R` runs only for rows that replication brings. Both kinds do not run for a letter's rows, so they are
+        // left out.
         let guard = diesel::sql_query(
             "SELECT c.relpersistence = 'p' AS is_logged, c.relispartition AS is_partition,
                     row_security_active(c.oid) AS hides_rows,

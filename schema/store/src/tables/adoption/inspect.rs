@@ -67,8 +67,8 @@ impl Relation {
         .get_result(connection)
         .await
         .optional()?;
-        // Only an ordinary table can be adopted. A view has no unique index, and a unique index of a partitioned table must contain the
-        // partition key.
+        // Only an ordinary table (kind `r`) can be adopted, since adoption makes unique indexes. A view cannot have one, and in a
+        // partitioned table a unique index must contain the partition key.
         if found.is_none_or(|found| found.kind != "r") {
             return Ok(None);
         }
