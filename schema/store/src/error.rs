@@ -72,7 +72,7 @@ pub enum AdministrationError {
         /// Agency whose office knows the fingerprint.
         agency: Matricule,
     },
-    /// The certificate has unusual properties, which the operator must accept explicitly.
+    /// The certificate has properties that suggest a mistake. The operator must accept them explicitly before it is registered.
     CertificateConcerns(Vec<Concern>),
     /// No certificate has this number, fingerprint or beginning of a fingerprint.
     CertificateUnknown(String),

@@ -37,7 +37,7 @@ pub struct NewAgency {
     pub plan: Option<String>,
     /// Status from 0 to 3; 3 if absent.
     pub status: Option<i16>,
-    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
+    /// Amount in minor units by which the account may fall below zero. Beyond it, a service with the credit rule `refuse` is refused.
     #[serde(default)]
     pub credit_limit: i64,
 }

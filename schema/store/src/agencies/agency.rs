@@ -45,7 +45,7 @@ pub struct Agency {
     /// Balance of the agency's account, in minor units.
     #[diesel(select_expression = accounts::balance)]
     pub balance: i64,
-    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
+    /// Amount in minor units by which the account may fall below zero. Beyond it, a service with the credit rule `refuse` is refused.
     #[diesel(select_expression = accounts::credit_limit)]
     pub credit_limit: i64,
 }

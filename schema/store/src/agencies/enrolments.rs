@@ -130,8 +130,8 @@ pub(crate) async fn permit_by(
         .await
 }
 
-/// Ends the agency's open code, and inserts a new code, or a permit if `sha256` is `None`. Returns the time until which the code or permit
-/// is valid.
+/// Ends the agency's open code, so that only one is valid, and inserts a new code, or a permit for one if `sha256` is `None`. Returns the
+/// time until which the code or permit is valid.
 async fn replace(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

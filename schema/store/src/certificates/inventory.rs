@@ -92,7 +92,8 @@ pub fn is_number(text: &str) -> bool {
     (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// Returns the first two certificates whose fingerprints begin with these digits, or none if there are fewer than [`BEGINNING_MIN`] digits.
+/// Returns the first two certificates whose fingerprints begin with these digits (two show that the digits are ambiguous), or none if there
+/// are fewer than [`BEGINNING_MIN`] digits.
 async fn by_beginning(
     connection: &mut AsyncPgConnection,
     digits: &str,

@@ -142,7 +142,8 @@ async fn has_other(
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
 }
 
-/// Says whether the key belongs to this agency already. A renewed certificate of the same key gives nobody a new right.
+/// Says whether the key belongs to this agency already. If so, no second person is needed: another certificate of the same key gives nobody
+/// a new right.
 async fn is_key_of(
     connection: &mut AsyncPgConnection,
     agency: Matricule,

@@ -149,7 +149,8 @@ impl Signers {
         Ok(found)
     }
 
-    /// Records certificates that cannot be read. Each of them delays only its own letters, and is logged once until it can be read again.
+    /// Records certificates that cannot be read, so that their letters wait and those of other signers do not. Each is logged once until it
+    /// can be read again.
     fn remember_unreadable(
         &self,
         wanted: &HashSet<&SignerId>,

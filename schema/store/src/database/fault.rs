@@ -115,8 +115,8 @@ impl Fault {
         self.is_away() || matches!(self, Fault::Busy { .. })
     }
 
-    /// Says whether the work conflicted with other work in the database: another transaction, a lock, or a statement timeout. A wait for a
-    /// connection of the pool does not count.
+    /// Says whether the work conflicted with other work in the database: another transaction, a lock, or a statement timeout. It does not
+    /// count if the pool had no free connection: that fault has no SQLSTATE.
     pub fn is_beside_other_work(&self) -> bool {
         matches!(self, Fault::Busy { sqlstate, .. } if !sqlstate.is_empty())
     }

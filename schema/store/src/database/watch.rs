@@ -211,7 +211,8 @@ impl Requests {
         self.header.clear();
     }
 
-    /// Reads the beginning of a Query's text, until it is known whether the Query is a COMMIT.
+    /// Reads the beginning of a Query's text, until it is known whether the Query is a COMMIT, for which PostgreSQL may be silent for
+    /// longer.
     fn read_text(&mut self, body: &[u8]) {
         let Some(text) = &mut self.text else { return };
         text.extend(body.iter().take(COMMIT_TEXT.len() - text.len()));

@@ -41,7 +41,7 @@ impl<S> Wire<S> {
         Wire { inner, watch, frames: Frames::default(), held: Vec::new(), ready: Vec::new(), is_unreplicated: false }
     }
 
-    /// Moves each complete message from `held` to `ready`, and the octets after it.
+    /// Moves each complete message from `held` to `ready`, changed where it has to be, with the octets up to the next such message.
     fn release(&mut self) {
         while let Some(length) = self.held.get(1..HEADER_BYTES).map(length) {
             let whole = 1 + length;

@@ -61,8 +61,8 @@ pub async fn set(
         .await
 }
 
-/// Cancels a tariff that has not begun. It was never valid, so it is deleted, and only the audit log mentions it. The tariff before it then
-/// continues.
+/// Cancels a tariff that has not begun. It was never valid, so it is deleted, and only the audit log mentions it. The tariff that it would
+/// have replaced then continues.
 ///
 /// # Errors
 /// The tariff does not exist, or the tariff has begun; a fault of the database.

@@ -107,10 +107,7 @@ pub async fn of_letter(
     Ok(answer)
 }
 
-/// Makes the answer to a letter due now, even if it was sent a moment ago. Used when an office asks for the answer by telephone.
-///
-/// # Errors
-/// No letter with this id has a verdict; a fault of the database.
+/// Makes the answer to a letter due now, even if it was sent a moment ago: an office that has not got it asks an operator by telephone.
 pub async fn resend(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -41,7 +41,8 @@ impl Wanted {
         Wanted { letter, exactly: None }
     }
 
-    /// Asks for the answer to a letter only if the queued one has this attempt and part.
+    /// Asks for the answer to a letter only if this attempt and part are still queued. An office that has taken an answer says which one it
+    /// was; only that one is to be marked as sent.
     pub fn exactly(letter: AnsweredLetter, attempt: i16, part: i16) -> Wanted {
         Wanted { letter, exactly: Some((attempt, part)) }
     }

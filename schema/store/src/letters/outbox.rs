@@ -53,8 +53,8 @@ macro_rules! all_locked {
 }
 
 /// Condition that row `o` still has the lease, attempt and part that `given` says. The id alone is not enough: one row is used for all
-/// parts of an answer in turn, and for a later attempt that replaces an earlier one. PostgreSQL evaluates the condition again if another
-/// transaction has changed the row.
+/// parts of an answer in turn, and for a later attempt that replaces an earlier one. If the statement waits for another transaction that
+/// changes the row, PostgreSQL evaluates the condition again on the changed row.
 macro_rules! still_leased {
     () => {
         "o.id = given.id AND o.attempt = given.attempt AND o.part = given.part AND o.claimed_by = given.claimed_by"
@@ -171,7 +171,8 @@ pub(super) async fn answers_of(
     Ok(rows.into_iter().map(|row| answer_of(row, process, &in_place)).collect())
 }
 
-/// Makes an answer from a row. If the row's certificate is revoked, the answer is sealed for the certificate that `in_place` has for it.
+/// Makes an answer from a row. A revoked certificate is replaced by the one that `in_place` has for it, since the office may not be able to
+/// read what is sealed for the revoked one.
 fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
     let (
         id,
@@ -315,7 +316,7 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 }
 
 /// Marks answers as sent, after their courier has sent them. The next part of an answer in parts becomes due. An answer that is no longer
-/// leased as given does not change.
+/// leased as given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database; the answers are then sent again with the same content.
@@ -373,7 +374,7 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
 }
 
 /// Returns answers to the outbox after a failure. They are tried again after a wait that doubles with each attempt. An answer that is no
-/// longer leased as given does not change.
+/// longer leased as given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database.
@@ -397,7 +398,7 @@ pub async fn put_back(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer
 }
 
 /// Returns answers to the outbox without counting an attempt, since the relay could not be reached. An answer that is no longer leased as
-/// given does not change.
+/// given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database.
@@ -413,7 +414,7 @@ pub async fn leave(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) 
 }
 
 /// Gives answers up. An operator, or the office by repeating its letter, can make them due again. An answer that is no longer leased as
-/// given does not change.
+/// given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database.

@@ -56,7 +56,7 @@ pub async fn definitions(connection: &mut AsyncPgConnection) -> Result<usize, Fa
     }
 }
 
-/// The last known revision of tables, rights and plans. When the revision changes, notices about table definitions are queued.
+/// The last known revision of tables, rights and plans. Notices about table definitions are looked for only when the revision has changed.
 #[derive(Debug, Default)]
 pub struct Watch {
     revision: Option<i64>,

@@ -383,8 +383,8 @@ async fn the_last_superviseur_who_can_sign_in_stays() {
     assert_eq!(shown, [("ekane", 3, 1), ("mbome", 3, 0)]);
 }
 
-/// An audit line as an earlier release wrote it. Another program than this one computed the hash, so the test notices a change of the
-/// hashed form.
+/// An audit line as a former version wrote it. Its hash was computed by another program, so the test fails if this program hashes lines in
+/// another form: the lines of every existing log would then seem changed.
 const OLD_LINE: &str = r#"INSERT INTO xm.audit (id, at, operator, action, subject, detail, previous_hash, hash) VALUES
     (1, '2025-11-30 10:53:20.123456Z', 'mbarga', 'agency.recharge', 'agency 000001', '{"note": "cash", "amount": 5000, "balance": 5000}',
      '\x0000000000000000000000000000000000000000000000000000000000000000',

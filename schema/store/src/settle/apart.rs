@@ -33,8 +33,8 @@ impl From<Settled> for Apart {
 }
 
 impl Unsettled {
-    /// Says whether one letter of the batch may cause the fault. If so, the batch must be split, because it would fail the same way for
-    /// ever.
+    /// Says whether one letter of the batch may cause the fault. If so, the batch must be split: tried again as a whole, it would fail in
+    /// the same way each time.
     pub fn must_be_taken_apart(&self) -> bool {
         self.fault.is_own() && !self.batch.is_empty()
     }

@@ -122,6 +122,7 @@ impl Arrival {
     }
 
     /// Returns how much work the letter is for the database, in rows: the rows that it contains, or the rows that its answer may have.
+    /// Batches are bounded by this number.
     pub fn work(&self) -> usize {
         self.letter().map_or(0, |letter| work::rows(&letter.request))
     }

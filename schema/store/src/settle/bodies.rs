@@ -21,7 +21,8 @@ use super::work::Work;
 use crate::database::fault::Fault;
 use crate::tables::catalogue::Catalogue;
 
-/// Upper bound on the octets that signing and encrypting add to a payload, for an RSA key of 4096 bits and the names of an issuer.
+/// Upper bound on the octets that signing and encrypting add to a payload, so that a part still fits into its container when it is sealed:
+/// for an RSA key of 4096 bits and the names of an issuer.
 const SEALING_BYTES_MAX: usize = 1_200;
 
 /// Largest number of parts of one answer. Each part is sent as a separate mail.

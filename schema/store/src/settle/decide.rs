@@ -105,13 +105,15 @@ struct Round<'a> {
     highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
-    /// Effects in this batch of the services without records, such as vouchers, certificates and profiles.
+    /// What earlier letters of this batch do besides writing records, such as redeeming vouchers, registering certificates and changing
+    /// profiles.
     serving: Serving<'a>,
     /// Sums and counts over the tables, including the rows of the accepted letters of this batch.
     holdings: Holdings,
     /// Ids of the tables into which accepted letters of this batch write new records, by agency.
     written: HashSet<(Matricule, i32)>,
-    /// Records that accepted letters of this batch correct, by table, agency, installation and number.
+    /// Records that accepted letters of this batch correct, by table, agency, installation and number. These corrections are not in the
+    /// tables yet, so another correction of such a record has to wait for a later batch.
     corrected: HashSet<(i32, Matricule, String, i64)>,
 }
 

@@ -142,8 +142,8 @@ async fn lock_accounts(
     Ok(())
 }
 
-/// Selects `FOR UPDATE` the enrolment codes of the agencies that the enrolments name, in the order of their matricules. Codes that were
-/// used or have ended are left out.
+/// Reads and locks the enrolment codes of the agencies that the enrolments name, in the order of their matricules, so that no code is used
+/// twice and no wrong code is left uncounted. Codes that were used or have ended are left out.
 async fn lock_codes(
     connection: &mut AsyncPgConnection,
     enrolments: &[(usize, Arc<Enrolment>)],
@@ -213,8 +213,8 @@ async fn certificate_of(connection: &mut AsyncPgConnection, key: &[u8]) -> Resul
     Ok(ids.into_iter().next())
 }
 
-/// Counts each wrong code against the unused code of the agency that the letter names. After [`FAILURES_MAX`] wrong codes, the agency's
-/// code cannot be used any more. Returns the agencies for which this happens now.
+/// Counts each wrong code against the unused code of the agency that the letter names, since somebody may be guessing codes. After
+/// [`FAILURES_MAX`] wrong codes, the agency's code cannot be used any more. Returns the agencies for which this happens now.
 async fn count_failures(
     connection: &mut AsyncPgConnection,
     failures: &BTreeMap<i32, i32>,

@@ -139,8 +139,8 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// The full types of a table's columns, with length, scale and precision. These matter when values are compared: a `char(6)` keeps no
-/// blanks at its end, a `timestamptz(0)` no fractions of a second.
+/// The full types of a table's columns, with length, scale and precision. A letter's value is cast to them before it is compared with a
+/// stored one, which the column may have changed: a `char(6)` keeps no blanks at its end, a `timestamptz(0)` no fractions of a second.
 pub struct Types(HashMap<String, String>);
 
 impl Types {

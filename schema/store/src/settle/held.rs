@@ -89,7 +89,7 @@ pub async fn look_up(
 }
 
 /// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. The choice takes one row of every
-/// letter, then a second row of every letter, and so on up to the bound.
+/// letter, then a second row of every letter, and so on up to the bound, so that a letter with many such rows leaves room for the others.
 fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
     differing.sort_unstable();
     let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
@@ -108,7 +108,7 @@ fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place
     (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
 }
 
-/// Runs the comparison without a row. This fails only if the table cannot be read.
+/// Runs the comparison with stored records for no row at all. It fails only if the table itself cannot be read.
 pub async fn compare_none(connection: &mut AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), Fault> {
     let types = Types::read(connection, &gathered.definition).await?;
     compare(connection, gathered, &types, &mut HashMap::new()).await

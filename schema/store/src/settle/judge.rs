@@ -72,7 +72,7 @@ pub enum Judged {
         /// The reason.
         refusal: Refusal,
     },
-    /// The letter is accepted, unless stored records, sequence numbers or the account forbid this.
+    /// Nothing in the letter itself speaks against it. It is accepted unless stored records, sequence numbers or the account forbid this.
     Sound {
         /// The key under which the verdict is stored.
         key: Key,

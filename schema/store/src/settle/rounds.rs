@@ -137,7 +137,8 @@ impl Rounds<'_> {
         acceptances.flat_map(|acceptance| acceptance.work.tables().iter().map(|rows| rows.definition.table_id))
     }
 
-    /// Returns the limits of the statements that write the rows of accepted letters.
+    /// Returns the time limits of the statements that write the rows of accepted letters. They are short if a table or letter among them
+    /// has failed lately.
     fn limits(&self) -> StatementLimits {
         let letters = self.batch.iter().filter(|case| case.acceptance().is_some()).map(|case| &case.arrival);
         self.withheld.limits(self.tables(), letters, self.usual)
@@ -146,7 +147,7 @@ impl Rounds<'_> {
     /// Looks up which records are stored already, and says whether any of them was not known before.
     ///
     /// PostgreSQL reports only one fault of many, so some records may be stored already although another row failed. The look-up comes
-    /// before any letter is refused. Otherwise a duplicate could be refused because of a row in another letter.
+    /// before the search for a letter to refuse: in that search, a duplicate would fail as well, and would be refused for it.
     async fn learn_held(&mut self) -> Result<bool, Fault> {
         // If a failing table is being tried, statements have a short time limit, so that other letters do not wait long. The look-up writes
         // nothing to that table and may read many rows, so it gets the usual limit.

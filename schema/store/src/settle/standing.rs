@@ -52,8 +52,8 @@ pub struct Standing {
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
     /// Stored data for the services that write no records.
     pub services: Services,
-    /// Records and octets that agencies received today. The usage is read only for agencies with a letter whose answer was read from the
-    /// tables.
+    /// Records and octets that agencies received today, which count against their quotas. They are read only for agencies whose letters of
+    /// this batch ask for records.
     usage: HashMap<Matricule, Usage>,
 }
 

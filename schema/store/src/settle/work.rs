@@ -182,7 +182,8 @@ impl Work {
     }
 }
 
-/// Returns how much work a request is for the database, in rows: the rows that it writes, or the rows that its answer may have.
+/// Returns how much work a request is for the database, in rows: the rows that it writes, or the rows that its answer may have. Batches are
+/// bounded by this number.
 pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) | Request::Correct(_) => request.rows(),

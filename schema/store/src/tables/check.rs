@@ -198,7 +198,8 @@ impl Check {
         self.left.iter().chain(&self.right).chain(of_allowance)
     }
 
-    /// Says whether the check depends on stored rows. Such a check is judged while the rows' groups are locked.
+    /// Says whether the check depends on stored rows. Such a check is judged while the rows' groups are locked, so that no other letter
+    /// changes what it adds up.
     pub fn is_of_tables(&self) -> bool {
         self.terms().any(Term::is_of_tables)
     }

@@ -101,8 +101,8 @@ pub(super) struct SignerRow {
     columns_and_codes: Vec<String>,
 }
 
-/// Selects the columns of a signer; the caller adds the condition. The query reads `xm.agency_keys` only for revoked certificates: triggers
-/// revoke all certificates of a revoked key.
+/// Selects the columns of a signer; the caller adds the condition. When a key is revoked, triggers revoke all its certificates. So the
+/// query reads `xm.agency_keys` only if the certificate is revoked.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(

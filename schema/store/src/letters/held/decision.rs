@@ -106,7 +106,8 @@ pub async fn take_up(
 /// Outcome of a decision about a held letter.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// The approval after the decision; it still waits if no attempt could be made. `None` if one person decided alone.
+    /// The approval after the decision. If no attempt could be made, it still waits, and can be confirmed again. `None` if one person
+    /// decided alone.
     pub approval: Option<Approval>,
     /// Outcome of the further attempt.
     pub tried: Tried,

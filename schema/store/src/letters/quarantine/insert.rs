@@ -162,7 +162,7 @@ fn saturating(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Says whether an operator must decide between two versions of the letter or record.
+/// Says whether an operator must decide between two versions of the letter or record, since the container contradicts what the centre has.
 fn is_held(code: RefusalCode) -> bool {
     matches!(code, RefusalCode::Conflict | RefusalCode::LetterConflict | RefusalCode::SequenceConflict)
 }
@@ -213,7 +213,8 @@ async fn insert_strangers(
     Ok(places)
 }
 
-/// Returns the agencies that poison letters claim to come from, if they are registered.
+/// Returns the agencies that poison letters claim to come from, if they are registered: such letters are kept even beyond the limit of
+/// their reason.
 async fn agencies_of_poison(
     connection: &mut AsyncPgConnection,
     strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,

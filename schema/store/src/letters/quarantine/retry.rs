@@ -32,7 +32,8 @@ pub struct TakenUp {
 }
 
 impl TakenUp {
-    /// Says whether the bytes are a whole mail, whose containers were not extracted. A document from the transfer folder is never a mail.
+    /// Says whether the bytes are a whole mail: the mail was put in quarantine before its containers were extracted. A document from the
+    /// transfer folder is never a mail.
     pub fn is_mail(&self) -> bool {
         let of_mails = [RefusalCode::MailMalformed, RefusalCode::NoContainer, RefusalCode::Poison];
         self.entry.transport == "mail"

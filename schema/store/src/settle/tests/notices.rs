@@ -269,7 +269,7 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
     assert_eq!(tell().await, 0);
 }
 
-/// Programs of the previous version claim only answers of the transports that they know. So they claim no notice, and continue to settle
+/// Programs of the former version lease only answers of the transports that they know. So they lease no notice, and continue to settle
 /// letters.
 #[tokio::test]
 async fn programs_of_the_version_before_leave_notices_alone() {

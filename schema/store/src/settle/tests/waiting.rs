@@ -110,7 +110,8 @@ async fn a_letter_that_breaks_a_rule_is_refused_beside_one_that_waits() {
 }
 
 /// A trigger fails for a letter, and two letters beside it send records that are stored or sent already. PostgreSQL reports only one of
-/// these faults. The first letter must wait, and the other two must be accepted with duplicates.
+/// these faults. The first letter must wait. The other two must be accepted, with their records as duplicates, and must not be taken for
+/// the cause.
 #[tokio::test]
 async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_waits() {
     let world = World::new().await;
@@ -171,7 +172,8 @@ async fn a_row_that_takes_all_the_time_there_is_holds_up_its_own_letter_only() {
     assert_eq!(world.settle_or_apart(&[&letter, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
 }
 
-/// Rows are written under shorter time limits than other statements, since all letters of a writer wait for them.
+/// Rows of letters are written under shorter time limits than other statements have, since all letters of a writer wait for such a
+/// statement.
 #[tokio::test]
 async fn the_rows_of_letters_take_ten_seconds_at_most_and_wait_two_for_a_lock() {
     let (lock, statement) = (Duration::from_secs(20), Duration::from_secs(60));

@@ -135,8 +135,8 @@ pub async fn triggers(
     Ok(triggers)
 }
 
-/// Returns the differences between a table's triggers at its adoption and its triggers now. An operator has to know them, since nobody has
-/// reviewed the new or changed triggers.
+/// Returns the differences between a table's triggers at its adoption and its triggers now. An operator has to look at new or changed
+/// triggers: they may drop or change the rows of letters.
 pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<Problem> {
     let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
     let problem = |code, trigger: &Trigger| Problem::new(code).with("trigger", &trigger.name);

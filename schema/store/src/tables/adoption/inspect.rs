@@ -145,7 +145,8 @@ impl Found {
         })
     }
 
-    /// Returns a problem if the column's collation treats different texts as equal.
+    /// Returns a problem if the column's collation treats different texts as equal: one record could then be taken for a duplicate of
+    /// another.
     pub fn inexact(&self) -> Option<Problem> {
         (!self.is_exact && !self.is_provenance())
             .then(|| Problem::new(ProblemCode::CollationInexact).with("column", &self.name))

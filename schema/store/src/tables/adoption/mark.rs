@@ -9,7 +9,7 @@ use super::inspect::{PROVENANCE, UniqueIndex, unique_index};
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 
-/// Adds those columns of provenance and those indexes that the table does not have yet.
+/// Adds those columns of provenance and those indexes that the table does not have yet, as after a former adoption.
 pub async fn mark(
     connection: &mut AsyncPgConnection,
     schema_name: &str,
