@@ -2,8 +2,8 @@
 //!
 //! All times are the database's, so the clocks of the replicas' hosts need not agree. If a replica gives no sign for [`DEAD_AFTER`], the
 //! others treat it as dead: they end its leases, and share its mailboxes among themselves ([`assigned()`]). The replica may only have been
-//! frozen. When it continues, it finds its leases taken. Both it and the new holder may then settle the same letters; settling recognises
-//! this. So a wrong assignment of leases costs double work, and never a wrong result.
+//! frozen. When it continues, it finds its leases taken. Until then, both it and the new holder may settle the same letters; settling
+//! recognises a letter that has a verdict already. So a wrong assignment of leases costs double work, and never a wrong result.
 
 use std::time::Duration;
 

@@ -86,8 +86,8 @@ pub struct Locked {
     pub until: DateTime<Utc>,
 }
 
-/// Makes a batch, for which [`write`] later makes the codes. A second person always has to confirm the batch, since its vouchers are worth
-/// money. Returns the number of the batch.
+/// Makes a batch, for which [`write()`] later makes the codes. A second person always has to confirm the batch, since its vouchers are
+/// worth money. Returns the number of the batch.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; a number, an amount or a time that is not valid; a fault of the database.

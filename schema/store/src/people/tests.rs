@@ -340,7 +340,8 @@ async fn a_database_from_before_accounts_is_claimed_once() {
     assert_eq!(mapping::map_first(&mut connection, &alice, "young").await.unwrap().user(), "young");
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
-    // The first mapping is allowed only once. A second one is refused even after the mapped account has ended.
+    // Only the first mapping of all may be made in this way. Another one is refused even if the mapping of the first account has ended
+    // since.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now()").await.unwrap();
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");

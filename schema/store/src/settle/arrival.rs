@@ -36,7 +36,7 @@ pub struct Source {
 pub struct Claimed {
     /// The agency that the mail mentions.
     pub agency: Option<Matricule>,
-    /// The certificate to which the signature refers, as text; absent if no envelope was opened.
+    /// The certificate to which the signature refers, as text; absent if the container could not be opened, since the signature is inside.
     pub signer: Option<String>,
     /// The mail's `From`.
     pub sender: String,

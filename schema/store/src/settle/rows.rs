@@ -87,8 +87,8 @@ pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotIns
     let (checked, deferred) = join!(set("SET CONSTRAINTS ALL IMMEDIATE"), set("SET CONSTRAINTS ALL DEFERRED"));
     match checked.and(deferred) {
         Ok(_nothing) => Ok(()),
-        // A violated deferred constraint counts as the refusal of a row by a rule. This is so even for a unique constraint: the unique
-        // indexes that adoption makes are not deferred, so no record of theirs is meant.
+        // A violated deferred constraint of any kind counts as a rule of the table that refuses a row. Even a unique one does not mean that
+        // a record is sent again: the unique indexes by which records are recognised are not deferred.
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
             fault => not_a_constraint(fault),

@@ -100,7 +100,7 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].email, "office42@example.org");
     assert!(outbox::lease(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
-    // A process releases only its own leases. After a release, another process can take them immediately.
+    // A process releases only its own leases. After that, another process can lease these answers immediately.
     outbox::release(&mut connection, theirs).await.unwrap();
     assert!(outbox::lease(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
     outbox::release(&mut connection, ours).await.unwrap();

@@ -1,5 +1,5 @@
-//! Held letters: their rows are in no table and cost nothing. Two people decide about each letter, and settling then makes another attempt
-//! at it.
+//! Tests of held letters: their rows are in no table and cost nothing. Two people decide about each letter, and settling then makes another
+//! attempt at it.
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::answer::receipt::{HoldCode, Receipt, Verdict};

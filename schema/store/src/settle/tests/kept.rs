@@ -1,4 +1,5 @@
-//! A row counts as new only if the database reports that it stored it. Rows are compared in the form in which the database stores them.
+//! Tests that a row counts as new only if the database reports that it stored it, and that rows are compared in the form in which the
+//! database stores them.
 
 use sdc::letter::Letter;
 use sdc::refusal::RefusalCode;

@@ -1,5 +1,5 @@
-//! Notices of the centre. Each is queued once and numbered. It is sent by the transport, and in the form and cipher, of the letter with the
-//! installation's highest sequence number.
+//! Tests of the centre's notices. Each is queued once and numbered. It is sent by the transport, and in the form and cipher, of the letter
+//! with the installation's highest sequence number.
 
 use std::time::Duration;
 

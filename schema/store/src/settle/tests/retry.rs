@@ -1,5 +1,5 @@
-//! Letters that an operator has tried again. Each is judged again under the locks and gets new rows, and the receipt of the latest attempt
-//! is sent.
+//! Tests of letters that an operator has tried again. Each is judged again under the locks, and its new verdict has a row of its own. The
+//! receipt of the latest attempt is sent.
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{Receipt, Verdict};

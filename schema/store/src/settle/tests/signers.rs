@@ -1,4 +1,4 @@
-//! Changes of an agency since its signer was cached.
+//! Tests of signers that are outdated: their agency, or the certificates of their key, changed after the signer was cached.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -257,7 +257,7 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
         .unwrap();
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
-    // No tool can undo the revocation. If one could, a look-up would trust the certificate again.
+    // A trigger refuses to undo a revocation, whichever tool tries it. If one could undo it, a look-up would trust the certificate again.
     let mut connection = world.connection().await;
     connection.batch_execute("UPDATE xm.certificates SET revoked_at = NULL").await.unwrap_err();
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");

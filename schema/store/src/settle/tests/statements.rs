@@ -1,4 +1,5 @@
-//! Statements of account: the entries of days in the centre's time zone, and a closing balance that equals the receipt's balance.
+//! Tests of statements of account: they have the entries of days in the centre's time zone, and close with the balance that is in the
+//! receipt.
 
 use std::time::Duration;
 
@@ -259,7 +260,8 @@ async fn every_note_is_told_in_the_form_that_an_office_reads() {
     assert_eq!(told, format!("Mbom\u{e9}{}", "\u{e9}".repeat(195)));
 }
 
-/// If a period has no first or no last day, the period that is used still does not end before it begins.
+/// A letter may leave out the first or the last day of a period. The day that the centre uses instead must not make the period end before
+/// it begins.
 #[tokio::test]
 async fn the_days_begin_no_later_than_they_end() {
     let world = World::new().await;

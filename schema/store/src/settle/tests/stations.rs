@@ -1,4 +1,4 @@
-//! Checks that look beyond their letter, at references and at stored rows, while the station is locked.
+//! Tests of checks that look beyond their letter, at references and at the stored rows of a polling station, while the station is locked.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! A letter must wait if it fails for a reason other than its bytes. It must not become poison, no other letter may wait because of it, and
-//! it is settled once the cause is removed.
+//! Tests of letters that fail for a reason other than their bytes. Such a letter must wait until the cause is removed, and is settled then.
+//! It must not become poison, and no other letter may wait because of it.
 
 use std::time::Duration;
 

@@ -260,7 +260,7 @@ fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<Problem
     }
 }
 
-/// Another table that a check refers to: its relation and its legal key.
+/// A table to which a check of the judged table refers: the table in PostgreSQL, and its legal key.
 struct Named {
     relation: Relation,
     legal_key: Vec<String>,

@@ -1,4 +1,4 @@
-//! Tables that cannot be adopted, and changes after adoption that `check` reports.
+//! Tests of tables that cannot be adopted, and of changes after the adoption that `check` reports.
 
 use sdc::answer::receipt::Verdict;
 use sdc::refusal::RefusalCode;
