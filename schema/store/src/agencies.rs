@@ -1,4 +1,5 @@
-//! Agencies: their data and status, their installations, and their scopes, which are the codes that they may send records for.
+//! Agencies, which are the registered remote offices: their data and status, their installations, and their scopes, which are the codes
+//! that they may send records for.
 
 mod addition;
 pub(crate) mod agency;

@@ -253,19 +253,20 @@ pub async fn refuse(
         .await
 }
 
-/// A waiting approval, locked and checked: asker and decider are two people who have the rights for it. `holds` says whether the `seen`
-/// state is unchanged.
+/// A waiting approval that was locked and checked: asker and decider are two people who have the rights that the operation needs. `holds`
+/// says whether the object that the operation concerns is still in the state `seen`.
 pub(crate) struct Judged {
     pub approval: Approval,
     approved: Approved,
     holds: bool,
 }
 
-/// Locks and checks a waiting approval whose operation the caller performs itself, because [`Act`] cannot perform it: for example, to
-/// process a letter again needs the settling code. The caller performs the operation in this transaction and then calls [`end`].
+/// Locks and checks a waiting approval whose operation the caller performs itself. [`Act`] performs most operations, but not all: for
+/// example, only module `settle`, which depends on this one, can process a letter again. The caller performs the operation in this
+/// transaction and then calls [`end`].
 ///
 /// # Errors
-/// The errors of [`confirm`]; if the `seen` state has changed, the caller must not commit the transaction.
+/// The errors of [`confirm`]; if the object is no longer in the state `seen`, the caller must not commit the transaction.
 pub(crate) async fn judged(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -309,7 +310,8 @@ pub(crate) async fn still_holds(
     }
 }
 
-/// Writes an audit line if an asker tried to confirm his own approval. Returns the error unchanged.
+/// Writes an audit line if an asker tried to confirm his own approval, since this may be an attempt to get around the second person.
+/// Returns the error unchanged.
 async fn put_on_record(
     connection: &mut AsyncPgConnection,
     decider: &Operator,
@@ -366,7 +368,8 @@ async fn close(
     show(connection, id).await
 }
 
-/// Performs a confirmed operation. Returns `None` if the `seen` state has changed; the caller then commits the end of the approval.
+/// Performs a confirmed operation. Returns `None` if the object is no longer in the state `seen`; the approval is then marked as ended, and
+/// the caller commits that.
 async fn confirm_within(
     connection: &mut AsyncPgConnection,
     decider: &Operator,

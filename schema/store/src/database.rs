@@ -74,7 +74,8 @@ pub struct Database {
     settings: Arc<DatabaseSettings>,
 }
 
-/// Makes a connection of the pool on the runtime that the settings name. Without such a runtime, the connection is made on the caller's.
+/// Makes a connection of the pool on the runtime that the settings name, so that it outlives the runtime of the caller. Without such a
+/// runtime, the connection is made on the caller's.
 async fn connect_at_home(hosts: Arc<Hosts>, settings: Arc<DatabaseSettings>) -> ConnectionResult<AsyncPgConnection> {
     let Some(home) = settings.runtime.clone() else { return connect(&hosts, &settings, true).await };
     let connecting = home.spawn(async move { connect(&hosts, &settings, true).await });
@@ -90,7 +91,8 @@ impl Database {
         let hosts = Arc::new(Hosts::new(Target::new(&settings)?));
         let settings = Arc::new(settings);
         let mut manager = ManagerConfig::default();
-        // The pool notices a closed connection without a query, so a query before each loan would only cost time.
+        // Before each loan, the pool could send a query to see whether the connection still works. It notices a closed connection without
+        // this, so the query would only cost time.
         manager.recycling_method = RecyclingMethod::Fast;
         let (for_setup, its_settings) = (Arc::clone(&hosts), Arc::clone(&settings));
         manager.custom_setup = Box::new(move |_url| {
@@ -139,7 +141,8 @@ impl Database {
         Ok(connect(&self.hosts, &self.settings, true).await?)
     }
 
-    /// Makes a connection outside the pool whose statements have no limit of time, neither here nor in PostgreSQL.
+    /// Makes a connection outside the pool whose statements may take any time: neither this program nor PostgreSQL ends them. Migrations
+    /// need this.
     ///
     /// # Errors
     /// The database cannot be reached.
@@ -153,7 +156,8 @@ impl Database {
     /// # Errors
     /// The database cannot be reached, does not answer within the pool's time to wait, or has a full disk.
     pub async fn probe(&self) -> Result<(), Fault> {
-        // The rollback removes the table. The probe uses a connection outside the pool, since a failed probe leaves its transaction open.
+        // The rollback removes the table. A probe that fails leaves its transaction open, so it uses a connection outside the pool, which
+        // closes afterwards.
         let text = format!("BEGIN; {ROOM_PROBE}; ROLLBACK");
         let probing = async { Ok(self.connect_alone().await?.batch_execute(&text).await?) };
         // A proxy may accept a connection and never answer. Without a limit, the probe would then wait for ever.

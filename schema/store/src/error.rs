@@ -59,7 +59,7 @@ pub enum AdministrationError {
         /// State of the centre's key: `next`, `current` or `retired`.
         state: String,
     },
-    /// The key was revoked before, with this certificate or another.
+    /// The key is revoked, and a revoked key can be registered with no certificate.
     KeyRevoked {
         /// Time of the revocation.
         at: DateTime<Utc>,
@@ -72,7 +72,7 @@ pub enum AdministrationError {
         /// Agency whose office knows the fingerprint.
         agency: Matricule,
     },
-    /// The certificate has unusual properties, which the operator must accept explicitly.
+    /// The certificate has properties that suggest a mistake. The operator must accept them explicitly before it is registered.
     CertificateConcerns(Vec<Concern>),
     /// No certificate has this number, fingerprint or beginning of a fingerprint.
     CertificateUnknown(String),

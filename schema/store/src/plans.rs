@@ -154,8 +154,8 @@ async fn grant(connection: &mut AsyncPgConnection, plan: &str, edit: &RightEdit)
         rights::may_certify.eq(may_certify.as_str()),
         rights::certify_gives.eq(gives.as_str()),
     );
-    // The primary key is over table_id and a column with the former name of `plan`, so PostgreSQL has no unique index over (table_id,
-    // plan). The constraint is therefore given by its name.
+    // The primary key is over table_id and the column `profile`, the former name of `plan`, so PostgreSQL has no unique index over
+    // (table_id, plan) that could be named by its columns. The constraint is therefore given by its name.
     diesel::insert_into(rights::table)
         .values((rights::table_id.eq(table_id), rights::plan.eq(plan), values))
         .on_conflict(on_constraint("rights_pkey"))

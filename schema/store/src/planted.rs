@@ -23,12 +23,12 @@ pub fn is_made_to_fail(name: &str) -> bool {
 /// A bug that breaks one of the promises. The test program nemesis must find it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// Mail is deleted as soon as it is passed on, before its letters are committed.
+    /// Mail is deleted as soon as it is passed on, before its letters are committed, so that a crash loses them.
     DeleteBeforeCommit,
     /// The key of letters is not unique: settling does not search for an earlier letter with the same key, and the database has no
     /// constraint.
     NoUniqueKey,
-    /// A letter is charged in a separate transaction, after the transaction that settles it.
+    /// A letter is charged in a transaction after the one that settles it, so that a crash between the two leaves it without a charge.
     ChargeOutside,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! All times are the database's, so the clocks of the replicas' hosts need not agree. If a replica gives no sign for [`DEAD_AFTER`], the
 //! others treat it as dead: they end its leases, and share its mailboxes among themselves ([`assigned()`]). The replica may only have been
-//! frozen. When it continues, it finds its leases taken. Both it and the new holder may then settle the same letters; settling recognises
-//! this. So correctness does not depend on this module, which only decides which replica does the work.
+//! frozen. When it continues, it finds its leases taken. Until then, both it and the new holder may settle the same letters; settling
+//! recognises a letter that has a verdict already. So a wrong assignment of leases costs double work, and never a wrong result.
 
 use std::time::Duration;
 
@@ -71,9 +71,9 @@ pub struct Twin {
     pub data_folder: String,
 }
 
-/// Enters a replica that starts. An earlier run of the same process does not prevent this if it has ended or is dead. It does not prevent
-/// it either if it had the same data folder on the same running host: this process holds the lock of the folder, so the earlier run must
-/// have ended.
+/// Enters a replica that starts. It must be the only running program of its identity, so it is not entered while an earlier run of the same
+/// process seems to be alive. That run does not count if it has ended or is dead, or if it had the same data folder on the same running
+/// host: the new run holds the lock of this folder, so the earlier one must have ended.
 ///
 /// # Errors
 /// A fault of the database.
@@ -127,7 +127,8 @@ async fn tell(
     let other = "SELECT host, data_folder FROM xm.replicas WHERE process = ?";
     let rows: Vec<(String, String)> =
         Statement::<(Text, Text)>::new(other, &[Bind::Uuid(replica.process)]).load(connection).await?;
-    // The row is missing only if it was deleted between the two statements. The next attempt then succeeds.
+    // If the row is missing, it was deleted after the first statement, which the running program blocked. The twin is then reported without
+    // its place, and the next attempt succeeds.
     let (host, data_folder) = rows.into_iter().next().unwrap_or_default();
     Ok(Entry::Twin(Twin { host, data_folder }))
 }
@@ -161,7 +162,7 @@ async fn free(connection: &mut AsyncPgConnection, process: Uuid) -> Result<(), F
 pub async fn bury(connection: &mut AsyncPgConnection) -> Result<Vec<Uuid>, Fault> {
     connection
         .transaction(async |connection| {
-            // If another replica is doing this for the same dead replica now, its row is locked and is skipped here.
+            // Several replicas may find the same dead replica. The one that locks its row does the work; the others skip the locked row.
             let text = format!(
                 "WITH forgotten AS (DELETE FROM xm.replicas WHERE gone_at < now() - interval '{LISTED_AFTER_ITS_END}'),
                       dead AS (SELECT process FROM xm.replicas

@@ -37,7 +37,7 @@ pub struct NewAgency {
     pub plan: Option<String>,
     /// Status from 0 to 3; 3 if absent.
     pub status: Option<i16>,
-    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
+    /// Amount in minor units by which the account may fall below zero. Beyond it, a service with the credit rule `refuse` is refused.
     #[serde(default)]
     pub credit_limit: i64,
 }
@@ -127,7 +127,8 @@ pub async fn set_status(
 }
 
 async fn next_free(connection: &mut AsyncPgConnection) -> Result<Matricule, AdministrationError> {
-    // The lock makes two operators who add at the same time choose different numbers. It does not block readers or settling.
+    // Without the lock, two operators who add agencies at the same time would choose the same number. The lock does not block readers or
+    // settling.
     diesel::sql_query("LOCK TABLE xm.agencies IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
     let highest: Option<Matricule> = agencies::table.select(max(agencies::matricule)).first(connection).await?;
     let next = highest.map_or(0, u32::from) + 1;

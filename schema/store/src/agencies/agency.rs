@@ -45,7 +45,7 @@ pub struct Agency {
     /// Balance of the agency's account, in minor units.
     #[diesel(select_expression = accounts::balance)]
     pub balance: i64,
-    /// Amount in minor units by which the account may fall below zero before a service with the credit rule `refuse` is refused.
+    /// Amount in minor units by which the account may fall below zero. Beyond it, a service with the credit rule `refuse` is refused.
     #[diesel(select_expression = accounts::credit_limit)]
     pub credit_limit: i64,
 }
@@ -126,8 +126,8 @@ pub async fn plans(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Ad
     Ok(plans::table.order(plans::name).select(plans::name).load(connection).await?)
 }
 
-/// Locks an agency's account. The lock waits for the batch that is settling letters of the agency, and later batches wait for the lock. So
-/// a change of the agency applies from the next batch on.
+/// Locks an agency's account, as settling does before it decides letters of the agency. So a change under this lock waits for the batch
+/// that is being settled, later batches wait for the change, and the change applies from the next batch on.
 pub(crate) async fn lock_account(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -137,7 +137,8 @@ pub(crate) async fn lock_account(
     Ok(())
 }
 
-/// Locks an agency's account and then its row, in the same order as settling, and returns its status.
+/// Locks an agency's account and then its row, and returns its status. Settling locks the two in the same order; in another order, each
+/// could wait for the other.
 pub(crate) async fn locked_status(
     connection: &mut AsyncPgConnection,
     number: Matricule,

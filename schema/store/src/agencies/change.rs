@@ -1,4 +1,4 @@
-//! Changing an agency's data: address, name, plan and limits. The audit log records the data before and after the change.
+//! An operator changes an agency's data: address, name, plan and limits. The audit log records the data before and after the change.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};

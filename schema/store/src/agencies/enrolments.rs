@@ -1,8 +1,9 @@
 //! One-time codes, by which a new installation enrols with a key that the centre does not know yet. An operator asks for a code and reads
 //! it out to the office. The code is shown only once.
 //!
-//! The code of an agency that has or had a certificate admits a further key. Such a code needs two people. The second person confirms a
-//! permit and sees no code; the program makes the code when the first person asks again.
+//! Two people must agree to a code for an agency that already has or had a certificate: with the code, a stranger could add a key of his
+//! own and send letters in the agency's name. The second person confirms a permit and never sees the code, which the program makes when the
+//! first person asks for it again.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -51,7 +52,7 @@ pub struct Listed {
     /// Telephone of the agency.
     #[diesel(sql_type = Text)]
     pub telephone: String,
-    /// Whether the code admits a further key of an agency that has or had a certificate.
+    /// Whether the code admits another key of an agency that already has or had a certificate.
     #[diesel(sql_type = Bool)]
     pub is_further: bool,
     /// Name of the operator who asked for the code, or who confirmed its permit.
@@ -93,8 +94,8 @@ pub async fn code(
             locked_status(connection, agency).await?;
             let is_further = has_certificate(connection, agency).await?;
             if is_further && !has_permit(connection, agency).await? {
-                // The agency got its first certificate after the check above, so an approval is needed. An operator without the right to
-                // replace certificates may not ask for one.
+                // The agency got its first certificate after the check above, so two people must agree to the code. An operator without the
+                // right to replace certificates may not even ask for that.
                 operator.may(Operation::CertificateReplace)?;
                 Approved::demand(None, || Act::EnrolmentCode { agency })?;
             }
@@ -108,7 +109,8 @@ pub async fn code(
         .await
 }
 
-/// Permits a code for a further key, in the name of the operator who confirms. Returns the time until which the permit is valid.
+/// Stores a permit, in the name of the operator who confirms: a code may be made that admits another key of the agency. Returns the time
+/// until which the permit is valid.
 pub(crate) async fn permit_by(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -128,8 +130,8 @@ pub(crate) async fn permit_by(
         .await
 }
 
-/// Ends the agency's open code, and inserts a new code, or a permit if `sha256` is `None`. Returns the time until which the code or permit
-/// is valid.
+/// Ends the agency's open code, so that only one is valid, and inserts a new code, or a permit for one if `sha256` is `None`. Returns the
+/// time until which the code or permit is valid.
 async fn replace(
     connection: &mut AsyncPgConnection,
     operator: &Operator,

@@ -24,7 +24,8 @@ pub struct Installation {
     pub name: String,
     /// Highest sequence number of a stored letter.
     pub sequence_highest: i64,
-    /// Sequence number up to which letters are refused, because their records of duplicates have been deleted.
+    /// Sequence number up to which letters are refused: the records by which the centre would recognise such a letter as a duplicate have
+    /// been deleted.
     pub sequence_floor: i64,
     /// Time when the installation was added.
     pub created_at: DateTime<Utc>,

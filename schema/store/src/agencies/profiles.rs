@@ -206,7 +206,7 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
 
 /// Locks the agency of a waiting change, and returns the change. Fails if the change is decided already.
 async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, AdministrationError> {
-    // The agency's row is locked before the change, in the same order as settling, to avoid a deadlock.
+    // Settling locks the agency's row before the change. In another order, an operator and a batch could each wait for the other.
     let agency = show(connection, id).await?.agency;
     locked_status(connection, agency).await?;
     let change = show(connection, id).await?;
@@ -217,7 +217,8 @@ async fn waiting(connection: &mut AsyncPgConnection, id: i64) -> Result<Change, 
     }
 }
 
-/// Checks the values again at the confirmation, since the rules may have changed after the office asked for the change.
+/// Checks the values again at the confirmation. Between the office's request and this moment, a newer version of the program may have
+/// brought other rules.
 async fn check(connection: &mut AsyncPgConnection, set: &ProfileChange) -> Result<(), AdministrationError> {
     set.name.as_deref().map_or(Ok(()), check_name)?;
     set.town.as_deref().map_or(Ok(()), |town| check_line(InvalidValue::Town, town))?;

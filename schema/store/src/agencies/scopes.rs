@@ -1,4 +1,5 @@
-//! Scopes: the codes for which an agency may send records.
+//! Scopes: the codes, such as that of a civil registry, for which an agency may send records. A scope column is the column of a table that
+//! contains such a code.
 
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
@@ -76,7 +77,7 @@ pub async fn grant(
         .await
 }
 
-/// Returns the name of a scope column with the spelling of the adopted table.
+/// Returns the name of a scope column with the spelling of the adopted table, since the operator may have typed it in another case.
 async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Result<String, AdministrationError> {
     let known: Vec<Option<String>> = tables::table
         .filter(tables::abandoned_at.is_null().and(tables::scope_column.is_not_null()))
@@ -95,7 +96,8 @@ async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Resul
 
 /// Withdraws codes of a scope column from an agency. Returns how many of the codes the agency had.
 ///
-/// The case of `column_name` does not matter. Its table need not be adopted any more.
+/// The case of `column_name` does not matter. The codes can be withdrawn even if the table with this column was abandoned since they were
+/// granted.
 ///
 /// # Errors
 /// The agency does not exist; a fault of the database.

@@ -237,7 +237,7 @@ async fn a_change_is_told_and_kept_as_before_and_after() {
                                "telephone": {"from": "", "to": "+237 233"}, "credit_limit": {"from": 0, "to": 5000},
                                "letter_bytes_max": {"from": 262144, "to": 8192}}'"#;
     assert_eq!(value(&mut connection, kept).await, 1);
-    // A change of the account alone is allowed, and does not change another agency.
+    // An operator may change the account's limit and nothing else of the agency. The accounts of other agencies do not change.
     let credit = AgencyChange { credit_limit: Some(0), ..AgencyChange::default() };
     agencies::edit(&mut connection, &OPERATOR, number(1), &credit).await.unwrap();
     assert_eq!(agencies::show(&mut connection, number(2)).await.unwrap().email, "centre2@example.cm");

@@ -18,7 +18,8 @@ pub struct Unheard {
     /// Number of agencies of status 3 without a granted code, if any adopted table has a scope column. Records for such tables are refused.
     #[diesel(sql_type = BigInt)]
     pub without_grant: i64,
-    /// Number of agencies without an e-mail address that have an installation whose last letter came by mail. Its answers are given up.
+    /// Number of agencies without an e-mail address that have an installation whose last letter came by mail. Its answers would be sent by
+    /// mail, so they are given up.
     #[diesel(sql_type = BigInt)]
     pub without_address: i64,
 }

@@ -21,7 +21,8 @@ use crate::tables;
 use crate::tables::loaded::TableLoad;
 
 impl Act {
-    /// Reads the present state of the object that the act concerns, and locks it until the transaction ends.
+    /// Reads the present state of the object that the act concerns, to be stored as `seen` or compared with it. Locks the object until the
+    /// transaction ends, so that its state does not change in between.
     pub(super) async fn seen(&self, connection: &mut AsyncPgConnection) -> Result<Value, AdministrationError> {
         match self {
             Act::CertificateReplace { agency, .. } | Act::EnrolmentCode { agency } => {
@@ -110,7 +111,8 @@ impl Act {
                 Ok(json!({ "limit": amount }))
             }
             Act::UserAdd(new) => {
-                // The new user gets no password, since the decider would see it. He signs in with his account of the machine.
+                // The new user gets no password: whoever confirms would see it and could sign in as the new user. He signs in with his
+                // account of the machine.
                 users::add_by(connection, decider, approved, new).await?;
                 Ok(json!({ "user": new.name }))
             }

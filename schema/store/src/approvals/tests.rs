@@ -17,7 +17,7 @@ use crate::people::{Act, Need, NewUser, Operation, Operator, Privilege, audit, m
 /// Makes a centre whose users are the Superviseurs ekane and mbome and the Chef d'Agence nkolo.
 async fn two() -> (Database, Connection, Operator, Operator, Operator) {
     let (database, mut connection, ekane) = centre().await;
-    // With only one Superviseur, nobody could confirm a new user, so the Superviseur may add users alone.
+    // With only one Superviseur, nobody could confirm the new user, so a second person is not demanded.
     for (name, privilege) in [("nkolo", Privilege::ChefDAgence), ("mbome", Privilege::Superviseur)] {
         users::add(&mut connection, &ekane, &user(name, privilege)).await.unwrap();
     }
@@ -190,8 +190,9 @@ async fn what_has_changed_since_it_was_seen_is_asked_anew() {
     assert_eq!(count(&mut connection, BALANCE).await, 0, "nothing was done");
     let anew = recharge(&mut connection, &nkolo).await;
     assert_ne!(anew.id, approval.id);
-    // Before the confirmation, a hurried user books the same slip with an amount below the limit. The seen state has then changed, so the
-    // confirmation must fail.
+    // The recharge of slip 7 waits for its confirmation. A hurried user meanwhile books the slip with an amount that one person may credit
+    // alone. The agency then has one recharge more than in the state `seen`, so the confirmation must fail, and the slip is booked only
+    // once.
     recharges::recharge(&mut connection, &ekane, number(1), 10, "slip 7").await.unwrap();
     assert!(matches!(confirm(&mut connection, &mbome, anew.id).await, Err(AdministrationError::ApprovalChanged(_))));
 }
@@ -315,7 +316,7 @@ fn results_need_one_of_the_commission_among_the_two() {
         }
         assert!(judged(need, true, &decider).is_ok(), "{need:?}");
         assert!(judged(need, false, &decider.clone().of_commission()).is_ok(), "{need:?}");
-        // A member of the commission cannot confirm his own operation either.
+        // A member of the commission may confirm operations of other people, but not his own.
         let own = Operator::pretended("ekane", Privilege::Superviseur).of_commission();
         assert!(matches!(judged(need, true, &own), Err(AdministrationError::ApprovalOwn(1))));
     }

@@ -22,7 +22,8 @@ pub const FREE_AFTER_DAYS: i32 = 31;
 /// A fault of the database.
 pub async fn record(connection: &mut AsyncPgConnection, addresses: &[String]) -> Result<(), Fault> {
     let mut own: Vec<String> = addresses.iter().filter(|one| one.contains('@')).map(|one| folded(one)).collect();
-    // The order is the same in every program, so that programs that start together do not deadlock.
+    // Every program writes the rows in the same order. Otherwise two programs that start together could each lock a row that the other
+    // needs.
     own.sort();
     own.dedup();
     diesel::sql_query(
@@ -74,7 +75,8 @@ async fn own(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Fault> {
     Ok(rows.into_iter().map(|own| own.address).collect())
 }
 
-/// Ignores case. Mail servers may distinguish case before the `@`, but no known server does.
+/// Returns the form of an address that is compared and stored: without capitals, since no known mail server distinguishes case. (It would
+/// be allowed to before the `@`.)
 fn folded(address: &str) -> String {
     address.trim().to_lowercase()
 }

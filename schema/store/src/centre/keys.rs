@@ -1,8 +1,8 @@
 //! The record of the centre's keys in the database. It decides which programs may serve this database.
 //!
 //! A program with the keys of another centre cannot open any letter, but would still remove all mails from the mailbox. A program that
-//! lacks one of the keys would do this with the letters for that key. Neither program may serve. An agency may not have a key of the centre
-//! either: see [`crate::certificates::register`].
+//! lacks one of the keys would do this with the letters for that key. So only a program with all keys of the centre may serve. An agency
+//! may not register a key of the centre: see [`crate::certificates::register`].
 
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Bytea};
@@ -112,7 +112,8 @@ pub async fn confirm(
     connection
         .transaction(async |connection| {
             lock_keys(connection).await?;
-            // Another program may have recorded its keys before this program got the lock.
+            // While this program waited for the lock, another program may have recorded its keys. Then these are the centre's keys, and
+            // this program's keys must be the same.
             let recorded = list(connection).await?;
             if !recorded.is_empty() {
                 return compare(&recorded, at_hand).map(|()| Confirmed::Known);
@@ -128,7 +129,8 @@ pub async fn confirm(
         .await
 }
 
-/// Compares the program's keys with the recorded keys. The same key may have different certificates on the two sides.
+/// Compares the program's keys with the recorded keys. Two certificates of one key may differ, so keys are compared by the digest of the
+/// public key.
 ///
 /// # Errors
 /// [`AdministrationError::KeysForeign`], [`AdministrationError::KeyMissing`].
@@ -145,8 +147,8 @@ pub fn compare(recorded: &[CentreKey], at_hand: &[CentreKey]) -> Result<(), Admi
     }
 }
 
-/// Finds certificates of agencies that have a key of the centre. Such a certificate was registered before the program refused the centre's
-/// keys.
+/// Finds certificates of agencies that have a key of the centre. A version of the program that did not yet refuse the centre's keys
+/// registered such a certificate.
 ///
 /// # Errors
 /// A fault of the database.
@@ -164,7 +166,7 @@ pub async fn registered_for_agencies(
     Ok(found)
 }
 
-/// Fails if the key belongs to the centre. A retired key of the centre counts too.
+/// Fails if the key belongs to the centre, even if the centre has retired it.
 pub(crate) async fn refuse_own(
     connection: &mut AsyncPgConnection,
     spki_sha256: &[u8],

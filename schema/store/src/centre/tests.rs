@@ -10,7 +10,7 @@ use crate::error::AdministrationError;
 use crate::people::SystemAccount;
 use crate::testing::centre::*;
 
-/// Makes a key from a number. Its certificate is not DER, since this module does not parse certificates.
+/// Makes a key from a number. Its certificate is not DER, which no test notices: the record of keys does not parse certificates.
 pub(crate) fn key(key: u8, state: KeyState, purpose: Purpose) -> CentreKey {
     CentreKey {
         spki_sha256: vec![key; 32],
@@ -53,7 +53,7 @@ async fn the_keys_that_were_recorded_serve_and_no_others_do() {
     let (_database, mut connection) = centre().await;
     centre::keys::record(&mut connection, &OPERATOR, &keys()).await.unwrap();
     let mut confirmed = async |at_hand: &[CentreKey]| {
-        // The recorded keys decide, not the letters that the program's keys open.
+        // The test says that the keys open every letter. They must be refused all the same, if they are not the recorded keys.
         centre::keys::confirm(&mut connection, &account(), at_hand, |_| true).await
     };
     assert_eq!(confirmed(&keys()).await.unwrap(), Confirmed::Known);
@@ -90,7 +90,7 @@ async fn a_database_from_before_the_record_takes_only_keys_that_open_what_it_acc
     run(&mut connection, letters).await;
     let error = centre::keys::confirm(&mut connection, &account(), &keys(), never).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeysForeign { centre: None, .. }), "{error}");
-    // Only the latest letters are tried, so a key that opens an old letter is refused.
+    // These keys open only an old letter, and the program tries only the latest ones. So the keys are refused.
     let error = centre::keys::confirm(&mut connection, &account(), &keys(), |container| container == b"letter 1").await;
     assert!(error.is_err());
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.centre_keys").await, 0);

@@ -99,7 +99,8 @@ pub enum Concern {
         /// End of validity.
         at: DateTime<Utc>,
     },
-    /// The certificate belongs to an authority: the file may contain the wrong certificate of a chain.
+    /// The certificate belongs to an authority. The office may have sent a file with a chain of certificates, and the wrong one of them was
+    /// taken.
     Authority,
 }
 

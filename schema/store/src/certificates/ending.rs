@@ -36,7 +36,7 @@ pub async fn tell(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
             };
             told += usize::from(notices::queue(connection, to, &about, &content).await?.is_some());
         }
-        // If there were due notices but none was queued, another process has queued them and will queue the rest.
+        // If notices were due but this step queued none, another process has just queued them, and it will go on with the next ones.
         if due.len() < TOLD_MAX || told == before {
             return Ok(told);
         }

@@ -92,7 +92,8 @@ pub fn is_number(text: &str) -> bool {
     (1..DECIMALS_OF_FINGERPRINT).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
 }
 
-/// Returns the first two certificates whose fingerprints begin with these digits, or none if there are fewer than [`BEGINNING_MIN`] digits.
+/// Returns the first two certificates whose fingerprints begin with these digits (two show that the digits are ambiguous), or none if there
+/// are fewer than [`BEGINNING_MIN`] digits.
 async fn by_beginning(
     connection: &mut AsyncPgConnection,
     digits: &str,
@@ -111,7 +112,8 @@ async fn by_beginning(
         .await?)
 }
 
-/// Takes the lock for assigning keys to agencies, so that two registrations at the same time see each other.
+/// Takes the lock for assigning keys to agencies. Of two registrations at the same time, the second waits here and then finds the key of
+/// the first.
 pub(crate) async fn lock_keys(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(KEYS_LOCK).execute(connection).await?;
     Ok(())

@@ -47,7 +47,8 @@ pub(crate) fn registered(
     now: DateTime<Utc>,
 ) -> CertificateFields {
     let Some(issuer) = issuer.filter(|_| brought.has_key_id()) else { return CertificateFields::from(brought) };
-    // The validity begins a day earlier, since clocks in offices may be slow.
+    // The validity begins a day before now. An office whose clock is slow would otherwise take its new certificate for one that is not
+    // valid yet.
     let (not_before, not_after) = (now - TimeDelta::days(1), now + TimeDelta::days(VALID_DAYS));
     let issued = issuer.issue(&Issuing { agency, installation, brought, not_before, not_after });
     let issued = issued.and_then(|der| RegisteredCertificate::from_der(&der).map_err(|error| error.to_string()));

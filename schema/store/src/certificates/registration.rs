@@ -67,7 +67,8 @@ pub(crate) async fn register_by(
             refuse_own(connection, &certificate.spki_sha256).await?;
             own_key(connection, agency, &certificate.spki_sha256).await?;
             refuse_taken_names(connection, certificate).await?;
-            // A certificate that is registered already is refused before the operator has to accept concerns.
+            // A certificate that is registered already cannot be registered again, so the operator need not be asked to accept concerns
+            // about it.
             if is_registered(connection, certificate).await? {
                 return Err(AdministrationError::CertificateExists);
             }
@@ -76,7 +77,8 @@ pub(crate) async fn register_by(
                 return Err(AdministrationError::CertificateConcerns(concerns));
             }
             if has_other(connection, agency, certificate).await? {
-                // If an agency gets two first certificates at the same time, the second one counts as a further certificate.
+                // Two operators may register the first certificate of one agency at the same time. Whoever comes second then adds a key to
+                // an agency that has one, which needs the right to replace certificates and a second person.
                 operator.may(Operation::CertificateReplace)?;
                 if !is_key_of(connection, agency, certificate).await? {
                     Approved::demand(approved, || Act::CertificateReplace {
@@ -140,7 +142,8 @@ async fn has_other(
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(connection).await?)
 }
 
-/// Says whether the key belongs to this agency already. A renewed certificate of the same key gives nobody a new right.
+/// Says whether the key belongs to this agency already. If so, no second person is needed: another certificate of the same key gives nobody
+/// a new right.
 async fn is_key_of(
     connection: &mut AsyncPgConnection,
     agency: Matricule,
@@ -160,8 +163,8 @@ async fn is_registered(
     Ok(diesel::select(diesel::dsl::exists(same)).get_result(connection).await?)
 }
 
-/// Assigns the key to the agency. A key of another agency is refused. A revoked key is refused with every certificate, since it may be in
-/// other hands.
+/// Assigns the key to the agency. A key of another agency is refused. A revoked key is refused, whichever certificate it comes with, since
+/// a thief may have it.
 async fn own_key(
     connection: &mut AsyncPgConnection,
     agency: Matricule,

@@ -1,4 +1,5 @@
-//! Revocation: the stolen or lost object is the key, so the key is revoked for good, together with all its certificates.
+//! Revocation: a thief steals a key, and could use it with any of its certificates. So the key is revoked for good, together with all its
+//! certificates.
 
 use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
@@ -88,7 +89,8 @@ pub async fn revoke(
         .transaction(async |connection| {
             let certificate = find(connection, name).await?;
             let key = key_of(connection, certificate.id).await?;
-            // Waits for a batch that has verified letters with this key, so that its letters are among the letters to review.
+            // The lock waits for a batch that is settling letters of the agency, so that letters of this batch that the key signed are
+            // among the letters to review.
             lock_account(connection, certificate.agency).await?;
             refuse_revoked(connection, &certificate, &key).await?;
             // Triggers revoke the key's certificates and increase the agency's revision.

@@ -43,8 +43,8 @@ pub struct Signers {
 /// Selects signers by key identifier. The subquery hides the array's length from the planner. If PostgreSQL saw an array of one element, it
 /// would make a new plan for each call.
 const BY_KEY_ID: &str = select_signers!("c.key_id = ANY(ARRAY(SELECT unnest(?)))");
-/// Selects signers by serial number and issuer together. Many issuers have a certificate number 1, and a stranger's letter may contain any
-/// issuer.
+/// Selects signers by serial number and issuer together. Many issuers have given a certificate the number 1, so a query by number alone
+/// would read many certificates, and a stranger could choose such a number.
 const BY_ISSUER: &str =
     select_signers!("(c.serial, c.issuer) IN (SELECT * FROM unnest(ARRAY(SELECT unnest(?)), ARRAY(SELECT unnest(?))))");
 
@@ -135,9 +135,9 @@ impl Signers {
                     continue;
                 }
             };
-            // A certificate without a key identifier is registered under an identifier computed from its key. Another certificate of the
-            // key may contain the same identifier. A letter with this identifier is verified only by the certificate that contains it, so
-            // that certificate is preferred.
+            // Two certificates of one key may be registered under one identifier: one contains it, the other contains none and is
+            // registered under the identifier computed from its key. A letter with this identifier can be verified only with the
+            // certificate that contains it, so that one is preferred.
             let is_named = |signer: &Signer| signer.certificate.signer_ids().contains(&id);
             let is_better = |known: &Arc<Signer>| !is_named(known) && is_named(&signer);
             if found.get(&id).is_none_or(is_better) {
@@ -149,7 +149,8 @@ impl Signers {
         Ok(found)
     }
 
-    /// Records certificates that cannot be read. Each of them delays only its own letters, and is logged once until it can be read again.
+    /// Records certificates that cannot be read, so that their letters wait and those of other signers do not. Each is logged once until it
+    /// can be read again.
     fn remember_unreadable(
         &self,
         wanted: &HashSet<&SignerId>,
@@ -181,7 +182,7 @@ fn bounded<K: std::hash::Hash + Eq, V>(capacity: u64) -> LruCache<K, V> {
 }
 
 fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every single operation leaves the cache valid, so a panic of another thread does not damage it.
+    // A panic of a thread that holds the lock marks the lock as poisoned. This is ignored: every single operation leaves the cache valid.
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

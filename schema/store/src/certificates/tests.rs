@@ -11,7 +11,7 @@ use crate::database::Connection;
 use crate::error::{AdministrationError, InvalidValue, KeyName};
 use crate::testing::centre::*;
 
-/// Makes a certificate of key `key`. Its octets are not DER, since this module does not parse certificates.
+/// Makes a certificate of key `key`. Its octets are not DER, which no test notices: registration does not parse certificates.
 fn certificate(key: u8, serial: u8) -> CertificateFields {
     CertificateFields {
         der: vec![key, serial],
@@ -53,7 +53,7 @@ const HALF_REVOKED: &str = "SELECT count(*) FROM xm.certificates JOIN xm.agency_
 async fn a_key_belongs_to_one_agency_for_ever() {
     let (_database, mut connection) = centre().await;
     register(&mut connection, 1, &certificate(7, 1)).await.unwrap();
-    // A renewed certificate of the same key must belong to the same agency.
+    // A certificate of the same key, as after a renewal, can be registered for the agency that has the key, and for no other.
     register(&mut connection, 1, &certificate(7, 2)).await.unwrap();
     let error = register(&mut connection, 2, &certificate(7, 3)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::KeyOfAnotherAgency { owner, .. } if owner == number(1)), "{error}");
@@ -190,7 +190,7 @@ async fn a_revocation_by_another_tool_is_the_key_s_too() {
     run(&mut connection, "UPDATE xm.agency_keys SET revoked_at = now() WHERE revoked_at IS NULL").await;
     assert_eq!(value(&mut connection, "SELECT count(*) FROM xm.certificates WHERE revoked_at IS NULL").await, 0);
     assert_eq!(value(&mut connection, HALF_REVOKED).await, 0);
-    // An older program registers a further certificate of the revoked key.
+    // A program of the former version does not know that the key is revoked, and registers another certificate of it.
     let copy = "INSERT INTO xm.certificates (agency, spki_sha256, key_id, issuer, serial, der, fingerprint, algorithm,
                                              not_before, not_after)
         SELECT agency, spki_sha256, key_id, issuer, '\\x63', der, sha256('again'), algorithm, not_before, not_after
@@ -333,7 +333,7 @@ async fn the_centre_s_own_keys_are_nobody_else_s() {
     let recorded: Vec<_> = keys.map(|(key, state, purpose)| crate::centre::tests::key(key, state, purpose)).to_vec();
     centre::keys::record(&mut connection, &OPERATOR, &recorded).await.unwrap();
     for key in [1, 2, 3, 4] {
-        // Another certificate of the centre's key, with other identifiers, is refused too.
+        // The centre's key is refused in any certificate, here in one with other identifiers.
         let error = register(&mut connection, 1, &certificate(key, key + 150)).await.unwrap_err();
         assert!(matches!(error, AdministrationError::KeyOfCentre { .. }), "{error}");
     }

@@ -65,7 +65,8 @@ pub async fn waiting(
 ) -> Result<Vec<String>, Fault> {
     let missing: Vec<&Contraction> =
         contractions.iter().filter(|it| !applied.iter().any(|applied| applied == it.version)).collect();
-    // A new database does not have the tables yet: the migrations that are about to run create them. No program can be running on it.
+    // A new database has no table of replicas yet: the migrations that are about to run create it. So no program can be running on this
+    // database.
     if missing.is_empty() || !exists(connection, "xm.replicas").await? {
         return Ok(Vec::new());
     }
@@ -95,7 +96,7 @@ pub fn recorded(known: &[String], contractions: &[Contraction]) -> String {
         None => format!("('{version}', 'expand', NULL)"),
     });
     let rows: Vec<String> = rows.collect();
-    // If the caller's migrations do not create the table `xm.migrations`, nothing is recorded.
+    // A caller may run migrations that do not create the table `xm.migrations`. Then there is no table to record the kinds in.
     format!(
         "DO $$ BEGIN
              IF to_regclass('xm.migrations') IS NOT NULL THEN

@@ -122,8 +122,8 @@ fn unreachable(error: io::Error) -> ConnectionError {
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands the error over")]
 fn failed(error: tokio_postgres::Error) -> ConnectionError {
-    // tokio-postgres says only "db error"; the source contains the server's message. The SQLSTATE is put before this message, since
-    // diesel's type has no field for it.
+    // tokio-postgres says only "db error"; the source of its error contains the server's message. The SQLSTATE, by which `fault` classifies
+    // the error, is put before this message, since diesel's error has no other place for it.
     ConnectionError::BadConnection(match error.as_db_error() {
         Some(answer) => format!("{MARK}{} {}", answer.code().code(), answer.message()),
         None => {

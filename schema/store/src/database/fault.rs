@@ -115,8 +115,8 @@ impl Fault {
         self.is_away() || matches!(self, Fault::Busy { .. })
     }
 
-    /// Says whether the work conflicted with other work in the database: another transaction, a lock, or a statement timeout. A wait for a
-    /// connection of the pool does not count.
+    /// Says whether the work conflicted with other work in the database: another transaction, a lock, or a statement timeout. It does not
+    /// count if the pool had no free connection: that fault has no SQLSTATE.
     pub fn is_beside_other_work(&self) -> bool {
         matches!(self, Fault::Busy { sqlstate, .. } if !sqlstate.is_empty())
     }
@@ -151,8 +151,8 @@ impl Fault {
         matches!(self, Fault::Refused { sqlstate, .. } if sqlstate.starts_with("XX") || sqlstate.starts_with("HV"))
     }
 
-    /// Says whether both faults are of the same kind and have the same SQLSTATE. The messages do not count, since they may contain values
-    /// of a row.
+    /// Says whether both faults seem to have one cause: they are of the same kind and have the same SQLSTATE. The messages do not count,
+    /// since they may contain values of a row.
     pub fn is_like(&self, other: &Fault) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other) && self.sqlstate() == other.sqlstate()
     }
@@ -244,7 +244,8 @@ fn from_sqlstate(sqlstate: &str, information: &(dyn DatabaseErrorInformation + S
         Cause::Away => Fault::Away(format!("{message} ({sqlstate})")),
         Cause::Busy => Fault::Busy { sqlstate: sqlstate.to_owned(), message },
         Cause::Altered => Fault::Altered { sqlstate: sqlstate.to_owned(), message },
-        // A trigger may also raise the SQLSTATE of a constraint. The fault then counts as refused, like every rule of a table.
+        // Most SQLSTATEs without a cause of their own are raised by a trigger. A trigger is a rule of its table, so the statement counts as
+        // refused.
         Cause::Refused => {
             Fault::Refused { sqlstate: sqlstate.to_owned(), message: without_values(information.message()) }
         }
@@ -266,9 +267,10 @@ impl Cause {
             // Cancelled by a timeout or an operator; lock not available in time; object in use; statement in a transaction that has already
             // failed; session or transaction that took too long, as after a program was frozen. None of these depends on a row.
             QUERY_CANCELED | LOCK_NOT_AVAILABLE | OBJECT_IN_USE | "25P02" | "25P03" | "25P04" => Cause::Busy,
-            // Read-only database, such as a standby or a primary that is demoted; pages that cannot be read.
+            // The database cannot be used now: it is read-only, such as a standby or a primary that is demoted, or its pages cannot be
+            // read.
             "25006" | "XX001" | "XX002" => Cause::Away,
-            // Missing schema or database; prepared plan that no longer fits.
+            // A schema or the database is missing; a prepared plan no longer fits, since a table was altered.
             "3F000" | "3D000" | "55000" | "0A000" => Cause::Altered,
             _ => match sqlstate.get(..2).unwrap_or_default() {
                 // Connection exceptions; no disk space, memory or connections left; shutdown; input and output errors; errors of a

@@ -26,7 +26,8 @@ use super::watch::{Patience, Watch, Watched};
 const ALONE: Duration = Duration::from_secs(5);
 /// Longest time to start a session on one of several hosts.
 const EACH: Duration = Duration::from_secs(3);
-/// Start of the SQLSTATEs with which PostgreSQL refuses a login (class 28, invalid authorization specification).
+/// Start of the message of an error by which PostgreSQL refuses a login: its SQLSTATE, which `connect` puts first, is of class 28 (invalid
+/// authorization specification).
 const NOT_ADMITTED: &str = "SQLSTATE 28";
 
 /// The hosts of one database, and what happened to their connections.

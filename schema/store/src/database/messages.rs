@@ -44,7 +44,8 @@ fn fields(message: &[u8]) -> Option<Vec<(u8, &[u8])>> {
     }
 }
 
-/// Replaces the hint of a complete ErrorResponse by its SQLSTATE. A malformed ErrorResponse does not change.
+/// Replaces the hint of a complete ErrorResponse by its SQLSTATE, since diesel passes on the hint of an error but not its SQLSTATE. A
+/// malformed ErrorResponse does not change.
 pub fn with_sqlstate_as_hint(error: &[u8]) -> Vec<u8> {
     let Some(fields) = fields(error) else { return error.to_vec() };
     let sqlstate = fields.iter().find(|(kind, _)| *kind == FIELD_SQLSTATE).map_or(&[][..], |(_, value)| value);

@@ -146,8 +146,8 @@ impl Database {
         let waiting = compatibility::waiting(&mut connection, contractions, &applied).await?;
         let recorded = compatibility::recorded(&known, contractions);
         drop_invalid_indexes(&mut connection).await?;
-        // The harness is synchronous and would block the runtime, so it runs on a separate thread. The connection closes when the closure
-        // returns or panics, and PostgreSQL then releases the advisory lock.
+        // diesel's harness, which runs the migrations, is synchronous and would block the runtime, so it runs on a separate thread. The
+        // connection closes when the closure returns or panics, and PostgreSQL then releases the advisory lock.
         let count = tokio::task::spawn_blocking(move || {
             let mut harness = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
             let count = harness

@@ -12,7 +12,7 @@ use super::fault::Fault;
 pub enum Standbys {
     /// Number of connected synchronous standbys. A commit waits for at least one of them.
     Synchronous(i64),
-    /// The login lacks the role `pg_read_all_stats`, so PostgreSQL does not show it the standbys.
+    /// The login lacks the role `pg_read_all_stats`, so PostgreSQL does not show it the standbys, and their number is unknown.
     Hidden,
 }
 

@@ -34,8 +34,8 @@ pub struct DatabaseSettings {
     /// Longest wait of a statement for a lock.
     pub lock_timeout: Duration,
     /// Longest time for which a transaction may be idle. PostgreSQL then ends its session and releases its locks. A program that freezes
-    /// during a transaction keeps the accounts of the batch's agencies locked. After this time, other replicas can settle further letters
-    /// of these agencies.
+    /// during a transaction keeps the accounts of the batch's agencies locked. After this time, other replicas can lock these accounts and
+    /// settle letters of these agencies.
     pub idle_in_transaction_timeout: Duration,
     /// Runtime on which the pool's connections are driven. Without it, a connection is driven on the runtime of the task that caused it to
     /// be made.
@@ -124,8 +124,8 @@ impl Target {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         config.application_name(&settings.application_name);
-        // If there are several hosts, one is the primary. The others are standbys, which cannot be written to, so the session must be
-        // read-write.
+        // If there are several hosts, one is the primary, and the others are standbys, which cannot be written to. So a session counts only
+        // if it can write: the program then goes on to the next host until it finds the primary.
         if config.get_hosts().len() > 1 && config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }

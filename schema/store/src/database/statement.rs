@@ -46,8 +46,8 @@ pub fn unnested(arrays: usize) -> String {
     vec!["unnest(?)"; arrays].join(", ")
 }
 
-/// A typed value of a statement. An array is sent as one value, and `unnest` turns its elements into rows. Long values are borrowed, since
-/// a batch has tens of thousands of them.
+/// A typed value of a statement. An array is sent as one value, and `unnest` turns its elements into rows. A batch has tens of thousands of
+/// long values, so these are borrowed and not copied.
 pub enum Bind<'a> {
     /// `boolean`
     Boolean(bool),

@@ -135,7 +135,8 @@ impl Watch {
                 self.doubt = now + DOUBT;
             }
             let next = patience.map_or(self.doubt, |patience| self.doubt.min(self.active + patience));
-            // A timer that is too early costs one useless wake. Moving it at every octet would cost more.
+            // The timer is moved only when it is late or has ended. One that rings too early costs a useless wake, which is cheaper than to
+            // move the timer at every octet.
             if self.sleep.is_elapsed() || self.sleep.deadline() > next {
                 self.sleep.as_mut().reset(next);
             }
@@ -210,7 +211,8 @@ impl Requests {
         self.header.clear();
     }
 
-    /// Reads the beginning of a Query's text, until it is known whether the Query is a COMMIT.
+    /// Reads the beginning of a Query's text, until it is known whether the Query is a COMMIT, for which PostgreSQL may be silent for
+    /// longer.
     fn read_text(&mut self, body: &[u8]) {
         let Some(text) = &mut self.text else { return };
         text.extend(body.iter().take(COMMIT_TEXT.len() - text.len()));

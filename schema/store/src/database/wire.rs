@@ -41,7 +41,7 @@ impl<S> Wire<S> {
         Wire { inner, watch, frames: Frames::default(), held: Vec::new(), ready: Vec::new(), is_unreplicated: false }
     }
 
-    /// Moves each complete message from `held` to `ready`, and the octets after it.
+    /// Moves each complete message from `held` to `ready`, changed where it has to be, with the octets up to the next such message.
     fn release(&mut self) {
         while let Some(length) = self.held.get(1..HEADER_BYTES).map(length) {
             let whole = 1 + length;
@@ -52,7 +52,8 @@ impl<S> Wire<S> {
             if message[0] == ERROR_RESPONSE {
                 self.ready.extend(with_sqlstate_as_hint(message));
             } else if is_end_of_wait(message) {
-                // The next octets say that the COMMIT is done. The reader must not get them.
+                // The octets after this warning say that the COMMIT is done. The reader must not get them, since it would report a commit
+                // that the standby lacks.
                 self.is_unreplicated = true;
                 return;
             } else {
@@ -70,8 +71,9 @@ impl<S> Wire<S> {
         self.ready.drain(..step);
     }
 
-    /// Passes on octets that have arrived at the end of the buffer. An ErrorResponse or NoticeResponse, and all octets after it, are kept
-    /// until it is complete. Returns whether the reader gets any octets now.
+    /// Passes on octets that have arrived at the end of the buffer. An ErrorResponse or NoticeResponse is kept, with all octets after it,
+    /// until it is complete: only then can it be changed, or the stream be ended because of it. Returns whether the reader gets any octets
+    /// now.
     fn arrive(&mut self, buffer: &mut ReadBuf<'_>, before: usize) -> bool {
         let new = &buffer.filled()[before..];
         let passed = if self.held.is_empty() { self.frames.pass(new) } else { Some(0) };
@@ -166,8 +168,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             Poll::Pending => return this.watch.poll_silence(context).map(Err),
         };
         this.watch.sent(&octets[..written]);
-        // The driver reads before it writes, so after this write no read would start the timer. The time for the answer therefore begins
-        // here.
+        // The driver reads first and writes then. After this write it may not read until octets arrive, so no read would start the timer
+        // for the answer. The time for the answer therefore begins here.
         match this.watch.poll_silence(context) {
             Poll::Ready(error) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Ready(Ok(written)),

@@ -87,9 +87,9 @@ impl Prices {
     /// answer. All these numbers are known before anything is written.
     ///
     /// Several tariffs may be valid at `at`. A tariff with plan and table takes precedence, then a tariff with only the table, then one
-    /// with only the plan, and last one with neither. The volume of a letter is priced once, at the highest price among its tables. If the
-    /// account lacks credit, the letter is refused if the tariff of any of its tables has the credit rule `refuse`. A letter without a
-    /// tariff is free, and so is a service that never has a price.
+    /// with only the plan, and last one with neither. A letter to several tables has one container, so its units are charged once, at the
+    /// highest price per unit among these tables. If the account lacks credit, the letter is refused if the tariff of any of its tables has
+    /// the credit rule `refuse`. A letter is free if no tariff fits it, or if its service never has a price.
     pub fn price(
         &self,
         plan: &str,

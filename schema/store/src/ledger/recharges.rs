@@ -53,7 +53,8 @@ pub(crate) async fn recharge_by(
     let note = statement::note(note);
     connection
         .transaction(async |connection| {
-            // The account is locked first, in the same order as settling, so that no other transaction changes the agency.
+            // The account is locked before all else, as settling does. So no other transaction changes the agency meanwhile, and the two
+            // cannot wait for each other.
             locked_status(connection, number).await?;
             if amount > limit(connection).await? {
                 let note = note.clone();

@@ -28,7 +28,8 @@ pub async fn set(
     let (service, credit) = checked(new)?;
     connection
         .transaction(async |connection| {
-            // The lock prevents two operators from each adding a successor to the same tariff.
+            // Two operators may set a tariff in place of the same former one. Without the lock, both tariffs would follow it, and two
+            // prices would hold at once.
             diesel::sql_query("LOCK TABLE xm.tariffs IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
             let now = Utc::now().trunc_subsecs(6);
             let from = new.valid_from.unwrap_or(now);
@@ -60,8 +61,8 @@ pub async fn set(
         .await
 }
 
-/// Cancels a tariff that has not begun. It was never valid, so it is deleted, and only the audit log mentions it. The tariff before it then
-/// continues.
+/// Cancels a tariff that has not begun. It was never valid, so it is deleted, and only the audit log mentions it. The tariff that it would
+/// have replaced then continues.
 ///
 /// # Errors
 /// The tariff does not exist, or the tariff has begun; a fault of the database.
@@ -91,7 +92,7 @@ pub async fn cancel(
                     .filter(tariffs::table_id.is_not_distinct_from(table_id))
                     .filter(tariffs::valid_to.eq(tariff.valid_from)),
             )
-            // If a third tariff follows the cancelled one, the tariff before the cancelled one continues until the third begins.
+            // The cancelled tariff had ended the one before it. That one now continues until the next tariff begins, if there is one.
             .set(tariffs::valid_to.eq(tariff.valid_to))
             .execute(connection)
             .await?;

@@ -86,7 +86,8 @@ pub struct Locked {
     pub until: DateTime<Utc>,
 }
 
-/// Makes a batch without codes. A second person always has to confirm it. Returns the number of the batch.
+/// Makes a batch, for which [`write()`] later makes the codes. A second person always has to confirm the batch, since its vouchers are
+/// worth money. Returns the number of the batch.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; a number, an amount or a time that is not valid; a fault of the database.
@@ -255,7 +256,8 @@ pub async fn revoke(
     connection
         .transaction(async |connection| {
             show(connection, batch).await?;
-            // The vouchers are locked in the same order as in settling, to avoid a deadlock.
+            // Settling locks vouchers in this order, the order of their hashes. In another order, an operator and a batch could each wait
+            // for the other.
             let revoked = diesel::sql_query(
                 "WITH open AS (SELECT mac FROM xm.vouchers
                                 WHERE batch = $1 AND ($2 IS NULL OR number = $2) AND redeemed_at IS NULL AND revoked_at IS NULL
@@ -305,7 +307,8 @@ pub async fn unlock(
     let reason = audit::reason(reason)?;
     connection
         .transaction(async |connection| {
-            // Settling changes the counts of wrong codes under the same lock.
+            // Settling counts wrong codes under this lock. Without it, settling could overwrite the unlocked row with a count that it read
+            // before.
             locked_status(connection, agency).await?;
             let unlocked = diesel::sql_query(
                 "UPDATE xm.recharge_tries SET wrong = 0, locked_until = NULL WHERE agency = $1 AND locked_until > now()",

@@ -107,10 +107,7 @@ pub async fn of_letter(
     Ok(answer)
 }
 
-/// Makes the answer to a letter due now, even if it was sent a moment ago. Used when an office asks for the answer by telephone.
-///
-/// # Errors
-/// No letter with this id has a verdict; a fault of the database.
+/// Makes the answer to a letter due now, even if it was sent a moment ago: an office that has not got it asks an operator by telephone.
 pub async fn resend(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
@@ -120,7 +117,8 @@ pub async fn resend(
     operator.require(connection, Operation::AnswerResend).await?;
     connection
         .transaction(async |connection| {
-            // Settling and sending lock the same row of the letter, so that the answer is not queued twice.
+            // The statement locks the letter's row, as settling does when it queues an answer and the exporter when it marks an answer as
+            // sent. Without this lock, settling could queue the same answer at this moment, and the office would get it twice.
             let queued = diesel::sql_query(concat!(
                 outbox::queue_anew!(),
                 " WHERE l.agency = $1 AND l.letter_id = $2 FOR NO KEY UPDATE OF l ",

@@ -41,15 +41,20 @@ impl Wanted {
         Wanted { letter, exactly: None }
     }
 
-    /// Asks for the answer to a letter only if the queued one has this attempt and part.
+    /// Asks for the answer to a letter only if this attempt and part are still queued. An office that has taken an answer says which one it
+    /// was; only that one is to be marked as sent.
     pub fn exactly(letter: AnsweredLetter, attempt: i16, part: i16) -> Wanted {
         Wanted { letter, exactly: Some((attempt, part)) }
     }
 }
 
-/// Leases the answers to these letters, whatever transport they are queued for. For each of their installations, also leases up to `most`
-/// further answers that wait to be collected. For all of these installations together, also leases up to `most` notices times the number of
-/// letters. Answers that another process has leased are left out. The lease is for the process `process` and for the time `hold`.
+/// Leases answers to the process `process` for the time `hold`, on behalf of offices that are connected now and ask about the letters
+/// `wanted`. These answers are:
+/// - the answers to these letters, whatever transport they are queued for;
+/// - for each installation of these letters, up to `most` answers to its other letters that wait to be collected;
+/// - for all these installations together, up to `most` notices for each letter.
+///
+/// Answers that another process has leased are left out.
 ///
 /// # Errors
 /// A fault of the database.
@@ -186,7 +191,8 @@ pub async fn read(
     Ok(Some(ReadAnswer { letter, digest, attempt, part, payload, certificate, cipher: read_cipher(cipher.as_deref()) }))
 }
 
-/// Reads the answer to a letter, and up to `most` answers to other letters of its installation that were marked as sent together with it.
+/// Reads the answer to a letter, and up to `most` answers to other letters of its installation that left in the same reply. An office that
+/// did not get this reply sends the letter again, and must get all of these answers.
 ///
 /// # Errors
 /// A fault of the database.

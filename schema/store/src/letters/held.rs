@@ -216,7 +216,8 @@ pub async fn show(
         .await
 }
 
-/// Locks an open held letter until the transaction ends, and returns the state that an approval of its decision compares.
+/// Locks an open held letter until the transaction ends, and returns its state. An approval stores this state as `seen`, and the decision
+/// is carried out only if the letter is still in it.
 pub(crate) async fn seen(connection: &mut AsyncPgConnection, id: i64) -> Result<Value, AdministrationError> {
     let HeldLetter { agency, letter_id, attempt, checks, .. } = find_open(connection, id).await?;
     Ok(json!({ "agency": agency, "letter": letter_id, "attempt": attempt, "checks": checks }))

@@ -70,11 +70,8 @@ pub async fn strike_out(
     Ok(())
 }
 
-/// Turns mails that other runs of the program recorded under `key` into suspects of `source`. The caller has the lease of `key`, so those
-/// runs have ended.
-///
-/// # Errors
-/// A fault of the database.
+/// Turns mails that former runs of the program recorded under `key` into suspects of `source`, since one of them may have ended such a run.
+/// The caller has the lease of `key`, so no other run can be using these records.
 pub async fn adopt_leftovers(
     connection: &mut AsyncPgConnection,
     (key, source): (&str, &str),
@@ -136,7 +133,7 @@ pub async fn suspects(connection: &mut AsyncPgConnection, source: &str) -> Resul
 }
 
 /// Commits that a suspect is about to be tried alone, and deletes the suspects that were settled alone before. If the program crashes now,
-/// only this suspect was in hand.
+/// the count shows that this suspect, which alone was in hand, has failed once more.
 ///
 /// # Errors
 /// A fault of the database; the suspect may then not be tried.
@@ -194,8 +191,8 @@ pub async fn set_aside(
                                  WHERE leases.name = 'mailbox:' || in_hand.mailbox AND leases.holder = ?)
                 INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES (?, ?, ?)
                 ON CONFLICT (mailbox, uidl) DO UPDATE SET attempts = greatest(suspects.attempts, EXCLUDED.attempts)";
-    // A mail server may give no ids. The token is then a blank and the mail's size, and other mails may have the same size. Such a mail is
-    // therefore tried alone first.
+    // A mail server may give no ids. The token is then a blank and the mail's size, and another mail may have the same size. So such a mail
+    // is not poison at once: it gets its attempts alone, in case it is another mail.
     let attempts = if token.starts_with(' ') { 0 } else { i32::from(ATTEMPTS_MAX) };
     let binds = [Bind::Uuid(process), Bind::Text(source), Bind::Text(token), Bind::Integer(attempts)];
     Statement::<()>::new(text, &binds).execute(connection).await?;

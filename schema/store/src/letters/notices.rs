@@ -25,7 +25,7 @@ pub const NUMBERS_LOST_MAX: i64 = 1000;
 /// Number of times that a notice is sent without an acknowledgement. The last time is about a year after the first.
 const SENDS_MAX: i32 = 55;
 
-/// Largest number of notices that one statement queues again or deletes.
+/// Largest number of notices that one statement queues again or deletes, so that no statement takes long. The caller repeats the statement.
 const AGAIN_MAX: i64 = 1000;
 
 /// Condition that a notice `n` is for one of the given installations.
@@ -65,8 +65,8 @@ pub async fn queue_at(
         .transaction(async |connection| {
             let Some(next) = next_notice(connection, to).await? else { return Ok(None) };
             let id = Uuid::now_v7();
-            // The transaction has locked the installation's row, so it sees every notice that another process has queued for the
-            // installation.
+            // Another process may have queued the same notice. It had the lock of the installation's row until it committed, and this
+            // transaction has the lock now, so the conflict is seen.
             let text = "INSERT INTO xm.notices (id, agency, installation, number, kind, about) VALUES (?, ?, ?, ?, ?, ?)
                         ON CONFLICT ON CONSTRAINT notices_once DO NOTHING";
             let binds = [
@@ -187,7 +187,7 @@ pub async fn send_again(connection: &mut AsyncPgConnection) -> Result<usize, Fau
 /// # Errors
 /// A fault of the database.
 pub async fn forget_seen(connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
-    // Leased notices are handled by the next call, since a process is sending them now.
+    // A leased notice is being sent now. It is left out here, and the next call finds it.
     let text = "WITH seen AS (
              SELECT n.id, n.outbox FROM xm.notices n
                JOIN xm.installations i ON i.agency = n.agency AND i.name = n.installation AND i.notice_seen >= n.number
@@ -265,7 +265,7 @@ type Loaded = (
 pub(super) enum DueNotices<'d> {
     /// Notices to installations whose present transport is this one.
     By(&'d str),
-    /// Notices to these installations, if they now collect their answers themselves.
+    /// Notices to these installations, if their last letter came over HTTPS, so that they collect their answers themselves.
     To(&'d [Office]),
 }
 
@@ -347,7 +347,7 @@ fn leased(row: Loaded, process: Uuid) -> LeasedAnswer {
         again,
     ) = row;
     let form = match dictionary {
-        // The number of a dictionary always fits into 32 bits.
+        // The column is larger than the number of a dictionary, which has 32 bits, so the 0 is never used.
         Some(dictionary) => PayloadForm::Frame { dictionary: u32::try_from(dictionary).unwrap_or(0) },
         None => PayloadForm::Json,
     };

@@ -2,9 +2,9 @@
 //! sent it. The columns `claimed_by` and `claimed_until` contain the lease. (Their names are older than the word.)
 //!
 //! A transaction that changes rows of the outbox first locks their letters, or their notices. Settling and the exporter change the same
-//! rows: settling when a letter comes again or gets a further attempt, the exporter when it has sent the answer. If one of the two locked
-//! the outbox first, each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the outbox skip
-//! rows that are locked.
+//! rows: settling when a letter comes again or another attempt is made at it, the exporter when it has sent the answer. If one of the two
+//! locked the outbox first, each could wait for the other, and PostgreSQL would end one of them. Statements that lock only rows of the
+//! outbox skip rows that are locked.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,7 +32,7 @@ macro_rules! given {
 }
 
 /// Table expressions `given` and `locked`: the leased answers that a statement is about, and their letters, which are locked. The condition
-/// `all_locked` makes PostgreSQL lock all letters before it changes the first row of the outbox.
+/// `all_locked` makes PostgreSQL lock all letters before it changes the first row of the outbox: the top of this file says why.
 macro_rules! given_and_locked {
     ($given:expr) => {
         concat!(
@@ -53,8 +53,8 @@ macro_rules! all_locked {
 }
 
 /// Condition that row `o` still has the lease, attempt and part that `given` says. The id alone is not enough: one row is used for all
-/// parts of an answer in turn, and for a later attempt that replaces an earlier one. PostgreSQL evaluates the condition again if another
-/// transaction has changed the row.
+/// parts of an answer in turn, and for a later attempt that replaces an earlier one. If the statement waits for another transaction that
+/// changes the row, PostgreSQL evaluates the condition again on the changed row.
 macro_rules! still_leased {
     () => {
         "o.id = given.id AND o.attempt = given.attempt AND o.part = given.part AND o.claimed_by = given.claimed_by"
@@ -171,7 +171,8 @@ pub(super) async fn answers_of(
     Ok(rows.into_iter().map(|row| answer_of(row, process, &in_place)).collect())
 }
 
-/// Makes an answer from a row. If the row's certificate is revoked, the answer is sealed for the certificate that `in_place` has for it.
+/// Makes an answer from a row. A revoked certificate is replaced by the one that `in_place` has for it, since the office may not be able to
+/// read what is sealed for the revoked one.
 fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> LeasedAnswer {
     let (
         id,
@@ -209,9 +210,9 @@ fn answer_of(row: Loaded, process: Uuid, in_place: &HashMap<i32, Recipient>) -> 
     }
 }
 
-/// Returns the transport's name for answers that have parts or belong to a later attempt. Programs of the former version know neither. They
-/// lease only rows with the plain name of the transport; for such an answer they would send the first receipt and delete the row. The other
-/// name hides these answers from them.
+/// Returns the transport's name for answers that have parts or belong to a later attempt. Programs of the former version know neither parts
+/// nor attempts. For such an answer they would send the receipt of the first attempt and delete the row. They lease only rows with the
+/// plain name of the transport, so this name hides the answer from them.
 pub fn parts_transport(transport: &str) -> String {
     format!("{transport}-parts")
 }
@@ -236,8 +237,8 @@ pub async fn lease(
     most: i64,
     hold: Duration,
 ) -> Result<Vec<LeasedAnswer>, Fault> {
-    // Answers of other transports have a separate index, `outbox_due_beside`. So they are found quickly even if many mails wait for a
-    // relay.
+    // Nearly all rows are mails. This condition lets PostgreSQL use the index `outbox_due_beside`, which leaves mails out. Without it,
+    // PostgreSQL would pass over all mails that wait for a relay to find a few other answers.
     let beside = if transport == MAIL { "" } else { "AND transport NOT IN ('mail', 'mail-parts')" };
     let text = format!(
         "WITH due AS (
@@ -294,7 +295,8 @@ pub async fn release(connection: &mut AsyncPgConnection, process: Uuid) -> Resul
     Ok(())
 }
 
-/// Releases the answers of one transport that this process had leased before its restart; leases of other transports remain.
+/// Releases the answers of one transport that this process had leased before its restart, so that they need not wait for the end of the
+/// lease. Another part of the program may be sending answers of other transports, so the leases of these remain.
 ///
 /// # Errors
 /// A fault of the database.
@@ -314,7 +316,7 @@ pub async fn release_of(connection: &mut AsyncPgConnection, process: Uuid, trans
 }
 
 /// Marks answers as sent, after their courier has sent them. The next part of an answer in parts becomes due. An answer that is no longer
-/// leased as given does not change.
+/// leased as given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database; the answers are then sent again with the same content.
@@ -372,7 +374,7 @@ pub async fn sent(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) -
 }
 
 /// Returns answers to the outbox after a failure. They are tried again after a wait that doubles with each attempt. An answer that is no
-/// longer leased as given does not change.
+/// longer leased as given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database.
@@ -396,7 +398,7 @@ pub async fn put_back(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer
 }
 
 /// Returns answers to the outbox without counting an attempt, since the relay could not be reached. An answer that is no longer leased as
-/// given does not change.
+/// given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database.
@@ -412,7 +414,7 @@ pub async fn leave(connection: &mut AsyncPgConnection, leased: &[LeasedAnswer]) 
 }
 
 /// Gives answers up. An operator, or the office by repeating its letter, can make them due again. An answer that is no longer leased as
-/// given does not change.
+/// given does not change: another process may be sending it by now.
 ///
 /// # Errors
 /// A fault of the database.

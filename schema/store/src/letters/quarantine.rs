@@ -126,7 +126,8 @@ macro_rules! select_entries {
     };
 }
 
-/// Reads and locks an entry, so that only one operator decides about it.
+/// Reads and locks an entry. If two operators decide about it at the same time, the second waits for the lock and then finds the entry
+/// decided.
 async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<QuarantineEntry, AdministrationError> {
     diesel::sql_query(select_entries!("id = $1 FOR UPDATE"))
         .bind::<BigInt, _>(id)

@@ -1,5 +1,5 @@
 //! Notices that the centre queues by itself: new definitions of tables, and certificates of keys with which the centre will sign. Each
-//! installation gets each notice once. Notices about ending certificates are not part of this module.
+//! installation gets each notice once. Notices about the end of an office's certificate are queued by `certificates::ending`.
 
 use diesel::sql_types::{Array, Bytea, Integer, Jsonb, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -49,14 +49,14 @@ pub async fn definitions(connection: &mut AsyncPgConnection) -> Result<usize, Fa
             let (to, content) = (Office { agency, installation }, NoticeContent::Definitions(definition));
             told += usize::from(notices::queue(connection, &to, &about, &content).await?.is_some());
         }
-        // If notices were due but none was queued, another process has queued them and will queue the rest.
+        // If notices were due but this step queued none, another process has just queued them, and it will go on with the next ones.
         if found < usize::try_from(TOLD_MAX).unwrap_or(usize::MAX) || told == before {
             return Ok(told);
         }
     }
 }
 
-/// The last known revision of tables, rights and plans. When the revision changes, notices about table definitions are queued.
+/// The last known revision of tables, rights and plans. Notices about table definitions are looked for only when the revision has changed.
 #[derive(Debug, Default)]
 pub struct Watch {
     revision: Option<i64>,
@@ -79,7 +79,8 @@ impl Watch {
     }
 }
 
-/// Queues notices with the certificates of the keys with which the centre will sign next. Returns how many notices were queued.
+/// Queues notices with the certificates of the keys with which the centre will sign next, so that offices know these keys before the first
+/// answer that they sign. Returns how many notices were queued.
 ///
 /// # Errors
 /// A fault of the database; the notices queued before the fault stay queued.

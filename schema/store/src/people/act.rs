@@ -18,7 +18,7 @@ use crate::tables::loaded::TableLoad;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "operation", content = "parameters")]
 pub enum Act {
-    /// Registers a certificate for a further key of an agency.
+    /// Registers a certificate of another key for an agency that has or had a certificate.
     #[serde(rename = "certificate.replace")]
     CertificateReplace {
         /// The agency that the certificate is for.
@@ -28,7 +28,7 @@ pub enum Act {
         /// Whether the asker accepted the concerns about the certificate.
         accepts_concerns: bool,
     },
-    /// Makes a one-time code, with which an agency enrols a further key.
+    /// Makes a one-time code, with which an agency that has or had a certificate enrols another key.
     #[serde(rename = "enrolment.code")]
     EnrolmentCode {
         /// The agency that the code is for.
@@ -141,7 +141,7 @@ impl Act {
         }
     }
 
-    /// Returns the decision if the act is about a held letter. Such an act is performed by a further attempt at the letter.
+    /// Returns the decision if the act is about a held letter. Settling performs such an act, by another attempt at the letter.
     pub fn of_held(&self) -> Option<&HeldDecision> {
         match self {
             Act::HeldDecide(decision) | Act::ResultRelease(decision) | Act::ResultCorrect(decision) => Some(decision),
@@ -153,7 +153,8 @@ impl Act {
     pub fn operation(&self) -> Operation {
         match self {
             Act::CertificateReplace { .. } => Operation::CertificateReplace,
-            // The code lets an agency register a further key, so the asker needs the privilege to register one.
+            // With the code, the agency registers another key in place of its present one. So the asker needs the same privilege as for
+            // registering that key himself.
             Act::EnrolmentCode { .. } => Operation::CertificateReplace,
             Act::AgencyRecharge { .. } => Operation::AgencyRecharge,
             Act::VoucherBatch { .. } => Operation::VoucherBatch,

@@ -23,7 +23,8 @@ use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
 use crate::tables::loaded::Loaded;
 
-/// An action of an operator. Its serialized members become the detail of the audit line; members that identify the subject are skipped.
+/// An action of an operator. Its serialized members become the detail of the audit line; members that identify the subject are skipped,
+/// since the line has the subject in a column of its own.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 #[expect(missing_docs, reason = "the parameters are those of the operations, told there")]

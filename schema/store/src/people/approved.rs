@@ -42,7 +42,7 @@ pub(crate) fn judge(
     if asker.privilege < operation.privilege() {
         return Err(AdministrationError::ApprovalAskerMayNot { id, user: asked_by.to_owned() });
     }
-    // An operation on results needs a member of the commission, as asker or as decider.
+    // A result of an election may be changed only if a member of the election commission agrees, as asker or as decider.
     if need.is_of_commission() && !asker.is_commission && !decider.is_commission() {
         return Err(AdministrationError::ApprovalWithoutCommission(id));
     }

@@ -1,7 +1,7 @@
 //! The audit log: one line for each action of an operator. Each line contains the hash of the line before.
 //!
 //! If a line is changed, removed or inserted, the hashes no longer match from that line on. If the last lines are deleted, the remaining
-//! hashes still match. To detect this too, store the last hash outside the database ([`Head`]).
+//! hashes still match. Only somebody who has stored the last hash outside the database ([`Head`]) notices this.
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
@@ -72,7 +72,8 @@ impl Line {
     fn computed_hash(&self) -> Vec<u8> {
         let mut hasher = Sha256::new();
         let mut field = |octets: &[u8]| {
-            // The length comes first, so that two different lines never give the same octets.
+            // Each field is hashed with its length before it. Otherwise octets could move from one field into the next, and two different
+            // lines would have the same hash.
             hasher.update(u64::try_from(octets.len()).unwrap_or(u64::MAX).to_be_bytes());
             hasher.update(octets);
         };

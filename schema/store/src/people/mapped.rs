@@ -23,7 +23,7 @@ pub(crate) async fn owners(
         .await?)
 }
 
-/// Says whether no account has ever belonged to a user, as in a database from before the program had accounts.
+/// Says whether no account has ever belonged to a user, as in a database that comes from a version of the program that knew no accounts.
 pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Result<bool, AdministrationError> {
     let mapped = diesel::select(exists(system_accounts::table.select(system_accounts::id)))
         .get_result::<bool>(connection)

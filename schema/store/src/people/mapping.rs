@@ -1,4 +1,5 @@
-//! Mapping of accounts of the operating system to users, beginning with the first account.
+//! Maps accounts of the operating system to users: whoever runs a command under an account acts as its user. Nobody can sign in before the
+//! first account is mapped, so the program maps that one in a special way.
 
 use chrono::Utc;
 use diesel::prelude::*;
@@ -28,9 +29,9 @@ pub struct Founder {
 }
 
 /// Signs in the person who sets up a centre. If there is no Superviseur, the person becomes the first Superviseur, and the account is
-/// mapped to him. If the database is older than accounts, the account is mapped to the Superviseur of this name or, if there is none, to
-/// the first Superviseur. In all other cases the person signs in as usual. If two calls run at the same time, the second waits for the end
-/// of the first caller's transaction.
+/// mapped to him. If the database comes from a version of the program that knew no accounts, the account is mapped to the Superviseur of
+/// this name or, if there is none, to the first Superviseur. In all other cases the person signs in as for any command. If two calls run at
+/// the same time, the second waits for the end of the first caller's transaction.
 ///
 /// # Errors
 /// The account belongs to no user; the name is taken or not valid; a fault of the database.
@@ -61,8 +62,9 @@ pub async fn found(
     Ok(Founder { operator: sign_in_as_system_account(connection, account).await?, password: None })
 }
 
-/// Maps the first of all accounts to a Superviseur, in a database that is older than accounts. Anybody who could run a command on such a
-/// database could do everything before. So the mapping gives no new right, and the audit log names the person from now on.
+/// Maps the first of all accounts to a Superviseur, in a database that comes from a version of the program that knew no accounts. With that
+/// version, anybody who could run a command could do everything. So the mapping gives nobody a new right, and from now on the audit log
+/// names the person.
 ///
 /// # Errors
 /// An account is mapped already; the Superviseur does not exist; a fault of the database.
@@ -117,7 +119,8 @@ pub(crate) async fn map_by(
         .transaction(async |connection| {
             let needs_two =
                 standing(connection, name).await?.is_of_weight() && !is_alone(connection, operator.user()).await?;
-            // The mapping is written first, so that an account that belongs to a user already is refused before a second person is asked.
+            // The mapping is written before a second person is demanded, so that the database refuses an account that belongs to a user
+            // already before anybody is asked to confirm. If a second person is needed, the mapping is rolled back.
             write_mapping(connection, name, account).await?;
             if needs_two {
                 let (user, account) = (name.to_owned(), account.clone());

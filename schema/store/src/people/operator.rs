@@ -37,11 +37,8 @@ impl Operator {
         self.is_commission
     }
 
-    /// Demands the privilege that an operation requires. Each change calls this first and outside of its transaction, so that the audit
-    /// line of a refused attempt is not rolled back.
-    ///
-    /// # Errors
-    /// [`AdministrationError::PrivilegeMissing`], which is also written to the audit log; a fault of the database.
+    /// Demands the privilege that an operation requires. A refused attempt gets a line in the audit log. Each change calls this first and
+    /// outside of its transaction, since the line would otherwise be rolled back with the change.
     pub async fn require(
         &self,
         connection: &mut AsyncPgConnection,
@@ -76,7 +73,7 @@ impl From<&Operator> for Author {
 ///
 /// # Errors
 /// [`AdministrationError::AccountUnmapped`], which is also written to the audit log; [`AdministrationError::NobodyMapped`] if no account
-/// belongs to a user, as in a database that is older than accounts; a fault of the database.
+/// belongs to a user, as in a database that comes from a version of the program that knew no accounts; a fault of the database.
 pub async fn sign_in_as_system_account(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,

@@ -56,7 +56,8 @@ pub async fn matches(
     Ok(matches && known)
 }
 
-/// Hashes a password on a separate thread, since hashing takes tens of milliseconds and 19 MB by design.
+/// Hashes a password on a separate thread. By design, hashing takes tens of milliseconds and 19 MB, and would hold up other tasks of the
+/// runtime.
 pub(super) async fn hashed(password: String) -> Result<String, Fault> {
     blocking(move || {
         // The salt is random and has 16 octets. The defaults are argon2id with 19 MiB and 2 passes (OWASP).

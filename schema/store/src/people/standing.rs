@@ -33,7 +33,8 @@ pub(crate) async fn standing(connection: &mut AsyncPgConnection, name: &str) -> 
 }
 
 /// Says whether no other Superviseur has, or ever had, an account. If so, nobody could confirm operations of this Superviseur on users. An
-/// account whose mapping has ended counts too, so that a Superviseur cannot become the only one by ending the mapping of another's account.
+/// account whose mapping has ended still counts. Otherwise a Superviseur could end the mapping of the other one's account, and then act
+/// alone.
 pub(crate) async fn is_alone(connection: &mut AsyncPgConnection, user: &str) -> Result<bool, AdministrationError> {
     let others = system_accounts::table
         .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))
@@ -53,7 +54,7 @@ pub(super) async fn superviseurs(connection: &mut AsyncPgConnection) -> Result<V
         .await?)
 }
 
-/// Locks the table of users, so that only one transaction at a time changes users. Signing in does not wait for the lock.
+/// Locks the table of users, so that only one transaction at a time changes users. A person who signs in does not wait for the lock.
 pub(crate) async fn lock(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
     diesel::sql_query("LOCK TABLE xm.users IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
     Ok(())

@@ -50,7 +50,8 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
     }
 }
 
-/// Makes the fields of a certificate with the key of this number. Neither is real: OpenSSL could not read them.
+/// Makes the fields of a certificate with the key of this number. OpenSSL could read neither the key nor the certificate, but no test needs
+/// that.
 pub(crate) fn certificate(key: u8) -> CertificateFields {
     let now = chrono::Utc::now();
     CertificateFields {
@@ -279,7 +280,8 @@ async fn no_operation_refuses_the_privilege_that_it_names() {
             })
             .await;
         assert!(undone.is_err());
-        // Any other error is allowed, since this test checks only privileges.
+        // The parameters are made up, so most operations fail after the check of the privilege. Any error but a missing privilege is
+        // allowed.
         let refused = matches!(tried.unwrap(), Err(AdministrationError::PrivilegeMissing { .. }));
         assert!(!refused, "{operation:?}");
     }
@@ -291,8 +293,8 @@ async fn who_makes_a_centre_is_its_first_user_and_others_wait_for_a_mapping() {
     assert_eq!((ekane.user(), ekane.privilege(), ekane.is_commission()), ("ekane", Privilege::Superviseur, false));
     let root = SystemAccount::pretended(0, "root");
     assert_eq!(sign_in_as_system_account(&mut connection, &root).await.unwrap(), ekane);
-    // An account without a mapping may not sign in. An account with the name of a mapped account but another number may not sign in either:
-    // the account was deleted and created again, and may belong to another person.
+    // An account without a mapping may not sign in. Nor may an account that has the name of a mapped account but another number: somebody
+    // deleted the mapped account and made a new one of this name, which may be another person's.
     for stranger in [account("alice"), SystemAccount::pretended(77, "root")] {
         let error = sign_in_as_system_account(&mut connection, &stranger).await.unwrap_err();
         assert!(
@@ -338,7 +340,8 @@ async fn a_database_from_before_accounts_is_claimed_once() {
     assert_eq!(mapping::map_first(&mut connection, &alice, "young").await.unwrap().user(), "young");
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
-    // The first mapping is allowed only once. A second one is refused even after the mapped account has ended.
+    // Only the first mapping of all may be made in this way. Another one is refused even if the mapping of the first account has ended
+    // since.
     connection.batch_execute("UPDATE xm.system_accounts SET ended_at = now()").await.unwrap();
     let error = mapping::map_first(&mut connection, &account("bob"), "old").await.unwrap_err();
     assert!(matches!(error, AdministrationError::AccountUnmapped { .. }), "{error}");
@@ -381,8 +384,8 @@ async fn the_last_superviseur_who_can_sign_in_stays() {
     assert_eq!(shown, [("ekane", 3, 1), ("mbome", 3, 0)]);
 }
 
-/// An audit line as an earlier release wrote it. Another program than this one computed the hash, so the test notices a change of the
-/// hashed form.
+/// An audit line as a former version wrote it. Its hash was computed by another program, so the test fails if this program hashes lines in
+/// another form: the lines of every existing log would then seem changed.
 const OLD_LINE: &str = r#"INSERT INTO xm.audit (id, at, operator, action, subject, detail, previous_hash, hash) VALUES
     (1, '2025-11-30 10:53:20.123456Z', 'mbarga', 'agency.recharge', 'agency 000001', '{"note": "cash", "amount": 5000, "balance": 5000}',
      '\x0000000000000000000000000000000000000000000000000000000000000000',

@@ -45,7 +45,8 @@ pub(crate) async fn add_by(
         .transaction(async |connection| {
             lock(connection).await?;
             let is_alone = is_alone(connection, operator.user()).await?;
-            // The user is inserted first, so that mistakes in his data are found before a second person is asked.
+            // The user is inserted before a second person is demanded, so that the database finds mistakes in his data before anybody is
+            // asked to confirm. If a second person is needed, the insertion is rolled back.
             insert(connection, new, &password).await?;
             let standing = Standing { privilege: new.privilege, is_commission: new.is_commission };
             if standing.is_of_weight() && !is_alone {
@@ -111,7 +112,7 @@ pub(crate) async fn set_privilege_by(
     connection
         .transaction(async |connection| {
             let Standing { privilege: from, .. } = standing(connection, name).await?;
-            // If one Superviseur alone could lower the privilege of the other, nobody would remain to confirm his operations.
+            // A Superviseur could otherwise lower the privilege of the other one, who has to confirm his operations, and then act alone.
             let is_heavy = privilege > from || (from == Privilege::Superviseur && privilege != from);
             if is_heavy && !is_alone(connection, operator.user()).await? {
                 Approved::demand(approved, || Act::UserPrivilege { user: name.to_owned(), privilege })?;

@@ -127,7 +127,8 @@ pub async fn prepare(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
         .await
 }
 
-/// Creates the role and revokes the rights that can be revoked. All databases of a cluster share the role.
+/// Creates the role, unless another database of this cluster has created it (all databases of a cluster share their roles), and revokes the
+/// rights that can be revoked.
 async fn bind(connection: &mut AsyncPgConnection) -> Result<(), Fault> {
     let taken: Vec<String> = TAKEN.iter().map(|pattern| format!("'{pattern}'")).collect();
     let text = format!(

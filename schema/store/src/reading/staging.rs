@@ -59,10 +59,7 @@ pub async fn copy(
     Ok(octets.into_iter().map(|octets| usize::try_from(octets).unwrap_or(0)).collect())
 }
 
-/// Says whether a letter has a verdict already. Nothing is read for a letter with a verdict.
-///
-/// # Errors
-/// A fault of the database.
+/// Says whether a letter has a verdict already. If so, nothing is read for it: it gets the answer that it got before.
 pub async fn is_settled(connection: &mut AsyncPgConnection, agency: Matricule, letter_id: Uuid) -> Result<bool, Fault> {
     let text = "SELECT attempt FROM xm.letters WHERE agency = ? AND letter_id = ?";
     let binds = [Bind::Matricule(agency), Bind::Uuid(letter_id)];

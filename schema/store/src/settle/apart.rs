@@ -33,8 +33,8 @@ impl From<Settled> for Apart {
 }
 
 impl Unsettled {
-    /// Says whether one letter of the batch may cause the fault. If so, the batch must be split, because it would fail the same way for
-    /// ever.
+    /// Says whether one letter of the batch may cause the fault. If so, the batch must be split: tried again as a whole, it would fail in
+    /// the same way each time.
     pub fn must_be_taken_apart(&self) -> bool {
         self.fault.is_own() && !self.batch.is_empty()
     }
@@ -46,7 +46,8 @@ const APART_MAX: Duration = Duration::from_secs(30);
 
 impl Settler {
     /// Settles each half of a failed batch, and halves each part that fails again, down to single letters. A single letter that fails has
-    /// to wait, longer each time. A fault of the whole database ends the search, because every remaining letter would fail too.
+    /// to wait, longer each time. A fault of the whole database ends the search, because every remaining letter would fail for the same
+    /// cause.
     pub async fn settle_apart(&self, Unsettled { fault, batch }: Unsettled) -> Apart {
         let mut apart = Apart {
             outcomes: batch.iter().map(|_| Err(fault.clone())).collect(),
@@ -66,7 +67,8 @@ impl Settler {
                     apart.answered.extend(answered.into_iter().map(|(place, letter)| (first + place, letter)));
                     apart.rows += rows;
                     apart.tally.add(tally);
-                    // If a letter gets no outcome here, its entry keeps the fault, and the letter is settled another time.
+                    // At first, every entry of `outcomes` has the fault. An entry that gets no outcome here keeps it: its letter is settled
+                    // another time.
                     for (at, outcome) in outcomes.into_iter().enumerate() {
                         apart.outcomes[first + at] = Ok(outcome);
                     }

@@ -23,7 +23,7 @@ pub struct Source {
     pub mailbox: Arc<str>,
     /// Domain of the mail's `From`. Nothing proves it, so only operators see it.
     pub sender_domain: String,
-    /// Further claims of the mail and the container about their sender.
+    /// What else the mail and its container claim about their sender.
     pub claimed: Claimed,
     /// Whether the centre fetched the mail again only because one of its letters waits. The mail's other containers were settled the first
     /// time, and nobody has sent them again: they get no second journal line, no second count and no answer.
@@ -36,7 +36,7 @@ pub struct Source {
 pub struct Claimed {
     /// The agency that the mail mentions.
     pub agency: Option<Matricule>,
-    /// The certificate to which the signature refers, as text; absent if no envelope was opened.
+    /// The certificate to which the signature refers, as text; absent if the container could not be opened, since the signature is inside.
     pub signer: Option<String>,
     /// The mail's `From`.
     pub sender: String,
@@ -122,6 +122,7 @@ impl Arrival {
     }
 
     /// Returns how much work the letter is for the database, in rows: the rows that it contains, or the rows that its answer may have.
+    /// Batches are bounded by this number.
     pub fn work(&self) -> usize {
         self.letter().map_or(0, |letter| work::rows(&letter.request))
     }

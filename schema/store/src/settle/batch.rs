@@ -22,7 +22,8 @@ pub struct Case {
     pub judged: Judged,
     /// The decision on the letter. It starts as `Deferred`, so that an undecided letter is never committed.
     pub decision: Decision,
-    /// The reserved id of the letter's line in the journal; `None` until it is reserved. The line cannot be written without it.
+    /// The id of the letter's line in the journal. It is reserved when the transaction begins, so that other rows can refer to the line
+    /// before it is written; `None` until then.
     pub journal_id: Option<i64>,
 }
 

@@ -21,7 +21,8 @@ use super::work::Work;
 use crate::database::fault::Fault;
 use crate::tables::catalogue::Catalogue;
 
-/// Upper bound on the octets that signing and encrypting add to a payload, for an RSA key of 4096 bits and the names of an issuer.
+/// Upper bound on the octets that signing and encrypting add to a payload, so that a part still fits into its container when it is sealed:
+/// for an RSA key of 4096 bits and the names of an issuer.
 const SEALING_BYTES_MAX: usize = 1_200;
 
 /// Largest number of parts of one answer. Each part is sent as a separate mail.
@@ -95,7 +96,7 @@ pub async fn parts(answer: &Answer, body: AnswerContent, form: PayloadForm, byte
     let mut payloads = Vec::with_capacity(contents.len());
     for (part, content) in (1..).zip(contents) {
         payloads.push(write(part, parts, content, form));
-        // Packing a part takes processor time, so other tasks of the runtime run between the parts.
+        // Packing a part takes processor time. The runtime gets a turn after each part, so that its other tasks do not wait for all parts.
         yield_now().await;
     }
     payloads

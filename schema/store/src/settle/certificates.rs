@@ -1,7 +1,8 @@
 //! Certificates in the settling transaction. The module judges the certificates that offices send for renewal, and registers those of
 //! accepted letters.
 //!
-//! Keys are locked after the accounts and before the vouchers, in the order of their hashes.
+//! Every batch locks keys after the accounts and before the vouchers, in the order of their hashes. In another order, two batches could
+//! each wait for the other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,7 +37,8 @@ struct Renewal {
     problem: Option<Expected>,
     /// The latest expiry among the certificates of the key that signed the letter.
     ends: Option<DateTime<Utc>>,
-    /// DER of the certificate that is already registered for the new key, if it does not expire within the renewal period.
+    /// DER of the certificate that is already registered for the new key, if it lasts for more than [`RENEWED_DAYS_BEFORE`] days. The
+    /// answer then contains this certificate, and no other is registered.
     lasting: Option<Vec<u8>>,
 }
 
@@ -152,7 +154,8 @@ impl Renewals {
             }
             _ => None,
         };
-        // Keys are registered in the order of their hashes, as they are locked, to avoid a deadlock.
+        // Every batch registers keys in the order of their hashes, in which it has locked them. In another order, two batches could each
+        // wait for the other.
         let brought: BTreeMap<Vec<u8>, (Matricule, CertificateFields)> = batch
             .iter()
             .filter_map(registers)

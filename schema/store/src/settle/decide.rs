@@ -105,13 +105,15 @@ struct Round<'a> {
     highest: HashMap<(Matricule, String), i64>,
     /// Records of accepted letters of this batch, by identity and by legal key.
     records: BatchRecords<'a>,
-    /// Effects in this batch of the services without records, such as vouchers, certificates and profiles.
+    /// What earlier letters of this batch do besides writing records, such as redeeming vouchers, registering certificates and changing
+    /// profiles.
     serving: Serving<'a>,
     /// Sums and counts over the tables, including the rows of the accepted letters of this batch.
     holdings: Holdings,
     /// Ids of the tables into which accepted letters of this batch write new records, by agency.
     written: HashSet<(Matricule, i32)>,
-    /// Records that accepted letters of this batch correct, by table, agency, installation and number.
+    /// Records that accepted letters of this batch correct, by table, agency, installation and number. These corrections are not in the
+    /// tables yet, so another correction of such a record has to wait for a later batch.
     corrected: HashSet<(i32, Matricule, String, i64)>,
 }
 
@@ -372,8 +374,8 @@ impl<'a> Round<'a> {
     }
 
     fn account(&self, agency: Matricule) -> Account {
-        // Every agency is created with an account. Without an account this balance would be zero, and the later charge would fail with an
-        // error.
+        // Every agency is created with an account, so this default is never used. If it were, the letter would not be settled free of
+        // charge: the charge would find no account and fail.
         let account = self.standing.account(agency).unwrap_or(Account { id: 0, balance: 0, credit_limit: 0 });
         Account { balance: self.balances.get(&agency).copied().unwrap_or(account.balance), ..account }
     }

@@ -28,8 +28,8 @@ pub async fn fill(connection: &mut AsyncPgConnection, batch: &mut [Case]) -> Res
     let mut defaults: HashMap<(i32, usize), Option<Value>> = HashMap::new();
     for case in batch {
         let Judged::Sound { work, .. } = &mut case.judged else { continue };
-        // The rows are in an `Arc` that has not been cloned since the letter was judged, so they can be changed in place. Work without rows
-        // is skipped.
+        // The rows are in an `Arc`, which allows a change only while it has one owner. Nothing has cloned it since the letter was judged,
+        // so the rows can be changed in place. Work without rows is skipped.
         let Some(tables) = work.tables_mut() else { continue };
         for rows in tables {
             for index in left_out(rows) {

@@ -55,7 +55,8 @@ pub enum ProfileStep {
     Told,
     /// The change is made when the letter is settled.
     Made { change: ProfileChange, former: ProfileChange },
-    /// The change waits for an operator, and replaces any change that waited before. An empty change means that no change waits any longer.
+    /// The change waits for an operator, in place of any change that waited before it. If it is empty, the letter has taken back all that
+    /// waited.
     Waits { change: ProfileChange, former: ProfileChange },
 }
 

@@ -64,7 +64,8 @@ pub async fn admit(
         let key = enrolment.certificate.spki_sha256().as_bytes().to_vec();
         if let Some((owner, is_revoked)) = owners.get(&key) {
             if let (Some(_), false) = (owner, is_revoked) {
-                // The key was enrolled before, so the letter counts as signed by a registered key. Its verdict, if it has one, is found.
+                // The key was enrolled before. So the letter counts as signed by a registered key and, if it is the enrolment that comes
+                // again, it gets its former verdict.
                 certificates.extend(certificate_of(connection, &key).await?.map(|id| (*place, id)));
             }
             continue;
@@ -114,8 +115,8 @@ fn content(enrolment: &Enrolment, signer: Option<&Arc<Signer>>) -> Content {
     }
 }
 
-/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted, in the order of their matricules, as everywhere
-/// in settling.
+/// Locks the accounts of all agencies that sent a letter of the batch or may be admitted. Every settling transaction locks accounts in the
+/// order of their matricules. In another order, two of them could each wait for the other.
 async fn lock_accounts(
     connection: &mut AsyncPgConnection,
     arrivals: &[Arrival],
@@ -141,8 +142,8 @@ async fn lock_accounts(
     Ok(())
 }
 
-/// Selects `FOR UPDATE` the enrolment codes of the agencies that the enrolments name, in the order of their matricules. Codes that were
-/// used or have ended are left out.
+/// Reads and locks the enrolment codes of the agencies that the enrolments name, in the order of their matricules, so that no code is used
+/// twice and no wrong code is left uncounted. Codes that were used or have ended are left out.
 async fn lock_codes(
     connection: &mut AsyncPgConnection,
     enrolments: &[(usize, Arc<Enrolment>)],
@@ -161,7 +162,7 @@ async fn lock_codes(
 
 /// Says whether a sender that knows the code may enrol. The letter must be addressed to this centre and mode. The installation must not
 /// have sent letters yet. The agency must not be suspended. The certificate must be valid. The key must be the agency's first, unless two
-/// people agreed to a further key.
+/// people agreed to another key.
 async fn may_come(
     connection: &mut AsyncPgConnection,
     enrolment: &Enrolment,
@@ -212,8 +213,8 @@ async fn certificate_of(connection: &mut AsyncPgConnection, key: &[u8]) -> Resul
     Ok(ids.into_iter().next())
 }
 
-/// Counts each wrong code against the unused code of the agency that the letter names. After [`FAILURES_MAX`] wrong codes, the agency's
-/// code cannot be used any more. Returns the agencies for which this happens now.
+/// Counts each wrong code against the unused code of the agency that the letter names, since somebody may be guessing codes. After
+/// [`FAILURES_MAX`] wrong codes, the agency's code cannot be used any more. Returns the agencies for which this happens now.
 async fn count_failures(
     connection: &mut AsyncPgConnection,
     failures: &BTreeMap<i32, i32>,

@@ -27,8 +27,8 @@ pub struct FailingTable {
 }
 
 /// Returns the tables to which no letter of the batch could be written. If a letter that writes to several tables fails, it is unknown
-/// which table is the cause, so a sound table may be returned too. The caller defers all letters for the returned tables. A table is
-/// deferred no longer once a letter that writes only to this table succeeds.
+/// which table is the cause, so this may return a sound table beside the one at fault. The caller defers all letters for the returned
+/// tables. A table is deferred no longer once a letter that writes only to this table succeeds.
 pub fn failing_tables(batch: &[Case], offenders: &Offenders) -> Vec<FailingTable> {
     let mut tables: BTreeMap<i32, Option<FailingTable>> = BTreeMap::new();
     let mut agencies: BTreeMap<i32, HashSet<Matricule>> = BTreeMap::new();

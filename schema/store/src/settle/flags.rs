@@ -63,8 +63,8 @@ fn needs_what_is_held(rows: &TableRows, holdings: &Holdings) -> bool {
         || rows.flags.iter().any(holds)
 }
 
-/// Says whether it is known without a look-up that those rows are new for which [`need_what_is_held`] demands this knowledge: nothing is
-/// stored of the groups to which these rows belong.
+/// Says whether all rows about which [`need_what_is_held`] asks can be taken for new without a look-up, since nothing is stored in the
+/// groups to which they belong. `Knowledge::surely_new` says how this may be wrong.
 pub fn are_surely_new(work: &Work, holdings: &Holdings) -> bool {
     let mut needed = work.tables().iter().filter(|rows| needs_what_is_held(rows, holdings));
     needed.all(|rows| holdings.have_none_of(rows))

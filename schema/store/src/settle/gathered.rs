@@ -38,8 +38,8 @@ pub fn is_new(batch: &[Case]) -> impl Fn(Place) -> bool {
     |(at, table, row)| batch[at].acceptance().is_some_and(|acceptance| acceptance.is_new[table][row])
 }
 
-/// Returns one sample of rows for every table and set of columns that accepted letters write to. If several letters write the same columns
-/// of a table, the sample comes from the first of them.
+/// Returns one sample of rows for every table and set of columns that accepted letters write to, so that a statement of each shape can be
+/// tried. If several letters write the same columns of a table, the sample comes from the first of them.
 pub fn shapes(batch: &[Case]) -> Vec<&TableRows> {
     let mut shapes: BTreeMap<(i32, &[usize]), &TableRows> = BTreeMap::new();
     for rows in batch.iter().filter_map(Case::acceptance).flat_map(|acceptance| acceptance.work.tables()) {
@@ -59,7 +59,8 @@ pub fn gather(batch: &[Case], wanted: impl Fn(Place) -> bool) -> Vec<Gathered<'_
                 .entry((rows.definition.table_id, rows.columns.as_slice()))
                 .or_insert_with(|| Gathered::empty(rows));
             let wanted: Vec<usize> = (0..rows.row_count()).filter(|row| wanted((at, table, *row))).collect();
-            // `rows` and `group` have the same columns, because the columns are part of the key of the group.
+            // Values can be taken over column by column: `rows` and `group` have the same columns in the same order, because the columns
+            // are part of the group's key.
             for (column, from) in rows.values.iter().enumerate() {
                 from.push_onto(&wanted, &mut group.values[column]);
             }
@@ -115,7 +116,8 @@ impl<'a> Gathered<'a> {
         self.columns.iter().map(array).collect()
     }
 
-    /// Returns the origins of the rows, and the values to bind for a comparison with stored records: columns and identity.
+    /// Returns the origins of the rows, and the values to bind for a comparison with stored records: the letter's columns, then what
+    /// identifies a record: agency, installation and the sender's number.
     pub fn into_comparison(self) -> (Vec<Place>, Vec<Bind<'a>>) {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -124,7 +126,8 @@ impl<'a> Gathered<'a> {
         (self.places, binds)
     }
 
-    /// Returns the values to bind for an insertion: columns and provenance.
+    /// Returns the values to bind for an insertion: the letter's columns, then the columns of provenance (`xm_…`), which say which letter
+    /// the row came from.
     pub fn into_insert(self) -> Vec<Bind<'a>> {
         let mut binds = self.values;
         binds.push(Bind::Matricules(self.agencies));
@@ -136,8 +139,8 @@ impl<'a> Gathered<'a> {
     }
 }
 
-/// The full types of a table's columns, with length, scale and precision. These matter when values are compared: a `char(6)` keeps no
-/// blanks at its end, a `timestamptz(0)` no fractions of a second.
+/// The full types of a table's columns, with length, scale and precision. A letter's value is cast to them before it is compared with a
+/// stored one, which the column may have changed: a `char(6)` keeps no blanks at its end, a `timestamptz(0)` no fractions of a second.
 pub struct Types(HashMap<String, String>);
 
 impl Types {

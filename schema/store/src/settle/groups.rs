@@ -34,7 +34,8 @@ const LOCKS_MAX: usize = 512;
 pub struct Groups {
     /// Sums and counts over the stored rows of the groups.
     pub holdings: Holdings,
-    /// Tables with a check that needs a column or table which cannot be read now, each with the fault.
+    /// Tables with a check that needs a column or table which cannot be read now, each with the fault. Letters to them have to wait, since
+    /// the check cannot be judged.
     pub broken: Vec<(Arc<Definition>, Fault)>,
 }
 

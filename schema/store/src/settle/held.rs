@@ -89,7 +89,7 @@ pub async fn look_up(
 }
 
 /// Chooses the rows whose versions are fetched, and the size in bytes to which each version is shortened. The choice takes one row of every
-/// letter, then a second row of every letter, and so on up to the bound.
+/// letter, then a second row of every letter, and so on up to the bound, so that a letter with many such rows leaves room for the others.
 fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place>, usize) {
     differing.sort_unstable();
     let mut of_letters: BTreeMap<usize, usize> = BTreeMap::new();
@@ -108,7 +108,7 @@ fn choose(mut differing: Vec<Place>, version_bytes_max: usize) -> (HashSet<Place
     (turns.into_iter().map(|(_, place)| place).collect(), cut_bytes)
 }
 
-/// Runs the comparison without a row. This fails only if the table cannot be read.
+/// Runs the comparison with stored records for no row at all. It fails only if the table itself cannot be read.
 pub async fn compare_none(connection: &mut AsyncPgConnection, gathered: Gathered<'_>) -> Result<(), Fault> {
     let types = Types::read(connection, &gathered.definition).await?;
     compare(connection, gathered, &types, &mut HashMap::new()).await
@@ -193,7 +193,7 @@ fn comparison(gathered: &Gathered<'_>, types: &Types, found: Found) -> String {
     };
     let contents = gathered.names().filter(|name| *name != STATUS);
     let same = contents.map(same).collect::<Vec<String>>().join(" AND ");
-    // If the letter leaves out a column of the legal key, the row's key matches no stored record.
+    // If the letter leaves out a column of the legal key, its value is not known here, so no stored record is searched for by that key.
     let of_key = |name: &String| {
         let (held, brought) = gathered.names().any(|own| own == name).then(|| sides(name))?;
         Some(format!("{held} = {brought}"))

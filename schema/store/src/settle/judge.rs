@@ -11,8 +11,8 @@ use super::work::Work;
 use crate::certificates::signers::Signer;
 use crate::tables::catalogue::Catalogue;
 
-/// The number of the first attempt at a letter. Further attempts are made only by an operator's retry, or by a decision about a held
-/// letter.
+/// The number of the first attempt at a letter. Another attempt is made only if an operator retries the letter, or if people have decided
+/// about a held letter.
 const FIRST_ATTEMPT: i16 = 1;
 
 /// The key under which a verdict is stored.
@@ -36,7 +36,8 @@ impl Key {
     }
 
     /// Makes the key of a letter that cannot use its own id and sequence number: the letter is unreadable, is addressed to another server,
-    /// or has an id or number that another letter used before.
+    /// or has an id or number that another letter used before. Its verdict needs a key all the same. This one is made from the letter's
+    /// digest, so the same letter has it whenever it comes.
     pub fn of_digest(digest: &Digest, installation: &str) -> Key {
         let mut octets = [0; 16];
         octets.copy_from_slice(&digest.as_bytes()[..16]);
@@ -71,7 +72,7 @@ pub enum Judged {
         /// The reason.
         refusal: Refusal,
     },
-    /// The letter is accepted, unless stored records, sequence numbers or the account forbid this.
+    /// Nothing in the letter itself speaks against it. It is accepted unless stored records, sequence numbers or the account forbid this.
     Sound {
         /// The key under which the verdict is stored.
         key: Key,

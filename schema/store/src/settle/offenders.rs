@@ -122,7 +122,8 @@ impl<'a> Trial<'a> {
             let rule = match self.insert(transaction, chosen, Check::Rows).await? {
                 Tried::Kept => continue,
                 Tried::Refused(rule) => rule,
-                // The letter is refused anyway, so a trigger that fails for its other rows does not matter.
+                // A trigger fails for these rows, while other rows of the letter are refused by the rule. The letter is refused for the
+                // latter, so it does not have to wait for the trigger.
                 Tried::Failed(_) => break,
             };
             if part.len() > 1 {

@@ -44,7 +44,8 @@ impl Written {
         };
         let settled = self.settled(&counted);
         let Written { transaction, batch, withheld, .. } = self;
-        // A large batch has tens of thousands of values to free. The batch is freed while PostgreSQL writes the commit to its disk.
+        // A large batch has tens of thousands of values, and it takes time to free their memory. This is done while PostgreSQL writes the
+        // commit to its disk, since this program would only wait then.
         let free = async {
             yield_now().await;
             let names = withheld.waiting_among(&batch);

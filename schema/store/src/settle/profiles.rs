@@ -82,8 +82,8 @@ impl<'a> Changing<'a> {
 
 impl Profiles {
     fn of(&self, agency: Matricule) -> Held {
-        // Every agency has a row, so the default is not used. If it were, the change would find no row, and the letter would fail with an
-        // error.
+        // Every agency has a row, so this default is never used. If it were, the change would find no row to write to, and the letter would
+        // fail with a fault.
         self.held.get(&agency).cloned().unwrap_or_else(|| Held { profile: Profile::new("", "", "", ""), waits: true })
     }
 

@@ -97,7 +97,8 @@ impl<'a> BatchRecords<'a> {
     }
 }
 
-/// Compares two records of one batch. They differ if they do not have the same columns.
+/// Compares two records of one batch. They differ if they do not have the same columns, since the table gives a column that is left out a
+/// value that is not known here.
 fn compare(rows: &TableRows, row: usize, (other, other_row): Place<'_>) -> Match {
     let is_same = |column: usize| rows.values[column].same(row, &other.values[column], other_row);
     let same = rows.columns == other.columns && (0..rows.values.len()).all(is_same);

@@ -1,7 +1,7 @@
-//! A further attempt at a letter that was refused or is held. Such an attempt is made when an operator has the letter tried again after the
-//! cause was removed, or when people have decided about a held letter.
+//! Another attempt at a letter that was refused or is held. Settling makes such an attempt when an operator has the letter tried again
+//! after the cause was removed, or when people have decided about a held letter.
 //!
-//! A further attempt judges the letter like the first one, under the same locks: rights, scopes, credit, conflicts, and whether the key was
+//! Each attempt judges the letter as the first one did, under the same locks: rights, scopes, credit, conflicts, and whether the key was
 //! revoked since. Price and certificate are still judged by the day on which the letter arrived. The verdict is a separate row in
 //! `xm.attempts`. Its receipt has the attempt's number and replaces an answer that is not sent yet. A letter that cannot be tried does not
 //! change.

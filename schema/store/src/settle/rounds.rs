@@ -84,7 +84,7 @@ impl Rounds<'_> {
             if self.learn_held().await? {
                 continue;
             }
-            // Neither a broken table nor a stored record explains the failure. So a constraint, trigger or unique index that operators
+            // No table is unusable, and no record of the batch is stored already. So a constraint, trigger or unique index that operators
             // added has refused a row, or a trigger has failed.
             self.find_offenders(cause).await?;
         }
@@ -106,7 +106,8 @@ impl Rounds<'_> {
         letters.filter(|(_, case)| case.judged.work().is_some_and(is_new)).map(|(place, _)| place).collect()
     }
 
-    /// Removes the letters that are not accepted from those whose rows are surely new. Says whether there were any.
+    /// Takes letters that are no longer accepted out of `surely_new`, since it is not sure that their rows are new. Says whether there were
+    /// any; if so, the batch is decided again.
     fn doubt_new_rows(&mut self) -> bool {
         let before = self.knowledge.surely_new.len();
         let batch = &*self.batch;
@@ -136,7 +137,8 @@ impl Rounds<'_> {
         acceptances.flat_map(|acceptance| acceptance.work.tables().iter().map(|rows| rows.definition.table_id))
     }
 
-    /// Returns the limits of the statements that write the rows of accepted letters.
+    /// Returns the time limits of the statements that write the rows of accepted letters. They are short if a table or letter among them
+    /// has failed lately.
     fn limits(&self) -> StatementLimits {
         let letters = self.batch.iter().filter(|case| case.acceptance().is_some()).map(|case| &case.arrival);
         self.withheld.limits(self.tables(), letters, self.usual)
@@ -145,10 +147,10 @@ impl Rounds<'_> {
     /// Looks up which records are stored already, and says whether any of them was not known before.
     ///
     /// PostgreSQL reports only one fault of many, so some records may be stored already although another row failed. The look-up comes
-    /// before any letter is refused. Otherwise a duplicate could be refused because of a row in another letter.
+    /// before the search for a letter to refuse: in that search, a duplicate would fail as well, and would be refused for it.
     async fn learn_held(&mut self) -> Result<bool, Fault> {
-        // The look-up may read many rows, and writes none. So it gets the usual time limit, even if a failing table is being tried with a
-        // short limit.
+        // If a failing table is being tried, statements have a short time limit, so that other letters do not wait long. The look-up writes
+        // nothing to that table and may read many rows, so it gets the usual limit.
         self.transaction.limit(withheld::settling_limits(self.usual)).await?;
         match held::look_up(self.transaction.connection(), self.batch, self.held_bytes_max).await {
             Ok(held) => {
@@ -158,7 +160,8 @@ impl Rounds<'_> {
             }
             Err(fault) => {
                 self.transaction.roll_back_to_savepoint().await?;
-                // Without the look-up it is unknown which letter is the cause, so only broken tables are searched for.
+                // The look-up failed, so it is unknown which letter is at fault. But a table that cannot be read may be the cause, so
+                // broken tables are searched for.
                 if self.withhold_broken(&fault).await? { Ok(true) } else { Err(fault) }
             }
         }
@@ -172,7 +175,8 @@ impl Rounds<'_> {
         self.knowledge.waiting.insert(place);
         let rolled_back = self.transaction.roll_back_to_savepoint().await;
         rolled_back.map_err(|lost| if fault.is_away() { fault.clone() } else { lost })?;
-        // The fault says that a row of this letter's account cannot be read, so this letter is the cause.
+        // `Unreadable` means that something stored which this letter's answer needs, such as an entry of its agency's account, cannot be
+        // read. So the letter is the cause. Any other fault may come from the database as a whole, which is asked first.
         if !matches!(fault, Fault::Unreadable { .. }) {
             self.transaction.is_of_a_row(fault).await?;
         }
@@ -180,10 +184,11 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// Withholds the tables that take no rows of any letter. Says whether there are such tables.
+    /// Makes the letters of those tables wait that take no rows of any letter (the tables are withheld). Says whether there are such
+    /// tables.
     ///
     /// # Errors
-    /// The fault, if neither a table nor a row can be its cause.
+    /// The fault, if it comes from the database itself and not from a table or row.
     async fn withhold_broken(&mut self, fault: &Fault) -> Result<bool, Fault> {
         self.transaction.is_of_a_row(fault).await?;
         self.transaction.limit(withheld::search_limits(Some(fault), self.usual)).await?;
@@ -195,9 +200,9 @@ impl Rounds<'_> {
         Ok(!broken.is_empty())
     }
 
-    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. If every letter fails for a table, the table
-    /// is withheld, so that the next batch need not be tried letter by letter. `cause` is the fault of the insert; it is `None` if a rule
-    /// refused a row.
+    /// Finds the letters that a rule refuses, and the letters for whose rows a trigger fails. If every letter fails for a table, all its
+    /// letters have to wait (the table is withheld), so that the next batch need not be tried letter by letter. `cause` is the fault of the
+    /// insert; it is `None` if a rule refused a row.
     ///
     /// # Errors
     /// The cause, if the letters fail only together; a fault of the search itself.
@@ -217,9 +222,9 @@ impl Rounds<'_> {
             }
             self.knowledge.withheld.insert(definition.table_id);
             self.withheld.add_table(definition, &failing.fault, self.catalogue.revision, now);
-            // A table that is withheld for the first time makes its letters wait, so they need no wait of their own. If the table was
-            // withheld before, each failing letter also gets its own wait: perhaps only one letter still fails, and without a wait of its
-            // own it would be the first to be tried each time that the table is tried.
+            // All letters for a withheld table wait, so they need no wait of their own at first. But if the table was withheld before and
+            // fails now, perhaps only one bad letter is left. It gets a wait of its own, since otherwise it would be tried first whenever
+            // the table is tried, and would stop the table's other letters each time.
             if !has_waited {
                 offenders.failed.retain(|place, _| !failing.letters.contains(place));
             }

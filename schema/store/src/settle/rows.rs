@@ -59,8 +59,8 @@ pub async fn insert(connection: &AsyncPgConnection, batch: &[Case], limits: Stat
     }
 }
 
-/// Limits the time of later statements. Like the inserts, this is a prepared statement, so it runs after them and needs no extra round
-/// trip.
+/// Limits the time of later statements. This is a prepared statement like the inserts, so PostgreSQL runs it after them, although it is
+/// sent without waiting for them.
 async fn limit_later(mut connection: &AsyncPgConnection, limits: StatementLimits) -> Result<(), NotInserted> {
     let text = "SELECT set_config('lock_timeout', ?, true), set_config('statement_timeout', ?, true)";
     let (lock, statement) = (limits.lock.as_millis().to_string(), limits.statement.as_millis().to_string());
@@ -81,13 +81,14 @@ fn not_inserted(why: NotInserted) -> Inserted {
 
 /// Makes PostgreSQL check deferred constraints now. At COMMIT it would be too late to find the letter that violates one.
 pub async fn check_deferred(connection: &AsyncPgConnection) -> Result<(), NotInserted> {
-    // Like the inserts, these are prepared statements, so they run after the inserts.
+    // PostgreSQL runs prepared statements in the order in which they are sent, so these run after the inserts, although nobody has waited
+    // for the inserts.
     let set = async |text| Statement::<()>::new(text, &[]).execute(&mut &*connection).await;
     let (checked, deferred) = join!(set("SET CONSTRAINTS ALL IMMEDIATE"), set("SET CONSTRAINTS ALL DEFERRED"));
     match checked.and(deferred) {
         Ok(_nothing) => Ok(()),
-        // A violated deferred constraint of any kind counts as the refusal of a row by a rule. This includes unique constraints: no stored
-        // record is searched for.
+        // A violated deferred constraint of any kind counts as a rule of the table that refuses a row. Even a unique one does not mean that
+        // a record is sent again: the unique indexes by which records are recognised are not deferred.
         Err(error) => Err(match Fault::from(error) {
             Fault::Constraint { constraint, .. } => NotInserted::Rule(constraint),
             fault => not_a_constraint(fault),

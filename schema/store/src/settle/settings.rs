@@ -20,7 +20,7 @@ pub struct SettlingSettings {
     pub held_bytes_max: usize,
     /// The keys of the hashes by which voucher codes are recognised. Without these keys, letters with a voucher code wait.
     pub voucher_keys: VoucherKeys,
-    /// The issuer of the offices' certificates. Without an issuer, the certificate that an office sends is registered itself.
+    /// The issuer of the offices' certificates. Without an issuer, the certificate that an office made itself is registered.
     pub issuer: Option<Arc<dyn CertificateIssuer>>,
 }
 

@@ -139,7 +139,7 @@ impl Settler {
         Ok((connection, catalogue, epoch))
     }
 
-    /// Borrows a connection. Returns the connection, with the latest committed catalogue.
+    /// Borrows a connection. Returns it with the catalogue as it is committed now, since the cached one may be outdated.
     pub(super) async fn connect_now(&self) -> Result<(Connection, Arc<Catalogue>), Fault> {
         let (mut connection, catalogue, _epoch) = self.connect().await?;
         let (_server, revision) = with_revision(&mut connection).await?;

@@ -22,8 +22,9 @@ use crate::database::statement::{Bind, Statement};
 use crate::planted::{self, Bug};
 use crate::reading::{self, Usage};
 
-/// The sequence numbers of one installation: the highest number used, and the floor. A number at or below the floor has expired, unless it
-/// has a verdict.
+/// The sequence numbers of one installation: the highest number used, and the floor. At and below the floor, the centre has deleted the
+/// records by which it would recognise a letter that comes again. So a letter with such a number is refused as expired, unless its verdict
+/// is still stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Numbers {
     pub highest: i64,
@@ -36,7 +37,7 @@ pub struct KnownLetter {
     pub digest: Vec<u8>,
     /// The number of the latest attempt at the letter.
     pub attempt: i16,
-    /// Whether the latest attempt was accepted. After an accepted attempt there is no further one.
+    /// Whether the latest attempt was accepted. An accepted letter is final: no other attempt is made at it.
     pub is_accepted: bool,
 }
 
@@ -51,8 +52,8 @@ pub struct Standing {
     by_sequence: HashMap<(Matricule, String, i64), KnownLetter>,
     /// Stored data for the services that write no records.
     pub services: Services,
-    /// Records and octets that agencies received today. The usage is read only for agencies with a letter whose answer was read from the
-    /// tables.
+    /// Records and octets that agencies received today, which count against their quotas. They are read only for agencies whose letters of
+    /// this batch ask for records.
     usage: HashMap<Matricule, Usage>,
 }
 
@@ -228,7 +229,8 @@ async fn read_by_id(
         let (Content::Signed { signer, digest, .. }, Some(key)) = (&case.arrival.content, case.judged.key()) else {
             continue;
         };
-        // If a letter could not use its own id at its first arrival, its verdict is stored under the key made from its digest.
+        // If a letter could not use its own id when it first arrived, its verdict is stored under the key made from its digest. So a letter
+        // that comes again is searched for under both ids.
         for letter_id in [key.letter_id, Key::of_digest(digest, &key.installation).letter_id] {
             agencies.push(Some(signer.matricule));
             letters.push(Some(letter_id));

@@ -129,11 +129,11 @@ async fn tell(connection: &AsyncPgConnection, subject: Subject<'_>, beside: Vec<
 /// out.
 pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) -> Vec<Statement> {
     let Statement { from, to, currency, mut opening, closing, credit_limit, entries_total, entries } = whole;
-    // The newest entries come first, because the oldest are the ones to leave out.
+    // Parts are filled from the newest entry back. If not all entries fit, the oldest are then the ones that are left out.
     let mut parts: Vec<Vec<StatementEntry>> = vec![Vec::new()];
     let mut octets = 0;
     for entry in entries.into_iter().rev() {
-        // One octet is added for the comma before the next entry.
+        // In the JSON, each entry but the last has a comma after it, hence one octet more.
         let own = serde_json::to_vec(&entry).map_or(usize::MAX, |json| json.len() + 1);
         let open = parts.last_mut().filter(|part| part.is_empty() || fits(octets + own));
         if let Some(part) = open {
@@ -154,7 +154,8 @@ pub fn divide(whole: Statement, parts_max: usize, fits: impl Fn(usize) -> bool) 
     parts.into_iter().rev().map(part).collect()
 }
 
-/// Returns a copy of the statement without entries. Its JSON is at least as long as the JSON of any part without the part's entries.
+/// Returns a copy of the statement without entries, to find out how much room a part needs besides its entries: the JSON of the copy is at
+/// least as long as the JSON of any part without the part's entries.
 pub fn widest_frame(whole: &Statement) -> Statement {
     let Statement { from, to, ref currency, closing, credit_limit, entries_total, .. } = *whole;
     let currency = currency.clone();

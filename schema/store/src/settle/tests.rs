@@ -1,4 +1,4 @@
-//! Settling against a real PostgreSQL, without cryptography: arrivals are made as if their signatures had been verified.
+//! Tests of settling with a real PostgreSQL and without cryptography: arrivals are made as if their signatures had been verified.
 
 mod altered;
 mod answers;
@@ -100,7 +100,7 @@ async fn an_answer_goes_out_again_at_most_once_an_hour() {
     assert_eq!(claimed.len(), 1);
     assert_eq!(claimed[0].email, "office42@example.org");
     assert!(outbox::lease(&mut connection, ours, "mail", 10, hold).await.unwrap().is_empty());
-    // A process releases only its own leases. After a release, another process can take them immediately.
+    // A process releases only its own leases. After that, another process can lease these answers immediately.
     outbox::release(&mut connection, theirs).await.unwrap();
     assert!(outbox::lease(&mut connection, theirs, "mail", 10, hold).await.unwrap().is_empty());
     outbox::release(&mut connection, ours).await.unwrap();
@@ -126,8 +126,8 @@ async fn a_letter_delivered_again_while_its_answer_is_being_marked_as_sent_is_no
     let claimed = outbox::lease(&mut sender, uuid::Uuid::now_v7(), "mail", 10, hold).await.unwrap();
     sender.batch_execute("BEGIN").await.unwrap();
     outbox::sent(&mut sender, &claimed).await.unwrap();
-    // The sender has marked the answer as sent and has not committed yet. Posting the second delivery must wait for this commit, and must
-    // then find that the letter has just been answered.
+    // The exporter has marked the answer as sent and has not committed yet. When the letter is delivered a second time, settling must wait
+    // for this commit. It must then find that the letter has just been answered, and queue no second answer.
     let written = world.settler.write(vec![world.arrival(&letter).await]).await.unwrap();
     let posting = tokio::spawn(written.post());
     world.wait_for_a_lock(&posting).await;

@@ -37,7 +37,8 @@ impl OpenTransaction {
         self.connection.as_ref().expect("an open transaction has its connection")
     }
 
-    /// Sets the savepoint, and the limits of later statements. A rollback to this savepoint does not change the limits.
+    /// Sets the limits of later statements, and then the savepoint. A rollback to the savepoint undoes what came after it, so the limits
+    /// remain.
     pub async fn savepoint(&self, limits: StatementLimits) -> Result<(), Fault> {
         let text = format!("{}; SAVEPOINT letters", set_local(limits));
         Ok((&mut self.shared()).batch_execute(&text).await?)

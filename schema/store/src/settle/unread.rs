@@ -66,10 +66,7 @@ impl Settler {
 
 impl Unread {
     /// Refuses a letter whose account cannot pay the lowest possible price of the letter: one act of a table, and one unit of 1 024 octets
-    /// for the answer.
-    ///
-    /// # Errors
-    /// `insufficient_credit` if the account cannot pay this price.
+    /// for the answer. Otherwise the centre would read records for nothing.
     pub fn bears_one_act(&self, arrival: &Arrival, table_id: i32) -> Result<(), Refusal> {
         let Some(request) = arrival.letter().map(|letter| &letter.request) else { return Ok(()) };
         if matches!(request, Request::Import(Import::Again { .. })) {

@@ -47,7 +47,8 @@ pub struct VerdictRow {
     /// The voucher that is credited to the account; absent for letters without a voucher.
     pub credit: Option<Redeemed>,
     pub balance_floor: Option<i64>,
-    /// The agency's former address, if the letter changed the address. The answer is then sent to the former address.
+    /// The agency's former address, if the letter changed the address. The answer is then sent there: if somebody else changed the address,
+    /// the office learns of it.
     pub email: Option<String>,
     /// The parts of the answer that were stored before settling, for an accepted letter that requests records; `None` for all other
     /// letters.
@@ -169,7 +170,8 @@ fn receipt_of(case: &Case, key: &Key, account: AccountReceipt, highest_sequence:
     }
 }
 
-/// Counts the results of corrections by table. A correction without a result counts as waiting.
+/// Counts the results of corrections by table, for the receipt. A correction that has no result yet, as in a held letter, counts as
+/// waiting.
 fn correction_receipts(corrections: &[Correction], fates: &[Fate]) -> Vec<TableReceipt> {
     let mut receipts: Vec<TableReceipt> = Vec::new();
     for (at, correction) in corrections.iter().enumerate() {

@@ -25,7 +25,7 @@ use crate::ledger::voucher_keys::VoucherKeys;
 /// Number of wrong codes that lock an agency's recharging (SPEC 4, Billing).
 const WRONG_MAX: i16 = 5;
 
-/// Returns the time for which recharging stays locked. A wrong code is counted for the same time.
+/// Returns one day: so long does recharging stay locked, and so long does a wrong code count.
 fn day() -> TimeDelta {
     TimeDelta::days(1)
 }

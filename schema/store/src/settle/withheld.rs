@@ -20,17 +20,17 @@ use crate::tables::definition::Definition;
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest pause of a table.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
-/// First pause after a statement ran out of time. It is longer than the usual first pause, because each further try may take as much time
-/// from other letters.
+/// First pause after a statement ran out of time. It is longer than the first pause after other faults: the next try may again use up all
+/// the time that a statement has, while other letters wait.
 const LONG_PAUSE_MIN: Duration = Duration::from_secs(10);
 /// Longest pause of a letter. It is long, because each try may take time from other letters.
 const LETTER_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// Largest number of waiting letters that are remembered. A letter beyond this number is tried again in each batch.
 const LETTERS_MAX: usize = 10_000;
 
-/// Longest wait for a lock of a statement that writes the rows of letters. It is shorter than for other statements: a batch takes a
-/// fraction of a second, and all letters of its writer wait meanwhile. If an operator creates an index, which locks a table for longer, the
-/// letters of this table wait.
+/// Longest wait for a lock of a statement that writes the rows of letters. Other statements may wait longer. But a batch takes a fraction
+/// of a second, and all letters of its writer wait while it waits. If an operator creates an index, which locks a table for longer than
+/// this, the letters of this table wait.
 const SETTLING_LOCK: Duration = Duration::from_secs(2);
 /// Longest time that a statement which writes the rows of letters may take.
 const SETTLING_STATEMENT: Duration = Duration::from_secs(10);
@@ -72,7 +72,7 @@ struct Wait {
 
 impl Wait {
     fn first(fault: &Fault, now: Instant) -> Wait {
-        // If a statement has run out of time once, each further try may take as much time from all other letters.
+        // A statement that ran out of time may do so at each try, while all other letters wait. So the first pause is long.
         let pause = if fault.is_beside_other_work() { LONG_PAUSE_MIN } else { PAUSE_MIN };
         Wait { pause, paused: pause, until: now }
     }
@@ -102,8 +102,8 @@ impl Withheld {
         (0..batch.len()).filter(|place| waits_still(&batch[*place])).collect()
     }
 
-    /// Returns the limits of statements that write to these tables for these letters. If one of them has waited, a statement may take a
-    /// tenth of the last pause, so that tries take at most a tenth of the other letters' time.
+    /// Returns the limits of statements that write to these tables for these letters. If one of the tables or letters has waited, a
+    /// statement may take a tenth of its last pause. So tries take at most a tenth of the time, and the rest is left to other letters.
     pub fn limits<'a>(
         &self,
         mut tables: impl Iterator<Item = i32>,
@@ -128,7 +128,8 @@ impl Withheld {
         self.lock().tables.contains_key(&table_id)
     }
 
-    /// Makes a table wait, longer each time. The wait is logged once, and again only after the table has taken letters.
+    /// Makes a table wait, longer each time, so that its tries take ever less time from other letters. The wait is logged once, and again
+    /// only after the table has taken letters.
     pub fn add_table(&self, definition: &Definition, fault: &Fault, revision: i64, now: Instant) {
         let name = format!("{}.{}", definition.application, definition.name);
         let mut waits = self.lock();
@@ -143,8 +144,8 @@ impl Withheld {
         table.wait.lengthen(PAUSE_MAX, now);
     }
 
-    /// Makes single letters wait, longer each time. For letters with the same fault, only the first is logged, with the number of these
-    /// letters.
+    /// Makes single letters wait, longer each time, so that their tries take ever less time from other letters. For letters with the same
+    /// fault, only the first is logged, with the number of these letters.
     pub fn add_letters<'a>(&self, letters: impl Iterator<Item = (&'a Arrival, &'a Fault)>, now: Instant) {
         let mut waits = self.lock();
         waits.letters.retain(|_, wait| now < wait.until + LETTER_PAUSE_MAX);
@@ -208,7 +209,8 @@ impl Withheld {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waits> {
-        // The maps are valid after each single operation, so they stay valid if a thread panics while it holds the lock.
+        // A panic of a thread that holds the lock marks the lock as poisoned. This is ignored: every single operation leaves the maps
+        // valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -218,8 +220,8 @@ pub fn settling_limits(usual: StatementLimits) -> StatementLimits {
     StatementLimits { lock: usual.lock.min(SETTLING_LOCK), statement: usual.statement.min(SETTLING_STATEMENT) }
 }
 
-/// Returns the limits of statements that search for the cause of a fault. If the fault is that a statement took too long, the limits are
-/// lower.
+/// Returns the limits of statements that search for the cause of a fault. If the fault is that a statement took too long, each statement of
+/// the search might take as long again, so the limits are lower.
 pub fn search_limits(fault: Option<&Fault>, usual: StatementLimits) -> StatementLimits {
     let is_slow = fault.is_some_and(Fault::is_beside_other_work);
     shortened(usual, if is_slow { SEARCH_STATEMENT } else { SETTLING_STATEMENT })

@@ -122,8 +122,8 @@ impl Work {
         }
     }
 
-    /// Returns the corrections, for the look-up to complete them. Returns `None` once the `Arc` of the corrections has been cloned, and for
-    /// work that corrects nothing.
+    /// Returns the corrections, for the look-up to complete them. Returns `None` for work that corrects nothing. Also returns `None` once
+    /// the `Arc` of the corrections has been cloned: nobody may change what another owner reads.
     pub fn corrections_mut(&mut self) -> Option<&mut [Correction]> {
         match self {
             Work::Corrections(corrections) => Arc::get_mut(corrections),
@@ -136,8 +136,8 @@ impl Work {
         self.tables().iter().chain(self.corrections().iter().flat_map(Correction::rows))
     }
 
-    /// Returns the rows that the work writes, so that the caller can change them. Returns `None` once the `Arc` of the rows has been
-    /// cloned, and for work that writes no records.
+    /// Returns the rows that the work writes, so that the caller can change them. Returns `None` for work that writes no records. Also
+    /// returns `None` once the `Arc` of the rows has been cloned: nobody may change what another owner reads.
     pub fn tables_mut(&mut self) -> Option<&mut [TableRows]> {
         match self {
             Work::Records(tables) => Arc::get_mut(tables),
@@ -182,7 +182,8 @@ impl Work {
     }
 }
 
-/// Returns how much work a request is for the database, in rows: the rows that it writes, or the rows that its answer may have.
+/// Returns how much work a request is for the database, in rows: the rows that it writes, or the rows that its answer may have. Batches are
+/// bounded by this number.
 pub fn rows(request: &Request) -> usize {
     match request {
         Request::Export(_) | Request::Correct(_) => request.rows(),

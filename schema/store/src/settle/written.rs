@@ -41,7 +41,8 @@ impl Written {
         self.batch.iter().map(|case| Tried::from(&case.decision)).collect()
     }
 
-    /// Returns the connection of the open transaction, for further rows that are committed together with the batch.
+    /// Returns the connection of the open transaction, on which the caller may write other rows. They are committed together with the
+    /// batch, or not at all.
     pub fn connection(&mut self) -> &mut AsyncPgConnection {
         self.transaction.connection()
     }

@@ -1,8 +1,9 @@
-//! Adoption of tables that operators made with any tool: reading, judging, marking and versioning them.
+//! Adoption: letters can write to a table that operators made with any tool after the program has read it, judged it, added its own columns
+//! and indexes, and recorded a version of its definition.
 //!
-//! Adoption adds to the operators' table only the columns of provenance, two unique indexes (one record per agency, installation and
-//! number; one live record per legal key) and an index of the cancelled records. It also creates a view through which agencies read the
-//! table (`reading::login`). All of this happens in one transaction.
+//! Adoption adds to the operators' table only the columns of provenance (`xm_…`, which say which letter each record came from), two unique
+//! indexes (one record per agency, installation and number; one live record per legal key) and an index of the cancelled records. It also
+//! creates a view through which agencies read the table (`reading::login`). All of this happens in one transaction.
 
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use serde::Serialize;
@@ -77,7 +78,8 @@ pub async fn adopt(
     operator.require(connection, Operation::TableAdopt).await?;
     connection
         .transaction(async |connection| {
-            // The lock prevents two operators from adopting, at the same time, two tables whose names differ only in case.
+            // Letters name tables in any case, so two tables may not have names that differ only in case. Without the lock, two operators
+            // could adopt two such tables at the same time.
             connection.batch_execute("LOCK TABLE xm.tables IN SHARE ROW EXCLUSIVE MODE").await?;
             let mut adoptions = Vec::with_capacity(file.tables.len());
             for table in &file.tables {

@@ -52,8 +52,9 @@ impl Catalogue {
         self.tables.get(&(application.to_owned(), folded(name))).cloned()
     }
 
-    /// Returns the sets of columns whose values divide a table's rows into groups. A check may look at all rows of a group together,
-    /// whichever letters send them, so each group is locked.
+    /// Returns the sets of columns whose values divide a table's rows into groups. A check may add up all rows of a group, whichever
+    /// letters sent them. So each group is locked until the letter is settled: two letters for one group must not be judged without each
+    /// other.
     pub fn locks(&self, table_id: i32) -> impl Iterator<Item = &[String]> {
         self.locks.get(&table_id).into_iter().flatten().map(Vec::as_slice)
     }
@@ -194,7 +195,7 @@ impl Row {
 }
 
 /// Finds the groups that must be locked. If a check looks at a table that letters write to, the rows of both tables are grouped by the
-/// columns that join them. A table that only the centre writes, such as a list of stations, needs no lock.
+/// columns that join them. A table that only the centre writes, such as a list of stations, needs no lock, since no letter changes it.
 fn locks(
     tables: &HashMap<(String, String), Arc<Definition>>,
     rights: &HashMap<String, HashMap<i32, Rights>>,

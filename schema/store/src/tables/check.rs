@@ -79,7 +79,7 @@ pub enum Term {
         sum: String,
         /// Columns by which the rows are joined; they have the same names in both tables.
         on: Vec<String>,
-        /// Whether the stored rows of the table count too, besides those of the letter.
+        /// Whether the sum includes the stored rows of the table; otherwise only the rows of the letter are summed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         held: bool,
     },
@@ -198,7 +198,8 @@ impl Check {
         self.left.iter().chain(&self.right).chain(of_allowance)
     }
 
-    /// Says whether the check depends on stored rows. Such a check is judged while the rows' groups are locked.
+    /// Says whether the check depends on stored rows. Such a check is judged while the rows' groups are locked, so that no other letter
+    /// changes what it adds up.
     pub fn is_of_tables(&self) -> bool {
         self.terms().any(Term::is_of_tables)
     }

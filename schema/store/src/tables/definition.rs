@@ -11,12 +11,13 @@ pub use super::check::{Allowance, Check, Comparison, Counted, Severity, Term};
 /// Prefix of the columns that adoption adds. A letter never uses such a column.
 const PROVENANCE_PREFIX: &str = "xm_";
 
-/// The column with the automatic number, which every table has. The sender's value is stored as provenance (guide 6.4).
+/// The column with the automatic number, which every table has. The centre assigns this number; the one that the sender gave is stored in
+/// `xm_numero` (guide 6.4).
 pub const NUMERO: &str = "Numero";
 /// The column with the record status, which every table has (guide, table 5).
 pub const STATUS: &str = "Status";
 
-/// Says whether a column's name has the prefix of provenance. The case does not matter.
+/// Says whether a column's name begins as those that adoption adds. The case does not matter.
 pub fn is_provenance(name: &str) -> bool {
     folded(name).starts_with(PROVENANCE_PREFIX)
 }
@@ -179,7 +180,7 @@ pub struct Definition {
     pub checks: Vec<Check>,
     /// Table and columns of the marginal notes on the table's records; `None` if it has no notes.
     pub notes: Option<Notes>,
-    /// All columns in PostgreSQL's order, except those of provenance.
+    /// All columns in PostgreSQL's order, except those that adoption added (`xm_…`), to which a letter cannot give values.
     pub columns: Vec<Column>,
 }
 

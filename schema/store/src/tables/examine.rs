@@ -89,7 +89,8 @@ pub(crate) fn granted_table(
     Ok(definition)
 }
 
-/// Matches the letter's columns with the table's by name. Returns for each column of the letter its index in the definition.
+/// Matches the letter's columns with the table's by name, since a letter may have them in any order. Returns for each column of the letter
+/// its index in the definition.
 fn place_columns(table: &TableRecords, definition: &Definition) -> Result<Vec<usize>, Refusal> {
     let mut placed = Vec::with_capacity(table.columns.len());
     let mut unknown = Vec::new();

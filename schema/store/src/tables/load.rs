@@ -141,7 +141,8 @@ pub async fn confirm(
         .await
 }
 
-/// The error that rolls back the transaction of a dry run. It carries the dry run's result.
+/// A dry run prepares the load in a transaction and then fails with this error, which rolls the transaction back. The error carries the dry
+/// run's result.
 struct Stopped(Result<(Staged, Loaded), AdministrationError>);
 
 impl From<diesel::result::Error> for Stopped {

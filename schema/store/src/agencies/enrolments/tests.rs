@@ -47,7 +47,7 @@ async fn a_code_for_a_further_key_needs_two_people_and_is_told_to_who_asks_again
     // A permit admits only one code.
     let error = code(&mut connection, &asker, number(1)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::ApprovalNeeded(_)), "{error}");
-    // An operator who may register only first certificates may not ask for an approval.
+    // An operator who may register only first certificates may not ask two people to agree to a code for another key.
     let beginner = Operator::pretended("abena", Privilege::Operateur);
     let error = code(&mut connection, &beginner, number(1)).await.unwrap_err();
     assert!(matches!(error, AdministrationError::PrivilegeMissing { .. }), "{error}");

@@ -21,9 +21,10 @@ pub struct Signer {
     pub certificate: RegisteredCertificate,
     /// Time when the certificate's key was revoked, together with all its certificates.
     pub revoked_at: Option<DateTime<Utc>>,
-    /// Periods of validity: of the certificate alone, or of each certificate of its key.
+    /// Periods of validity: of all certificates of the key if `has_every_validity` is set, otherwise of `certificate` alone.
     pub validity: Vec<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Whether `validity` contains the periods of all certificates of the key.
+    /// Whether `validity` contains the periods of all certificates of the key. They are read only if `certificate` is not valid now, or if
+    /// another certificate has the same identifier.
     pub has_every_validity: bool,
     /// Matricule of the agency, to which the key belongs for ever.
     pub matricule: Matricule,
@@ -55,8 +56,8 @@ impl Signer {
         self.validity.iter().any(|(not_before, not_after)| *not_before <= time && time - *not_after <= grace)
     }
 
-    /// Says whether the key may have another certificate that was valid at a time: no period of validity that was read contains the time,
-    /// and not all periods were read.
+    /// Says whether a certificate of the key that was not read may have been valid at a time: not all periods of validity were read, and
+    /// none of those that were read contains the time.
     pub fn may_be_valid_at(&self, time: DateTime<Utc>) -> bool {
         !self.has_every_validity && !self.is_valid_at(time)
     }
@@ -100,8 +101,8 @@ pub(super) struct SignerRow {
     columns_and_codes: Vec<String>,
 }
 
-/// Selects the columns of a signer; the caller adds the condition. The query reads `xm.agency_keys` only for revoked certificates: triggers
-/// revoke all certificates of a revoked key.
+/// Selects the columns of a signer; the caller adds the condition. When a key is revoked, triggers revoke all its certificates. So the
+/// query reads `xm.agency_keys` only if the certificate is revoked.
 macro_rules! select_signers {
     ($condition:literal) => {
         concat!(

@@ -152,7 +152,8 @@ async fn hosts_that_cannot_be_written_are_each_told_of() {
     pair.end().await;
 }
 
-/// With only one host, the program cannot go to another. The statement must still end.
+/// With only one host, the program cannot leave a frozen one for another. The statement must end all the same, so that the program learns
+/// of the fault.
 #[tokio::test]
 async fn a_statement_on_the_only_host_ends_though_the_host_is_frozen() {
     let cluster = testing::own().await;

@@ -47,8 +47,9 @@ async fn a_plan_goes_on_under_its_former_name() {
         VALUES ('ecr', 'Acte', 'ecr', 'acte', '{Numero}')";
     run(&mut connection, table).await;
 
-    // After `PLANS_DOWN` the schema is that of the former version. The rows that this version writes must still be there after `PLANS_UP`,
-    // the migration. Statements that it prepared on the table `xm.profiles` must still work on the view that replaces the table.
+    // After `PLANS_DOWN` the schema is that of the former version. The rows that the former version writes must still be there after
+    // `PLANS_UP`, the migration. The migration replaces the table `xm.profiles` by a view; statements that the former version prepared on
+    // the table must still work on the view.
     run(&mut connection, PLANS_DOWN).await;
     run(&mut connection, "INSERT INTO xm.profiles (name) VALUES ('gold')").await;
     run(&mut connection, WRITES).await;
@@ -58,7 +59,7 @@ async fn a_plan_goes_on_under_its_former_name() {
     run(&mut connection, "EXECUTE names; EXECUTE signer").await;
     assert_is_gold(&mut connection).await;
 
-    // Triggers also translate rows that the former version writes after the migration.
+    // The former version, which writes profiles, continues to run after the migration. Triggers turn the rows that it writes into plans.
     run(
         &mut connection,
         "DELETE FROM xm.tariffs; DELETE FROM xm.rights; DELETE FROM xm.agencies;

@@ -52,8 +52,8 @@ async fn an_office_gets_the_answer_to_its_letter_and_what_it_alone_collects() {
     let transports = ["mail", "http", "mail", "http", "http"];
     settle(&mut connection, &all.into_iter().zip(transports).collect::<Vec<_>>()).await;
 
-    // The answer to the letter itself was queued for mail, and is leased here all the same. Answers to other letters are leased only if
-    // they were queued for HTTPS.
+    // The letter's own answer was queued for mail, and is leased although its office asks over HTTPS. Answers to other letters are leased
+    // only if they were queued for HTTPS.
     let leased = lease_for(&mut connection, &mine, 16).await;
     assert_eq!(numbers(&leased), [1, 2]);
     assert_eq!(leased[0].payload, b"1");

@@ -1,4 +1,5 @@
-//! Decision about a held letter: one person asks for it, another person confirms it, and a further attempt at the letter carries it out.
+//! The decision about a held letter: one person asks for it and another person confirms it. Settling then makes another attempt at the
+//! letter, which accepts or refuses it as decided.
 
 use chrono::Utc;
 use diesel::sql_types::{BigInt, Bool, Text, Timestamptz};
@@ -105,14 +106,15 @@ pub async fn take_up(
 /// Outcome of a decision about a held letter.
 #[derive(Clone, Debug)]
 pub struct Decided {
-    /// The approval after the decision; it still waits if no attempt could be made. `None` if one person decided alone.
+    /// The approval after the decision. If no attempt could be made, it still waits, and can be confirmed again. `None` if one person
+    /// decided alone.
     pub approval: Option<Approval>,
     /// Outcome of the further attempt.
     pub tried: Tried,
 }
 
-/// Confirms the decision that another person asked for, and carries it out: the held letter is settled once more, and is accepted or
-/// refused as decided. One transaction commits the new verdict, closes the approval and writes the line of the audit log. If the letter
+/// Confirms the decision that another person asked for, and carries it out: settling makes another attempt at the letter, and accepts or
+/// refuses it as decided. One transaction commits the new verdict, closes the approval and writes the line of the audit log. If the letter
 /// cannot be settled, only the line of the audit log is written. If the key that signed the letter was revoked in the meantime, the letter
 /// can still be refused, but its agency gets no answer.
 ///

@@ -68,7 +68,8 @@ async fn pushed_mail_of_a_replica_that_died_or_left_is_suspect_and_that_of_a_liv
     for replica in [&dead, &live, &leaves] {
         enter(c, replica).await.unwrap();
     }
-    // The source's name contains an `@`, the character that also separates the name from the identity of the process.
+    // The name of a record is the source's name, `@` and the identity of the process. This source has an `@` in its own name, and must
+    // still be found.
     for (replica, token) in [(&dead, "a"), (&live, "b"), (&leaves, "c")] {
         record(c, &key("lm@tp", replica.process), replica.life, 0, &texts(&[token])).await.unwrap();
     }

@@ -145,7 +145,7 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
         Bind::Matricules(items.iter().map(|item| item.vouched_by).collect()),
     ];
-    // If the same container arrives again, for example in a mail that is fetched twice, it gets no second entry.
+    // If the same container is refused again for the same reason, for example in a mail that is fetched twice, it gets no second entry.
     let text = format!(
         "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
                                     sender_domain, original, original_bytes, detail, held_version,
@@ -162,7 +162,7 @@ fn saturating(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Says whether an operator must decide between two versions of the letter or record.
+/// Says whether an operator must decide between two versions of the letter or record, since the container contradicts what the centre has.
 fn is_held(code: RefusalCode) -> bool {
     matches!(code, RefusalCode::Conflict | RefusalCode::LetterConflict | RefusalCode::SequenceConflict)
 }
@@ -213,7 +213,8 @@ async fn insert_strangers(
     Ok(places)
 }
 
-/// Returns the agencies that poison letters claim to come from, if they are registered.
+/// Returns the agencies that poison letters claim to come from, if they are registered: such letters are kept even beyond the limit of
+/// their reason.
 async fn agencies_of_poison(
     connection: &mut AsyncPgConnection,
     strangers: &BTreeMap<&'static str, Vec<Item<'_>>>,

@@ -1,7 +1,7 @@
 //! Retries of quarantine entries: after the cause is repaired, an operator lets the centre process the same bytes again.
 //!
-//! A refused letter gets a further attempt, under the same locks as the first attempt (`settle::retry`). One transaction commits the
-//! attempt, the end of the entry and the line of the audit log. A container with an unknown signer may succeed now, if the signer's
+//! Settling makes another attempt at a refused letter, under the same locks as the first attempt (`settle::retry`). One transaction commits
+//! the attempt, the end of the entry and the line of the audit log. A container with an unknown signer may succeed now, if the signer's
 //! certificate has been registered since. If no attempt can be made, only the audit log changes.
 
 use chrono::Utc;
@@ -32,7 +32,8 @@ pub struct TakenUp {
 }
 
 impl TakenUp {
-    /// Says whether the bytes are a whole mail, whose containers were not extracted. A document from the transfer folder is never a mail.
+    /// Says whether the bytes are a whole mail: the mail was put in quarantine before its containers were extracted. A document from the
+    /// transfer folder is never a mail.
     pub fn is_mail(&self) -> bool {
         let of_mails = [RefusalCode::MailMalformed, RefusalCode::NoContainer, RefusalCode::Poison];
         self.entry.transport == "mail"
@@ -168,7 +169,8 @@ async fn reopen(
     entry: &QuarantineEntry,
     tried: &[Tried],
 ) -> Result<(), Fault> {
-    // The containers of a mail had no entries before, so settling has added new entries.
+    // If the entry is a whole mail, its containers had no entries of their own before this retry, and settling has added them. So there is
+    // no earlier entry of the same container to open again.
     let [Tried::Refused { refusal, .. }] = tried else { return Ok(()) };
     if taken_up.is_mail() || refusal.code.as_str() == entry.reason {
         return Ok(());

@@ -1,6 +1,6 @@
-//! Rooms: limits on the bytes that the quarantine keeps of containers without a known signer. Each reason of refusal has one room. One
-//! further room, `vouched`, is for mails in which a registered agency signed another letter: that agency vouches for the mail, and may use
-//! only a part of the room. The sizes of all rooms add up to `stranger_bytes_max`.
+//! Rooms: limits on the bytes that the quarantine keeps of containers without a known signer. Each reason of refusal has a room of its own.
+//! Besides these, the room `vouched` is for mails in which a registered agency signed another letter: that agency vouches for the mail, and
+//! may use only a part of the room. The sizes of all rooms add up to `stranger_bytes_max`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,7 +17,7 @@ use crate::settle::SettlingSettings;
 const VOUCHED: &str = "vouched";
 
 /// Number of bytes that the quarantine keeps in each room that a batch may use, and for each agency that vouches for a mail of the batch.
-/// The rows of the rooms stay locked until the transaction ends.
+/// The rows of the rooms stay locked until the transaction ends, so that no other batch counts on the same free bytes.
 pub struct Rooms {
     kept: HashMap<String, i64>,
     of_agencies: HashMap<Matricule, i64>,

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Public functions that change something without an operator, because the program itself calls them, or because nobody has signed in yet.
+/// Public functions that change something without an operator: the program itself calls them, or they are called before anybody can sign
+/// in.
 const BY_NOBODY: [&str; 5] = ["confirm", "record", "found", "map_first", "sign_in_as_system_account"];
 
 /// Files with functions by which the program itself stores letters and sends answers. These functions need no operator.

@@ -1,5 +1,5 @@
-//! Writes the corrections of accepted letters into their tables. The former versions are written to the history later, together with the
-//! verdicts.
+//! Writes the corrections of accepted letters into their tables. What the records contained before goes to the history, together with the
+//! verdicts (`post::history`).
 
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::request::CorrectionAction;

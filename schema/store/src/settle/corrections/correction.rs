@@ -92,7 +92,8 @@ impl Correction {
     }
 }
 
-/// Returns the SQL placeholder for a value that is bound as an array of one element.
+/// Returns the SQL placeholder for one value. Values are bound as arrays, as in an insert of many rows, so the placeholder takes the first
+/// element of an array.
 pub fn element(definition: &Definition, name: &str) -> &'static str {
     match definition.column(name).map(|column| column.kind) {
         Some(ColumnType::Numeric { .. }) => "((?)::numeric[])[1]",

@@ -76,7 +76,8 @@ pub(super) fn row_fault(
 }
 
 /// Reads the values that a correction changes. A correction cannot change `Status`, so a letter may give `Status` only as 2, a validated
-/// record. `Numero` and the columns of provenance are set by the centre, so they count as unknown columns.
+/// record. The centre sets `Numero` and the columns of provenance (`xm_…`), so a letter that names one of them is refused as for an unknown
+/// column.
 fn changes(
     asked: &Asked,
     definition: &Arc<Definition>,

@@ -32,7 +32,8 @@ pub async fn look_up(
     for case in batch {
         let Some(agency) = case.agency() else { continue };
         let Judged::Sound { work, .. } = &mut case.judged else { continue };
-        // The corrections are in an `Arc` that has not been cloned since the letter was judged, so they can be changed in place.
+        // The corrections are in an `Arc`, which allows a change only while it has one owner. Nothing has cloned it since the letter was
+        // judged, so the corrections can be changed in place.
         for correction in work.corrections_mut().unwrap_or_default() {
             if broken.iter().any(|(known, _)| known.table_id == correction.definition.table_id) {
                 continue;
@@ -104,7 +105,8 @@ async fn find(
     Ok(Some(FoundRecord { installation, numero, letter, last, is_live, central_numero, content, before, after }))
 }
 
-/// Makes, from a stored record, the row that checks look at. The record's JSON is read like the JSON of a letter.
+/// Makes the row that checks look at from a stored record. The record's JSON is read as that of a letter would be, so that a stored value
+/// and a sent one can be compared.
 fn as_it_is(definition: &Arc<Definition>, numero: i64, content: &Value) -> TableRows {
     let mut rows = TableRows {
         definition: Arc::clone(definition),
@@ -120,7 +122,8 @@ fn as_it_is(definition: &Arc<Definition>, numero: i64, content: &Value) -> Table
         }
         let value = content.get(&column.name).cloned().unwrap_or_default();
         rows.columns.push(index);
-        // A stored value is not judged again. A value that the column's type no longer allows counts as missing.
+        // The stored record has been accepted before, so faults of its values are ignored here. If the column's type was changed since and
+        // no longer allows a value, the value counts as missing.
         rows.values.push(ColumnValues::read(column, &[value], &mut |_, _, _| {}));
     }
     rows

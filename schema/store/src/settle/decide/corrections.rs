@@ -141,8 +141,8 @@ fn fates(corrections: &[Correction], agency: Matricule, key: &Key) -> Result<Vec
     Ok(fates)
 }
 
-/// Changes the sums over the tables. If `is_forward`, each stored record is subtracted and the corrected record is added; otherwise this is
-/// undone.
+/// Changes the sums over the tables, as corrections change their records. If `is_forward` is set, each stored record is subtracted and the
+/// corrected record is added; if not, the corrected record is subtracted and the stored record is added again.
 fn change(holdings: &mut Holdings, corrections: &[Correction], fates: &[Fate], is_forward: bool) {
     for (correction, fate) in corrections.iter().zip(fates) {
         let Some(found) = correction.found.as_ref().filter(|_| *fate != Fate::Superseded) else { continue };

@@ -39,8 +39,8 @@ impl Written {
         if verdicts.is_empty() {
             return Ok(());
         }
-        // A program of the previous version knows only one attempt and no parts. If it found this row under the plain transport name, it
-        // would send the receipt of the first attempt.
+        // A program of the former version knows only one attempt and no parts. If it found this row under the plain name of the transport,
+        // it would send the receipt of the first attempt in place of this answer.
         let is_alone = |verdict: &VerdictRow| verdict.parts.is_empty() && verdict.staged.is_none();
         let transport = |verdict: &VerdictRow| match is_alone(verdict) && verdict.key.is_of_first_attempt() {
             true => Cow::Borrowed(verdict.transport),
@@ -67,11 +67,11 @@ impl Written {
     }
 
     /// Queues the answers to letters that were delivered again. An answer is queued at most once an hour, and not while it is still unsent.
-    /// An answer that could not be delivered is queued again too, since the office still sends its letter. The answer is sent by the
-    /// transport of the letter's last delivery, even if it was queued for another transport: an office that has changed its transport no
-    /// longer reads the old one.
+    /// This includes an answer that was given up because it could not be delivered: the office still sends its letter, so it may now be
+    /// reached. The answer is sent by the transport of the letter's last delivery, even if it was queued for another transport: an office
+    /// that has changed its transport no longer reads the old one.
     pub(super) async fn queue_answers_again(&self) -> Result<(), Fault> {
-        // If a letter was delivered several times, only its last arrival counts, because one statement cannot change a row twice.
+        // If this batch has several deliveries of a letter, the map keeps the last one, since one statement cannot change a row twice.
         let mut transports = BTreeMap::new();
         for case in self.batch.iter().filter(|case| !case.arrival.source.is_fetched_again) {
             if let (Some(agency), Decision::Duplicate(key)) = (case.agency(), &case.decision) {
@@ -86,7 +86,8 @@ impl Written {
             Bind::Uuids(transports.keys().map(|(_, letter)| Some(*letter)).collect()),
             Bind::Texts(transports.values().map(|transport| Some(*transport)).collect()),
         ];
-        // Locked rows are skipped: another transaction is marking these answers as sent at this moment.
+        // If a row is locked, another transaction is marking its answer as sent at this moment. The row is skipped, since the office is
+        // getting the answer.
         let text = concat!(
             outbox::queue_anew!(
                 "g.transport",
@@ -102,8 +103,8 @@ impl Written {
               WHERE o.failed_at IS NOT NULL OR replace(o.transport, '-parts', '') <> replace(excluded.transport, '-parts', '')"
         );
         self.execute(text, &binds).await?;
-        // If the letter has the installation's highest number, the centre's notices to the installation are sent by the same transport from
-        // now on.
+        // An installation reads the transport by which it last sent its newest letter, the one with its highest number. So the centre's
+        // notices to it leave by this transport from now on.
         let text = "UPDATE xm.installations i SET transport = g.transport
                       FROM unnest(?, ?, ?) AS g (agency, letter_id, transport)
                       JOIN xm.letters l ON l.agency = g.agency AND l.letter_id = g.letter_id

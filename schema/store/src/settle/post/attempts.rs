@@ -1,4 +1,5 @@
-//! Writes the verdicts of second and further attempts at letters. Each of these attempts has a row of its own.
+//! Writes the verdicts of attempts at letters after the first attempt: an operator's retry, or people's decision about a held letter. Each
+//! of these attempts has a row of its own in `xm.attempts`.
 
 use crate::database::fault::Fault;
 use crate::database::statement::Bind;
@@ -6,8 +7,8 @@ use crate::settle::verdict::VerdictRow;
 use crate::settle::written::Written;
 
 impl Written {
-    /// Deletes unsent answers to earlier attempts. The new answer gets a new row with a new id. So a program that has leased the old row
-    /// cannot change the new row.
+    /// Deletes unsent answers to earlier attempts. The new answer gets a new row with a new id: a program that has leased the old row may
+    /// still report it as sent, and must not change the new row by that.
     pub(super) async fn take_answers_back(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let again = self.again(verdicts);
         if again.is_empty() {
@@ -24,7 +25,8 @@ impl Written {
         Ok(())
     }
 
-    /// Writes the rows of further attempts in one statement, because the statements sent after it rely on its result.
+    /// Writes the rows of these attempts in one statement. The statements that are sent after it, without waiting for its result, rely on
+    /// all of these rows.
     pub(super) async fn insert_attempts(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let again = self.again(verdicts);
         let Some(retry) = self.retry.as_ref().filter(|_| !again.is_empty()) else { return Ok(()) };

@@ -125,8 +125,8 @@ impl Written {
     }
 }
 
-/// Returns the number as a PostgreSQL `integer`, limited to the largest `integer`. So the statement succeeds whatever size a mail server
-/// reports.
+/// Returns the number as a PostgreSQL `integer`; a larger number becomes the largest `integer`. A mail server may report any size, and the
+/// statement must not fail for it.
 fn saturating(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

@@ -9,8 +9,8 @@ use crate::settle::written::Written;
 
 impl Written {
     pub(super) async fn insert_entries(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
-        // Entries are written in the order in which the letters take effect. So in the order of their ids, each balance of an account
-        // follows from the one before.
+        // Each entry has the balance after it. Entries are written in the order in which the letters take effect, so that the balances of
+        // an account follow from each other in the order of the entries' ids.
         let mut moved: Vec<(usize, &VerdictRow)> = moved(verdicts).enumerate().collect();
         moved.sort_by_key(|(at, verdict)| (verdict.agency, verdict.key.order_of_effect(*at)));
         let moved: Vec<&VerdictRow> = moved.into_iter().map(|(_, verdict)| verdict).collect();
@@ -37,7 +37,8 @@ impl Written {
         } else {
             let notes = moved.iter().map(|verdict| Some(verdict.credit.as_ref().map_or("", |credit| &credit.note)));
             binds.push(Bind::Texts(notes.collect()));
-            // A voucher is paid when it is sold, so its entry refers to no letter. The voucher's own row refers to the letter.
+            // An entry refers to a letter only if it is the charge for this letter. A voucher was paid when it was sold, so its entry
+            // refers to no letter; the voucher's own row says which letter redeemed it.
             "INSERT INTO xm.entries (credit, kind, debit, amount, agency, letter_id, balance_after, balance_floor,
                                      posted_at, attempt, note)
              SELECT CASE WHEN n.letter_id IS NULL THEN n.account ELSE i.id END,

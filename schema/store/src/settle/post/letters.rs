@@ -48,7 +48,8 @@ impl Written {
         if numbered.is_empty() {
             return Ok(());
         }
-        // The letter's form is read from its receipt, which has the same form.
+        // Notices to the installation will have the form of this letter. The receipt is packed in the same form, so the form is read from
+        // it.
         let dictionary = |verdict: &VerdictRow| notices::kept_dictionary(payload::form(&verdict.receipt));
         let binds = [
             Bind::Matricules(numbered.iter().map(|verdict| Some(verdict.agency)).collect()),
@@ -71,9 +72,9 @@ impl Written {
         Ok(())
     }
 
-    /// Marks the notices that offices have seen. If an office has seen a higher number than this centre has given, the centre was restored
-    /// from a backup since. Later notices then get still higher numbers. Otherwise the office would take a new notice for one that it has
-    /// already.
+    /// Marks the notices that offices have seen. A centre that was restored from a backup has forgotten the last notices that it sent, so
+    /// an office may have seen a higher number than the centre knows. New notices then get numbers above that one: under an old number, the
+    /// office would take a new notice for one that it has already.
     pub(super) async fn acknowledge(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let saying = || verdicts.iter().filter(|verdict| verdict.key.sequence.is_some() && verdict.seen.is_some());
         if saying().next().is_none() {

@@ -17,8 +17,8 @@ impl Standing {
 
     /// Adds what a batch commits: verdicts by id and by sequence number, the highest sequence numbers, and the balances.
     pub fn commit(&mut self, batch: &[Case]) {
-        // The letters are in the order of arrival, but balances change in the order in which letters take effect. So the payments are
-        // summed, because a sum does not depend on the order.
+        // The receipts' balances are those in the order of effect, and the batch is in the order of arrival. So the balance after the batch
+        // is not taken from its last letter: all payments are summed, since a sum does not depend on the order.
         let mut paid = std::collections::HashMap::<Matricule, i64>::new();
         for case in batch {
             let Content::Signed { signer, digest, .. } = &case.arrival.content else { continue };

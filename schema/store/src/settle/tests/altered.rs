@@ -1,4 +1,4 @@
-//! A table that is altered after its adoption delays only its own letters, and only until it is repaired.
+//! Tests of tables that are altered after their adoption: only letters for such a table wait, and only until it is repaired.
 
 use sdc::letter::Letter;
 use serde_json::json;

@@ -254,13 +254,13 @@ async fn an_answer_that_is_made_due_again_begins_with_its_first_part_and_its_new
         .await;
     deliver_again(&world, &letter).await;
     assert_eq!(told(&waiting(&world).await.unwrap()), (2, 0, &b"the second"[..]));
-    // The answer must be under `mail-parts`. A program of the previous version takes answers under `mail`; it would send the receipt of the
+    // The answer must be under `mail-parts`. A program of the former version leases answers under `mail`; it would send the receipt of the
     // first attempt and delete the row.
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox WHERE transport = 'mail-parts'").await, 1);
 }
 
-/// A program of the previous version may run beside this one and claims answers by `CLAIM_BEFORE`. It must not claim an answer with parts,
-/// because it knows no parts and would send only the receipt.
+/// A program of the former version may run beside this one, and leases answers by `CLAIM_BEFORE`. It must not find an answer with parts: it
+/// knows no parts, and would send only the receipt.
 #[tokio::test]
 async fn a_program_that_knows_nothing_of_parts_does_not_claim_them() {
     const CLAIM_BEFORE: &str = "WITH due AS (

@@ -1,4 +1,5 @@
-//! If one letter of a batch causes a fault, the other letters are settled in smaller batches. Faults are distinguished by SQLSTATE.
+//! Tests of batches in which one letter causes a fault: the other letters are settled in smaller batches. The SQLSTATE of the fault tells
+//! whether a letter or the database is the cause.
 
 use sdc::refusal::RefusalCode;
 

@@ -1,4 +1,4 @@
-//! Certificates in letters: an office renews its certificate in time, and an unknown installation enrols with a code.
+//! Tests of certificates in letters: an office renews its certificate in time, and an unknown installation enrols with a code.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Letters with any set of columns do not make a connection keep more prepared statements than it may.
+//! Tests that letters with any set of columns do not make a connection keep more prepared statements than it may.
 
 use sdc::letter::Letter;
 use serde_json::json;

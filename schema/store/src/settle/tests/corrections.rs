@@ -1,4 +1,5 @@
-//! Corrections: an agency corrects only its own records, in order, and the former version is stored. The results are compared with a model.
+//! Tests of corrections: an agency corrects only its own records, in order, and what a record contained before is stored. The results are
+//! compared with a model.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,5 @@
-//! A country for tests. Polling stations and candidates are references, and two agencies send results and votes.
+//! A country for tests. Two agencies send results and votes of polling stations; the lists of stations and candidates are references,
+//! tables that only the centre fills.
 
 use std::collections::HashMap;
 

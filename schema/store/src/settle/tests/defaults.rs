@@ -1,4 +1,5 @@
-//! Letters leave out a column of the legal key, for which the table has a default. A record that is sent again must still be recognised.
+//! Tests of letters that leave out a column of the legal key, for which the table has a default. A record that is sent again must still be
+//! recognised.
 
 use sdc::letter::Letter;
 use serde_json::json;

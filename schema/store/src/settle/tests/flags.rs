@@ -1,4 +1,4 @@
-//! The findings of checks with severity `flag` on an accepted letter: they are in the receipt and are stored for the operators.
+//! Tests of the findings of checks with severity `flag` on an accepted letter: they are in the receipt and are stored for the operators.
 
 use sdc::answer::receipt::{Flag, FlaggedRow};
 use sdc::letter::Letter;

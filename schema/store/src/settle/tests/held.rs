@@ -1,4 +1,5 @@
-//! The stored versions of contradicted records. Operators see them, and no letter can exceed the bound on their size.
+//! Tests of letters that contradict stored records: operators see the stored versions of these, and no letter can exceed the bound on their
+//! size.
 
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;

@@ -1,4 +1,5 @@
-//! Held letters: their rows are in no table and cost nothing. Two people decide about each letter, and this makes a further attempt.
+//! Tests of held letters: their rows are in no table and cost nothing. Two people decide about each letter, and settling then makes another
+//! attempt at it.
 
 use diesel_async::SimpleAsyncConnection;
 use sdc::answer::receipt::{HoldCode, Receipt, Verdict};
@@ -157,7 +158,7 @@ async fn only_the_named_checks_are_waived_and_all_else_is_judged_anew() {
     let unknown = ["Result.other".to_owned()];
     let error = decided(&country, &letter, Some(&unknown), [&ekane(), &mbome()]).await.unwrap_err();
     assert!(error.to_string().contains("Result.within_reference"), "{error}");
-    // In the meantime the table has got a further check. Nobody has waived this check, so the letter is held for it.
+    // After the letter was held, its table got one more check. Nobody has waived this check, so the attempt holds the letter for it.
     country
         .world()
         .sql(

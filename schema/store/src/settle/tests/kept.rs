@@ -1,4 +1,5 @@
-//! A row counts as new only if the database reports that it stored it. Rows are compared in the form in which the database stores them.
+//! Tests that a row counts as new only if the database reports that it stored it, and that rows are compared in the form in which the
+//! database stores them.
 
 use sdc::letter::Letter;
 use sdc::refusal::RefusalCode;
@@ -47,7 +48,7 @@ async fn a_row_that_the_table_keeps_out_refuses_its_letter_is_named_and_never_ch
         assert_eq!(rows, [2], "{keeping_out}: {refusal:?}");
         assert_eq!(world.count("SELECT count(*) FROM registry.births").await, 1, "{keeping_out}");
         assert_eq!(world.count("SELECT balance FROM xm.accounts WHERE agency = 42").await, -100);
-        // The same record alone in a letter is refused too, and no row is written.
+        // Another letter has only the record that is not kept. It is refused like the first one, and no row is written.
         let mut again = world.births(42, 3, &[("CE-042", 2)]);
         world.rename(&mut again, "ZORRO");
         assert_eq!(settle_one(&world, &again).await, REFUSED(RefusalCode::RowsInvalid), "{keeping_out}");

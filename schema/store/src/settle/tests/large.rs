@@ -1,4 +1,4 @@
-//! Large original containers are stored whole, and no connection keeps the memory that they needed.
+//! Tests that large original containers are stored whole, and that no connection keeps the memory that they needed.
 
 use sdc::refusal::RefusalCode;
 

@@ -1,4 +1,4 @@
-//! Messages of offices and of operators: threads, the limit on unread messages, and each message sent once.
+//! Tests of messages of offices and of operators: threads, the limit on unread messages, and that each message is sent once.
 
 use sdc::answer::CentreLetter;
 use sdc::answer::notice::{Notice, NoticeContent};

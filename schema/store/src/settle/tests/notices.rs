@@ -1,5 +1,5 @@
-//! Notices of the centre. Each is queued once and numbered. It is sent by the transport, and in the form and cipher, of the letter with the
-//! installation's highest sequence number.
+//! Tests of the centre's notices. Each is queued once and numbered. It is sent by the transport, and in the form and cipher, of the letter
+//! with the installation's highest sequence number.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn lease(world: &World, transport: &str) -> Vec<LeasedAnswer> {
     outbox::lease(&mut *world.connection().await, Uuid::now_v7(), transport, 10, HOLD).await.unwrap()
 }
 
-/// Leases the notices of a transport, then releases the leases unchanged.
+/// Returns the notices of a transport that are due. They are leased, as for sending, and given back, so that the next call finds them too.
 async fn looked_at(world: &World, transport: &str) -> Vec<LeasedAnswer> {
     let leased = lease(world, transport).await;
     outbox::leave(&mut *world.connection().await, &leased).await.unwrap();
@@ -269,7 +269,7 @@ async fn a_certificate_that_ends_is_told_at_each_of_its_days_once() {
     assert_eq!(tell().await, 0);
 }
 
-/// Programs of the previous version claim only answers of the transports that they know. So they claim no notice, and continue to settle
+/// Programs of the former version lease only answers of the transports that they know. So they lease no notice, and continue to settle
 /// letters.
 #[tokio::test]
 async fn programs_of_the_version_before_leave_notices_alone() {
@@ -355,7 +355,7 @@ async fn what_is_not_seen_is_sent_again_ever_more_seldom_until_it_is() {
     }
     assert_eq!(days, 28);
     assert!(sent.windows(2).all(|pair| pair[0] == pair[1]), "{sent:?}");
-    // Notices are also acknowledged by a letter whose number is below the highest, and by a refused letter.
+    // A letter acknowledges notices even if its number is below the highest, or if it is refused.
     assert_eq!(says_seen(&world, 3, 1).await, Outcome::Accepted);
     world.sql("UPDATE xm.notices SET again_at = now()").await;
     assert_eq!(again().await, 0);

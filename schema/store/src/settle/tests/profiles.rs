@@ -1,5 +1,5 @@
-//! Profiles in letters: a profile is read, changed immediately, or changed after an operator's decision. A new address is also reported to
-//! the former address.
+//! Tests of profiles in letters: a profile is read, changed immediately, or changed after an operator's decision. A new address is also
+//! reported to the former address.
 
 use diesel::sql_types::{Bytea, Text};
 use diesel_async::RunQueryDsl;

@@ -1,5 +1,5 @@
-//! Letters that an operator has tried again. Each is judged again under the locks and gets new rows, and the receipt of the latest attempt
-//! is sent.
+//! Tests of letters that an operator has tried again. Each is judged again under the locks, and its new verdict has a row of its own. The
+//! receipt of the latest attempt is sent.
 
 use chrono::{DateTime, Utc};
 use sdc::answer::receipt::{Receipt, Verdict};
@@ -333,7 +333,7 @@ async fn the_new_answer_is_sent_whatever_becomes_of_the_old_one() {
     assert_eq!(old.len(), 1);
     grant(&world).await;
     assert_eq!(try_again(&world, &letter).await, Tried::Accepted { letter_id: letter.id, attempt: 2 });
-    // A program of the previous version deletes the old answer by its id alone. Then this program reports the old answer as sent with
+    // A program of the former version deletes the old answer by its id alone. Then this program reports the old answer as sent with
     // `outbox::sent`.
     world.sql(&format!("DELETE FROM xm.outbox WHERE id = {}", old[0].id)).await;
     outbox::sent(&mut *world.connection().await, &old).await.unwrap();

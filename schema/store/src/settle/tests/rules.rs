@@ -1,4 +1,4 @@
-//! Rules of the database that operators add to their tables.
+//! Tests of rules that operators add to their tables in the database, such as constraints and triggers.
 
 use sdc::refusal::RefusalCode;
 

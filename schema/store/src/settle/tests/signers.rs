@@ -1,4 +1,4 @@
-//! Changes of an agency since its signer was cached.
+//! Tests of signers that are outdated: their agency, or the certificates of their key, changed after the signer was cached.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -29,7 +29,7 @@ async fn a_verdict_stands_whatever_was_wrong_and_has_been_put_right_since() {
     letter.from.installation = "pc2".to_owned();
     let refused = REFUSED(RefusalCode::InstallationUnknown);
     assert_eq!(world.settle(vec![world.arrival(&letter).await]).await, [refused]);
-    // The arrival's signer was cached before the change. Settling reads the change from the database.
+    // The arrival's signer was cached before the change. Settling compares revisions and reads the signer again, so the change is seen.
     let cached = world.arrival(&letter).await;
     world.sql("INSERT INTO xm.installations (agency, name) VALUES (42, 'pc2')").await;
     assert_eq!(world.settle(vec![cached]).await, [Outcome::Duplicate], "the office was told; it sends a new letter");
@@ -204,7 +204,8 @@ async fn of_several_certificates_of_a_key_the_one_valid_now_goes_first_and_any_v
     {
         assert_eq!(signer.is_in_time(at(days), grace_days), is_in_time, "{days} days from now, {grace_days} of grace");
     }
-    // Letters that name their signer by the key, or by a certificate of this key that is not valid now, are accepted too.
+    // Letters that name their signer by the key are accepted, and so are letters that name it by a certificate of this key that is not
+    // valid now.
     let ids = [vec![by_key], others.iter().filter_map(|one| one.signer_ids().pop()).collect()].concat();
     for (id, number) in ids.iter().zip(1..) {
         let arrival = world.arrival_of(id, &world.births(42, number, &[("CE-042", number)])).await;
@@ -256,7 +257,7 @@ async fn a_revoked_key_is_revoked_under_each_of_its_certificates_whatever_is_cac
         .unwrap();
     let outcomes = world.settle(letters).await;
     assert_eq!(outcomes, [REFUSED(RefusalCode::CertificateRevoked); 6]);
-    // No tool can undo the revocation. If one could, a look-up would trust the certificate again.
+    // A trigger refuses to undo a revocation, whichever tool tries it. If one could undo it, a look-up would trust the certificate again.
     let mut connection = world.connection().await;
     connection.batch_execute("UPDATE xm.certificates SET revoked_at = NULL").await.unwrap_err();
     assert_eq!(world.count("SELECT count(*) FROM xm.outbox").await, 0, "and nobody is answered");

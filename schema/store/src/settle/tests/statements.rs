@@ -1,4 +1,5 @@
-//! Statements of account: the entries of days in the centre's time zone, and a closing balance that equals the receipt's balance.
+//! Tests of statements of account: they have the entries of days in the centre's time zone, and close with the balance that is in the
+//! receipt.
 
 use std::time::Duration;
 
@@ -172,7 +173,8 @@ async fn a_statement_that_cannot_be_read_waits_alone() {
     .await;
     assert_eq!(parts(&world).await.len(), 1);
 
-    // A newer program may write kinds of entries that this program does not know.
+    // The account of agency 42 gets an entry of a kind that this program does not know, as a newer program may write it. So the statement
+    // cannot be read.
     world.sql("ALTER TABLE xm.entries DROP CONSTRAINT entries_kind_check").await;
     posted(&world, 5, "2021-11-02T08:00:00Z", "gift").await;
     let of_another = asking(&world, 2, all());
@@ -258,7 +260,8 @@ async fn every_note_is_told_in_the_form_that_an_office_reads() {
     assert_eq!(told, format!("Mbom\u{e9}{}", "\u{e9}".repeat(195)));
 }
 
-/// If a period has no first or no last day, the period that is used still does not end before it begins.
+/// A letter may leave out the first or the last day of a period. The day that the centre uses instead must not make the period end before
+/// it begins.
 #[tokio::test]
 async fn the_days_begin_no_later_than_they_end() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Checks that look beyond their letter, at references and at stored rows, while the station is locked.
+//! Tests of checks that look beyond their letter, at references and at the stored rows of a polling station, while the station is locked.
 
 use std::sync::Arc;
 
@@ -109,9 +109,9 @@ async fn letters_of_one_batch_see_what_those_before_them_bring_and_nothing_of_wh
     let result = country.result_alone("S1", Some(9), 9);
     let after = country.letter(43, exported(vec![result]));
     let outcomes = country.settle(&[&late, &after, &held, &before, &first]).await;
-    // The letters take effect in this order: agency 42 sends its result of S2, a second and conflicting result of S2, and its votes of S1;
-    // then agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes below are in the order of
-    // arrival.
+    // The letters arrive in a mixed order and take effect in this one: agency 42 sends its result of S2, a second and conflicting result
+    // of S2, and its votes of S1; then agency 43 sends a vote of S2 that agency 42 has sent already, and its result of S1. The outcomes
+    // below are in the order of arrival.
     let expected = [
         Outcome::Accepted,
         Outcome::Accepted,
@@ -150,8 +150,8 @@ async fn two_letters_for_one_station_end_one_after_the_other_on_two_replicas_too
     assert_eq!(waiting.await.unwrap(), [Outcome::Refused(RefusalCode::CheckFailed)]);
 }
 
-/// A batch has more stations than can be locked one by one, so it takes one lock for all stations. Batches with few stations wait for this
-/// lock too.
+/// A batch has more stations than can be locked one by one, so it takes one lock for all stations. A batch with few stations, which locks
+/// each of them, waits for this lock all the same.
 #[tokio::test]
 async fn a_letter_of_a_thousand_stations_keeps_others_out_too() {
     let mut country = Country::new("by_agency", false).await;

@@ -1,4 +1,4 @@
-//! Containers without a verified signer: which of their bytes are stored, and how many.
+//! Tests of containers without a verified signer: which of their bytes are stored, and how many.
 
 use sdc::refusal::RefusalCode;
 

@@ -1,5 +1,5 @@
-//! Notices that the centre sends by itself: changed definitions of tables, the centre's next certificate, statements, and requests to send
-//! lost letters again.
+//! Tests of notices that the centre sends by itself: changed definitions of tables, the centre's next certificate, statements, and requests
+//! to send lost letters again.
 
 use std::time::Duration;
 

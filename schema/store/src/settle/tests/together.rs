@@ -1,5 +1,5 @@
-//! Statements that are sent without waiting for each other. Stored records must still be found, and the reported fault must still be the
-//! first one.
+//! Tests of statements that are sent without waiting for each other. Stored records must still be found, and the reported fault must still
+//! be the first one.
 
 use sdc::refusal::RefusalCode;
 use serde_json::json;

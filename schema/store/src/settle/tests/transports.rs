@@ -1,4 +1,4 @@
-//! An answer waits for the transport by which its letter last arrived, and for no other.
+//! Tests that an answer waits for the transport by which its letter last arrived, and for no other.
 
 use std::time::Duration;
 

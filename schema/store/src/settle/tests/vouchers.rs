@@ -1,5 +1,5 @@
-//! Vouchers in letters: each credits its amount once, to the agency whose letter is settled first. All wrong codes get the same refusal,
-//! and five wrong codes lock recharging.
+//! Tests of vouchers in letters: each credits its amount once, to the agency whose letter is settled first. All wrong codes get the same
+//! refusal, and five wrong codes lock recharging.
 
 use chrono::Utc;
 use diesel_async::RunQueryDsl;
@@ -191,8 +191,8 @@ async fn a_thousand_wrong_codes_get_one_refusal_lock_and_give_nothing() {
     let locks = "SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now() + interval '23 hours'";
     assert_eq!(world.count(locks).await, 1);
 
-    // The same code is accepted once the day is over or an operator has ended the lock. An operator's retry is accepted in spite of the
-    // lock.
+    // A right code was refused because recharging is locked. It is accepted in an operator's retry in spite of the lock, and in a letter
+    // once the day is over or an operator has ended the lock.
     let settings = SettlingSettings { voucher_keys: keys, ..SettlingSettings::default() };
     let settler = Settler::new(world.database.clone(), settings);
     let retry = Retry { decider: "mbome".to_owned(), decided_at: Utc::now(), ruling: Ruling::Anew, approval: None };

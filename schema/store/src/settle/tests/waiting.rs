@@ -1,5 +1,5 @@
-//! A letter must wait if it fails for a reason other than its bytes. It must not become poison, no other letter may wait because of it, and
-//! it is settled once the cause is removed.
+//! Tests of letters that fail for a reason other than their bytes. Such a letter must wait until the cause is removed, and is settled then.
+//! It must not become poison, and no other letter may wait because of it.
 
 use std::time::Duration;
 
@@ -110,7 +110,8 @@ async fn a_letter_that_breaks_a_rule_is_refused_beside_one_that_waits() {
 }
 
 /// A trigger fails for a letter, and two letters beside it send records that are stored or sent already. PostgreSQL reports only one of
-/// these faults. The first letter must wait, and the other two must be accepted with duplicates.
+/// these faults. The first letter must wait. The other two must be accepted, with their records as duplicates, and must not be taken for
+/// the cause.
 #[tokio::test]
 async fn a_record_held_already_is_a_duplicate_beside_a_letter_that_waits() {
     let world = World::new().await;
@@ -144,7 +145,8 @@ async fn an_agency_without_an_account_waits_for_one_and_nobody_else_does() {
     assert_eq!(world.ledger_difference().await, 0);
 }
 
-/// A letter has rows of two tables, and a deferred trigger of one table fails. Neither table is withheld.
+/// A letter has rows of two tables, and a deferred trigger of one of them fails. Only this letter waits. Each table takes the rows of
+/// another letter, so no table is withheld: letters for it are tried as before.
 #[tokio::test]
 async fn a_trigger_at_the_end_withholds_no_table_of_its_letter() {
     let world = World::new().await;
@@ -170,7 +172,8 @@ async fn a_row_that_takes_all_the_time_there_is_holds_up_its_own_letter_only() {
     assert_eq!(world.settle_or_apart(&[&letter, &beside]).await, [Outcome::Deferred, Outcome::Accepted]);
 }
 
-/// Rows are written under shorter time limits than other statements, since all letters of a writer wait for them.
+/// Rows of letters are written under shorter time limits than other statements have, since all letters of a writer wait for such a
+/// statement.
 #[tokio::test]
 async fn the_rows_of_letters_take_ten_seconds_at_most_and_wait_two_for_a_lock() {
     let (lock, statement) = (Duration::from_secs(20), Duration::from_secs(60));
@@ -194,7 +197,8 @@ async fn the_rows_of_letters_take_ten_seconds_at_most_and_wait_two_for_a_lock() 
     assert_eq!(world.count(expected).await, 3);
 }
 
-/// A trigger fails for every row. The table is withheld, because trying its letters one by one each time would slow every batch.
+/// A trigger fails for every row of a table. So the table is withheld: its letters wait untried, because trying them one by one would slow
+/// every batch.
 #[tokio::test]
 async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_tried() {
     let world = World::new().await;
@@ -216,7 +220,8 @@ async fn a_table_of_which_every_letter_fails_is_withheld_and_no_further_one_is_t
         letter
     };
     let births = |sequence: u64| world.births(43, sequence, &[("CE-043", sequence)]);
-    // All letters for the table are from one agency. The cause may be in these letters, so the table is not withheld.
+    // All letters that fail are from one agency, so the cause may be in these letters. The table is not withheld, and the next batch tries
+    // it again.
     assert_eq!(world.settle_or_apart(&[&for_weg(&world, 1), &births(1)]).await, [Outcome::Deferred, Outcome::Accepted]);
     let before = tried().await;
     let expected = [Outcome::Deferred, Outcome::Deferred, Outcome::Accepted];
@@ -344,7 +349,8 @@ async fn mails_with_a_letter_of_one_agency_take_no_room_from_those_of_others_and
     let reasons = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() as u64;
     let all = settings.vouched_bytes_max() + reasons * settings.stranger_bytes_of_reason();
     assert!(all <= settings.stranger_bytes_max, "{all} bytes are more than the total");
-    // An operator drops a mail of agency 42. Its bytes are free again, so one of two further mails of this agency is stored.
+    // An operator drops a mail of agency 42, whose bytes are then free. Two more mails of this agency arrive, and there is room for one of
+    // them.
     let first = world.count("SELECT min(id) FROM xm.quarantine WHERE signer_beside = 42").await;
     let operator = Operator::pretended("mbarga", Privilege::Operateur);
     quarantine::drop(&mut *world.connection().await, &operator, first, "seen").await.unwrap();

@@ -1,4 +1,4 @@
-//! Abandoning a table that was dropped: its registration ends, and its history is kept.
+//! An operator abandons a table that was dropped: its registration ends, and its history is kept.
 
 use chrono::Utc;
 use diesel::prelude::*;

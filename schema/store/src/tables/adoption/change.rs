@@ -1,4 +1,4 @@
-//! The changes that a further adoption of a table made, so that an operator sees what changes for offices. Each change is a code with
+//! The changes between two adoptions of one table, so that an operator sees what changes for offices. Each change is a code with
 //! parameters; the program that shows it adds the words.
 
 use serde::Serialize;

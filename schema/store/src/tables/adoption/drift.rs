@@ -60,7 +60,7 @@ pub async fn of(connection: &mut AsyncPgConnection, table: &Adopted) -> Result<V
         }
     }
     problems.extend(Guard::find(connection, &table.schema_name, &table.relation_name).await?.problems());
-    // If the triggers recorded at the adoption cannot be read, every trigger of the table is reported.
+    // If the triggers recorded at the adoption cannot be read, no trigger counts as known, so every trigger of the table is reported.
     let seen: Vec<Trigger> = serde_json::from_value(table.triggers_seen.clone()).unwrap_or_default();
     let found = guard::triggers(connection, &table.schema_name, &table.relation_name).await?;
     problems.extend(guard::altered_triggers(&seen, &found));

@@ -62,8 +62,9 @@ impl Guard {
         schema_name: &str,
         relation_name: &str,
     ) -> Result<Guard, Fault> {
-        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule marked `D` is disabled, and one
-        // marked `R` runs only on replicas; neither runs here.
+        // Bits in a trigger's type: 1 means FOR EACH ROW, 2 means BEFORE, 4 means INSERT. A trigger or rule that is marked `D` is disabled,
+        // and one that is marked `R` runs only for rows that replication brings. Both kinds do not run for a letter's rows, so they are
+        // left out.
         let guard = diesel::sql_query(
             "SELECT c.relpersistence = 'p' AS is_logged, c.relispartition AS is_partition,
                     row_security_active(c.oid) AS hides_rows,
@@ -134,8 +135,8 @@ pub async fn triggers(
     Ok(triggers)
 }
 
-/// Returns the differences between a table's triggers at its adoption and its triggers now. An operator has to know them, since nobody has
-/// reviewed the new or changed triggers.
+/// Returns the differences between a table's triggers at its adoption and its triggers now. An operator has to look at new or changed
+/// triggers: they may drop or change the rows of letters.
 pub fn altered_triggers(seen: &[Trigger], found: &[Trigger]) -> Vec<Problem> {
     let of = |all: &[Trigger], name: &str| all.iter().find(|trigger| trigger.name == name).cloned();
     let problem = |code, trigger: &Trigger| Problem::new(code).with("trigger", &trigger.name);

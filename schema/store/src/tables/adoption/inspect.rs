@@ -8,7 +8,7 @@ use super::problem::{Problem, ProblemCode};
 use crate::database::fault::Fault;
 use crate::tables::definition::{Column, ColumnType, is_provenance};
 
-/// Columns that adoption adds, with their types as PostgreSQL writes them.
+/// The columns of provenance, which adoption adds, with their types as PostgreSQL writes them. They say which letter each record came from.
 pub const PROVENANCE: &[(&str, &str)] = &[
     ("xm_agency", "integer"),
     ("xm_installation", "text"),
@@ -67,8 +67,8 @@ impl Relation {
         .get_result(connection)
         .await
         .optional()?;
-        // Only an ordinary table can be adopted. A view has no unique index, and a unique index of a partitioned table must contain the
-        // partition key.
+        // Only an ordinary table (kind `r`) can be adopted, since adoption makes unique indexes. A view cannot have one, and in a
+        // partitioned table a unique index must contain the partition key.
         if found.is_none_or(|found| found.kind != "r") {
             return Ok(None);
         }
@@ -145,7 +145,8 @@ impl Found {
         })
     }
 
-    /// Returns a problem if the column's collation treats different texts as equal.
+    /// Returns a problem if the column's collation treats different texts as equal: one record could then be taken for a duplicate of
+    /// another.
     pub fn inexact(&self) -> Option<Problem> {
         (!self.is_exact && !self.is_provenance())
             .then(|| Problem::new(ProblemCode::CollationInexact).with("column", &self.name))

@@ -250,8 +250,8 @@ fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<Problem
     match term {
         Term::Reference { .. } => (!leads(legal_key)).then_some(ProblemCode::CheckReferenceKey),
         Term::Sum { held: true, .. } | Term::Count { count: Counted::Held, .. } => {
-            // The index of the legal key finds rows by its first columns. If all of its columns are given, it finds one row, and further
-            // columns may then narrow the search.
+            // The index of the legal key finds rows by its first columns. If `on` has all columns of the key, the index finds one row, and
+            // conditions on more columns may then exclude this row.
             let leading = legal_key.get(..on.len()).unwrap_or_default();
             let is_whole = legal_key.iter().all(|column| on.contains(column));
             (!is_whole && (leading.is_empty() || !leads(leading))).then_some(ProblemCode::CheckHeldKey)
@@ -260,7 +260,7 @@ fn unfit_key(term: &Term, on: &[String], legal_key: &[String]) -> Option<Problem
     }
 }
 
-/// Another table that a check refers to: its relation and its legal key.
+/// A table to which a check of the judged table refers: the table in PostgreSQL, and its legal key.
 struct Named {
     relation: Relation,
     legal_key: Vec<String>,
@@ -287,7 +287,8 @@ async fn find_named(connection: &mut AsyncPgConnection, file: &TablesFile, name:
     Ok(relation.map(|relation| Named { relation, legal_key }))
 }
 
-/// Adds a problem if rows that are already in the table would violate the unique index of the legal key.
+/// Adds a problem if two rows that are already in the table have the same legal key, since adoption could then not make the unique index of
+/// this key.
 async fn judge_rows(
     connection: &mut AsyncPgConnection,
     schema_name: &str,

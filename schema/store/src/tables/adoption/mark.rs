@@ -1,4 +1,5 @@
-//! The columns and indexes that adoption adds to the operators' table: provenance, two unique indexes, and an index of cancelled records.
+//! The columns and indexes that adoption adds to the operators' table: the columns of provenance, which say which letter each record came
+//! from, two unique indexes, and an index of cancelled records.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use super::inspect::{PROVENANCE, UniqueIndex, unique_index};
 use crate::database::fault::Fault;
 use crate::database::identifier::quoted;
 
-/// Adds those columns of provenance and those indexes that the table does not have yet.
+/// Adds those columns of provenance and those indexes that the table does not have yet, as after a former adoption.
 pub async fn mark(
     connection: &mut AsyncPgConnection,
     schema_name: &str,

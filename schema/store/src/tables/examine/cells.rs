@@ -132,7 +132,7 @@ pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
     // the blanks, equal values are equal texts.
     let text = if rules.padded { text.trim_end_matches(' ') } else { text };
     let chars_max = rules.length_chars_max.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX));
-    // A text has no more characters than bytes, so the bytes are compared first.
+    // Counting characters takes time, and a text has no more characters than bytes. So they are counted only if the bytes exceed the limit.
     if text.len() > chars_max && text.chars().count() > chars_max {
         return Err(LENGTH.with(format!("at most {chars_max} characters")));
     }
@@ -146,7 +146,8 @@ pub fn text(value: &Value, rules: TextRules) -> Result<String, Broken> {
 /// differently. Other marks of direction are allowed: embeddings, isolates, U+200E, U+200F and U+061C only arrange runs of text and keep
 /// the order within each run. Arabic records, and telephone numbers copied from an address book, contain them for good reasons.
 fn forbidden(text: &str, multiline: bool) -> Option<&'static str> {
-    // Nearly every text has only printable ASCII characters, so this is checked first.
+    // Nearly every text has only printable ASCII characters, none of which is forbidden. This quick test spares such texts the search
+    // below.
     if text.bytes().all(|byte| matches!(byte, 0x20..0x7f)) {
         return None;
     }
@@ -199,8 +200,8 @@ fn number<const DIGITS: usize>(digits: [u8; DIGITS]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
 }
 
-/// Reads a time with date that is no more precise than the column stores: microseconds, or the number of fraction digits in
-/// `fraction_digits`.
+/// Reads a time with date. The column stores microseconds, or `fraction_digits` digits of the second's fraction. A more precise time is
+/// refused, since PostgreSQL would round it.
 pub fn timestamptz(value: &Value, fraction_digits: Option<u8>) -> Result<DateTime<Utc>, Broken> {
     const MICROSECONDS: u8 = 6;
     let expected = || TYPE.with(Expected::Moment.to_string());

@@ -95,7 +95,8 @@ pub struct Flagged {
 pub struct Flags(Vec<Flagged>);
 
 impl Flags {
-    /// Adds a row. The rows of one check must be added before those of the next check.
+    /// Adds a row. All rows of one check must be added before those of the next check: the entry of the check is searched for only among
+    /// the last two, one for each finding.
     pub fn add(&mut self, check: usize, finding: Finding, row: usize) {
         let row = u32::try_from(row).unwrap_or(u32::MAX);
         match self.0.iter_mut().rev().take(2).find(|known| (known.check, known.finding) == (check, finding)) {

@@ -117,8 +117,8 @@ impl Holdings {
         self.0.keys().any(|measure| measure.table_id == table_id)
     }
 
-    /// Says whether each row of a letter's table belongs to a group of this table in which nothing is stored. Returns `false` for a table
-    /// without such groups.
+    /// Says whether every row of a letter's table belongs to a group of this table in which nothing is stored, so that the row can be taken
+    /// for new without a look-up (`Knowledge::surely_new` says when this is wrong). Returns `false` for a table without such groups.
     pub fn have_none_of(&self, rows: &TableRows) -> bool {
         let mut is_new = vec![false; rows.row_count()];
         for (measure, groups) in self.0.iter().filter(|(measure, _)| measure.table_id == rows.definition.table_id) {

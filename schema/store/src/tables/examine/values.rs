@@ -197,7 +197,7 @@ impl ColumnValues {
             (Bind::Timestamptzs(to), ColumnValues::Timestamptz(from)) => to.extend(rows.map(|row| from[row])),
             (Bind::Uuids(to), ColumnValues::Uuid(from)) => to.extend(rows.map(|row| from[row])),
             (Bind::Byteas(to), ColumnValues::Bytea(from)) => to.extend(rows.map(|row| from[row].as_deref())),
-            // All rows of one parameter are of the same column in the same catalogue, so the two types are equal.
+            // This cannot happen: all rows of one parameter are of the same column in the same catalogue, so the two types are equal.
             (_, from) => debug_assert!(false, "{} values do not fit the bind of their column", from.len()),
         }
     }

@@ -1,4 +1,4 @@
-//! Whatever the columns are, a table contains exactly what was sent, and a record that is sent again is recognised as the same.
+//! Tests that a table contains exactly what was sent, whatever its columns are, and that a record that is sent again is recognised.
 
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};

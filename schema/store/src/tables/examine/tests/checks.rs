@@ -1,4 +1,4 @@
-//! Checks of examination: rows refused, rows flagged, and rows that cannot be judged.
+//! Tests of the checks that are computed when a letter is examined: rows refused, rows flagged, and rows that cannot be judged.
 
 use sdc::refusal::{Refusal, RefusalCode, RowFaults};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Flags of adopted tables, in the receipts of accepted letters and for the operators.
+//! Tests of flags, in the receipts of accepted letters and for the operators.
 
 use sdc::answer::receipt::{FlaggedRow, Verdict};
 use sdc::refusal::RefusalCode;

@@ -1,4 +1,4 @@
-//! Tables that cannot be adopted, and changes after adoption that `check` reports.
+//! Tests of tables that cannot be adopted, and of changes after the adoption that `check` reports.
 
 use sdc::answer::receipt::Verdict;
 use sdc::refusal::RefusalCode;
@@ -251,7 +251,8 @@ async fn triggers_made_altered_or_dropped_after_adoption_are_told_until_the_tabl
         assert_eq!((adopted.changes, adopted.version), (vec![Change::Setting { key: "triggers" }], 1), "{change}");
         assert_eq!(lab.drift().await, Vec::<String>::new(), "{change}");
     }
-    // The triggers that a table has during the migration count as reviewed.
+    // Migration 7 began to record the triggers of tables. The triggers that a table had at that time count as reviewed, so that no table is
+    // reported at once.
     lab.world.sql(&trigger("third", "BEFORE")).await;
     assert_eq!(lab.drift().await.len(), 1);
     let migration = include_str!("../../../../migrations/00000000000007_triggers/up.sql");

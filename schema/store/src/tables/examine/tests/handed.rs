@@ -1,5 +1,5 @@
-//! Tables that could delay the letters of other tables: they were altered since their adoption, or have a trigger whose error looks like
-//! another fault.
+//! Tests of tables that could delay the letters of other tables: they were altered since their adoption, or have a trigger whose error
+//! looks like another fault.
 
 use sdc::refusal::RefusalCode;
 

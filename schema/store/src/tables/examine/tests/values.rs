@@ -1,4 +1,4 @@
-//! Values by type: which are accepted, in which form they are stored, and which rule refuses the others.
+//! Tests of values by type: which are accepted, in which form they are stored, and which rule refuses the others.
 
 use serde_json::{Value, json};
 
