@@ -35,7 +35,7 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Sets the signer of a `SignedData`. Returns false, and sets nothing, where the structure does not have exactly one signer.
+/// Sets the signer of a `SignedData`. Returns false, and sets nothing, where the structure has no signer or several.
 ///
 /// If the certificate were passed to OpenSSL's search for the signer instead, OpenSSL would compare names, and parse the whole certificate
 /// for that.

@@ -30,8 +30,8 @@ fn all() -> Vec<String> {
     letters.chain(answers).chain(parts).chain(notices).collect()
 }
 
-/// Says whether the members of an object may have any names, such as the columns of a key. A further member of such an object is not
-/// refused.
+/// Says whether the members of an object may have any names, as the columns of a key may. Such an object is not bent, because a member that
+/// is added to it is no fault.
 fn is_free(place: &str) -> bool {
     place.ends_with("record.key") || place.ends_with("refusal.parameters") || place.ends_with("body.columns[]")
 }
