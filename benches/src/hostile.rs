@@ -27,7 +27,7 @@ const RSS_MB_MAX: f64 = 300.0;
 pub struct Size {
     /// Letters of each burst.
     pub letters: usize,
-    /// Duration of the run in which letters come at a steady rate beside those of hostile agencies, in seconds.
+    /// Seconds that the run lasts in which letters come at a steady rate beside those of hostile agencies.
     pub seconds: u32,
     /// Number of hostile mails of each kind.
     pub of_each_kind: usize,

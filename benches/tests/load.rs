@@ -130,7 +130,8 @@ fn pushing(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All subcommands run in one test, one after another, because each starts an engine, a PostgreSQL and a Dovecot.
+/// All subcommands run in one test, one after another. Each starts an engine, a PostgreSQL and a Dovecot, and tests of their own would run
+/// at the same time and slow each other down.
 #[test]
 fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Result<()> {
     let cache = TempDir::new()?;

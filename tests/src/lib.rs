@@ -5,8 +5,8 @@
 //! | word | meaning | where |
 //! |---|---|---|
 //! | scenario | a test with the program as processes, real mail servers and a real PostgreSQL | crate |
-//! | engine | a running `xmserver`, with its data folder | [`engine::Engine`] |
-//! | replica | one of several engines that share a database, so that one can fail | [`engine::Engine::twin`] |
+//! | engine | a running `xmserver`, with its data folder | [`crate::engine::Engine`] |
+//! | replica | one of several engines that share a database, so that one can fail | [`crate::engine::Engine::twin`] |
 //! | relay | the mail server that takes the centre's answers to the offices: Postfix | [`servers`] |
 //! | site | one centre with mailboxes and a relay for itself alone | [`site::Site`] |
 //! | town, resident | the offices of a test; one of them, with its key, its letters and their receipts | [`town::Resident`] |
@@ -15,9 +15,9 @@
 //! | lease | for a while, only one engine polls a mailbox, or sends an answer | `nemesis::strike` |
 //! | settled | a letter has its verdict, and the transaction with it is committed | crate `store` |
 //! | held | people must decide about a letter before its records count | `tests/election.rs` |
-//! | drained | told to end, an engine first finishes the letters that it has in hand | [`engine::Engine::stop`] |
+//! | drained | told to end, an engine first finishes the letters that it has in hand | [`crate::engine::Engine::stop`] |
 //! | oracle | the judge of the simulation: compares the database with what the offices sent | crate `simulation` |
-//! | order | a line to the standard input of `xmserver-nemesis`, such as to die at a named place | [`engine::Engine::tell`] |
+//! | order | a line to the standard input of `xmserver-nemesis`, such as to die at a named place | [`crate::engine::Engine::tell`] |
 //! | nemesis | the test that makes one fault after another happen to a centre under traffic | [`nemesis`] |
 //! | cycle, burst, strike | nemesis sends a burst of letters in each cycle; a strike is the fault in its midst | `nemesis::strike` |
 //! | rebuilt, escalation | an actor is made anew after a panic; after too many, the engine ends itself | `nemesis::world` |

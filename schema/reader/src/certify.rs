@@ -186,7 +186,8 @@ async fn look_up_notes(
     if places.is_empty() || keys.is_empty() {
         return Ok(HashMap::new());
     }
-    // An agency that gets a record gets all notes that correct the record, because the notes have no scope of their own.
+    // Notes have no column of codes by which they could be granted one by one. So whoever may read a record may read all notes to it, and
+    // this permit admits all.
     let permit = Permit {
         service: Service::Certify,
         table_id: table.table_id,

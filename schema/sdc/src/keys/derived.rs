@@ -43,7 +43,7 @@ impl SigningKey {
         derived.map(|key| DerivedKey(Zeroizing::new(key))).map_err(unreadable("a private key in PEM"))
     }
 
-    /// Returns the secret number of the private key. The number of octets depends only on the kind of the key, not on leading zeros.
+    /// Returns the secret number of the private key. Leading zeros are kept, so all keys of one kind have the same number of octets.
     fn private_number(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let number = match &self.agreement_key {
             Some(key) => {

@@ -43,7 +43,7 @@ pub fn pack_as(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
 }
 
 /// Packs one part of an answer in a form, as [`pack_as`] does. `part` counts from 1. The first parts are compressed as much as letters,
-/// because a short answer may go over a slow link. Parts after [`TIGHT_PARTS`] belong to a long answer, and use a faster level, so that a
+/// because a short answer may go over a slow link. Parts after `TIGHT_PARTS` belong to a long answer, and use a faster level, so that a
 /// whole table takes only seconds.
 pub fn pack_part(json: Vec<u8>, form: PayloadForm, part: u16) -> Vec<u8> {
     let level = if part <= TIGHT_PARTS { dictionary::LARGE_LEVEL } else { dictionary::MANY_LEVEL };
@@ -94,8 +94,9 @@ fn frame_of(
     Ok(frame)
 }
 
-// Settings for short matches give the smallest frame for one record. Among a thousand records they use chance repeats in names and UUIDs
-// as matches, which makes the frame larger.
+// The compressor replaces octets that have occurred before (a match) by a reference to them. In one record even short matches save octets.
+// In a thousand records most short matches are chance repeats in names and UUIDs, and their references take more room than they save. So
+// only matches of some length are used.
 fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Published>, level: i32) -> SafeResult {
     let mut context = CCtx::create();
     context.set_parameter(CParameter::CompressionLevel(level))?;

@@ -115,8 +115,8 @@ fn another_type_is_refused_in_every_member() {
     });
 }
 
-/// Members that may be absent, by folder; for members of a body, also by kind of body. Members that only some verdicts have are in this
-/// list too, because an office must read receipts of later centres.
+/// Members that may be absent, by folder; for members of a body, also by kind of body. Members that only some verdicts have, such as
+/// `refusal`, may be absent with every verdict: a later centre may decide otherwise, and an office must still read its receipts.
 const OPTIONAL: &[&str] = &[
     "answers/account: body.entries[].letter",
     "answers/account: body.entries[].note",
