@@ -48,8 +48,8 @@ pub struct Mix {
 pub enum Claim {
     /// They claim no registered agency: half of the mails have no letter, and half are letters of agencies that do not exist.
     Nobody,
-    /// They claim to be an agency whose own letter lies among their mails. Their letters are signed with keys that the centre does not
-    /// know; half of them refer to the agency's registered key as their signer's.
+    /// They claim the agency whose own letter lies among their mails. Unknown keys sign these letters, and half of them bear the key
+    /// identifier of the agency's key.
     Known,
 }
 
