@@ -48,7 +48,8 @@ fn seal(octets: &[u8], office: &Identity, centre: &Identity) -> Vec<u8> {
     Document::render(&der.expect("a letter can be sealed"), None)
 }
 
-/// Measures all that comes before the payload is read: parsing the document, the pre-scan, decryption, and verifying the signature.
+/// Measures all that the centre does with a letter before it reads the payload: it parses the document, scans the envelope, decrypts it and
+/// verifies the signature.
 #[divan::bench(args = KINDS, max_time = 2)]
 fn open_and_verify(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -59,8 +60,8 @@ fn open_and_verify(bencher: Bencher<'_, '_>, kind: KeyKind) {
     });
 }
 
-/// Measures parsing the document, the pre-scan and decryption. Its difference from `open_and_verify` is the time for verifying the
-/// signature.
+/// Measures how long it takes to parse the document, scan the envelope and decrypt it. The verification of the signature is what
+/// `open_and_verify` takes longer.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);
@@ -68,8 +69,8 @@ fn open(bencher: Bencher<'_, '_>, kind: KeyKind) {
     bencher.counter(ItemsCount::new(1_u32)).bench_local(|| cms::open(&post.document(), &keys).expect("it opens"));
 }
 
-/// Measures the cost of a letter from an unknown sender that is encrypted for another key than the centre's: the centre parses the
-/// document, and the pre-scan ends the work.
+/// Measures what a letter costs that is encrypted for another key than the centre's, as strangers may send it: the centre parses the
+/// document, and after the scan of the envelope knows that it cannot be for it.
 #[divan::bench(args = KINDS, max_time = 1)]
 fn prescan(bencher: Bencher<'_, '_>, kind: KeyKind) {
     let post = Post::new(kind);

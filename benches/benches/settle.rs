@@ -56,7 +56,8 @@ impl Centre {
         Centre { settler: Settler::new(database, SettlingSettings::default()), signers, sequence: Cell::new(0) }
     }
 
-    /// Makes one new letter for each of the first `letters` agencies. All letters of the batch have the same sequence number.
+    /// Makes one new letter for each of the first `letters` agencies. Each batch has the next sequence number, which all its letters bear,
+    /// since each is of another agency.
     fn batch(&self, letters: u32) -> Vec<Arrival> {
         self.sequence.set(self.sequence.get() + 1);
         (1..=letters).zip(&self.signers).map(|(agency, signer)| arrival(agency, self.sequence.get(), signer)).collect()

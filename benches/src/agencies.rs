@@ -50,7 +50,8 @@ impl Harm {
     }
 
     /// Returns the SQL statement that fills a table with the rows that the agency's letters contradict; `None` where the letters need no
-    /// such rows. The rows have another installation as their origin, so that they do not count as sent by the agency's letters.
+    /// such rows. The rows name another installation as their origin than the one that the agency's letters come from. So they do not count
+    /// as rows that these letters have brought.
     pub fn held(self, agency: u32) -> Option<String> {
         match self {
             Harm::ContradictsMany => Some(format!(
@@ -70,7 +71,8 @@ impl Harm {
         }
     }
 
-    /// Counts the rows that [`Harm::held`] inserts into tables whose rows are counted after a run. The marginal notes are not counted.
+    /// Counts the rows that [`Harm::held`] inserts into the tables whose rows are counted after a run, so that they can be subtracted.
+    /// Marginal notes are in a table that is not counted.
     pub fn held_and_counted(self) -> u64 {
         if self == Harm::ContradictsMany { SMALL_ROWS as u64 } else { 0 }
     }

@@ -1,7 +1,8 @@
 //! Measures letters that bring records while imports run. In each import another agency is given all rows of a table with a million rows.
 //!
-//! Imports use processor time that the letters then lack. The main figure allows for this: it compares the letters a second for each
-//! processor that the imports left free with the letters a second of a burst without imports.
+//! Imports use processor time that the letters then lack, and letters are slower for that alone. The main figure, `share_kept`, allows for
+//! it: if the imports take a quarter of the processors, letters may be slower by a quarter, and only what they lose beyond that counts
+//! against the engine.
 
 use std::time::Instant;
 
@@ -59,7 +60,8 @@ impl Size {
 pub struct Beside {
     /// The numbers of letters and imports. The figures are compared with their bounds only where none of these is below [`Size::FULL`].
     pub size: Size,
-    /// `share_of_quiet` divided by the share of the processors that the imports left free.
+    /// `share_of_quiet` divided by the share of the processors that the imports left free. It is 1 where letters lose no more than the
+    /// processor time that imports take.
     pub share_kept: f64,
     /// Letters a second in the bursts beside imports, divided by letters a second in the bursts without imports.
     pub share_of_quiet: f64,
@@ -68,7 +70,8 @@ pub struct Beside {
     /// The 99th percentile of the time from a letter's delivery into the mailbox to its commit, in milliseconds, in the run at a steady
     /// rate beside imports.
     pub steady_p99_ms: f64,
-    /// Octets of answers that imports staged during the run at a steady rate. The figure shows that imports were under way in that run.
+    /// Octets of answers that imports staged during the run at a steady rate. Above 0 it shows that imports were really under way in that
+    /// run.
     pub steady_staged_bytes: i64,
     /// Load average of the machine before the run. A high value shows that other programs slowed the run down.
     pub load_average: f64,
@@ -104,7 +107,8 @@ impl Report for Beside {
             return Vec::new();
         }
         let mut broken = Vec::new();
-        // A ratio of 0 by 0 is NaN, and every comparison with NaN is false. So a NaN is tested separately, and counts as a broken bound.
+        // A figure may be NaN, for example 0 divided by 0. Every comparison with NaN is false, so a bound would seem to be kept; so NaN is
+        // tested by itself, and breaks the bound.
         if self.share_kept.is_nan() || self.share_kept < SHARE_KEPT_MIN {
             broken.push(format!("share_kept is {}: at least {SHARE_KEPT_MIN} was expected", number(self.share_kept)));
         }
@@ -158,8 +162,8 @@ async fn staged(client: &Client) -> Result<i64> {
     Ok(client.query_one(STAGED, &[]).await?.get(0))
 }
 
-/// Returns the processor seconds that imports take for each octet that they stage. The measurement ends when the first import is settled
-/// and before the engine sends its answer: in the bursts the engine sends no answers either while letters wait.
+/// Returns the processor seconds that imports take for each octet that they stage. Sending the answers is left out: in the bursts the
+/// engine sends none while letters wait. So the measurement ends when the first import is settled, before its answer is sent.
 async fn cost(stock: &Stock) -> Result<f64> {
     let dovecot = centre::empty_dovecot()?;
     centre::deliver_reader_letters(stock, &dovecot)?;

@@ -21,8 +21,8 @@ pub struct Bulk {
     pub records_per_second_one: f64,
     /// Records of all letters, divided by the time that the burst took.
     pub records_per_second_all: f64,
-    /// The run in which the letters are sent one after another. Its letters a second are one divided by the median time; it is compared
-    /// with the limit of one processor, since one processor at a time works on a letter.
+    /// The run in which the letters are sent one after another. Its letters a second are one divided by the median time. Where letters come
+    /// one by one, only one processor at a time has work, so the run is compared with the limit of one processor.
     pub one: Figures,
     /// The burst, in which all letters lie in the mailboxes from the start.
     pub all: Figures,
@@ -58,8 +58,8 @@ pub async fn run(stock: &Stock, records: u64) -> Result<Bulk> {
     })
 }
 
-/// Delivers each letter when the letter before it is settled. The times are read from the engine's metric, which counts from when the
-/// engine has the whole mail to the commit.
+/// Delivers each letter when the letter before it is settled. The times come from the engine's metric: they begin when the engine has the
+/// whole mail, and end with the commit.
 async fn one_after_another(stock: &Stock) -> Result<Figures> {
     let mut centre = Centre::start(stock, centre::empty_dovecot()?, Hardship::default()).await?;
     let start_seconds = centre.wait_ready()?;

@@ -38,8 +38,8 @@ pub async fn run_and<T>(
     let start_seconds = centre.wait_ready()?;
     let yardstick = with_limit.then(Yardstick::lay).transpose()?;
     centre.wait("every letter is settled", LONGEST, |engine| {
-        // Where some agencies ask for records, the number of settled letters includes theirs. Their letters bring no rows, so the number of
-        // rows shows when all other letters are settled.
+        // The metric of settled letters counts those of readers too, which may still be under way. Readers' letters bring no rows, so the
+        // number of rows shows when all other letters are settled.
         if hardship.with_readers {
             return engine.metric("xm_rows_total") >= stock.expected.rows as f64;
         }

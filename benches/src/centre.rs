@@ -36,7 +36,7 @@ pub struct Hardship {
     pub big_mails: usize,
     /// Number of hostile mails of each kind of [`strangers::kinds`], which lie in the mailboxes before the letters.
     pub hostile_mails: usize,
-    /// Whether the letters of agencies that ask for records lie in the mailboxes before the letters of the others.
+    /// Whether the letters of readers lie in the mailboxes before all other letters, so that imports are under way when those are fetched.
     pub with_readers: bool,
 }
 
@@ -58,7 +58,8 @@ pub struct Centre {
     _sink: Process,
     /// The Dovecot with the mailboxes from which the engine collects.
     pub dovecot: Dovecot,
-    /// Processor seconds that Dovecot had used before the engine was started; they are subtracted from its figure.
+    /// Processor seconds that Dovecot had used before the engine was started. They are subtracted from its figure, which counts from that
+    /// start.
     dovecot_before: f64,
 }
 
@@ -85,7 +86,7 @@ impl Processes {
     /// A process has ended.
     pub fn used(self) -> Result<Used> {
         let postgres = cpu_seconds(self.postgres)?;
-        // The time of the engine's process includes that of its private PostgreSQL, which is a child process.
+        // PostgreSQL is a child process of the engine, so its time is also in the engine's and is taken off.
         Ok(Used { engine: cpu_seconds(self.engine)? - postgres, postgres })
     }
 }

@@ -54,7 +54,8 @@ impl Report for Certify {
 
     fn broken_bounds(&self) -> Vec<String> {
         let is_full = self.rows >= ROWS && self.figures.letters >= LETTERS as u64;
-        // This comparison is false for NaN, so a NaN is reported below as a broken bound.
+        // The figure may be NaN, for example 0 divided by 0. Then this comparison is false, and the function goes on to report a broken
+        // bound.
         if !is_full || self.answered_ms_max <= ANSWERED_MS_MAX {
             return Vec::new();
         }

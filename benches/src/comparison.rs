@@ -14,7 +14,8 @@ use crate::stock::Stock;
 pub struct Comparison {
     /// Time that the letters take under the hardship, divided by their time without it. Neither includes the start of the engine.
     pub times_as_long: f64,
-    /// The value of `times_as_long` for each round. The differences between rounds come from the machine's changing speed.
+    /// The value of `times_as_long` for each round. How much the rounds differ tells how much the machine's speed changed, and so how far
+    /// the figure can be trusted.
     pub times_as_long_by_round: Vec<f64>,
     /// The bursts without hardship, in the order in which they ran.
     pub easy: Vec<Figures>,
@@ -35,9 +36,9 @@ impl Report for Comparison {
     }
 }
 
-/// Runs rounds of four bursts each: one without hardship, two under it, one without. In this order a machine that becomes steadily faster
-/// or slower changes both sums alike; against a speed that changes within a round, several rounds help. After the last burst the limit of
-/// the machine is measured.
+/// Runs rounds of four bursts each: one without hardship, two under it, one without. A machine that becomes steadily faster or slower then
+/// favours neither kind of burst. Where its speed changes to and fro, one round may mislead; over several rounds the changes even out.
+/// After the last burst the limit of the machine is measured.
 ///
 /// # Errors
 /// See [`burst::run`].
@@ -56,7 +57,8 @@ pub async fn run(rounds: u8, easy: (&Stock, Hardship), hard: (&Stock, Hardship))
     Ok(all)
 }
 
-/// Runs one burst under the hardship and one without it. This is for trying the command: the ratio of two single bursts says little.
+/// Runs one burst under the hardship and one without it. This is for trying the command only: the machine's changing speed may make the
+/// ratio of two single bursts anything.
 ///
 /// # Errors
 /// See [`burst::run`].

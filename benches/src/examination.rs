@@ -36,14 +36,15 @@ impl<'a> Examination<'a> {
         for (outcome, count) in &expected.hostile {
             *outcomes.entry(outcome.clone()).or_default() += count;
         }
-        // Letters that ask for records are left out here: the run that sends them counts them itself.
+        // Letters that ask for records are left out: `reading::count` counts them, since it must look at their answers as well.
         let text = "SELECT outcome, count(*) FROM xm.journal
                      WHERE service IS NULL OR service NOT IN ('import', 'certify') GROUP BY 1";
         for row in self.database.client.query(text, &[]).await? {
             let (outcome, count): (String, i64) = (row.get(0), row.get(1));
             let wanted = match outcomes.remove(&outcome) {
                 Some(wanted) => i64::try_from(wanted)?,
-                // The centre records only some mails of unknown senders in the journal, so their number is not compared.
+                // The centre writes only some of the mails of strangers into the journal, so how many there are says nothing about lost
+                // mails.
                 None if figures.strangers > 0 && is_of_strangers(&outcome) => continue,
                 None => 0,
             };
@@ -51,8 +52,8 @@ impl<'a> Examination<'a> {
             figures.doubled += (count - wanted).max(0);
         }
         figures.lost += i64::try_from(outcomes.into_values().sum::<u64>())?;
-        // In the stock, each agency has at most one letter that must be accepted. If one letter were accepted twice and another not at all,
-        // the counts by outcome would still be right: so the agencies are counted too.
+        // If one letter were accepted twice and another not at all, the counts by outcome would still be right. Each agency of the stock
+        // has at most one letter that must be accepted, so the number of agencies with one shows such a mistake.
         let text = "SELECT count(DISTINCT agency) FROM xm.journal WHERE outcome = 'accepted' AND service = 'export'";
         let agencies = self.number(text).await?;
         let letters = i64::try_from(expected.outcomes.get("accepted").copied().unwrap_or_default())?;

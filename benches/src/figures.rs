@@ -15,12 +15,12 @@ pub struct Figures {
     /// Letters a second that the machine could settle at best, where the limit was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_letters_per_second: Option<f64>,
-    /// `letters_per_second` divided by the limit. In a run at a steady rate, the user chooses the letters a second, so the share tells
-    /// which part of the machine's capacity was needed.
+    /// `letters_per_second` divided by the limit. In a run at a steady rate, the user chooses the letters a second, so the share does not
+    /// tell how fast the engine is, only which part of the machine's capacity the run asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_limit: Option<f64>,
-    /// Microseconds for a fixed piece of work, timed during the run: it tells how fast the processors were. The same work is timed while
-    /// the limit is measured.
+    /// Microseconds for a fixed piece of work that is timed during the run: they tell how fast the processors were. The same work is timed
+    /// while the limit is measured (`Limit::yardstick_us`), so that the two speeds can be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub yardstick_us: Option<f64>,
     /// `share_of_limit` corrected for the speed of the processors: the share as if they had been as fast in the run as while the limit was
@@ -49,7 +49,7 @@ pub struct Figures {
     pub doubled: i64,
     /// Minor units of money by which the ledger differs from its own sums or from the price of the rows sent.
     pub ledger_difference: i64,
-    /// Number of letters whose receipt was sent, according to the database.
+    /// Number of letters whose receipt was sent, as the database has it, not the engine's metric.
     pub receipts_sent: i64,
     /// Seconds until the last receipt was sent. A burst counts them from when the last letter was settled, a run at a steady rate from the
     /// last delivery.
@@ -60,7 +60,8 @@ pub struct Figures {
     pub strangers: u64,
     /// Number of mails from registered agencies that burden the centre on purpose.
     pub hostile: u64,
-    /// Mails of unknown senders and of hostile agencies that were settled by the time when the last letter was settled.
+    /// How many mails of strangers and hostile agencies the engine had settled when it had settled the last letter. Mails that it took
+    /// after that did not delay letters.
     pub strangers_meanwhile: f64,
     /// Seconds until every mail was settled, also those of unknown senders, and every receipt was sent. They are counted from the same
     /// moment as `seconds`.
@@ -97,15 +98,15 @@ pub struct Limit {
     pub crypto_us: f64,
     /// Time of all PostgreSQL processes for settling the letter's rows by the script `benches/reference/settle.sql`.
     pub postgres_us: f64,
-    /// Time of a fixed piece of work while these times were measured: it tells how fast the processors were.
+    /// Microseconds for a fixed piece of work that was timed while these times were measured: they tell how fast the processors were then.
     pub yardstick_us: f64,
     /// Letters a second that all processors together could settle in these times.
     pub letters_per_second: f64,
 }
 
 impl Limit {
-    /// Returns the limit for letters that come one by one. One processor at a time works on such a letter. Dovecot's time is left out,
-    /// because the run counts from when the engine has the letter.
+    /// Returns the limit for letters that come one by one: only one processor at a time has work then, so the number of processors does not
+    /// count. Dovecot's time is left out, because such a run counts from when the engine has the letter.
     pub fn one_by_one(self) -> Limit {
         Limit { letters_per_second: 1e6 / (self.mime_us + self.crypto_us + self.postgres_us), ..self }
     }
@@ -243,7 +244,8 @@ fn aligned(lines: &[Vec<String>]) -> String {
     text
 }
 
-/// Writes a number with three significant digits; a number of 100 or more loses no digit before the decimal point.
+/// Writes a number with three significant digits, such as 0.123, 12.3 or 123. Of a larger number, such as 12345, all digits before the
+/// decimal point are written.
 pub fn number(value: f64) -> String {
     let decimals = match value.abs() {
         below_one if below_one < 1.0 => 3,

@@ -1,7 +1,7 @@
 //! The history of measured runs: a CSV file with one line for each run, which has the command, the commit and every figure.
 //!
-//! On a shared machine a single run says little, so the file keeps all runs. docs/PERFORMANCE.md has a table of the newest runs of each
-//! command; this module makes that table.
+//! On a machine that others use too, a single run may be slow by chance, so the file keeps all runs. docs/PERFORMANCE.md has a table of the
+//! newest runs of each command; this module makes that table.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;

@@ -1,9 +1,9 @@
 //! Measures letters that wait behind mail which is meant to stop the centre. Such mail comes from unknown senders, and from registered
 //! agencies that use up memory or time that all agencies share.
 //!
-//! Each kind of this mail has once harmed an earlier version. A hundred mails of each kind lie before the letters, unless the user asks for
-//! another number. The figures tell how much longer the letters take, how long one agency waits because of another, and how much memory the
-//! engine takes.
+//! Each kind of this mail has harmed a version of the centre that was not yet proof against it. A hundred mails of each kind lie before the
+//! letters, unless the user asks for another number. The figures tell how much longer the letters take, how long one agency waits because
+//! of another, and how much memory the engine takes.
 
 use anyhow::Result;
 use serde::Serialize;
@@ -27,15 +27,15 @@ const RSS_MB_MAX: f64 = 300.0;
 pub struct Size {
     /// Letters of each burst.
     pub letters: usize,
-    /// Duration of the run in which letters come at a steady rate beside those of hostile agencies, in seconds.
+    /// Seconds that the run lasts in which letters come at a steady rate beside those of hostile agencies.
     pub seconds: u32,
     /// Number of hostile mails of each kind.
     pub of_each_kind: usize,
 }
 
 impl Size {
-    /// The smallest size at which the bounds are checked. In a shorter run, one second that another program takes from the machine would
-    /// change the ratio much.
+    /// The smallest size at which the bounds are checked. In a smaller run, a single second that another program takes from the machine
+    /// would change the ratios much.
     pub const FULL: Size = Size { letters: 20_000, seconds: 20, of_each_kind: 100 };
 
     fn is_full(self) -> bool {
@@ -100,7 +100,8 @@ impl Report for Hostile {
             ("times_behind_strangers", self.times_behind_strangers),
             ("times_behind_agencies", self.times_behind_agencies),
         ] {
-            // Every comparison with NaN is false. So a NaN is tested separately, and counts as a broken bound.
+            // A figure may be NaN, for example 0 divided by 0. Every comparison with NaN is false, so a bound would seem to be kept; so NaN
+            // is tested by itself, and breaks the bound.
             if times.is_nan() || times >= TIMES_BEHIND_BELOW {
                 broken.push(format!("{name} is {}: less than {TIMES_BEHIND_BELOW} was expected", number(times)));
             }

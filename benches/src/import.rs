@@ -22,8 +22,8 @@ pub struct Imported {
     pub table: Table,
     /// Rows of the table.
     pub rows: u64,
-    /// Rows given, divided by the processor time that the engine and its PostgreSQL took until the last part was sent: the rows a second
-    /// that one core gives.
+    /// Rows given, divided by the processor time that the engine and its PostgreSQL took until the last part was sent: so many rows a
+    /// second come from one core that does nothing else.
     pub rows_per_core_second: f64,
     /// Rows of the table, divided by the median time from when the engine has a letter until all parts of its answer are committed to the
     /// database.

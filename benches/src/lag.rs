@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 const CHUNK_BYTES: usize = 16 * 1024;
-/// The number of chunks that one direction of the line can hold: more than any TCP window lets travel at once, so the line does not slow a
-/// sender down.
+/// The number of chunks that one direction of the line can hold. TCP lets a sender have only so much under way (the window), which is less.
+/// So the sender never waits for room in the line: the line delays, but limits no speed.
 const CHUNKS_MAX: usize = 1024;
 
 /// Listens on a free port of 127.0.0.1, and passes each connection on to `server` with a delay of half of `round_trip` in each direction.

@@ -1,8 +1,9 @@
 //! Measures what this machine could do at best: the processor time that each step of the work takes by itself, without queues between the
 //! steps. The limit is measured right after the run that is compared with it, since the machine's speed changes.
 //!
-//! The steps run at the same time, and letters are opened for as long as the other steps take. All processors are then busy as in a burst:
-//! a processor whose neighbour is idle would be faster. Neither the limit nor the run counts the time for receipts.
+//! The steps run at the same time, and letters are opened again and again until the other steps have ended. So all processors are busy, as
+//! in a burst: a processor whose neighbour is idle would be faster than it can be in a burst. The limit has no time for receipts, since the
+//! run that is compared with it has none either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +27,7 @@ use crate::yardstick::Yardstick;
 
 /// The number of letters with which each step is measured; all letters of the stock where it has fewer.
 const SAMPLE: usize = 30_000;
-/// The number of letters in a full batch: the engine's default.
+/// The number of letters in a full batch: as many as the engine settles in one transaction by default.
 const BATCH: usize = 300;
 /// The number of mails that the client requests before it waits for the first of them.
 const WINDOW: usize = 256;
@@ -42,8 +43,8 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     let settings = format!("SET reference.letters = {SAMPLE}; SET reference.letters_per_batch = {BATCH}");
     client.batch_execute(&settings).await?;
     client.batch_execute(PREPARE).await?;
-    // The preparation leaves tables without statistics and pages not yet written to disk. ANALYZE and CHECKPOINT do that work before the
-    // timing, because it does not belong to settling.
+    // After the preparation, PostgreSQL has no statistics of the tables, and changed pages that it must still write to disk. It would do
+    // that work while it settles, and the time would count. So ANALYZE and CHECKPOINT have it done first.
     client.batch_execute("ANALYZE").await?;
     client.batch_execute("CHECKPOINT").await?;
     let dovecot = centre::filled_dovecot(stock, SAMPLE)?;
@@ -52,7 +53,8 @@ pub async fn measure(stock: &Stock, cluster: &Cluster, client: &Client) -> Resul
     let others_ended = Arc::new(AtomicBool::new(false));
     let ended = Arc::clone(&others_ended);
     let opening = tokio::task::spawn_blocking(move || sealed.open_until(&ended));
-    // The result is checked after the flag is set: the task that opens letters must end even where another step fails.
+    // An error of the other steps is returned only after the flag is set. Otherwise the task that opens letters would wait for the flag for
+    // ever.
     let others = async { anyhow::Ok((settling(cluster, client).await?, fetching(stock, &dovecot).await?)) }.await;
     others_ended.store(true, Ordering::Relaxed);
     let (mime_us, crypto_us) = opening.await??;

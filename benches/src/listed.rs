@@ -76,12 +76,13 @@ pub async fn run(stock: &Stock, stations: usize) -> Result<Listed> {
     let file = file.to_string_lossy().into_owned();
     let client = centre.client().await?;
     let asked = Instant::now();
-    // The command does not load yet, but records that a second person must approve. Its exit code for this counts as success here.
+    // The command loads nothing yet, but records that a second person must approve. It tells that by its exit code, which is no failure
+    // here.
     centre.engine.ask(&["table", "load", TABLE, &file])?;
     let asked_seconds = asked.elapsed().as_secs_f64();
     let approval: i64 = client.query_one("SELECT max(id)::bigint FROM xm.approvals", &[]).await?.get(0);
-    // The centre knows a person by the system account that runs the command. From here on this account belongs to a second user, who may
-    // approve.
+    // The centre knows a person by the account of the machine that runs a command. The first person may not approve what that person has
+    // asked for, and there is only one account. So from here on it belongs to a second user.
     let second = "INSERT INTO xm.users (name, privilege, password_hash) VALUES ('second', 3, '');
                   UPDATE xm.system_accounts SET user_name = 'second'";
     client.batch_execute(second).await?;

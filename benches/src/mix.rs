@@ -32,8 +32,8 @@ pub struct Mix {
     pub again: usize,
     /// Of a thousand letters, the number that come from agencies that have no credit left, so that the centre must refuse them.
     pub without_credit: usize,
-    /// The number of letters in a thousand that use another service than `export`, which takes records. The services of [`ASKED`] take
-    /// turns.
+    /// The number of letters in a thousand that use another service than `export`, by which records are sent. The services of [`ASKED`]
+    /// take turns.
     pub services: usize,
     /// The number of mails from unknown senders for each letter, and whom these senders claim to be.
     pub strangers: Option<(usize, Claim)>,
@@ -94,8 +94,8 @@ enum Kind {
 }
 
 impl Mix {
-    /// Says whether agencies may owe the price of their letters. In a mix with agencies whose credit is used up, the tariff refuses credit,
-    /// so that their letters are refused.
+    /// Says whether agencies may owe the price of their letters. In a mix with agencies whose credit is used up, the tariff gives no
+    /// credit: otherwise their letters would be accepted, and the balance would only show a larger debt.
     pub fn owes(self) -> bool {
         self.without_credit == 0
     }
@@ -127,8 +127,8 @@ impl Mix {
             .copied()
             .filter(|mischief| !mischief.needs_former() && *mischief != Mischief::OutOfCredit)
             .collect();
-        // 617 and 1000 have no common factor, so a thousand successive letters get a thousand different places: each kind gets exactly its
-        // share.
+        // The kinds are to be mixed, not one after another. 617 and 1000 have no common factor, so a thousand letters in a row get the
+        // places 0 to 999 in a mixed order, each once: each kind gets exactly its share.
         let place = at * 617 % 1000;
         if place < self.bad {
             Kind::Bad(kinds[(at / 7) % kinds.len()])
@@ -202,8 +202,8 @@ impl Mix {
             Kind::Good | Kind::Bad(_) | Kind::Asks(_) => {
                 sent.expected.rows = rows;
                 sent.add(mail, "accepted", true);
-                // The good letter moves to another position among the mails of unknown senders. Always in the last position, it would leave
-                // some mailboxes with mails of unknown senders only.
+                // The good letter moves to another position among the mails of strangers. Mails go to the mailboxes by turns, so if it were
+                // always the last, some mailboxes would have mails of strangers only.
                 let last = sent.mails.len() - 1;
                 sent.mails.swap(at % (last + 1), last);
             }

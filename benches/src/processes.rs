@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use nix::time::{ClockId, clock_gettime};
 
-/// Returns the processor time, in seconds, of a process and of all its descendants. Descendants that have ended count where their parents
-/// have waited for them.
+/// Returns the processor time, in seconds, of a process and of all its descendants. A process that has ended is no longer in /proc, but the
+/// kernel adds its time to that of its parent when the parent waits for it. So it counts as well.
 ///
 /// # Errors
 /// The process has ended.

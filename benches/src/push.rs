@@ -1,7 +1,7 @@
 //! Letters that are pushed to the engine over many connections at once, by LMTP or HTTPS, instead of being collected from mailboxes.
 //!
-//! One thread sends them all, so that the sender takes as little as possible of the processors that the engine needs. A run fails unless
-//! every letter is settled once and every sender is told so.
+//! One thread sends them all, since the engine needs the processors and the sender should take little of them. A run fails unless every
+//! letter is settled once and every sender is told so.
 
 mod lmtp;
 mod outcome;
@@ -170,7 +170,8 @@ async fn push(stock: &Stock, size: Size) -> Result<Push> {
     if outcome.is_every_letter_settled() {
         centre.finish(stock.expected.answered, sent.ended, sent.begun, &mut figures)?;
     } else {
-        // A letter that is not settled has no answer, so waiting for every answer would be in vain.
+        // A letter that is not settled gets no answer, so the run would wait for it until the time is up. The engine is stopped at once,
+        // and the run is reported as wrong.
         eprintln!("not every letter was settled: {:?}\n{}", sent.replies, centre.engine.log_tail());
         centre.engine.stop()?;
     }
@@ -231,8 +232,8 @@ impl Listening {
             }
             By::Https => {
                 let certificate = Certificate::make(folder.path())?;
-                // In this run all letters come from one IP address, unlike in production. So the limit of requests for each address is
-                // raised.
+                // The engine limits the requests of each IP address. Here all letters come from one address, unlike in production, so the
+                // limit is raised.
                 let configuration = format!(
                     "[https]\nlisten = \"{listen}\"\ncertificate_file = {:?}\nkey_file = {:?}\n\
                      connections_max = {connections}\nrequests_per_minute_max = 1000000\n",

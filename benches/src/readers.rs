@@ -30,7 +30,7 @@ pub enum Asks {
     Import,
 }
 
-/// Agencies that ask for records. They come in addition to the agencies that send records.
+/// Agencies that ask for records. The stock has them beside the agencies that send records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readers {
     /// Number of agencies.
@@ -39,7 +39,8 @@ pub struct Readers {
     pub letters: usize,
     /// The request of each letter.
     pub asks: Asks,
-    /// The rows of the table that the letters ask about. The letters are prepared once and kept; the table is filled anew for each run.
+    /// The rows of the table that the letters ask about. The stock keeps the letters, but not these rows: the table is filled anew for each
+    /// run.
     pub filled: Filled,
 }
 
@@ -95,8 +96,8 @@ pub fn expected(found: Found) -> usize {
     }
 }
 
-/// Makes a request to certify papers whose acts lie evenly over the whole table. No act is named twice, so the centre must look up each
-/// one.
+/// Makes a request to certify papers whose acts lie evenly over the whole table. No act is named twice, so the centre must look each of
+/// them up.
 fn papers(filled: Filled, dice: &mut Dice) -> Certified {
     let first = dice.below(usize::try_from(filled.rows).unwrap_or(usize::MAX)) as u64;
     let step = filled.rows / CERTIFIED_KEYS_MAX as u64;

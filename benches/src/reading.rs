@@ -26,8 +26,7 @@ const TIMES: &str = "SELECT (extract(epoch FROM j.posted_at - j.received_at) * 1
 /// Times in milliseconds from when the engine has each letter, in the order in which the letters came.
 #[derive(Clone, Debug, Default)]
 pub struct Times {
-    /// The time until the records read for the letter are committed to the database. The parts of the answer are sealed and sent after
-    /// that.
+    /// The time until the letter is settled: its answer's parts are then in the database, and the engine begins to seal and send them.
     pub committed_ms: Vec<f64>,
     /// The time until the last part of the answer was sent.
     pub answered_ms: Vec<f64>,
@@ -115,7 +114,7 @@ pub fn answered(stock: &Stock) -> String {
     )
 }
 
-/// Counts the letters without a sound answer as lost, and adds to the figures the amounts by which the ledger does not add up.
+/// Counts each letter without a sound answer as lost. Fills in by how much the ledger does not add up.
 ///
 /// # Errors
 /// PostgreSQL fails.

@@ -11,7 +11,7 @@ use crate::readers::{Asks, Readers};
 use crate::tables::{Filled, Table};
 use crate::{beside, certify, import, listed};
 
-/// Number of import letters of each agency in the runs beside imports. It is so large that the imports last longer than the run.
+/// Number of import letters of each agency in the runs beside imports. There are so many that imports are under way until the run ends.
 const IMPORTS_OF_EACH: usize = 8;
 
 /// A command.

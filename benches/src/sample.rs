@@ -53,8 +53,8 @@ pub fn births(agency: u32, sequence: u64, acts: usize) -> Letter {
     let mut register = Register::new(&centre_code(agency));
     let mut dice = Dice::of(sequence, u64::from(agency));
     let mut records = register.births(acts, &mut dice);
-    // Every letter gets a new register, which numbers its acts from 1. These numbers are replaced: counting from 10 000 times the sequence
-    // number, acts of different letters have different numbers.
+    // Every letter gets a new register, which numbers its acts from 1, so acts of different letters would have the same numbers, and the
+    // centre would take them for the same acts. So the acts of each letter are numbered anew, from 10 000 times its sequence number.
     let first = sequence * 10_000;
     for (table, column) in [("Numero", first), ("NumeroActe", first)] {
         let acts = &mut records.tables[0];

@@ -38,8 +38,8 @@ pub fn read(file: &Path) -> Result<Vec<Station>> {
     let candidates: Vec<usize> = (0..head.len()).filter(|&column| head[column].starts_with("Candidat")).collect();
     let mut stations = Vec::new();
     for line in lines {
-        // The first columns are names, which may contain commas in quotes. So the number columns are found by counting from the end of the
-        // line.
+        // The columns with numbers are the last ones. Those before them are names, which may contain commas in quotes, so columns are
+        // counted from the end of the line.
         let fields: Vec<&str> = line.rsplit(',').take(head.len() - registered).collect();
         let number = |column: usize| -> Result<i64> {
             let field = fields.get(head.len() - 1 - column).with_context(|| format!("too few columns: {line}"))?;

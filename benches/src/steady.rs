@@ -20,7 +20,7 @@ pub struct Outcome {
     /// The figures that every subcommand measures.
     #[serde(flatten)]
     pub figures: Figures,
-    /// Letters that were really delivered a second.
+    /// Letters that were delivered a second: fewer than asked for where the machine could not deliver so many.
     pub delivered_per_second: f64,
     /// The longest time from a letter's delivery into the mailbox to its commit, in milliseconds.
     pub max_ms: i64,
@@ -104,8 +104,8 @@ pub async fn run_and<T>(
         ..Outcome::default()
     };
     let letters = stock.letters() as f64;
-    // Some agencies may ask for records at the same time. Their letters bring no rows, so the number of rows shows when all other letters
-    // are settled.
+    // Letters of readers may be under way at the same time, and the metric of settled letters counts them too. They bring no rows, so the
+    // number of rows shows when all other letters are settled.
     let rows = stock.expected.rows as f64;
     centre.wait("every letter is settled", LONGEST, |engine| engine.metric("xm_rows_total") >= rows)?;
     let seconds = begun.elapsed().as_secs_f64();

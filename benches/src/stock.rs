@@ -73,7 +73,7 @@ pub struct Wanted {
     pub mix: Mix,
     /// Number of rows, of former elections, that the tables hold before the run.
     pub held_rows: u64,
-    /// The agencies that ask for records, where there are any. They come in addition to the agencies of the mix.
+    /// The agencies that ask for records, where there are any. The stock has them beside the agencies of the mix.
     pub readers: Option<Readers>,
 }
 
@@ -123,7 +123,7 @@ impl Stock {
     fn initialise(&self) -> Result<()> {
         let credit = if self.wanted.mix.owes() { "owe" } else { "refuse" };
         let price = PRICE.to_string();
-        // Only sending records has a price. Reading costs nothing, so no letter that asks for records is refused for lack of money.
+        // Reading costs nothing, so that no letter of a reader is refused for lack of money. Only records that are sent have a price.
         let rights = ["plan", "edit", "standard", "--table", "ecr.ActeNaissance", "--may-certify", "all"];
         let steps: [&[&str]; 5] = [
             &["init", "--name", SERVER, "--mode", "test"],
@@ -227,8 +227,8 @@ impl Stock {
             self.expected.extend_hostile(outcomes);
             mails_by_agency.push(mails);
         }
-        // The agencies' mails alternate in the file, so that each mailbox, and each group of mails that the engine fetches together, has
-        // every kind.
+        // The agencies' mails alternate in the file. Mailboxes are filled in that order, so each mailbox has every kind, and so has each
+        // window of mails that the engine fetches at a time.
         for turn in 0..self.wanted.mix.hostile {
             for mails in &mails_by_agency {
                 write_mail(&mut file, &mails[turn])?;
@@ -238,7 +238,8 @@ impl Stock {
         Ok(agencies)
     }
 
-    /// Registers the agencies directly in the database. Operators would use commands, but a hundred thousand commands would take too long.
+    /// Registers the agencies directly in the database. Operators register them by commands, but a hundred thousand commands would take too
+    /// long.
     async fn register(&self, newcomers: Vec<Newcomer>, stations: &[Station]) -> Result<()> {
         let resting = RestingDatabase::start(&self.data()).await?;
         let database = Database::new(DatabaseSettings::new(resting.cluster.url()))?;
@@ -281,7 +282,7 @@ impl Stock {
         Ok(())
     }
 
-    /// Counts the agencies that send; each of them has a letter.
+    /// Counts the agencies of the mix, each of which has at least one letter.
     pub fn letters(&self) -> usize {
         self.wanted.letters
     }
@@ -302,8 +303,8 @@ impl Stock {
         self.wanted.letters + Harm::ALL.len() + 1
     }
 
-    /// Counts the rows that are filled in before each run for agencies to read. Marginal notes are left out, because their table is not
-    /// counted after the run.
+    /// Counts the rows that are filled in before each run for readers, so that they can be subtracted from the rows after it. Marginal
+    /// notes are left out, because their table is not counted after the run.
     pub fn filled_rows(&self) -> u64 {
         let filled = self.wanted.readers.map(|readers| readers.filled);
         filled.filter(|filled| filled.table != Table::Notes).map_or(0, |filled| filled.rows)

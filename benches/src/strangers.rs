@@ -1,4 +1,4 @@
-//! Mails from unknown senders that are meant to stop a centre. Each kind once stopped or slowed an earlier version.
+//! Mails from strangers that are meant to stop a centre. Each kind has stopped or slowed a version of it that was not yet proof against it.
 
 /// The size of a large mail in octets: about the largest that a mail server accepts with its default settings.
 const LARGE_BYTES: usize = 4_800_000;
@@ -42,7 +42,7 @@ fn in_part(fields: &str) -> Vec<u8> {
     format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n{fields}\r\nx\r\n--b--\r\n").into_bytes()
 }
 
-/// Returns a header field of `bytes` octets made of many tokens, folded into lines of nearly the length that RFC 5322, 2.1.1 allows.
+/// Returns a header field of `bytes` octets made of many tokens, folded into lines that are nearly as long as RFC 5322, 2.1.1 allows.
 fn folded(name: &str, token: &str, bytes: usize) -> String {
     let line = format!("{}\r\n ", token.repeat(990 / token.len()));
     format!("{name}{}\r\n", line.repeat(bytes / line.len()).trim_end())
@@ -59,8 +59,8 @@ fn nested(depth: usize, boundary_bytes: usize, text: &str) -> Vec<u8> {
     mail.into_bytes()
 }
 
-/// Adds a header field with a number to a mail. It gives each of many equal mails another digest, so that the centre does not take them for
-/// copies.
+/// Adds a header field with a number to a mail. Mails that are equal but for it have different digests, so the centre does not take them
+/// for copies of one mail.
 pub fn numbered(mail: &[u8], number: usize) -> Vec<u8> {
     [format!("X-Number: {number}\r\n").as_bytes(), mail].concat()
 }

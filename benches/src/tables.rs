@@ -1,8 +1,8 @@
 //! Fills the tables that agencies read. PostgreSQL makes the rows itself, as if offices had sent them: sending millions of letters would
 //! take hours.
 //!
-//! Each value is computed from the row's number, by the same formula in Rust and in SQL. So a letter can name the values of a row without a
-//! query.
+//! Each value is computed from the row's number, by the same formula in Rust and in SQL. So a letter can be made that names the values of a
+//! row, although nobody looks at the database.
 
 use std::path::Path;
 
@@ -79,8 +79,8 @@ pub fn paper(row: u64) -> Paper {
     Paper { centre: format!("H{centre:05}"), year, act, name: pick(&NAMES, row, 1).to_owned() }
 }
 
-/// Mixes a row's number with a salt into 31 bits, by the same formula as [`mixed_in_sql`]. The factors are small enough for PostgreSQL's
-/// bigint.
+/// Mixes a row's number with a salt into 31 bits that look random, by the same formula as [`mixed_in_sql`]. The factors are so small that
+/// no product exceeds PostgreSQL's bigint.
 fn mixed(row: u64, salt: u64) -> u64 {
     let first = ((row * 31 + salt) * 2_654_435_761) & BITS;
     let second = ((first ^ (first >> 15)) * 2_246_822_519) & BITS;
@@ -115,8 +115,8 @@ impl Filled {
         for statement in self.statements() {
             resting.client.batch_execute(&statement).await?;
         }
-        // In a running centre, autovacuum and the next checkpoint would do this work within minutes. It is done here, so that it does not
-        // slow the measured reads.
+        // After so many new rows PostgreSQL has work to do, which at a centre autovacuum and the next checkpoint do within minutes. It is
+        // done here, or it would slow the reads that are measured.
         resting.client.batch_execute("VACUUM (ANALYZE)").await?;
         resting.client.batch_execute("CHECKPOINT").await?;
         resting.stop().await

@@ -1,7 +1,7 @@
 //! Measures how fast the processors are during a run: a thread times the same small piece of work at intervals.
 //!
-//! The processors of a shared machine change their speed from minute to minute. With the time for the same piece of work in two runs, the
-//! figures of the runs can be compared.
+//! The processors of a machine that others use too change their speed from minute to minute. Where the same piece of work took longer in
+//! one run than in another, the figures of the two can be corrected for it and compared.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -18,13 +18,14 @@ use crate::processes::thread_time;
 
 /// Pause between two readings. With this pause, the readings take about six thousandths of one processor's time.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How often a reading repeats the work. The thread does the work once more before that, untimed, to bring it into the processor's caches.
+/// How often a reading does the work. Before that the thread does it once without timing, to bring it into the processor's caches: the
+/// first time would be slower than the rest.
 const TIMES: u32 = 2;
 /// Octets to encrypt, about as many as the letter of a polling station has.
 const LETTER: [u8; 1400] = [b'x'; 1400];
 
-/// A thread that at intervals agrees on a key and encrypts, which is most of the work of opening a letter. The thread calls OpenSSL alone,
-/// so the time for its work does not change with versions of the engine.
+/// A thread that at intervals agrees on a key and encrypts, which is most of the work of opening a letter. It calls OpenSSL and no code of
+/// the engine, so a change of the engine does not change the yardstick.
 #[derive(Debug)]
 pub struct Yardstick {
     /// Dropping this sender ends the thread.

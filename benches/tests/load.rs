@@ -99,8 +99,8 @@ fn reading(cache: &Path) -> Result<()> {
     let beside = ["beside", "--letters", "60", "--rate", "20", "--seconds", "3", "--imports", "2", "--rows", "20000"];
     let beside = load(cache, &beside)?;
     assert_summary(&beside, &["share_kept", "share_of_quiet", "steady_p99_ms"]);
-    // Runs so short may end before an import has staged a part, since the threads that read give way to all other work on the machine. So
-    // these figures may be 0; only the long run checks their values.
+    // The threads that read give way to all other work on the machine. So a run as short as this may end before an import has staged a
+    // part, and these figures may be 0. Only the long run checks their values.
     for figure in ["share_of_imports", "steady_staged_bytes"] {
         assert!(beside.json[figure].is_number(), "{figure}: {:#}", beside.json);
     }
@@ -130,7 +130,8 @@ fn pushing(cache: &Path) -> Result<()> {
     Ok(())
 }
 
-/// All subcommands run in one test, one after another, because each starts an engine, a PostgreSQL and a Dovecot.
+/// All subcommands run in one test, one after another. Each starts an engine, a PostgreSQL and a Dovecot, and tests of their own would run
+/// at the same time and slow each other down.
 #[test]
 fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Result<()> {
     let cache = TempDir::new()?;
@@ -144,7 +145,8 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
     assert_told(&bulk, &bulk.json["one"], 3);
     assert_told(&bulk, &bulk.json["all"], 3);
 
-    // Mails of unknown senders must be counted neither as lost nor as doubled. The limit must be measured after the last burst.
+    // Mails of strangers are not in the journal one by one; they must be counted neither as lost nor as doubled. The limit must be
+    // measured, after the last burst.
     let strangers = load(cache.path(), &["strangers", "--letters", "60", "--claim", "known", "--once"])?;
     assert_told(&strangers, &strangers.json["easy"][0], 60);
     assert_eq!(strangers.json["hard"][0]["strangers"], 300);
@@ -160,7 +162,8 @@ fn every_figure_is_told_beside_the_limit_and_what_is_not_sound_is_seen() -> Resu
 
     pushing(cache.path())?;
 
-    // Each run so far must have added one line to the history, below one line with the column names.
+    // The history must have one line with the column names, and then one for each run of the subcommands above: the sum lists them in
+    // order.
     let history = fs::read_to_string(cache.path().join("history.csv"))?;
     assert_eq!(history.lines().count(), 1 + 1 + 1 + 2 + 2 + 5 + 3 + 1, "{history}");
     assert!(history.starts_with("time,commit,command,run,summary,letters,seconds,"), "{history}");

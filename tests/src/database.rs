@@ -14,14 +14,15 @@ const DATABASE: &str = "xmserver";
 
 /// A PostgreSQL in a folder of its own.
 pub struct OwnDatabase {
-    /// The server. The field is declared before the folder, so that the server ends before its folder is removed.
+    /// The server. Rust drops fields in their order. This one stands before the folder, so that the server ends before its folder is
+    /// removed.
     pub cluster: Cluster,
     folder: TempDir,
 }
 
 impl OwnDatabase {
-    /// Starts a PostgreSQL in a folder of its own. The folder lets PostgreSQL's own user pass, because PostgreSQL runs as that user where
-    /// tests run as root.
+    /// Starts a PostgreSQL in a folder of its own. Where tests run as root, PostgreSQL runs as another user, so the folder lets all users
+    /// pass.
     ///
     /// # Errors
     /// The PostgreSQL does not start.

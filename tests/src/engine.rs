@@ -22,7 +22,7 @@ const PASSWORD_VARIABLE: &str = "MAILBOX_PASSWORD";
 const LOG_TAIL_LINES: usize = 40;
 /// Longest wait for anything that the engine does.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Longest pause between two octets of an HTTP answer.
+/// Longest wait for the next octets of an HTTP answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A data folder with its configuration, and the engine's process while it runs.
@@ -57,8 +57,8 @@ pub struct Posts<'a> {
 }
 
 impl Engine {
-    /// Makes a folder and configures a centre in it. The folder lets PostgreSQL's own user pass, because PostgreSQL runs as that user where
-    /// tests run as root.
+    /// Makes a folder and configures a centre in it. Where tests run as root, the engine's PostgreSQL runs as another user, so the folder
+    /// lets all users pass.
     ///
     /// # Errors
     /// The disk is full; no port is free.
@@ -147,7 +147,7 @@ impl Engine {
         self.folder.path().join("data")
     }
 
-    /// Returns the temporary folder of this engine. Tests may put other files into it.
+    /// Returns the temporary folder of this engine, which has the data folder in it. Tests may put files of their own there.
     pub fn place(&self) -> &Path {
         self.folder.path()
     }
@@ -200,7 +200,8 @@ impl Engine {
     /// # Errors
     /// The engine runs already, or cannot be started.
     pub fn start(&mut self) -> Result<()> {
-        // A test may itself run under `nohup`; without this launcher, the engine would inherit that SIGHUP is ignored.
+        // Whoever runs the tests under `nohup` makes them ignore SIGHUP, and the engine would inherit that. This launcher has the engine
+        // heed SIGHUP again, as [`Engine::hang_up`] needs.
         self.start_through(&["env", "--default-signal=HUP"])
     }
 
@@ -236,7 +237,7 @@ impl Engine {
         Ok(self.process.as_ref().context("the engine does not run")?.signal(signal)?)
     }
 
-    /// Returns the exit status if the process has ended by itself, otherwise `None`. After that, the engine may be started again.
+    /// Returns the exit status if the process has ended by itself, otherwise `None`. Where it has ended, the engine may be started again.
     ///
     /// # Errors
     /// The operating system fails.
@@ -309,7 +310,7 @@ impl Engine {
         Ok(self.process.take().context("the engine does not run")?.kill()?)
     }
 
-    /// Sends SIGTERM and waits for the engine's end. On SIGTERM the engine finishes the work that it has begun.
+    /// Sends SIGTERM and waits for the engine's end: the engine takes no new mail, finishes the letters in hand and ends.
     ///
     /// # Errors
     /// The engine does not end in time, or with a failure.

@@ -79,7 +79,8 @@ impl World {
             dovecot: &dovecot,
             mailboxes: &[],
             password: PASSWORD,
-            // Nothing listens at this address, because no answer may leave by mail.
+            // A configuration needs the address of a relay. Nothing listens at this one, so an answer that wrongly left by mail would stay
+            // in the outbox, and the test would find it there.
             relay: port.address(),
             address: CENTRE_ADDRESS,
             further: &https,

@@ -17,7 +17,8 @@ const IN_HAND: [&str; 12] = [
     "xm_outbox_waiting",
     "xm_reads_waiting",
 ];
-/// Gauges of a state, which may be above 0 even in an idle program. A new gauge must be added here or to [`IN_HAND`].
+/// Gauges of a state, such as memory, which may be above 0 even in an idle program. Whoever adds a gauge to the program must add it here or
+/// to [`IN_HAND`]; until then a test fails.
 const STATES: [&str; 45] = [
     "process_max_fds",
     "process_open_fds",
@@ -77,7 +78,8 @@ pub fn values(text: &str) -> BTreeMap<&str, f64> {
         .collect()
 }
 
-/// Lists the wrong values that an idle program shows: unfinished work, or an actor that has finished fewer letters than it received.
+/// Lists the values that cannot be true of an idle program: work in hand, an actor that is done with fewer letters than it received, or a
+/// gauge that is in neither list.
 pub fn lies_of_an_idle_program(text: &str) -> Vec<String> {
     let mut lies = Vec::new();
     let gauges = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" gauge"));

@@ -27,18 +27,20 @@ use fault::Fault;
 use strike::strike;
 use world::World;
 
-/// Longest wait until the centre's mailbox is empty, and longest wait until all letters are answered.
+/// Longest wait until the centre's mailbox is empty, and then until all letters are answered.
 const PATIENCE: Duration = Duration::from_secs(180);
-/// Longest wait for missing answers while mailbox and outbox are empty, so that only the mail relay can still have the answers.
+/// Longest wait for answers that are missing although mailbox and outbox are empty. Then only the relay can still have them, or they are
+/// lost.
 const RELAY_PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 /// Number of the latest faults that are printed when the run fails.
 const HISTORY_MAX: usize = 30;
-/// This number changes the seed for the letters, so that the letters and the faults are drawn independently.
+/// Combined with the run's seed (by XOR) it gives the seed for the letters. With one seed for both, letters and faults would be drawn from
+/// the same numbers, and always the same faults would meet the same letters.
 const LETTERS: u64 = 0x5DC;
-/// This number changes the seed for the transfer folder, so that its removal is drawn independently of the letters and the faults.
+/// As [`LETTERS`], for the cycles in which the transfer folder is taken away.
 const FOLDER: u64 = 0xF01D;
-/// On average, the transfer folder is taken away in one of so many cycles, in addition to the fault of the cycle.
+/// In one of so many cycles, on average, the transfer folder is taken away while the fault of the cycle happens.
 const PULLED_OUT_IN: usize = 4;
 
 /// What a run is.
@@ -95,8 +97,8 @@ pub struct Report {
     pub findings: Findings,
     /// Number of cycles with each kind of fault.
     pub faults_by_kind: BTreeMap<&'static str, u64>,
-    /// Number of cycles, by kind of fault, in which the fault could not happen, for example because no engine came to the place of the
-    /// kill.
+    /// Number of cycles, by kind of fault, in which the fault could not happen, for example because no engine came to the place at which it
+    /// was to be killed.
     pub missed_by_kind: BTreeMap<&'static str, u64>,
     /// The cycle after which a check found a broken promise; `None` where every check passed.
     pub broken_after_cycle: Option<u64>,
@@ -134,7 +136,7 @@ pub fn run(plan: &Plan) -> Result<Report> {
     if done.is_err() || !report.is_sound() {
         println!("the last faults:\n  {}", Vec::from(history).join("\n  "));
         report.findings.faults.iter().for_each(|fault| println!("  - {fault}"));
-        // A planted bug is expected to fail the run, so nobody needs the logs.
+        // A run with a planted bug is meant to fail, so nobody needs its logs.
         if plan.plant.is_none() {
             println!("logs are kept in {}", world.keep_logs()?.display());
         }
@@ -209,9 +211,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until every mail is fetched, settled and deleted, so that no letter is present during the faults of two cycles. This matters
-    /// because the centre treats a letter as poison if it was the only letter in progress at three crashes, even if the letter did not
-    /// cause them.
+    /// Waits until every mail is fetched, settled and deleted, so that the next cycle's fault does not meet a letter of this one. A letter
+    /// that is alone in the engine at three crashes becomes poison, since the centre takes it for their cause. Here nemesis causes them,
+    /// and could so turn a good letter into poison.
     fn settle(&mut self) -> Result<()> {
         let world = &mut *self.world;
         wait_within(PATIENCE, "the centre's mailbox is empty", || {

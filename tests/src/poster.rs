@@ -74,7 +74,8 @@ impl Poster {
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
     ) -> Result<Poster> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // The task ends with the connection. A fault of the connection is reported by the request that it interrupts.
+        // This task moves the octets of the connection, and ends with it. Its error is dropped, because the request that is cut off by it
+        // returns an error as well.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Poster { sender })
     }

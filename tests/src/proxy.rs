@@ -1,5 +1,6 @@
 //! A proxy between a client and a server that can delay data and break connections: in the middle of a line, in the middle of a mail, or
-//! around the final dot of DATA. In the last case the client does not know whether the server accepted the mail (RFC 1047).
+//! around the final dot of DATA. Where the connection breaks around the dot, the client does not know whether the server accepted the mail,
+//! and sends it again: the recipient may get it twice (RFC 1047).
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,10 +16,11 @@ use tokio::runtime::Handle;
 const CHUNK_BYTES: usize = 4096;
 /// The octets that end a mail in DATA.
 const FINAL_DOT: &[u8] = b"\r\n.\r\n";
-/// Longest time for which a broken connection stays open and silent. It ends earlier if client or server disconnects.
+/// Longest time for which a connection that was planned to stay open after its break does so, silently. It ends earlier if client or server
+/// disconnects.
 const HOLD_MAX: Duration = Duration::from_secs(5);
 
-/// A planned break. It breaks the first connection that gets to this point. Connections before and after it are not disturbed.
+/// A planned break. It breaks the first connection whose traffic gets to this point. All other connections pass undisturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Break {
     /// Break after a number of bytes towards the client.
@@ -149,7 +151,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
         tokio::spawn(async move {
-            // If the server is down, the proxy closes the client's connection too.
+            // Where the server is down, the proxy closes the client's connection, so that the client sees a server that is down.
             let Ok(server) = TcpStream::connect(shared.server).await else { return };
             let _no_nagle = (client.set_nodelay(true), server.set_nodelay(true));
             let (from_client, to_client) = client.into_split();
@@ -176,7 +178,8 @@ async fn requests(shared: &Shared, mut from: OwnedReadHalf, mut to: OwnedWriteHa
         let mut passing = shared.passing(bytes, true);
         if let Some(at) = dot {
             if shared.takes(Break::BeforeDot) {
-                // The line with the dot does not pass. If it arrives in two chunks, only its second part is stopped.
+                // The break is before the dot: all octets up to the dot pass, but not the dot. If the line with the dot comes in two
+                // chunks, the first has passed already, and only the rest is stopped.
                 passing = Some((at + 2).saturating_sub(before));
             } else if shared.takes(Break::AfterDot) {
                 is_after_dot.store(true, Ordering::Release);

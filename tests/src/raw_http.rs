@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// A connection without TLS.
 pub struct Raw {
     stream: TcpStream,
-    /// Octets that were received after the last reply.
+    /// Octets that have been received but are not part of a reply that was returned: the beginning of the next one.
     rest: Vec<u8>,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. When it is dropped, it ends and its
 //! folder is removed; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops wait for a
-//! condition. At a deadline they fail with an error that contains the server's log. The module does not depend on the product's crates.
+//! condition. At a deadline they fail with an error that contains the server's log. The module uses no crate of the program, whose mistakes
+//! it would share.
 
 mod certificate;
 mod daemon;

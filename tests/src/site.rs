@@ -11,7 +11,7 @@ use crate::town::{CENTRE_ADDRESS, PASSWORD, found};
 
 /// A centre with mailboxes and a relay for itself alone.
 pub struct Site {
-    /// The centre, which is not started yet. The field is declared first, so that the centre ends before its servers.
+    /// The centre, which is not started yet. Rust drops fields in their order, so the centre ends before its servers.
     pub engine: Engine,
     /// The relay. It delivers into the mailboxes.
     pub postfix: Postfix,

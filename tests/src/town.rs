@@ -101,7 +101,7 @@ impl Resident {
         Resident::open(engine, number, identity)
     }
 
-    /// Opens an office that the centre does not know.
+    /// Makes an office with a key that the centre does not know.
     ///
     /// # Errors
     /// A key cannot be made; the centre's certificate cannot be read.
@@ -163,7 +163,8 @@ impl Resident {
         self.ask(Request::Import(Import::Table { selection, estimate: false }))
     }
 
-    /// Makes the mail of a letter that asks to certify one birth record. No office has sent this record, so the centre will not find it.
+    /// Makes the mail of a letter that asks to certify one birth record. No office has sent this record, so the letter is accepted with the
+    /// result that the centre does not have it.
     ///
     /// # Errors
     /// OpenSSL fails.

@@ -1,4 +1,5 @@
-//! A transfer folder. The test uses it as a gateway does, or a person with a memory stick: it brings letters and takes answers.
+//! A transfer folder. The test brings letters into it and takes answers out, as a person with a memory stick does, or the program of a
+//! network that has no mail.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,13 +39,13 @@ impl Transfer {
         self.place.path().join("away")
     }
 
-    /// Returns the path at which the folder is now.
+    /// Returns the path at which the folder is now: [`Transfer::pull_out`] moves it.
     fn now(&self) -> PathBuf {
         let path = self.path();
         if path.exists() { path } else { self.away() }
     }
 
-    /// Moves the folder away, so that the centre does not find it.
+    /// Moves the folder away, as somebody who pulls out the memory stick.
     ///
     /// # Errors
     /// The file system fails.

@@ -117,8 +117,8 @@ impl World {
         self.database.run(&self.runtime, statements).unwrap();
     }
 
-    /// Registers the system account that runs the test as another user of the centre. One account must play two people, because the test
-    /// machine has only one account.
+    /// Makes the account of the machine that runs the test belong to another user of the centre. The centre knows a person by the account
+    /// that runs a command. Two people are needed, but the test has one account, so it plays both by turns.
     fn become_user(&self, user: &str) {
         let account = &self.account;
         self.run(&format!(

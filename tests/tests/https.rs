@@ -27,7 +27,7 @@ fn an_office_posts_its_letter_and_has_its_receipt_in_the_reply() {
     assert_eq!(opened(&mut resident, &reply), [first.digest]);
     assert_eq!(reply.header("cache-control"), "no-store");
 
-    // If a reply is lost, the office sends the same octets again. It gets the same receipt, and the letter has no second effect.
+    // An office whose reply is lost sends the same octets again. It gets the same receipt, and the letter is not settled twice.
     let again = world.post(&first.document);
     assert_eq!(opened(&mut resident, &again), [first.digest]);
 
@@ -68,8 +68,8 @@ fn an_office_posts_its_letter_and_has_its_receipt_in_the_reply() {
     world.engine.stop().unwrap();
 }
 
-/// An answer waits for its office, which gets it with the reply to its next letter. This reply is lost. When the office sends the letter
-/// again, the reply has both answers once more.
+/// An answer waits for its office, which gets it in the reply to its next letter. That reply is lost on the way. So when the office sends
+/// the letter again, the reply must again have both answers: the one to the letter, and the one that waited.
 #[test]
 fn what_waits_for_an_installation_comes_with_the_answer_to_its_next_letter() {
     let (mut world, mut resident) = World::open("");
@@ -88,7 +88,7 @@ fn what_waits_for_an_installation_comes_with_the_answer_to_its_next_letter() {
         Ok(journal.matches("\"accepted\"").count() == 2)
     };
     world.engine.wait_until("the letter is settled", settled).unwrap();
-    // The test does not know whether the reply has arrived, but the office has not read it.
+    // The connection is cut just now. The reply may have come or not; in either case the office has not read it.
     sending.abort();
     assert_eq!(opened(&mut resident, &world.post(&next.document)), [next.digest, first.digest]);
     assert_eq!(opened(&mut resident, &world.post(&next.document)), [next.digest, first.digest]);
@@ -238,8 +238,8 @@ impl Drop for Frozen {
     }
 }
 
-/// Compares the description with the server: each reply of the server is as described, and each described reply occurs. Only 408 is left
-/// out, because it takes a minute of silence.
+/// Compares the description with the server: each reply of the server is as described, and each described reply occurs. Only the reply 408
+/// is not provoked, because the server gives it after a minute of silence.
 #[test]
 fn the_description_says_what_the_server_does() {
     const LETTERS: &str = "/v1/letters";

@@ -1,6 +1,6 @@
 //! Letters are pushed by LMTP, and posted over HTTP, through a real HAProxy to several replicas. Replicas are stopped, killed and frozen,
 //! and the database goes away. Every letter whose sender was told that it is settled is settled exactly once, and senders see only the
-//! faults that are promised. A real Postfix pushes mail by LMTP with TLS, and by SMTP before it queues the mail.
+//! faults that are promised. A real Postfix pushes mail by LMTP with TLS, and by SMTP while its own sender still waits for the reply.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -32,8 +32,9 @@ const OFFICE: u32 = 1;
 const SENDERS: usize = 8;
 /// Pause of a sender after each mail.
 const SENDER_PAUSE: Duration = Duration::from_millis(100);
-/// Longest pause between settled letters after a replica is frozen. All letters of the test are from one office, so the frozen replica may
-/// keep the office's account locked until PostgreSQL ends the transaction after 10 s. The rest is for a loaded machine.
+/// Longest pause between settled letters after a replica is frozen. The frozen replica may have locked the account of the office, from
+/// which all letters of the test are, and the other replicas wait for the lock. PostgreSQL ends such a transaction after 10 s. The rest is
+/// for a loaded machine.
 const FROZEN_MAX: Duration = Duration::from_secs(50);
 /// Number of letters that are made before the test begins. Each sender takes the next letter of the list.
 const LETTERS: usize = 6000;
@@ -46,7 +47,7 @@ struct Attempt {
     pushed: Pushed,
 }
 
-/// A letter of which no sender was told yet that it is settled.
+/// A letter that must still be sent, since no sender has been told that it is settled.
 #[derive(Clone)]
 struct Waiting {
     number: usize,
@@ -272,7 +273,8 @@ fn pushed_letters_are_settled_once_whatever_becomes_of_replicas_and_database() {
     assert!(pause < FROZEN_MAX, "the office's account was kept locked for {pause:?}");
     world.replicas[2].signal(Signal::SIGCONT).unwrap();
 
-    // The database is away for longer than the deep health check of HAProxy tolerates.
+    // HAProxy asks each replica by a deep health check whether it reaches the database, and a replica that has not for 10 s says no. The
+    // database is away for longer, so all say no, and HAProxy must send mail to them all the same.
     let began = Instant::now();
     world.runtime.block_on(world.database.cluster.stop());
     pass_time(Duration::from_secs(13));
@@ -283,8 +285,8 @@ fn pushed_letters_are_settled_once_whatever_becomes_of_replicas_and_database() {
     world.reckon();
 }
 
-/// A real Postfix pushes one letter from its queue by LMTP over STARTTLS. It pushes another letter before it queues the letter, so that
-/// Postfix's own reply 250 means that the centre has committed the letter.
+/// A real Postfix pushes one letter from its queue, by LMTP over STARTTLS. It pushes another before it queues it, while the sender still
+/// waits: then Postfix's own reply 250 tells the sender that the centre has committed the letter.
 #[test]
 fn a_postfix_pushes_from_its_queue_and_before_it() {
     let runtime = Runtime::new().unwrap();

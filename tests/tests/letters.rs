@@ -164,8 +164,8 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
     let one_each = |dovecot: &Dovecot| numbers.iter().all(|number| answers(dovecot, *number).len() == 1);
     engine.wait_until("every office has its receipt", |_| Ok(one_each(&dovecot))).unwrap();
 
-    // Each office sends the same file again, and then the same signed letter in a new envelope. These mails have no effect, and no second
-    // receipt is sent within the hour.
+    // Each office sends the same file again, and then the same signed letter in a new envelope. The centre knows both for letters that it
+    // has settled: it does nothing, and sends a receipt again only after an hour.
     for office in &offices {
         office.send(&postfix);
         office.envelop(GCM);
@@ -295,11 +295,12 @@ fn an_operator_has_letters_tried_again() {
         .unwrap();
     let entry = |engine: &Engine, reason: &str| quarantined(engine, reason)[0]["id"].to_string();
 
-    // The causes still exist, so both retries change nothing.
+    // The office is still suspended and the certificate still missing, so both letters fare as before.
     let (first, second) = (entry(&engine, "agency_suspended"), entry(&engine, "unknown_signer"));
     let refused = engine.operate(&["quarantine", "retry", &first, "--reason", "trying"]).unwrap();
     assert!(refused.contains("is refused by attempt 2 too, refused: agency_suspended"), "{refused}");
-    // The test waits for the receipt of attempt 2, because a receipt that is still queued would be replaced by that of the next attempt.
+    // The test waits for the receipt of attempt 2. If it were still unsent when attempt 3 is decided, it would never come: the receipt of
+    // attempt 3 takes its place.
     engine.wait_until("the second refusal is told", |_| Ok(answers(&dovecot, 42).len() == 2)).unwrap();
     let stays = engine.operate(&["quarantine", "retry", &second, "--reason", "trying"]).unwrap_err().to_string();
     assert!(stays.contains("stays as it is: no certificate of this key is registered"), "{stays}");
@@ -412,8 +413,7 @@ fn offices_whose_certificates_end_are_told_by_the_way_that_they_write() {
     let Received::Noticed(noticed) = program.receive(&files[1].1).unwrap() else { panic!("an answer") };
     assert!(noticed.is_news);
     assert_ends(&noticed.notice, &by_folder);
-    // The exporter notes that an answer is sent once the relay or the folder has taken it, which is a moment after the answer can be seen
-    // there.
+    // The answer can be seen at the relay or in the folder a moment before the exporter notes in the database that it is sent.
     engine
         .wait_until("no answer waits", |engine| Ok(engine.operate(&["answer", "list"])? == "no answer waits\n"))
         .unwrap();

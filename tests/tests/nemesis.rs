@@ -9,8 +9,8 @@ use store::planted::Bug;
 
 /// The seed of the short run.
 const SEED: u64 = 1;
-/// A seed whose first strikes trigger the planted bugs: a kill just before the charge, another kill between rows and commit, and a broken
-/// connection.
+/// A seed whose first faults bring the planted bugs out early: an engine is killed just before the charge, another between the writing of
+/// rows and the commit, and a connection breaks.
 const SEED_OF_BUGS: u64 = 2634;
 /// Number of cycles within which a planted bug must be caught.
 const CAUGHT_WITHIN: u64 = 100;
@@ -27,7 +27,7 @@ fn catch(bug: Bug) -> Report {
     report
 }
 
-/// All of this is one test. Several tests would run their worlds at the same time and slow each other down.
+/// All of this is one test: several would run at the same time, each with servers of its own, and slow each other down.
 #[test]
 fn every_letter_has_one_effect_whatever_is_struck_and_planted_bugs_are_caught() {
     let report = nemesis::run(&Plan { panics: 5, ..plan(15) }).unwrap();

@@ -112,7 +112,7 @@ fn a_newcomer_reads_the_receipt_of_a_first_letter_by_copying_commands() {
     let of = |folder: &str| newcomer.receipt(&format!("{folder}/receipt.json"), &format!("{folder}/letter.json"));
     let [first, second] = ["office", "by-hand"].map(of);
     assert_eq!((first.verdict, second.verdict), (Verdict::Accepted, Verdict::Accepted));
-    // The numbers in FORMAT.md assume that the office has already sent README's letter.
+    // The numbers in FORMAT.md (sequence 2, the balance) are those of an office that has sent README's letter before.
     assert_eq!((second.rows[0].new, second.highest_sequence), (2, 2));
     assert_eq!((second.account.cost, second.account.balance), (200, -300));
     papers_are_certified_and_records_read_back(&newcomer, &said);

@@ -56,7 +56,7 @@ impl World {
         serde_json::from_str(&self.replicas[0].operate(&["replica", "list", "--json"]).unwrap()).unwrap()
     }
 
-    /// Returns the number of mailboxes that each live replica has the lease of, in ascending order.
+    /// Returns, for each live replica, the number of mailboxes whose lease it has. The numbers are in ascending order.
     fn shares(&self) -> Vec<usize> {
         let live = self.list().into_iter().filter(|replica| replica["gone_at"].is_null());
         let held = live.map(|replica| {
@@ -181,8 +181,8 @@ fn a_program_of_the_former_version_works_beside_this_one() {
     world.replicas[0].kill().unwrap();
     world.pass("this one alone, after the former one's death");
 
-    // A former program that does not know expansions (migrations that begin with `-- expand`) may refuse the changed database. A later one
-    // must start.
+    // The new program has changed the database. A former program of today starts on it, if all changes are expansions (migrations that
+    // begin with `-- expand`). One from before there were expansions may refuse it.
     world.replicas[0].start().unwrap();
     let mut ended = None;
     let waited = wait_within(PATIENCE, "the former program is ready again, or refuses", || {

@@ -1,5 +1,6 @@
-//! Tests of what happens when an operator tries letters in quarantine again. For a letter that asks for records, the records must be read
-//! again. The first letter of an installation must be admitted by its enrolment code.
+//! Tests of what happens when an operator has letters in quarantine tried again, after the cause is removed. For a letter that asks for
+//! records, the records must be read anew. The first letter of an installation, which no registered key has signed, must be admitted by its
+//! enrolment code.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -104,7 +105,8 @@ fn a_read_that_was_refused_is_read_for_again() {
     let entry = entry(&site.engine, RefusalCode::QuotaExceeded);
     let again = tried(&site.engine, &entry);
     assert_eq!((again["outcome"].as_str(), again["attempt"].as_i64()), (Some("quota_exceeded"), Some(2)));
-    // The test waits until this answer has arrived, because an unsent answer would be replaced by the answer to the next attempt.
+    // The test waits until this answer has arrived. If it were still unsent when the next attempt is decided, it would never come: the
+    // answer to that attempt takes its place.
     wait_to_hear(&mut site, &mut resident, &[(2, Verdict::Refused)], 0);
     site.engine.operate(&["plan", "edit", "standard", "--acts-per-day", "none"]).unwrap();
     let again = tried(&site.engine, &entry);

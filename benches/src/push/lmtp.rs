@@ -49,7 +49,8 @@ impl Lmtp {
         for asks_for_mail in [false, false, true] {
             let code = self.reply().await?;
             if code >= 400 || (asks_for_mail && code != GO_ON) {
-                // The replies to the other commands are not read, so the connection cannot be used for another mail.
+                // The commands were sent together, and the replies to those after this one have not been read. A mail after it would take
+                // them for its own, so the connection cannot be used for another.
                 return Ok((code, false));
             }
         }

@@ -89,7 +89,8 @@ impl Push {
 
     /// Describes the bounds of the project that the run broke.
     fn broken_speeds(&self) -> Vec<String> {
-        // Every comparison with NaN is false. The comparisons here are such that a NaN breaks the bound.
+        // A figure may be NaN, for example 0 divided by 0, and every comparison with NaN is false. So the comparisons here ask whether a
+        // bound is kept, not whether it is broken.
         let is_least = |found: f64, least: f64| found >= least;
         let mut broken = Vec::new();
         match (self.size.by, self.share_of_burst) {

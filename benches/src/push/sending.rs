@@ -84,8 +84,8 @@ struct Seen {
 
 /// Opens all connections, and then sends the letters, one at a time over each. `used` returns the processor time of the engine.
 ///
-/// A letter is sent once, whatever the reply to it. A connection that ends is not opened again. If all connections end, the rest of the
-/// letters is not sent.
+/// A letter is sent once, whatever the reply to it, and a connection that ends is not replaced: the run measures a centre without faults,
+/// and fails where it has one. If all connections end, the rest of the letters is not sent.
 ///
 /// # Errors
 /// A connection cannot be opened; the processor time cannot be read.

@@ -1,9 +1,10 @@
 //! Rules for who may connect to the private PostgreSQL. PostgreSQL asks the kernel which user of the machine connects (`peer`), and admits
 //! only users who run this program. These users may sign in as the superuser or as the role that reads for agencies.
 //!
-//! Permissions of the folder are not enough where the cluster's user also runs other programs. For example, the superuser of another
-//! cluster on the machine can start programs as `postgres`, who may enter the folder, and the rule `trust` would admit that user. So the
-//! map lists root and the user of this process. It lists the owner of the data only where that user runs no other program.
+//! The folder's permissions are not enough where the owner of the data also runs other programs. For example, the superuser of another
+//! cluster on the machine can start programs as `postgres`, who may enter the folder, and PostgreSQL's rule `trust` would admit everybody
+//! who gets there. So the map lists root and the user of this process, and the owner of the data only where that user runs no other
+//! program.
 //!
 //! Rules and map are written again before every start, so a cluster that an older version of the program made with the rule `trust` is
 //! restricted at its next start.

@@ -4,11 +4,28 @@
 //! Promises:
 //! - PostgreSQL listens on a unix socket only, in a folder that nobody else may enter, and admits only users who run this program.
 //! - Checksums and fsync are on, and no setting may turn durability off.
-//! - Two clusters never run on one folder, and none runs as root.
-//! - When the start of a cluster has succeeded, the cluster has accepted a connection.
-//! - The postmaster shuts down when this process dies. The postmaster of a killed process is found by its process, not only by its pid
-//!   file.
+//! - Two postmasters never run on one folder, and none runs as root.
+//! - `start` returns only after PostgreSQL has accepted a connection.
+//! - The postmaster shuts down when this process dies. Where it could not, the next start finds it, and makes sure that the process really
+//!   is this cluster's postmaster: a pid file alone may name a process of somebody else.
 //! - PostgreSQL's log holds no statement, no parameter and no value: personal data stays in the tables.
+//!
+//! # Words
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | cluster | one data folder of PostgreSQL, with all databases in it; not several machines | [`Cluster`] |
+//! | private | of a cluster: this program starts and stops it, and nobody else uses it | [`Cluster`] |
+//! | postmaster | PostgreSQL's first process, which starts a process for each session and ends them all | `postmaster` |
+//! | keeper thread | starts the postmaster as a child, and lives as long as it | `postmaster` |
+//! | left over | of a postmaster: the program that started it was killed, and it still runs | `postmaster` |
+//! | service user | the machine's user whom PostgreSQL runs as where this process is root | `service_user` |
+//! | shared user | a user whom other programs run as too, so that they can read the data | `service_user` |
+//! | superuser | the role `xmserver`, which may do everything in the cluster | [`Cluster::url`] |
+//! | reader | the role `xm_reader`, through which agencies' records are read | [`READER`] |
+//! | rules, map | files of PostgreSQL: who may connect, and which user of the machine as which role | `access` |
+//! | fixed, usual | settings of PostgreSQL that a configuration may not change, and those that it may | [`ClusterSettings`] |
+//! | primary, standby | a PostgreSQL that takes writes; a copy that repeats them and can take its place | [`testing`] |
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -37,7 +54,7 @@ pub use port::Port;
 use postmaster::Postmaster;
 use service_user::ServiceUser;
 
-/// Superuser of the cluster and name of its database.
+/// Name of the cluster's superuser. Its database has the same name.
 const OWNER: &str = "xmserver";
 /// Name of the role that reads for agencies. This crate lets the role sign in; the program that creates the role decides its rights.
 pub const READER: &str = "xm_reader";
@@ -54,8 +71,8 @@ const FIXED: &[(&str, &str)] = &[
     ("fsync", "on"),
     ("full_page_writes", "on"),
     ("synchronous_commit", "on"),
-    // The text of an error may quote a wrong value, and its detail may quote a row. PostgreSQL logs neither; the program reports the
-    // fault.
+    // The text of an error may quote a wrong value, and its detail may quote a row, which are personal data. So PostgreSQL logs neither.
+    // The program, to which PostgreSQL also reports the error, tells the operator what failed.
     ("log_min_messages", "log"),
     ("log_min_error_statement", "panic"),
     ("log_error_verbosity", "terse"),
@@ -67,7 +84,7 @@ const FIXED: &[(&str, &str)] = &[
     ("logging_collector", "off"),
 ];
 
-/// PostgreSQL settings that this crate sets by default. The configuration of the program may override them.
+/// PostgreSQL settings that this crate sets by default. A configuration may give them other values.
 const USUAL: &[(&str, &str)] = &[
     ("log_line_prefix", "%m [%p] "),
     ("log_checkpoints", "off"),
@@ -84,7 +101,8 @@ pub struct ClusterSettings {
     pub data_folder: PathBuf,
     /// Folder with `postgres` and `initdb`; where it is absent, the usual places are searched.
     pub binaries: Option<PathBuf>,
-    /// Further settings of PostgreSQL, name and value. They override the usual settings; a fixed setting is refused.
+    /// Settings of PostgreSQL from the configuration, name and value. They take the place of the settings that this crate would choose. A
+    /// setting that the crate needs as it is is refused.
     pub settings: Vec<(String, String)>,
 }
 
@@ -95,7 +113,8 @@ pub struct Cluster {
     user: Option<ServiceUser>,
     settings: Vec<(String, String)>,
     postmaster: Option<Postmaster>,
-    // This process keeps the lock as long as it may start a postmaster. The kernel frees the lock however the process ends.
+    // This process keeps the folder's lock as long as this value lives, so that no other process starts a postmaster on the folder. However
+    // the process ends, the kernel frees the lock.
     _lock: File,
 }
 
@@ -162,8 +181,8 @@ impl Cluster {
         }
     }
 
-    /// Returns the name of the user who owns the data, if other programs of the machine run as that user too, because all of them can read
-    /// the data. It does not matter which process has started PostgreSQL.
+    /// Returns the name of the user who owns the data, if other programs of the machine run as that user too: all of them can read the
+    /// data, which an operator should know. The owner is read from the folder, so PostgreSQL need not run.
     pub fn shared_user(folder: &Path) -> Option<String> {
         ServiceUser::owner(&folder.join("data")).filter(ServiceUser::is_shared).map(|user| user.name)
     }
@@ -219,7 +238,8 @@ impl Cluster {
         }
     }
 
-    /// Runs `initdb` in a folder of another name, and renames the folder at the end. So a half-made data folder never has the final name.
+    /// Runs `initdb` in a folder of another name, and renames the folder at the end. If `initdb` is cut short, the next start finds no
+    /// folder of the final name, and does not take a half-made one for a cluster.
     fn initialise(&self) -> Result<(), ClusterError> {
         let (data, unfinished) = (self.folder.join("data"), self.folder.join("data.unfinished"));
         if unfinished.exists() {
@@ -228,8 +248,8 @@ impl Cluster {
         self.private_folder(&unfinished)?;
         let output = postmaster::unprivileged(&self.binaries.program("initdb"), self.user.as_ref())
             .args(["--data-checksums", "--auth=reject", "--encoding=UTF8", "--locale=C.UTF-8", "--lc-messages=C"])
-            // The collation C orders texts by the numbers of their characters, as C.UTF-8 does, and PostgreSQL compares octets faster
-            // under C.
+            // Both collations C and C.UTF-8 order texts by the code points of their characters. C is taken, because under it PostgreSQL
+            // compares octets, which is faster.
             .args(["--lc-collate=C", "--no-instructions", "--username", OWNER, "--pgdata"])
             .arg(&unfinished)
             .output()
@@ -249,8 +269,8 @@ impl Cluster {
 
     /// Starts the postmaster and waits until it answers.
     ///
-    /// The start is tried again while the child processes of a killed postmaster still use its shared memory. They soon notice that the
-    /// postmaster is dead, and end.
+    /// After a postmaster was killed, its child processes use its shared memory for a moment more, and PostgreSQL refuses to start. They
+    /// soon notice that their postmaster is dead, and end; so the start is tried again.
     async fn launch(&mut self) -> Result<(), ClusterError> {
         let data = self.folder.join("data");
         postmaster::end_leftover(&data, Duration::from_secs(STOP_SECONDS_MAX)).await?;
@@ -282,7 +302,8 @@ impl Cluster {
         let mut command = postmaster::dying_with_us(&self.binaries.program("postgres"), self.user.as_ref());
         command.arg("-D").arg(data).arg("-k").arg(self.socket_folder());
         let overriding = self.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        // Where a setting is given several times, PostgreSQL uses the last value, so the fixed settings come last.
+        // Where a setting is given several times, PostgreSQL uses the last value. So the fixed settings come last, and nothing before them
+        // can change them.
         let usual = USUAL.iter().chain(of_machine).copied();
         for (name, value) in usual.chain(overriding).chain(FIXED.iter().copied()) {
             command.arg("-c").arg(format!("{name}={value}"));

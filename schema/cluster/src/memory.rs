@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 const MIB: u64 = 1 << 20;
-/// Maximum memory for buffers, in MiB: room for the tables and indexes of an election night. With a quarter of this size, PostgreSQL took a
-/// quarter more time during a burst of letters.
+/// Maximum memory for buffers, in MiB. The tables and indexes of an election night fit into it. With a quarter of it, PostgreSQL took a
+/// quarter more time for a burst of letters.
 const BUFFERS_MIB_MAX: u64 = 1024;
 /// Least memory for buffers, in MiB: PostgreSQL's own default.
 const BUFFERS_MIB_MIN: u64 = 128;
@@ -28,8 +28,8 @@ fn physical_bytes() -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// Returns the memory that the control groups (version 2) of this process allow, in bytes; none where they set no limit. Containers and
-/// services have such limits.
+/// Returns the memory that this process may use, in bytes; none where there is no limit. Linux limits the processes of a container or a
+/// service by control groups (version 2).
 fn allowed_bytes() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let own = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;

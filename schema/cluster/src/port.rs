@@ -1,9 +1,10 @@
 //! Free ports of 127.0.0.1 that stay reserved for a server.
 //!
-//! If a program finds a free port, closes it and gives the number to a server, another program may take the port in between: every outgoing
-//! connection takes one. So a [`Port`] stays bound, without listening, as long as the server is used. Linux lets a server with SO_REUSEADDR
-//! listen on the same port; PostgreSQL, Dovecot, Postfix, HAProxy and every listener of Rust's libraries set this option. Linux never gives
-//! the port to a program that requests a free one. While the server is down, Linux refuses connections to the port.
+//! A program may find a free port, close it and give the number to a server. But in between another program may take the port, as every
+//! outgoing connection takes one. So a [`Port`] stays bound, without listening, as long as the server is used. Linux lets a server with
+//! SO_REUSEADDR listen on the same port; PostgreSQL, Dovecot, Postfix, HAProxy and every listener of Rust's libraries set this option. To a
+//! program that requests any free port, Linux never gives this one. While the server is down, Linux refuses connections to the port, as if
+//! nobody had it.
 
 use std::fmt;
 use std::io;

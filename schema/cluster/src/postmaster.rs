@@ -26,8 +26,9 @@ pub struct Postmaster {
 impl Postmaster {
     /// Starts the postmaster from a thread that lives as long as the postmaster.
     ///
-    /// The thread matters, because Linux sends the death signal when the *thread* that started the child ends. A thread of a runtime's
-    /// blocking pool ends after some idle time.
+    /// The postmaster asks Linux for a signal at the death of its parent, so that it does not outlive this process. Linux sends the signal
+    /// when the *thread* that started the postmaster ends. A thread of a runtime's blocking pool ends after some idle time, and the
+    /// postmaster would end with it.
     pub fn spawn(command: Command) -> Result<Postmaster, ClusterError> {
         let program = PathBuf::from(command.get_program());
         let (exited_sender, exited) = watch::channel(None);
@@ -60,7 +61,8 @@ impl Postmaster {
         }
     }
 
-    /// Kills the postmaster together with its sessions. Sessions that are not killed would finish their current work.
+    /// Kills the postmaster together with its sessions, as a power cut would. If only the postmaster were killed, the sessions would still
+    /// finish what they are doing.
     pub fn kill_with_children(&self) {
         let pid = self.pid.as_raw();
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
@@ -102,8 +104,8 @@ fn keep(
     }
 }
 
-/// Makes a command that runs as the service user, without this process's environment. The terminal's Ctrl-C does not end the command's
-/// process, because a program that is still draining needs its database.
+/// Makes a command that runs as the service user, without this process's environment. Ctrl-C at the terminal does not reach the command's
+/// process: after it this program still finishes the letters in hand, for which it needs its database.
 pub fn unprivileged(program: &Path, user: Option<&ServiceUser>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/").process_group(0).stdin(Stdio::null());
@@ -113,9 +115,11 @@ pub fn unprivileged(program: &Path, user: Option<&ServiceUser>) -> Command {
     command
 }
 
-/// Makes the postmaster's command. Where `setpriv` works, the postmaster shuts down when this process dies.
+/// Makes the postmaster's command. By the program `setpriv` it asks Linux for a signal when this process dies, so that the postmaster then
+/// shuts down.
 ///
-/// Where `setpriv` does not work, the next start finds the left-over postmaster and shuts it down.
+/// Where `setpriv` is missing or may not do that, the postmaster outlives a process that is killed, and the next start finds it and shuts
+/// it down.
 pub fn dying_with_us(program: &Path, user: Option<&ServiceUser>) -> Command {
     let arranged = Command::new("setpriv")
         .args(["--pdeathsig", "INT", "--", "true"])
@@ -134,8 +138,8 @@ pub fn dying_with_us(program: &Path, user: Option<&ServiceUser>) -> Command {
 
 /// Shuts down a postmaster that still runs on the data folder of a killed process. The caller has the folder's lock.
 ///
-/// The process must be alive *and* have the data folder as its working folder, because after a reboot another process may have its process
-/// id.
+/// The pid file tells the postmaster's process id. After a reboot another process may have that id, so only a process whose working folder
+/// is the data folder is taken for the postmaster.
 pub async fn end_leftover(data: &Path, deadline: Duration) -> Result<(), ClusterError> {
     let pid_file = data.join("postmaster.pid");
     let Some(pid) = read_pid(&pid_file) else { return Ok(()) };
@@ -143,7 +147,8 @@ pub async fn end_leftover(data: &Path, deadline: Duration) -> Result<(), Cluster
         return Ok(());
     }
     if !stands_in(pid, data) {
-        // PostgreSQL itself would take any living process with this id for a postmaster, and refuse to start.
+        // The process is somebody else's. PostgreSQL would take it for a postmaster all the same, and refuse to start, so the pid file is
+        // removed.
         return std::fs::remove_file(&pid_file).map_err(io("remove the stale", &pid_file));
     }
     tracing::info!(pid = pid.as_raw(), "shutting down the PostgreSQL that a killed run left behind");

@@ -10,7 +10,7 @@ use crate::{ClusterError, io};
 
 /// Users whom a private cluster may run as when this process is root, the best first. User `xmserver` runs no other program.
 const CANDIDATES: [&str; 2] = ["xmserver", "postgres"];
-/// Users whom other programs of a machine run as too. All these programs can read a folder that belongs to the user.
+/// Users whom other programs of a machine usually run as too. Each of these programs can read what belongs to the user, so also our data.
 const SHARED: [&str; 2] = ["postgres", "nobody"];
 
 /// An unprivileged user of the machine.

@@ -1,7 +1,7 @@
 //! For tests of this crate and of others: a private PostgreSQL in a folder that is removed after the end of the process that made it.
 //!
 //! The cluster is in the system's temporary folder. A helper process removes it after the test process has ended, however it ended. If the
-//! helper was killed, the next run removes the folder, which it recognises by its free lock.
+//! helper was killed too, the next run of tests removes the folder: it recognises an abandoned folder by the lock that no process holds.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -76,7 +76,7 @@ pub async fn restart_on_network(cluster: &mut Cluster, port: u16, certificate: O
     cluster.postmaster = Some(Postmaster::spawn(command).expect("PostgreSQL starts"));
     let plain = format!("postgresql://{OWNER}@localhost:{port}/migrated_not");
     eventually("it answers on the port", async || {
-        // The database does not exist, but the error shows that the server answers.
+        // The URL names no database that exists. That error comes from the server, so it shows that the server answers.
         connect(&plain)
             .await
             .err()
@@ -111,10 +111,11 @@ pub async fn eventually<F: AsyncFnMut() -> bool>(what: &str, mut condition: F) {
 fn temporary_folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir(&folder).expect("the temporary folder can be written");
-    // The service user must be able to enter the folder; the folders inside it are private.
+    // PostgreSQL's own user must be able to pass through this folder. Other users can do no more than that, and the folders inside are
+    // private.
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).expect("the folder is ours");
-    // The helper reads until this process, which has the other end of the pipe, has ended. Nothing that a test does can prevent this, not
-    // even SIGKILL.
+    // The helper reads from a pipe whose other end this process has. However this process ends, even by SIGKILL, the kernel closes that
+    // end, the reading ends, and the helper goes on to remove the folder.
     const REMOVE: &str = r#"read -r _; n=0
         while [ -e "$0/data/postmaster.pid" ] && [ $n -lt 100 ]; do n=$((n+1)); sleep 0.1; done
         rm -rf -- "$0""#;
@@ -125,7 +126,7 @@ fn temporary_folder() -> PathBuf {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .current_dir("/")
-        // The helper is in another process group, so the terminal's Ctrl-C ends the tests but not the helper.
+        // Ctrl-C at the terminal ends the tests but must not end the helper, so the helper is in a process group of its own.
         .process_group(0)
         .spawn()
         .expect("there is a shell");
@@ -151,7 +152,8 @@ async fn remove_leftovers() {
     }
 }
 
-/// Says whether no process has the folder's lock, and the folder is too old for a process that is about to lock it.
+/// Says whether nobody uses the folder: no process has its lock, and the folder is so old that its maker, who locks it a moment later, must
+/// have done so.
 fn is_abandoned(folder: &Path) -> bool {
     let old = |path: &Path| {
         std::fs::metadata(path)

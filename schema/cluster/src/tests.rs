@@ -101,8 +101,8 @@ async fn a_data_folder_of_another_version_is_left_alone() {
     std::fs::write(&version, "9\n").unwrap();
     let settings = ClusterSettings { data_folder: folder, ..ClusterSettings::default() };
     let refused = async || Cluster::start(settings.clone()).await.err().unwrap().to_string();
-    // A child process that another test is just starting has inherited the folder's lock, and holds it until its `exec`. So the first
-    // attempts may be refused because of the lock, not because of the version.
+    // Other tests of this process start child processes meanwhile. A child inherits this folder's lock and holds it for a moment, until its
+    // `exec`. So the first attempts may be refused because of the lock, not because of the version.
     eventually("it is left alone for its version", async || refused().await.contains("made by PostgreSQL 9")).await;
 }
 
@@ -129,7 +129,8 @@ async fn a_postmaster_left_by_a_killed_parent_is_shut_down_and_its_folder_taken_
     let mut cluster = testing::own().await;
     let folder = cluster.folder.clone();
     let pid = cluster.pid().unwrap();
-    // Dropping the cluster frees the lock but leaves the postmaster running, as if this process had been killed.
+    // The postmaster is taken out of the cluster before the cluster is dropped. So the lock becomes free but the postmaster runs on, as if
+    // this process had been killed.
     let left_over = cluster.postmaster.take().unwrap();
     drop(cluster);
     eventually("the lock is free", async || File::open(folder.join("lock")).is_ok_and(|lock| lock.try_lock().is_ok()))

@@ -23,10 +23,10 @@ use crate::work::NotRead;
 /// Maximum number of marginal notes in the answer to one letter.
 const NOTES_MAX: usize = 2_000;
 
-/// A column that the letter names, and its values: one for each key.
+/// A column that the letter names, and the column's values in the letter: one for each legal key.
 type Asked = (Column, ColumnValues);
 
-/// Reads the records for a letter's keys. Stages the answer: stores its parts until the letter is settled.
+/// Reads the records for a letter's keys, and stages the answer: its parts are stored until the letter is settled and charged.
 pub async fn read(reading: &Reading<'_>, certified: &Certified) -> Result<Staged, NotRead> {
     let (catalogue, signer) = (&reading.unread.catalogue, &reading.unread.signer);
     let full_name = format!("{}.{}", certified.application, certified.table);
@@ -79,8 +79,8 @@ pub async fn read(reading: &Reading<'_>, certified: &Certified) -> Result<Staged
     stage.end(Some(permit), certified.key_count(), false)
 }
 
-/// Returns the columns of the letter that are the legal key, and the columns with the values on the papers. The values must have the
-/// types of the table's columns, as the values of exported records must.
+/// Returns the columns of the letter that are the legal key, and then the columns with the values on the papers. The values are judged by
+/// the rules for exported records: each must have the type of its column in the table.
 fn asked(certified: &Certified, definition: &Definition) -> Result<(Vec<Asked>, Vec<Asked>), Refusal> {
     let mut unknown = Vec::new();
     let mut place = |name: &String| {
@@ -177,8 +177,8 @@ async fn look_up_notes(
         };
         let cell = |place: &usize| json(&columns[at], held[place].cells.get(at).and_then(Option::as_deref));
         let values: Vec<Value> = places.iter().map(cell).collect();
-        // The record's values were checked when the record arrived. If the column of the notes' table cannot hold a value, the record has
-        // no notes; this is no error.
+        // A note names its record by the values of these columns. Where a column of the notes' table cannot hold the record's value, for
+        // example because the value is too long, no note can name the record. So the record has no notes, and the fault is ignored.
         let nullable = Column { nullable: true, ..column.clone() };
         let values = ColumnValues::read(&nullable, &values, &mut |_row: usize, _rule: &str, _expected: String| {});
         keys.push((column.clone(), values));
@@ -186,7 +186,8 @@ async fn look_up_notes(
     if places.is_empty() || keys.is_empty() {
         return Ok(HashMap::new());
     }
-    // An agency that gets a record gets all notes that correct the record, because the notes have no scope of their own.
+    // Notes have no column of codes by which they could be granted one by one. So whoever may read a record may read all notes to it, and
+    // this permit admits all.
     let permit = Permit {
         service: Service::Certify,
         table_id: table.table_id,
@@ -206,8 +207,8 @@ async fn look_up_notes(
     Ok(notes)
 }
 
-/// Runs the statement of [`render_keys`], which returns the number of the legal key, from 1, as the first cell of each row. Returns the
-/// other cells of each row with the index of the legal key, from 0.
+/// Runs the statement of [`render_keys`], whose rows begin with the number of their legal key, from 1. Returns each row without that cell,
+/// and with the index of the legal key, from 0.
 async fn rows(snapshot: &mut Snapshot, rendered: &Rendered) -> Result<Vec<(usize, Row)>, Fault> {
     let binds = rendered.binds();
     let rows: Vec<Row> = Rendered::statement(&rendered.text, &binds).load(snapshot.connection()?).await?;
@@ -219,7 +220,7 @@ async fn rows(snapshot: &mut Snapshot, rendered: &Rendered) -> Result<Vec<(usize
     Ok(rows.into_iter().filter_map(placed).collect())
 }
 
-/// Compares the values on a paper with the record of the paper's key.
+/// Compares the values on a paper with the record that the paper's legal key leads to.
 fn judge(
     place: usize,
     held: Option<&Held>,
@@ -254,7 +255,8 @@ fn values(columns: &[Column], cells: &Row) -> Vec<Value> {
     columns.iter().zip(cells).map(|(column, cell)| json(column, cell.as_deref())).collect()
 }
 
-/// Divides results into halves until each part fits into a container. A part with a single result may be larger than a container.
+/// Divides results into halves until each part fits into a container. A single result that does not fit cannot be divided, and becomes a
+/// part all the same.
 fn divide(packing: &Packing, whole: Results) -> Vec<Packed> {
     let pack =
         |part, last, results: &Results| packing.pack(part, last, &serde_json::to_vec(results).unwrap_or_default());

@@ -43,8 +43,9 @@ pub fn condition(expression: Expr) -> Result<Condition, Unreadable> {
     }
 }
 
-/// Translates terms that are joined by AND, or by OR. In the parser's tree each term adds a level on the left side. A loop walks down these
-/// levels, because recursion could exhaust the stack.
+/// Translates terms that are joined by AND, or by OR. The parser makes `a AND b AND c` a tree that is one level deeper on the left for each
+/// term. A letter may have a thousand terms, and a function that called itself for each level could exhaust the stack; so a loop walks
+/// down.
 fn chain(mut left: Expr, right: Expr, word: &BinaryOperator) -> Result<Vec<Condition>, Unreadable> {
     let mut terms = vec![right];
     loop {

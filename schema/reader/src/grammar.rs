@@ -24,7 +24,8 @@ pub struct TableName {
     pub name: String,
 }
 
-/// A condition on rows, in SQL's three-valued logic: a row is selected where the condition is true, not where it is unknown.
+/// A condition on rows. In SQL a condition is true, false or unknown, as a comparison with NULL is. A row is selected only where the
+/// condition is true.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
     /// All conditions hold.
@@ -149,6 +150,7 @@ pub struct Ordering {
     pub column: String,
     /// Whether the largest values come first.
     pub descending: bool,
-    /// Whether rows without a value come first. `None` counts NULL as the largest value, as PostgreSQL does.
+    /// Whether rows without a value come first. Where the agency did not say (`None`), NULL counts as the largest value, as PostgreSQL has
+    /// it.
     pub nulls_first: Option<bool>,
 }

@@ -97,8 +97,8 @@ async fn through_cursor(
         Some(since) => {
             let epoch = epoch(&mut *reading.place.store.get().await?).await?;
             let position = Position { epoch, horizon: snapshot.horizon().await? };
-            // A restored database has another epoch and numbers its transactions differently, so a position of another epoch means nothing
-            // and all records are given.
+            // An office's position is the number of a transaction. A database that was restored from a backup has a new epoch and gives
+            // those numbers to other transactions, so a position of another epoch tells nothing, and all records are given.
             let age = match since.filter(|since| since.epoch == epoch) {
                 Some(since) => snapshot.age(since.horizon).await?,
                 None => None,

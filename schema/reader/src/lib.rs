@@ -10,6 +10,27 @@
 //! - The main login stages the rows, that is, stores them apart: an agency gets them only after the settling transaction has charged the
 //!   agency.
 //! - Memory is bounded whatever an agency's letter says.
+//!
+//! # Words
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | reading | all that is done for one letter that asks for records, before it is settled | `staged` |
+//! | settling | the transaction that gives letters their verdicts, writes their rows and charges them | `store::settle` |
+//! | login | the database role `xm_reader`, which may only read views of the adopted tables | `store::reading::login` |
+//! | main login | the role of the rest of the program, which may write | `work` |
+//! | adopted | of a table: the centre has stored its definition (columns, types, legal key), so letters may name it | `store::tables` |
+//! | permit | which rows of a table an agency may read: its own or all, and of which codes | `store::reading` |
+//! | legal key | the columns by which the law knows a record: centre, year and number of a birth | `certify` |
+//! | note | a marginal note: a record of a second table, which corrects or completes a record | `certify` |
+//! | paper | a certificate in the office's hands, whose values it wants compared with the record | `certify` |
+//! | tokens, tree | the words and signs of a SELECT; what the SQL parser makes of them | `tokens`, `tree` |
+//! | snapshot | one read-only transaction of the login, which sees all tables at the same moment | `snapshot` |
+//! | horizon, position | where an office's next import goes on: the first transaction that it may not have seen | `snapshot`, `import` |
+//! | part | a piece of an answer, small enough for the office's link; it travels as a letter of its own | `packing` |
+//! | stage | to store parts where no office gets them until the letter is charged | `staged` |
+//! | estimate | number, size and price of the records, told instead of the records | `import` |
+//! | tried again | an operator has a refused letter decided once more | [`Reader::read_again`] |
 
 mod certify;
 mod condition;
@@ -66,8 +87,8 @@ impl Reader {
         self.read_as(arrival, false).await
     }
 
-    /// Reads the records again for a letter that an operator tries again. It uses the present rights, records and account, and ignores what
-    /// was read at the first attempt.
+    /// Reads the records again for a letter that an operator tries again. The rights, records and account of this moment count. What was
+    /// read at the first attempt is ignored, because it may have changed since.
     ///
     /// # Errors
     /// As for [`Reader::read`].

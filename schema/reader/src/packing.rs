@@ -1,7 +1,7 @@
 //! Packs rows into parts: bodies of JSON, in the form of the office's letter, each small enough for the office's link.
 //!
-//! Many rows are packed at a time, on other threads than those that talk to PostgreSQL. The size of a part decides how many rows the next
-//! part gets, so that rows that compress well need fewer containers.
+//! Packing takes processor time, so it runs on threads of its own, while others wait for PostgreSQL. How well a part was compressed decides
+//! how many rows the next part gets: rows that compress well then need fewer containers.
 
 use std::borrow::Cow;
 
@@ -17,9 +17,10 @@ use uuid::Uuid;
 /// A row as PostgreSQL returned it: a text for each column, `None` for NULL.
 pub type Row = Vec<Option<String>>;
 
-/// Maximum number of octets of a part's JSON. The office's program accepts 4 MiB of JSON, and has the text in memory several times.
+/// Maximum number of octets of a part's JSON. The office's program accepts 4 MiB of JSON; less is used, because the program has the text in
+/// memory several times.
 const JSON_BYTES_MAX: usize = 3 << 20;
-/// Maximum number of cells of a part: the office's program accepts half a million values.
+/// Maximum number of cells of a part. The office's program accepts half a million values in a letter, which are not the cells alone.
 const CELLS_MAX: usize = 400_000;
 /// Bytes of a container that are reserved for envelope, signature and head of the part.
 const FRAME_BYTES: usize = 2_048;
@@ -57,7 +58,8 @@ impl Packed {
 }
 
 impl Packing {
-    /// Packs this body as one part, even if the part is too large for the office's container.
+    /// Packs this body as one part, even if it then does not fit into a container: the caller looks with [`Packing::fits`], and divides the
+    /// rows.
     pub fn pack(&self, part: u16, last: bool, body: &[u8]) -> Packed {
         let head = PartHead { id: Uuid::now_v7(), part, last, ..self.head.clone() };
         let payload = write_part(&head, body, self.form);
@@ -91,7 +93,7 @@ pub struct Measure {
 impl Measure {
     /// Guesses the size of the first part from the container's size.
     pub fn first(packing: &Packing) -> Measure {
-        // Base64 in lines turns 3 octets into a little more than 4. So about 5 of 7 bytes of a container are payload.
+        // Base64 writes 3 octets as 4 characters, and each line needs a line end. So about 5 of 7 bytes of a container are payload.
         let payload = packing.container_bytes_max.saturating_sub(FRAME_BYTES) / 7 * 5;
         let ratio = if packing.form == PayloadForm::Json { 1 } else { RATIO_FIRST };
         Measure { json_bytes: bounded(payload.saturating_mul(ratio)) }
@@ -106,8 +108,8 @@ impl Measure {
     fn learn(&mut self, json_bytes: usize, packed: &Packed, packing: &Packing) {
         let wanted = packing.container_bytes_max / 20 * 19;
         let next = json_bytes.saturating_mul(wanted) / packed.bytes.max(1);
-        // The size shrinks at most to a quarter and grows at most to the double, because a few rows with scans say little about the next
-        // rows.
+        // One step shrinks the size at most to a quarter, and grows it at most to the double: where the last part had a few rows with
+        // scanned images, its compression says little about the next rows.
         self.json_bytes = bounded(next.clamp(self.json_bytes / 4, self.json_bytes.saturating_mul(2)));
     }
 }
@@ -194,7 +196,8 @@ fn write_text(text: &mut Vec<u8>, cell: &str) {
         text.extend_from_slice(cell.as_bytes());
         return text.push(b'"');
     }
-    // Other tools may have written text that is not NFC into the table; the text of a letter is always NFC.
+    // Text in a letter must be in Unicode normalization form C, and an office refuses any other. Rows of letters are in that form, but
+    // tools other than this program may have written rows that are not.
     let is_composed = is_nfc_quick(cell.chars()) == unicode_normalization::IsNormalized::Yes;
     let composed = if is_composed { Cow::Borrowed(cell) } else { Cow::Owned(cell.nfc().collect::<String>()) };
     #[expect(clippy::expect_used, reason = "a text has a JSON form, and memory takes every octet")]

@@ -10,7 +10,7 @@ use crate::tokens::tokens;
 use crate::tree;
 use crate::unreadable::{Reason, Unreadable};
 
-/// Deepest recursion of the parser: each bracket and each NOT takes two calls.
+/// Deepest recursion of the parser. Each bracket and each NOT takes two nested calls, and the check of the tokens admits twenty of them.
 const RECURSION_MAX: usize = 48;
 
 /// Parses a SELECT.
@@ -23,7 +23,7 @@ pub fn parse(text: &str) -> Result<Select, Unreadable> {
 
 fn query(text: &str) -> Result<Query, Unreadable> {
     let dialect = PostgreSqlDialect {};
-    // The parser gets tokens instead of the text, because the parser would log the text.
+    // The parser gets tokens instead of the text: a text it would also write to the log, and with it the names of people in the SELECT.
     let mut parser =
         Parser::new(&dialect).with_recursion_limit(RECURSION_MAX).with_tokens_with_locations(tokens(text)?);
     match parser.parse_query() {

@@ -1,8 +1,9 @@
 //! Renders a parsed SELECT as a statement of the centre: columns of the table, bound values of their types, and bounds on the rows that
 //! the agency may read.
 //!
-//! The statement's text has no character that the agency wrote. Texts are compared by the numbers of their characters, whatever the
-//! database's collation, so a selection means the same at every centre, and tests can compute its rows.
+//! The statement's text has no character that the agency wrote. Texts are ordered by the code points of their characters, not by the
+//! database's collation, which differs from centre to centre. So a selection means the same at every centre, and tests can compute its
+//! rows.
 
 use std::fmt::Write;
 
@@ -58,7 +59,8 @@ pub enum Statuses {
     Validated,
     /// Validated and cancelled records, so that an office that imports changes learns of cancelled records.
     ValidatedOrCancelled,
-    /// Records that are not cancelled. The condition is written as in the legal key's unique index, so that PostgreSQL uses that index.
+    /// Records that are not cancelled. The legal key's unique index has only such records, by a condition of its own; PostgreSQL uses the
+    /// index only for a query with the same condition, so it is written the same here.
     Live,
     /// Cancelled records (status 0).
     Cancelled,
@@ -128,8 +130,9 @@ pub fn render_keys(
         writer.values.push(values.clone());
     }
     let bounded = writer.bounds(definition, bounds);
-    // PostgreSQL would not look the key of a join up in the index of a view that is a security barrier; it would read the whole table. It
-    // uses the index where the key comes from outside the subquery, and `OFFSET 0` keeps PostgreSQL from turning the subquery into a join.
+    // The login reads through views that are security barriers: PostgreSQL applies the view's own condition before any other. In a join
+    // with such a view it would read the whole table instead of looking each legal key up in the index. So each key goes into a subquery,
+    // for which PostgreSQL uses the index, and `OFFSET 0` keeps it from turning the subquery back into a join.
     let text = format!(
         "SELECT array_prepend(k.n::text, {}) FROM unnest({}) WITH ORDINALITY AS k ({}, n)
           CROSS JOIN LATERAL (SELECT * FROM {} WHERE {bounded} AND {} OFFSET 0) v
@@ -159,7 +162,8 @@ fn cell(column: &Column, table: &str) -> String {
     let name = format!("{table}{}", quoted(&column.name));
     match column.kind {
         ColumnType::Numeric { .. } => format!("trim_scale({name})::text"),
-        // The database session uses UTC and ISO 8601, so only the blank and the time zone are replaced.
+        // The session writes times as `2026-11-01 08:15:00+00` (it is set to UTC and ISO 8601), so the form of letters differs only in the
+        // blank and in the zone.
         ColumnType::Timestamptz { .. } => format!("replace(replace({name}::text, ' ', 'T'), '+00', 'Z')"),
         ColumnType::Bytea => format!("translate(encode({name}, 'base64'), chr(10), '')"),
         _ => format!("{name}::text"),
@@ -229,7 +233,7 @@ impl Writer {
             self.values.push(ColumnValues::Text(codes.iter().map(|code| Some(code.clone())).collect()));
             let column = definition.column(scope);
             let scope = match column {
-                // The bare column, without a cast, lets PostgreSQL use the index on the scope column.
+                // An index on the scope column is used only where the column is compared as it is, without a cast.
                 Some(Column { kind: ColumnType::Text { padded: false, .. }, .. }) | None => quoted(scope),
                 Some(column) => cell(column, ""),
             };
@@ -287,7 +291,7 @@ impl Writer {
     fn like(&mut self, name: &str, pattern: &str, negated: bool) -> Result<String, Unreadable> {
         let column = self.column(name)?;
         let ColumnType::Text { .. } = column.kind else { return Err(Unreadable::new(Reason::Pattern, name)) };
-        // PostgreSQL reports an error for a pattern that ends with an escape character.
+        // A pattern that ends with an escape character has nothing to escape, and PostgreSQL would fail. So the SELECT is refused here.
         let escapes = pattern.chars().rev().take_while(|character| *character == '\\').count();
         if escapes % 2 == 1 {
             return Err(Unreadable::new(Reason::Pattern, name));
@@ -323,13 +327,14 @@ impl Writer {
             };
             keys.push(format!("{}{direction}{nulls}", compared(&column, Operator::AtMost)));
         }
-        // Rows that are equal in the columns of ORDER BY are ordered by their record numbers, so that a limit always gives the same rows.
+        // Rows that are equal in the columns of ORDER BY could come in any order, and a LIMIT would cut off now these, now those. So they
+        // are ordered by their record numbers.
         keys.push(quoted(NUMERO));
         Ok(format!(" ORDER BY {}", keys.join(", ")))
     }
 }
 
-/// Returns the SQL expression of a column in a comparison; texts are ordered by the numbers of their characters.
+/// Returns the SQL expression of a column in a comparison. Texts are ordered by the code points of their characters.
 fn compared(column: &Column, operator: Operator) -> String {
     let name = quoted(&column.name);
     match column.kind {
@@ -362,8 +367,8 @@ fn value(column: &Column, literal: &Literal) -> Value {
         Literal::Number(digits) => match (digits.parse::<i64>(), column.kind) {
             (_, ColumnType::Numeric { .. }) => Value::String(digits.clone()),
             (Ok(number), _) => Value::Number(Number::from(number)),
-            // A number outside the range of an i64 becomes a JSON value of a wrong type, so that [`read`] refuses it with the form that the
-            // column expects.
+            // The digits are too many for an i64, so they have no JSON number. A value of a wrong type is returned in their place: [`read`]
+            // refuses it, and tells the office which form the column expects.
             (Err(_), ColumnType::Boolean) => Value::String(digits.clone()),
             (Err(_), _) => Value::Bool(false),
         },

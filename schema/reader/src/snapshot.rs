@@ -1,5 +1,5 @@
-//! A snapshot of the tables: one transaction of the login that can only read. It sees the tables at one moment, writes nothing and has a
-//! time limit.
+//! A snapshot of the tables: one transaction of the login that can only read. All its statements see the tables as they were at one moment.
+//! It writes nothing and has a time limit.
 
 use std::time::Duration;
 
@@ -53,13 +53,15 @@ impl Snapshot {
         Ok(rows.into_iter().next().and_then(|horizon| u64::try_from(horizon).ok()).unwrap_or(0))
     }
 
-    /// Returns the age of a transaction, counted in transactions back from this snapshot. Returns `None` where the transaction is too old,
-    /// or newer than the snapshot: rows before it cannot be distinguished from rows after it, so all rows must be given.
+    /// Returns the age of a transaction: how many transactions ago it was, counted back from this snapshot. Returns `None` where the age
+    /// cannot be told, because the transaction is too old or is newer than the snapshot. The caller must then give all rows, since it
+    /// cannot know which are newer than the transaction.
     ///
     /// # Errors
     /// The database fails.
     pub async fn age(&mut self, horizon: u64) -> Result<Option<i32>, Fault> {
-        /// A row stores the lower 32 bits of its transaction's number. The numbers 0 to 2 are reserved and belong to no transaction.
+        /// A row stores only the lower half of its transaction's number, 32 of 64 bits, so numbers that are 2^32 apart look the same. Ages
+        /// are therefore told only within a quarter of that. The lower halves 0 to 2 have other meanings in PostgreSQL.
         const HALF: u64 = 1 << 32;
         const FIRST: u64 = 3;
         let now = self.horizon().await?;
@@ -85,8 +87,8 @@ impl Snapshot {
     }
 }
 
-/// Changes the fault of a login that cannot sign in into a fault that only delays letters that ask for records. The main login has just
-/// reached the database, so all other letters can be settled.
+/// Takes a login that cannot sign in for a fault of this login alone, not of the database: the main login has just reached it. So only
+/// letters that ask for records wait, and all others are settled.
 fn of_login(fault: Fault) -> Fault {
     match fault {
         Fault::NotAdmitted { sqlstate, message } => Fault::Altered { sqlstate, message: waits_for(&message) },

@@ -1,4 +1,4 @@
-//! Staging of an answer's parts: stores the parts as they are packed, and counts their bytes.
+//! Stages the parts of an answer: stores each part as it is packed, where no office gets it yet, and counts its bytes.
 
 use sdc::answer::Addressee;
 use sdc::answer::part::{Answered, PartHead};
@@ -20,7 +20,8 @@ pub struct Reading<'a> {
     pub login: &'a Database,
     /// The letter as it arrived.
     pub arrival: &'a Arrival,
-    /// The letter's signer and catalogue, as the settler judged them before the reading.
+    /// The letter's signer and the catalogue of tables, as the settler found them before the reading. The settling transaction looks again
+    /// whether the signer's rights are still the same.
     pub unread: &'a store::settle::Unread,
 }
 
@@ -102,20 +103,20 @@ impl<'a> Stage<'a> {
         }
         self.next = packed.part.saturating_add(1);
         if let Some(id) = self.id {
-            // A connection is taken for each part separately, because packing takes longer than staging, and other tasks wait for
-            // connections.
+            // A connection is taken for each part and given back at once. Most of the time goes into packing, and meanwhile other tasks can
+            // use the connection.
             staging::add(&mut *self.place.store.get().await?, id, packed.part, &packed.payload).await?;
         }
         Ok(())
     }
 
-    /// Counts the bytes of a part's container, and its begun units of 1 024 bytes.
+    /// Counts a part: the bytes of its container, and the units of 1 024 bytes that the container begins, which the tariff charges.
     pub fn count(&mut self, bytes: usize, started_kb: usize) {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         self.started_kb = self.started_kb.saturating_add(started_kb);
     }
 
-    /// Returns the number of parts, their bytes, and their begun units of 1 024 bytes.
+    /// Returns the number of parts, the bytes of their containers, and the units of 1 024 bytes that these begin.
     pub fn sum(&self) -> (u16, u64, usize) {
         (self.next - 1, self.bytes, self.started_kb)
     }

@@ -13,7 +13,8 @@ use crate::unreadable::{Reason, Unreadable};
 pub const OCTETS_MAX: usize = sdc::request::SELECT_OCTETS_MAX;
 /// Deepest nesting of brackets, and longest run of NOT.
 const DEPTH_MAX: usize = 20;
-/// Maximum number of comparisons, commas and words such as AND and IN. Each adds a level to the parser's tree, or a value to bind.
+/// Maximum number of comparisons, commas and words such as AND and IN. Each makes the parser's tree one level deeper, or adds a value to
+/// bind to the statement.
 const TERMS_MAX: usize = 1_000;
 /// Maximum number of octets of a name in PostgreSQL. PostgreSQL cuts longer names, so two different names could become one.
 const NAME_OCTETS_MAX: usize = 63;
@@ -41,8 +42,9 @@ pub fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Unreadable> {
     Ok(tokens)
 }
 
-/// Finds the first unusual blank or control character outside of quotation marks, because the tokenizer reads some of them as blanks. A
-/// doubled quotation mark within quotes needs no rule of its own: it ends the quotes and begins them again.
+/// Finds the first unusual blank or control character outside of quotation marks. The tokenizer would take some of them for blanks, so a
+/// SELECT could mean something else than it shows. A quotation mark within quotes is written twice; this needs no rule of its own, since
+/// the first one ends the quotes and the second begins them again.
 fn odd_blank(text: &str) -> Option<char> {
     let mut quote = None;
     text.chars().find(|character| match (quote, character) {
@@ -70,7 +72,8 @@ struct Look {
     before: Option<Token>,
     selects: usize,
     depth: usize,
-    /// Number of successive NOTs. Each adds a level to the parser's tree, as a bracket does.
+    /// Number of NOTs that follow each other without another word between. Each makes the parser's tree one level deeper, as a bracket
+    /// does.
     nots: usize,
     terms: usize,
 }
@@ -166,8 +169,8 @@ fn is_before_bracket(keyword: Keyword) -> bool {
     )
 }
 
-/// Checks that a number consists of digits, with at most one point between them. PostgreSQL reads further forms, but other SQL parsers may
-/// read those differently.
+/// Checks that a number consists of digits, with at most one point between them. Other forms, such as `1e3` or `0x10`, mean different
+/// things to different SQL parsers.
 fn number(digits: &str, is_long: bool) -> Result<(), Unreadable> {
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let are_digits = |part: &str| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_digit());

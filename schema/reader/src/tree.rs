@@ -1,7 +1,7 @@
 //! Checks a SELECT's tree: translates the parser's tree into the types of `grammar`, or refuses it.
 //!
-//! Every field of the tree is listed here, so that this file does not compile if a later parser adds a field. The tree is also checked for
-//! everything that the check of tokens refuses, so neither check relies on the other.
+//! Every field of the tree is listed here, so that this file does not compile if a later parser adds a field. What the check of tokens
+//! refuses is refused here once more. So a mistake in one of the two checks lets nothing through.
 
 use sqlparser::ast::{
     Expr, GroupByExpr, Ident, LimitClause, ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind,

@@ -1,4 +1,4 @@
-//! Reasons for which a SELECT is refused: a closed list of codes. A refusal also has the name of the refused construct.
+//! Reasons for which a SELECT is refused: a closed list of codes. A refusal has the code, and the name of the construct that is refused.
 
 use std::fmt;
 

@@ -1,4 +1,5 @@
-//! Common parts of every reading: the database where rows are staged, the limits for one letter, and the ways in which a reading fails.
+//! What an import and a certification both need: the database where rows are staged, the limits for one letter, and the ways in which a
+//! reading fails.
 
 use std::time::Duration;
 

@@ -6,7 +6,8 @@ const OCTETS_MAX: usize = 254;
 const LOCAL_OCTETS_MAX: usize = 64;
 
 /// Says whether a text is an e-mail address that needs no quoting in a header or in an SMTP command, so that no address can inject lines.
-/// Only ASCII is admitted, because the centre's mail to any other address would fail, and its answers would be given up.
+/// Only ASCII is admitted: mail servers take other addresses only from senders that speak SMTPUTF8 (RFC 6531), which the centre does not.
+/// So its answers to such an address would never arrive.
 pub fn is_address(text: &str) -> bool {
     let plain = |text: &str| {
         !text.is_empty()

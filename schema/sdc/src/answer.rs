@@ -73,7 +73,7 @@ pub struct Answer {
 pub struct AnswerBody {
     /// Number of this part, from 1.
     pub part: u16,
-    /// Number of all parts.
+    /// Number of parts that the body is divided into.
     pub parts: u16,
     /// The data of this part.
     pub content: AnswerContent,

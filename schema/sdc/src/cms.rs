@@ -52,8 +52,8 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
         let refusal = Refusal::new(RefusalCode::EnvelopeMalformed);
         return Err(refusal.with("expected", Expected::FittingEncryptedKey));
     }
-    // All causes have the same code. If the refusal told wrong padding, key and tag apart, senders could use the centre as a decryption
-    // oracle (CVE-2019-1563).
+    // Whatever is wrong, the refusal has the same code. If it told a wrong padding, a wrong key and a wrong tag apart, a sender could
+    // change somebody else's letter a little, send it many times, and learn its content from the refusals (CVE-2019-1563).
     let signed =
         decrypt(document.der(), &enveloped, key).map_err(|_one_reason| Refusal::new(RefusalCode::Undecryptable))?;
     let scanned = scan_signed(&signed)
@@ -65,8 +65,9 @@ pub fn open(document: &Document, keys: &CentreKeys) -> Result<Opened, Refusal> {
 fn decrypt(der: &[u8], enveloped: &Enveloped<'_>, key: &SigningKey) -> Result<Vec<u8>, ErrorStack> {
     match &enveloped.agreement {
         Some(agreement) => enveloped_data::open(&enveloped.content, agreement, key),
-        // The recipient's certificate is passed, so that OpenSSL goes on with random octets after a wrong RSA key. Without it, OpenSSL
-        // would return an error that tells the sender about the padding.
+        // Where the padding of the RSA-encrypted key is wrong, OpenSSL goes on with a random key, and the decryption fails later, as after
+        // any other fault. It does so only where it is given the recipient's certificate. Otherwise the error would come at once, and a
+        // sender who tried many letters could learn from it how to decrypt a letter of somebody else (Bleichenbacher's attack).
         None => CmsContentInfo::from_der(der)?.decrypt(&key.key, &key.x509),
     }
 }
@@ -85,7 +86,8 @@ impl Opened {
         &self.signer
     }
 
-    /// Returns the signed content without any proof; `None` where the structure cannot be scanned.
+    /// Returns the content before any signature is checked; `None` where the structure cannot be scanned. Only an enrolment is read from
+    /// it, because an enrolment contains the certificate with which its signature is checked.
     pub(crate) fn content(&self) -> Option<&[u8]> {
         signed_content(&self.signed).ok()
     }
@@ -202,8 +204,8 @@ pub fn seal(
     encrypt(&signed, recipient, cipher)
 }
 
-/// Signs octets that will be encrypted with AES-256-GCM. Returns the DER of `SignedData`. A letter is signed once, and may be encrypted
-/// again for a resend.
+/// Signs octets that will be encrypted with AES-256-GCM. Returns the DER of `SignedData`. It is separate from the encryption, because a
+/// letter that is sent again keeps its signature and may get a new envelope.
 ///
 /// # Errors
 /// OpenSSL fails.

@@ -161,7 +161,8 @@ fn length(bytes: &[u8]) -> Result<(usize, usize)> {
     }
 }
 
-/// Checks depth and encoding of a whole structure, so that other readers may skip parts of it.
+/// Checks depth and encoding of a whole structure. The scans call it first; afterwards they may skip parts of the structure without
+/// checking them.
 ///
 /// # Errors
 /// An element is not DER, or is nested more than [`DEPTH_MAX`] deep.
@@ -192,11 +193,11 @@ fn check_element(element: &Element<'_>, depth: usize) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a value of a universal type has its only encoding. An empty value is refused where the type has none, because some readers
-/// have taken the octets after an empty value for the value.
+/// Checks that a value of a universal type has its only encoding. Where a type has no empty value, no octets at all are refused: some
+/// readers have then taken the octets of the next element for the value.
 fn check_primitive(element: &Element<'_>) -> Result<()> {
     let is_sound = match element.tag {
-        // Tag 0 is the end mark of an indefinite length.
+        // Tag 0 marks the end of an element of indefinite length, which only BER has.
         0 => false,
         BOOLEAN => matches!(element.content, [0 | 0xff]),
         INTEGER => match element.content {

@@ -64,7 +64,8 @@ impl Document {
         if !block.is_closed {
             return Err(malformed(Expected::EndLine(block.label)));
         }
-        // A second block after this one is refused, because another reader might prefer it.
+        // Only blanks may follow. A second block would let two readers take different letters from one document: one the first, another the
+        // last.
         if !is_blank(&text[block.end..]) {
             return Err(malformed(Expected::NothingAfterBlock));
         }

@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::request::Request;
 
-/// The format version that this crate writes. The crate reads this version and the version before it, if there is one.
+/// The format version that this crate writes. The crate reads this version and, where there is one, the version before it, so that offices
+/// and centre need not be upgraded on the same day.
 pub const FORMAT_VERSION: u16 = 1;
 
 /// An agency's number, shown with six digits.
@@ -113,8 +114,8 @@ pub struct Letter {
     pub time: DateTime<Utc>,
     /// Whether the letter is a rehearsal or is meant to take effect.
     pub mode: Mode,
-    /// Number up to which the installation has verified every notice, so that the centre stops sending them; absent where the letter has
-    /// no such number.
+    /// The installation has verified every notice up to this number, so the centre need not send these notices any more; absent where the
+    /// letter does not say.
     pub seen: Option<u64>,
     /// The request of the letter.
     pub request: Request,

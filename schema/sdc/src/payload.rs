@@ -1,4 +1,4 @@
-//! The signed octets of a letter or an answer: JSON, or the same JSON in one zstd frame, whichever is smaller.
+//! The signed octets of a letter or an answer: JSON, or the same JSON in one zstd frame. An office sends the smaller of the two.
 //!
 //! Reading is strict, because readers that differ about one octet differ about what was signed. There is one frame, one form of text,
 //! integers only and Unicode NFC; no member may be unknown or repeated. [`PayloadLimits`] has every limit. A refusal says where the fault
@@ -68,7 +68,8 @@ pub fn write_letter(letter: &Letter, limits: &PayloadLimits) -> Result<Vec<u8>, 
     let json = to_json(letter);
     read_letter(&json, limits).map_err(|unreadable| unreadable.refusal)?;
     let octets = pack(&json);
-    // A letter whose rows all repeat one value compresses beyond the admitted ratio, so it is written as JSON.
+    // The centre refuses a frame that unpacks to too many times its own size. A letter whose rows all repeat one value compresses that far,
+    // so it is written as JSON.
     if unpack(&octets, limits).is_ok() { Ok(octets) } else { Ok(json) }
 }
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Maximum number of faulty rows that one refusal lists; further rows are only counted.
+/// Maximum number of faulty rows that one refusal lists. Rows after these are only counted, because the refusal travels over a slow link.
 pub const ROW_FAULTS_MAX: usize = 100;
 
 /// What the office has to do after a refusal (FORMAT.md, Refusals).
@@ -201,7 +201,7 @@ pub struct RowFault {
     pub expected: String,
 }
 
-/// Collects faulty rows. It keeps the first [`ROW_FAULTS_MAX`] rows and counts all, since one letter may have half a million faulty rows.
+/// Collects faulty rows. It keeps the first [`ROW_FAULTS_MAX`] faults and counts all of them, since one letter may have half a million.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowFaults {
     first: Vec<RowFault>,

@@ -1,7 +1,7 @@
 //! The services that an office may ask for: a closed list, and one table with the facts of each service.
 //!
-//! All code that depends on the service uses this table; there is no other list of services. A release offers the services whose requests
-//! it can read: [`crate::request::Request::OFFERED`]. A notice is no service, since no letter asks for it.
+//! All code that depends on these facts uses this table, so that no two places can say different things about a service. A release offers
+//! the services whose requests it can read: [`crate::request::Request::OFFERED`]. A notice is no service, since no letter asks for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -68,7 +68,7 @@ pub struct Facts {
     /// Lowest status of an agency that may ask for the service, 1 to 3. It is 0 for an enrolment, which is verified by a code instead of a
     /// registered certificate.
     pub status_needed: i16,
-    /// Number of days after the end of its certificate during which an agency may still ask for the service, unless the certificate is
+    /// Number of days during which an agency whose certificate has ended may still ask for the service; not where the certificate is
     /// revoked.
     pub grace_days: u16,
     /// Rule for a letter whose price exceeds the credit, unless a tariff sets another rule; `None` where the service is free.

@@ -1,5 +1,5 @@
-//! Conversion between database columns and the values that identify an agency. It is for crates that store letters in tables; the format of
-//! letters does not need it.
+//! Turns matricules into values of database columns, and back. Crates that store letters in tables use it; an office's program, which has
+//! no database, is built without it.
 
 use diesel::deserialize::{self, FromSql};
 use diesel::pg::{Pg, PgValue};

@@ -25,7 +25,8 @@ const SEED: u64 = 77;
 
 fn signing_key(key: &KeyPair) -> SigningKey {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // This makes rcgen write a subjectKeyIdentifier, which the project's own certificates have.
+    // rcgen writes a subjectKeyIdentifier only where the certificate says whether it is an authority. The project's own certificates have
+    // the identifier, and without it a letter would be longer.
     params.is_ca = IsCa::ExplicitNoCa;
     let certificate = params.self_signed(key).unwrap();
     SigningKey::from_pem(key.serialize_pem().as_bytes(), certificate.pem().as_bytes()).unwrap()

@@ -1,4 +1,5 @@
-//! The surface `armour`: SDC documents as text. A document has only one reading, the limits hold, and a claim is a matricule.
+//! The surface `armour`: SDC documents as text. A document can be read in one way only, the limits hold, and the agency that a text claims
+//! as its sender is a matricule.
 
 use memchr::memmem;
 use sdc::document::{Blocks, Document, DocumentLimits, claim};

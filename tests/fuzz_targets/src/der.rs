@@ -8,7 +8,7 @@ use sdc::prescan::{KeyKind, RecipientId, scan_enveloped, scan_signed};
 
 const CONSTRUCTED: u8 = 0x20;
 
-/// Checks the promises about both CMS structures, and about any DER.
+/// Checks the promises about the envelope, about the signed structure, and about any DER.
 pub fn der(bytes: &[u8]) {
     let is_der = der::check(bytes).is_ok();
     if is_der {
@@ -58,8 +58,8 @@ fn rewritten(bytes: &[u8], depth: usize) -> Vec<u8> {
     written
 }
 
-/// Lets OpenSSL read a structure and write it again. Returns `None` where OpenSSL refuses the structure, because then no reader can
-/// understand it in another way than the pre-scan.
+/// Lets OpenSSL read a structure and write it again. Returns `None` where OpenSSL refuses the structure: then OpenSSL does not understand
+/// it in another way than the pre-scan, which is all that is asked here.
 fn as_openssl_writes_it(bytes: &[u8]) -> Option<Vec<u8>> {
     CmsContentInfo::from_der(bytes).ok()?.to_der().ok()
 }

@@ -2,7 +2,7 @@
 //! and a mail ends only where RFC 5321 ends it.
 //!
 //! The first byte of the input selects the session: `L` is LMTP, `S` is SMTP, `T` is SMTP that requires TLS. With a small letter, the
-//! program accepts no mail now.
+//! program has no room and accepts no mail now.
 
 use std::sync::Arc;
 
@@ -24,15 +24,16 @@ struct Seen {
 pub fn intake(bytes: &[u8]) {
     let Some((kind, said)) = bytes.split_first() else { return };
     let whole = talk(*kind, said, said.len().max(1));
-    // After STARTTLS comes the TLS handshake. Octets in the same piece as STARTTLS are refused, and octets in later pieces belong to the
-    // handshake. So here, and only here, the result depends on the pieces.
+    // After STARTTLS comes the TLS handshake. Octets that come in one piece with STARTTLS were sent before the handshake, so they are
+    // refused; octets in the pieces after it belong to the handshake. So here, and only here, the result depends on the pieces.
     let starts_tls = kind.eq_ignore_ascii_case(&b'T');
     for pieces in [1, 2, 7, 4096].into_iter().filter(|_| !starts_tls) {
         assert_eq!(talk(*kind, said, pieces), whole, "in pieces of {pieces}");
     }
     let has = |octets: &[u8], part: &[u8]| memchr::memmem::find(octets, part).is_some();
     for mail in &whole.mails {
-        // A line with one dot ends a mail. Such a line can be within a mail only if the sender sent it with two dots.
+        // A line with only a dot ends a mail. A sender who wants such a line within a mail sends it with two dots, of which one is taken
+        // away. So a mail has such a line only if the sender sent one with two.
         assert!(!has(&mail.mail, b"\r\n.\r\n") || has(said, b"\r\n..\r\n"), "a mail goes on behind its end");
     }
 }

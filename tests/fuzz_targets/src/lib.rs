@@ -2,7 +2,7 @@
 //! where a promise is broken.
 //!
 //! `tests/fuzz` calls these functions with bytes that a fuzzer makes up (`make fuzz`). `tests/replay.rs` calls them with every seed and
-//! every input that once broke a promise; it needs no fuzzer and runs on any compiler. Each function checks more than the absence of a
+//! every input that once broke a promise; it needs no fuzzer and runs on any compiler. None of them only checks that the parser does not
 //! panic.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a broken promise is told by panicking")]

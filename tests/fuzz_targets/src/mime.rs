@@ -38,7 +38,8 @@ fn check(raw: &[u8], extracted: &Extracted, limits: &MailLimits) {
     assert!(raw.len() <= limits.mail_bytes_max);
     assert!(extracted.containers.len() <= limits.containers_max);
     let bytes: usize = extracted.containers.iter().map(Vec::len).sum();
-    // An octet that has no meaning in its character set becomes U+FFFD, three octets of UTF-8.
+    // Text in other character sets is turned into UTF-8. It may grow: an octet without meaning in its character set becomes U+FFFD, which
+    // has three octets.
     assert!(bytes <= 3 * raw.len(), "{bytes} bytes found in {}", raw.len());
     assert!(
         extracted.containers.iter().all(|container| has_marker(container)),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fuzz_targets::{SURFACES, Surface};
 
-/// Smallest number of inputs of a surface. If a surface has fewer, this test does not find the folders of inputs.
+/// Smallest number of inputs that each surface has. If fewer are found, the test looks in the wrong folders, and would prove nothing.
 const INPUTS_MIN: usize = 6;
 
 fn tests() -> PathBuf {

@@ -52,7 +52,7 @@ const PANIC_POINTS: [&str; 14] = [
     "exporter::send",
     "exporter::sent",
 ];
-/// Places that an engine passes once for each letter. The other places are passed once for each batch or session.
+/// Places that an engine passes once for each letter. It passes all other places once for each batch of letters or each mail session.
 const PER_LETTER: [&str; 6] = [
     "mailbox_poller::retrieved",
     "sdc_decoder::decode",
@@ -61,9 +61,10 @@ const PER_LETTER: [&str; 6] = [
     "signature_verifier::verify",
     "table_writer::take",
 ];
-/// The kill or panic at a place of [`PER_LETTER`] happens at the first to twelfth passing, so that it hits different letters of a burst.
+/// At a place of [`PER_LETTER`] the engine is struck when it comes there for the first to the twelfth time, which is drawn. Otherwise only
+/// the first letter of a burst would be hit.
 const PASSES_MAX: usize = 12;
-/// A connection breaks after less than this many bytes, so the break may be in the greeting or as late as about the third mail.
+/// A connection breaks after a drawn number of bytes below this one: in the greeting already, or as late as in about the third mail.
 const BREAK_BYTES_MAX: usize = 8000;
 
 /// A mail server that nemesis can stop or kill.
@@ -124,8 +125,8 @@ pub enum Fault {
         /// Number of the pass through the place at which the actor panics, counted from 1.
         pass: usize,
     },
-    /// An engine is stopped with SIGSTOP and continued later. With `lease_passes` its leases run out meanwhile, so that another engine
-    /// takes over its work.
+    /// An engine is stopped with SIGSTOP and continued after a while, when it does not know how long it was away. With `lease_passes` its
+    /// leases run out meanwhile, so that another engine takes over its work.
     Freeze {
         /// Index of the engine.
         engine: usize,
@@ -136,8 +137,8 @@ pub enum Fault {
         /// Whether the engine's leases of mailboxes and answers run out while it is stopped.
         lease_passes: bool,
     },
-    /// The leases of mailboxes and answers run out several times while the engines work. So two engines may poll the same mailbox and send
-    /// the same answers.
+    /// The leases of mailboxes and answers run out several times while their holders still work. Another engine then takes them, so two
+    /// engines poll the same mailbox and send the same answers at the same time.
     LeaseLost,
     /// An engine is drained, that is, told to finish its work and end; then it is started again.
     Drain {
@@ -151,7 +152,8 @@ pub enum Fault {
         /// Time for which PostgreSQL is stopped.
         away: Duration,
     },
-    /// One session of PostgreSQL is ended. If its process is killed, PostgreSQL ends all other sessions too and recovers.
+    /// One session of PostgreSQL is ended. If its process is killed, PostgreSQL cannot trust the memory that all sessions share, so it ends
+    /// the other sessions as well and recovers.
     Session {
         /// Whether the process of the session is killed; otherwise PostgreSQL itself terminates the session.
         is_killed: bool,
@@ -255,7 +257,7 @@ fn pass(point: &str, dice: &mut Dice) -> usize {
     if PER_LETTER.contains(&point) { 1 + dice.below(PASSES_MAX) } else { 1 }
 }
 
-/// The text of a fault in the printed list of cycles. The text is that of `Debug`, which has all fields.
+/// The text of a fault in the list that a failed run prints. `Debug` is good enough, because it shows all fields.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:?}")

@@ -1,5 +1,5 @@
-//! The offices of the nemesis test, the same as the demo's: they send letters, collect answers and record everything for the oracle. Some
-//! offices have no mail: a memory stick carries their letters to the transfer folder, and the answers back.
+//! The offices of nemesis, which are those of `xmserver demo`: they send letters, collect answers and record everything for the oracle.
+//! Some offices have no mail: a memory stick carries their letters to the transfer folder, and the answers back.
 
 use anyhow::Result;
 use mail::extract::{MailLimits, extract};
@@ -45,8 +45,8 @@ impl Offices {
             let at = usize::try_from(self.next)? % residents.len();
             let other = residents[(at + 1) % residents.len()].matricule;
             let mut dice = Dice::of(self.seed, self.next);
-            // Some plans for a letter need an earlier answer, which may come only after the next fault. In this case the office sends a
-            // good letter instead of waiting.
+            // Some kinds of letters need the answer to a former letter, for example a correction. It may come only after the next fault,
+            // and nemesis cannot wait that long: the office sends a good letter in its place.
             let plan = Some(residents[at].plan(&mut dice)).filter(|plan| !residents[at].must_wait(*plan));
             let Draft { mail, subject } = residents[at].write(plan.unwrap_or(Plan::Good), other, &mut dice)?;
             self.next += 1;

@@ -24,8 +24,8 @@ const LOSS_PAUSE: Duration = Duration::from_millis(150);
 const A_SESSION: &str = "SELECT pid::bigint FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
     ORDER BY xact_start NULLS LAST LIMIT 1";
-/// Makes all leases of mailboxes and answers run out at once. Otherwise nemesis would have to wait: the lease of an engine that no longer
-/// renews it runs out after half a minute for a mailbox, and after two minutes for answers.
+/// Makes all leases of mailboxes and answers run out at once. An engine that is frozen does not renew its leases, but they last for half a
+/// minute (mailbox) or two minutes (answers), and nemesis would have to wait for that.
 const LET_LEASES_RUN_OUT: &str =
     "WITH l AS (UPDATE xm.leases SET held_until = now() - interval '1 second' RETURNING 1),
     o AS (UPDATE xm.outbox SET claimed_until = now() - interval '1 second' WHERE claimed_until IS NOT NULL RETURNING 1)
@@ -98,7 +98,7 @@ fn prepare(world: &mut World, fault: Fault) {
 fn mend(world: &mut World, fault: Fault) {
     match fault {
         Fault::KillAt { point, .. } | Fault::PanicAt { point, .. } => world.tell(&format!("off {point}")),
-        // A slow connection is not repaired here: it stays slow until the whole burst is settled.
+        // A slow connection is not in this list: it stays slow until the whole burst is settled, and is then mended with all else.
         Fault::KillAtDot { .. } => world.smtp.mend(),
         Fault::Cut { line: cut, .. } => line(world, cut).mend(),
         _ => {}
@@ -115,8 +115,7 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
         Fault::KillAtDot { .. } => {
             toll.is_missed = wait_within(HIT_MAX, "a final dot", || Ok(world.smtp.has_broken())).is_err();
             if !toll.is_missed {
-                // The proxy does not know which engine uses the broken connection. So all engines are killed, as if their machine had
-                // crashed.
+                // The proxy does not know whose connection has come to the dot. So all engines are killed, as if their machine had crashed.
                 world.engines.iter_mut().try_for_each(Engine::kill)?;
             }
         }
@@ -139,8 +138,8 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             }
         }
         Fault::Drain { engine } => {
-            // A program that has just been started does not handle SIGTERM yet, so the test first waits until the program answers over
-            // HTTP.
+            // SIGTERM would simply kill an engine that was started a moment ago and does not handle signals yet. So nemesis waits until it
+            // answers over HTTP: then SIGTERM drains it.
             let is_up = |engine: &Engine| Ok(engine.get("/live").starts_with("HTTP/1.1 "));
             world.engines[engine].wait_until("it listens", is_up)?;
             world.engines[engine].stop()?;
@@ -169,8 +168,8 @@ fn act(world: &mut World, fault: Fault, rebuilds: f64) -> Result<Toll> {
             }
         }
         Fault::Cut { line: cut, at } => {
-            // A break that is planned after many bytes may never happen, because the burst may have too little traffic. So the wait for
-            // such a break is shorter.
+            // A final dot comes with every mail, so a break around it is sure to happen. A break after many bytes may never come, because
+            // the burst may have too little traffic; so the wait for it is shorter.
             let longest = if matches!(at, Break::BeforeDot | Break::AfterDot) { HIT_MAX } else { HIT_MAX / 3 };
             let line = line(world, cut);
             toll.is_missed = wait_within(longest, "the line breaks", || Ok(line.has_broken())).is_err();
@@ -185,8 +184,8 @@ fn panics(world: &mut World, rebuilds: f64) -> Result<bool> {
     let escalations = world.escalations;
     let hit = wait_within(HIT_MAX, "an actor is rebuilt", || {
         pass_time(Duration::from_millis(25));
-        // An engine that ends because of too many panics and is started again counts its rebuilt actors from 0, so its end is checked as
-        // well.
+        // The panic may be one too many, so that the engine ends instead of rebuilding the actor. The engine that is started in its place
+        // counts rebuilt actors from 0, so the number does not show the panic; the engine's end does.
         Ok(world.dead()? > 0 || world.escalations > escalations || world.rebuilds() > rebuilds)
     });
     Ok(hit.is_ok())

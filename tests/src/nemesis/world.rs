@@ -32,10 +32,11 @@ use crate::transfer::Transfer;
 
 /// Number of agencies. One of them is suspended, one has no credit, one has a P-384 key and one has an RSA key.
 pub const OFFICES: usize = 20;
-/// Exit code of an engine that ends itself because an actor panicked too often. The service manager then starts the engine again.
+/// Exit code of an engine that ends itself because an actor panicked too often. In production the service manager then starts it again;
+/// here nemesis does.
 const ESCALATED: i32 = 70;
 
-/// Longest wait until PostgreSQL answers, which may first have to recover from a crash.
+/// Longest wait until PostgreSQL answers: after a crash it first repeats what its log has, which takes a while.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
 /// The system that nemesis tests, with the connection to each server.
@@ -154,7 +155,8 @@ impl World {
         Ok(())
     }
 
-    /// Sends every engine the same command of the test, such as `kill settle::charge 1`.
+    /// Gives every engine the same order, such as `kill settle::charge 1`: die when you come to the place `settle::charge` for the first
+    /// time.
     pub fn tell(&mut self, order: &str) {
         for engine in &mut self.engines {
             engine.tell(order);
@@ -174,7 +176,7 @@ impl World {
         Ok(self.dovecot.count(CENTRE_ADDRESS) + self.offices.transfer.waiting()?)
     }
 
-    /// Runs a query that returns one number. While PostgreSQL recovers from the last fault, the query is tried again.
+    /// Runs a query that returns one number. If PostgreSQL does not answer because it recovers from a fault, the query is run again.
     ///
     /// # Errors
     /// PostgreSQL does not answer in time; the error is that of the last try.
@@ -197,8 +199,8 @@ impl World {
         })
     }
 
-    /// Lets the simulated operators handle everything that waits for them. If the database cannot be reached meanwhile, the rest waits for
-    /// the next call.
+    /// Lets the simulated operators do what letters ask of them, such as to decide a change of profile. If the database cannot be reached
+    /// meanwhile, what is left is done at the next call.
     ///
     /// # Errors
     /// The centre's keys cannot be read.
@@ -269,8 +271,8 @@ async fn build(engine: &Engine, letters: u64) -> Result<Town> {
         letters,
         server_name: SERVER.to_owned(),
         centre_address: CENTRE_ADDRESS.to_owned(),
-        // Nemesis does not use POP3 for the offices' mailboxes. It reads their files, so that it gets answers even while Dovecot is
-        // stopped.
+        // The offices' mailboxes are not read by POP3, so this address is not used: nemesis reads the mailboxes' files, also while Dovecot
+        // is stopped.
         maildrops: MailboxSettings::new("127.0.0.1", ""),
     };
     let certificates = CentreCertificates {

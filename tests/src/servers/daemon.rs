@@ -53,7 +53,8 @@ impl Daemon {
         self.child.id()
     }
 
-    /// Asks the server to end and waits for its end. Processes that still run after that, or at the deadline, are killed.
+    /// Asks the server to end, and waits until its first process has ended or the deadline has come. Whatever process of the server still
+    /// runs then is killed.
     pub(super) fn stop(mut self) -> Result<()> {
         kill(self.leader, Signal::SIGTERM)?;
         let child = &mut self.child;
@@ -79,7 +80,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Longest wait for one greeting. After that, another connection is tried.
+/// Longest wait for a greeting over one connection. After that the test opens another, because a server that is just starting may take a
+/// connection and never answer it.
 const GREETING_WAIT: Duration = Duration::from_millis(500);
 
 fn greets(address: SocketAddr, greeting: &str) -> bool {
@@ -94,7 +96,8 @@ fn greets(address: SocketAddr, greeting: &str) -> bool {
 type Order = (Command, SyncSender<std::io::Result<Child>>);
 
 /// Starts a process from a thread that lives as long as this process. The kernel sends the death signal when the *thread* that started the
-/// child ends (prctl(2), PR_SET_PDEATHSIG). A test's thread would end too early, because other tests may still use the server.
+/// child ends (prctl(2), PR_SET_PDEATHSIG). Each test runs in a thread of its own, and another test may use the server after the thread
+/// that started it has ended.
 fn spawn_for_the_process(command: Command) -> Result<Child> {
     static STARTER: OnceLock<SyncSender<Order>> = OnceLock::new();
     let starter = STARTER.get_or_init(|| {

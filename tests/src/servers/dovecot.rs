@@ -42,7 +42,8 @@ pub struct DovecotSettings {
 /// A Dovecot, running or stopped.
 #[derive(Debug)]
 pub struct Dovecot {
-    /// The process. The field is declared first, so that the process ends before its ports and folder are released.
+    /// The process. Rust drops fields in their order. This one stands first, so that the process ends before its ports and folder are
+    /// released.
     daemon: Option<Daemon>,
     pop3: Port,
     pop3s: Port,
@@ -143,12 +144,14 @@ impl Dovecot {
         self.folder.path().join("run/sign-in")
     }
 
-    /// Puts a mail into a mailbox without SMTP. As Maildir requires, it is written under another name and then renamed.
+    /// Puts a mail into a mailbox without SMTP. The file is first written in the folder `tmp` and then moved to `new`, as the Maildir
+    /// format has it, so that Dovecot never sees half a mail.
     pub fn deliver(&self, address: &str, mail: &[u8]) -> Result<()> {
         self.deliver_copies(address, mail, 1)
     }
 
-    /// Delivers this number of copies of a mail, at least one. The bytes are on disk only once.
+    /// Delivers this number of copies of a mail, at least one. They are names (links) of one file, so even thousands of them need little
+    /// room on the disk.
     pub fn deliver_copies(&self, address: &str, mail: &[u8], copies: usize) -> Result<()> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         ensure!(self.accounts.iter().any(|account| account.address == address), "Dovecot has no account {address}");
@@ -156,8 +159,8 @@ impl Dovecot {
             self.folder.subfolder(&format!("mail/{address}{part}"), 0o700, Some(self.owner))?;
         }
         let maildir = self.maildir(address);
-        // The name begins with a number, because Dovecot lists new mails in the order of these numbers. Like Dovecot's own delivery, this
-        // writes both sizes into the name, on disk and with CRLF. So LIST need not read every mail.
+        // The name begins with a number, because Dovecot lists new mails in the order of these numbers. It also has the mail's two sizes,
+        // as on disk and with CRLF, as Dovecot's own delivery writes them: otherwise Dovecot would read every mail to answer LIST.
         let bare_newlines =
             mail.split(|byte| *byte == b'\n').rev().skip(1).filter(|line| !line.ends_with(b"\r")).count();
         let name = || {
@@ -174,7 +177,8 @@ impl Dovecot {
         fs::rename(&aside, maildir.join("new").join(name())).context("delivering into a maildir")
     }
 
-    /// Delivers a mail that Dovecot lists but may not read, as after a restore by another user.
+    /// Delivers a mail that Dovecot lists but may not read, as where somebody has restored mailboxes from a backup as a user other than
+    /// Dovecot's.
     pub fn deliver_unreadable(&self, address: &str, mail: &[u8]) -> Result<()> {
         self.deliver(address, mail)?;
         let newest = self.files(address)?.into_iter().max().context("the mail was delivered")?;
@@ -311,8 +315,8 @@ service auth {{
     }
 }
 
-/// Returns the settings for the users of Dovecot's processes. As root, Dovecot uses its own users. As another user, all processes run as
-/// this user and without chroot.
+/// Returns the settings for the users of Dovecot's processes. Where tests run as root, none are needed: Dovecot's processes change to its
+/// own users. Another user cannot change to them, nor lock processes into a folder (chroot), so all processes run as that user.
 fn users_of_services() -> Result<String> {
     if is_root() {
         return Ok(String::new());

@@ -69,7 +69,7 @@ impl Folder {
     pub(super) fn subfolder(&self, name: &str, mode: u32, owner: Option<Owner>) -> Result<PathBuf> {
         let path = self.folder.path().join(name);
         match fs::create_dir(&path) {
-            // The server makes some of these subfolders itself, perhaps at this moment.
+            // The server makes some of these subfolders too, perhaps at this very moment.
             Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => return Ok(path),
             made => made.with_context(|| format!("making {}", path.display()))?,
         }

@@ -33,7 +33,8 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts a HAProxy with the shipped configuration, in which only addresses and ports are replaced.
+    /// Starts a HAProxy with the configuration that the project ships. Only its addresses and ports are replaced, so that a test shows what
+    /// operators get.
     pub fn start(backends: &[Backend]) -> Result<Haproxy> {
         let ports = [Port::hold()?, Port::hold()?];
         let addresses = [ports[0].address(), ports[1].address()];

@@ -45,7 +45,8 @@ pub struct Push {
 /// A Postfix, running or stopped.
 #[derive(Debug)]
 pub struct Postfix {
-    /// The process. The field is declared first, so that the process ends before its ports and folder are released.
+    /// The process. Rust drops fields in their order. This one stands first, so that the process ends before its ports and folder are
+    /// released.
     daemon: Option<Daemon>,
     smtp: Port,
     submission: Port,
@@ -141,8 +142,9 @@ impl Postfix {
         ["maildrop", "incoming", "active", "deferred"].iter().map(|part| files_below(&queue.join(part))).sum()
     }
 
-    /// Makes Postfix try to deliver all queued mail now. Without this, some mails wait five minutes whatever the configured backoff is:
-    /// mails that the queue manager finds while a failed delivery is still moving them to the deferred queue.
+    /// Makes Postfix try to deliver all queued mail now. A mail whose delivery has failed normally waits for the time that the
+    /// configuration says. But if Postfix scans its queue just while it moves the mail to the deferred queue, the mail waits for five
+    /// minutes.
     pub fn flush(&self) -> Result<()> {
         let mut command = Command::new(format!("{}/postqueue", built_in("command_directory")?));
         let output = command.arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
@@ -180,8 +182,8 @@ impl Postfix {
             ("etc/master.cf", self.master_cf()),
         ] {
             let path = self.folder.write(name, &text)?;
-            // Postfix waits until a file is two seconds old, because somebody might still be writing it. In this test nobody is writing it,
-            // so the file's time is set back.
+            // Postfix reads a map only when its file is two seconds old, because somebody might still be writing it. Here nobody is, so the
+            // file's time is set back, and the test need not wait.
             File::options().append(true).open(path)?.set_modified(SystemTime::now() - Duration::from_secs(60))?;
         }
         Ok(())

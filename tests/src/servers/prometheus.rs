@@ -31,7 +31,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// A running Prometheus.
 #[derive(Debug)]
 pub struct Prometheus {
-    /// The process. The field is declared first, so that the process ends before its port and folder are released.
+    /// The process. Rust drops fields in their order. This one stands first, so that the process ends before its port and folder are
+    /// released.
     _daemon: Daemon,
     port: Port,
     folder: Folder,
@@ -49,13 +50,14 @@ impl Prometheus {
     }
 
     /// Starts a Prometheus for which time passes `factor` times as fast. Every duration in the rules is divided by `factor`, and so is
-    /// every number of seconds with which an alert compares a series. Besides, all hours become office hours. Nothing else is changed.
+    /// every number of seconds with which an alert compares a series. Besides, all hours become office hours, because some alerts are
+    /// silent outside of them. Nothing else is changed.
     ///
     /// # Errors
     /// As [`Prometheus::start`]; or the rules do not contain the office hours that are replaced here.
     pub fn start_in_a_hurry(configured: &Path, targets: &[SocketAddr], factor: u64) -> Result<Prometheus> {
-        // The scrape interval is not divided by `factor`. Each scrape must be answered before the next one, and on a busy machine an answer
-        // may take half a second. The shortest range in the rules still contains several scrapes.
+        // The scrape interval is not divided by `factor`, since a scrape must be answered before the next one begins, and on a busy machine
+        // an answer may take half a second. That is often enough: several scrapes lie in the shortest range that a rule looks at.
         Prometheus::start_with(configured, targets, "500ms", |folder| {
             folder.subfolder("rules", 0o755, None)?;
             let mut has_hours = false;
@@ -138,7 +140,8 @@ impl Prometheus {
         Ok(groups.iter().filter_map(|group| group["rules"].as_array()).flatten().cloned().collect())
     }
 
-    /// Sends a request by HTTP/1.0, because its answers are not chunked. An answer that is not JSON becomes null.
+    /// Sends a request by HTTP/1.0: by HTTP/1.1 the answer could come in chunks, which this client cannot read. An answer that is not JSON
+    /// becomes null.
     fn get(&self, path: &str) -> Result<Value> {
         let answer = process::ask(self.port.address(), &format!("GET {path} HTTP/1.0\r\n\r\n"), ANSWER_WAIT)?;
         let (head, body) = answer.split_once("\r\n\r\n").context("Prometheus does not speak HTTP")?;

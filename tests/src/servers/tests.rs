@@ -1,4 +1,4 @@
-//! Tests of the real servers, used as in the scenarios, over raw sockets and with an independent client.
+//! Tests that the servers do what the scenarios need of them. They talk to the servers over raw sockets and with a client that is not ours.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -74,9 +74,9 @@ fn swaks(address: SocketAddr, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), transcript)
 }
 
-/// Waits until this number of mails is in the mailbox and the relay has removed them from its queue. If the relay were stopped in between,
-/// it would deliver them again. The relay's queue is flushed every second, because a mail whose delivery failed may otherwise wait for
-/// minutes.
+/// Waits until this number of mails is in the mailbox and the relay has removed them from its queue. The relay removes a mail a moment
+/// after it has delivered it; if the test stopped the relay in between, it would deliver the mail once more. The relay's queue is flushed
+/// every second, because a mail whose delivery failed may otherwise wait for minutes.
 fn arrives(dovecot: &Dovecot, postfix: &Postfix, count: usize) {
     let mut flushed = Instant::now();
     let arrived = wait_until("the mail is in the mailbox and gone from the relay", || {

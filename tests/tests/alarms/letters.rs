@@ -11,8 +11,8 @@ use simulation::records::Register;
 use crate::world::{OFFICE, World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Number of mails from strangers. Each uses at most [`RUBBISH_BYTES_MAX`] bytes of quarantine. Together they nearly use up the bytes that
-/// quarantine may store for their reason of refusal.
+/// Number of mails from strangers. Each uses at most [`RUBBISH_BYTES_MAX`] bytes of quarantine. Quarantine stores only so many bytes for
+/// each reason of refusal, and these mails nearly use up the bytes for theirs.
 const RUBBISH: usize = 130;
 const RUBBISH_BYTES_MAX: usize = 640;
 /// Number of letters that are refused. Each states a time that is a day in the future, so that the alarm about wrong clocks fires too.
@@ -44,8 +44,9 @@ pub const AGENCIES: &str = "
     INSERT INTO xm.approvals (operation, parameters, seen, needs_commission, asked_by, asker_is_commission, expires_at)
     SELECT 'agency.recharge', '{}', '{}', false, min(name), false, now() + interval '1 year' FROM xm.users";
 
-/// Returns how many bytes quarantine may store of strangers' containers. The centre divides them into equal shares, one for each reason of
-/// refusal and two for mails in which a registered key signed another letter. Each share suffices for [`RUBBISH`] mails.
+/// Returns how many bytes quarantine may store of strangers' containers. The centre divides them into equal shares: one for each reason of
+/// refusal, and two for mails in which, beside the stranger's letter, there is one that a registered key has signed. Each share suffices
+/// for [`RUBBISH`] mails.
 pub fn quarantine_bytes_max() -> usize {
     (RefusalCode::ALL.iter().filter(|code| !code.is_answered()).count() + 2) * RUBBISH * RUBBISH_BYTES_MAX
 }
@@ -76,7 +77,8 @@ impl World {
     pub fn wait_until_answered(&mut self) {
         let mut flushed = Instant::now();
         self.wait("every letter is answered and every mail gone", |world| {
-            // The relay would keep a mail for minutes after a failed delivery, so the test makes it try again every ten seconds.
+            // After a failed delivery the relay keeps a mail for minutes before it tries once more. The test cannot wait so long, and makes
+            // it try every ten seconds.
             if flushed.elapsed() > Duration::from_secs(10) {
                 flushed = Instant::now();
                 world.postfix.flush()?;

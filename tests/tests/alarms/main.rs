@@ -2,8 +2,9 @@
 //! each fault makes its own alarm fire. During the test every metric must change. Gauges of unfinished work must be 0 when the programs are
 //! idle.
 //!
-//! No fault is simulated: each alarm notices something that is really wrong. An alarm may fire only after its fault was made. Alarms about
-//! programs that do not answer, and about letters that take long, also fire on a slow machine. So their faults are made first.
+//! No fault is simulated: each alarm notices something that is really wrong. An alarm that fires before its fault was made fails the test.
+//! On a slow machine, two kinds of alarms could fire by themselves: those about programs that do not answer, and those about letters that
+//! take long. So their faults are made first.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
@@ -25,7 +26,7 @@ const FACTOR: u64 = 180;
 const HOUR: Duration = Duration::from_millis(3_600_000 / FACTOR);
 /// Longest wait for an alarm or for the centre, long enough for a slow machine.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// Number of mails without a container. A rule of the mailbox says that such mail is not removed.
+/// Number of mails without a container, for the mailbox where such mail stays and piles up.
 const LEFT: usize = 600;
 /// Query of the number of mails in the mailbox where mail without a container stays.
 const LEFT_MAILS: &str = "xm:mailbox_mails:max{mailbox=\"left\"}";
@@ -37,8 +38,8 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     let mut world = World::new();
     pass_a_quiet_hour(&mut world);
 
-    // No letter arrives for a while. The second program stops, then the first. The second program then starts again on a machine with a
-    // full disk and a certificate that ends soon.
+    // No letter arrives for a while. The second program stops, then the first, so that no program of the centre runs. Then both start
+    // again, the second on a machine with a full disk and with a certificate that ends soon.
     world.expect(&["NoLetters"]);
     world.expect(&["ProgramAway"]);
     world.engines[1].stop().unwrap();
@@ -52,7 +53,8 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.give_the_second_a_bad_machine();
     world.restart_the_second_until_it_rings();
 
-    // A further polling station is not a fault. It is added because the gauge of stations must change.
+    // Nothing is wrong about one more polling station. It is added because the test demands that every gauge changes, and this changes the
+    // gauge of stations.
     world.run(&station(2));
 
     // These faults need no letter: memory, open files, the ledger, agencies' certificates, and mail that stays in the mailbox or cannot be
@@ -112,8 +114,9 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     assert_eq!(world.alarms(), world.expected(), "every alarm of the rules has had its fault, and has rung");
 }
 
-/// Waits until Prometheus has seen the mailbox empty in the metrics of the program that will later show it full. Only then does Prometheus
-/// see the number of mails grow. Before that, each program must have the lease of its own mailbox, and no lease may move.
+/// Waits until Prometheus has seen the mailbox empty, so that it can see the number of mails grow. Only the program that has the lease of a
+/// mailbox shows the number. If the lease moved to the other program later, the full mailbox would be a new series for Prometheus, with
+/// nothing to grow from. So each program must first have its one mailbox, after which no lease moves.
 fn see_the_empty_mailbox(world: &mut World) {
     world.wait_until_each_has_a_mailbox();
     let since = Instant::now();
@@ -124,7 +127,8 @@ fn see_the_empty_mailbox(world: &mut World) {
     });
 }
 
-/// First, a PostgreSQL session takes a lock and keeps it. Then PostgreSQL stops during a COMMIT, while a sender waits for its reply.
+/// Makes two faults of the database: a session of PostgreSQL locks two tables to which letters are written, and does not give them free;
+/// and PostgreSQL stops during a COMMIT, while a sender waits for the reply to its letter.
 fn lock_the_database_and_lose_it(world: &mut World) {
     world.expect(&["LettersStuck", "MailHeld", "MetricsMissing"]);
     world.run("BEGIN; LOCK TABLE xm.originals, xm.quarantine_usage IN ACCESS EXCLUSIVE MODE");
@@ -168,8 +172,8 @@ fn hold_letters(world: &mut World) {
     world.run("DELETE FROM xm.held");
 }
 
-/// Locks a table while one office sends two pairs of requests for records. The centre reads records for only one letter of an office at a
-/// time, so the gauge of waiting reads must rise. After the lock ends, all letters must be answered.
+/// Locks a table while one office sends four requests for records. The centre reads records for only one letter of an office at a time, and
+/// that one waits for the lock. So the others must show in the gauge of waiting reads. After the lock has ended, all must be answered.
 fn keep_a_read_waiting(world: &mut World) {
     world.run("BEGIN; LOCK TABLE ecr.\"ActeNaissance\" IN ACCESS EXCLUSIVE MODE");
     world.read_back();
@@ -180,8 +184,8 @@ fn keep_a_read_waiting(world: &mut World) {
     world.wait_until_answered();
 }
 
-/// A constraint in the database makes every attempt at a letter fail. This is not caused by the letter, so the centre tries the letter
-/// again and again.
+/// Plants a constraint in the database, by which each attempt to settle the office's letter fails. The letter is not at fault, so the
+/// centre must not refuse it, but try again and again.
 fn keep_a_letter_waiting(world: &mut World) {
     world.expect(&["LettersWait"]);
     world.tolerate(&["LettersStuck"]);

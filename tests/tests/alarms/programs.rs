@@ -13,8 +13,9 @@ use scenarios::engine::Engine;
 use crate::letters::quarantine_bytes_max;
 use crate::world::World;
 
-/// Script: mounts a disk of a size, copies the data folder to it, fills it with a number of bytes, and then executes the program. Only this
-/// process sees the disk, and the disk ends with it. Without a disk of its own, a program would show how full the test machine is.
+/// Script: mounts a disk of a size, copies the data folder to it, fills it with a number of bytes, and then executes the program. Only the
+/// program sees the disk, and the disk ends with it. A program without a disk of its own would show how full the disk of the test machine
+/// is, and the alarm would depend on that.
 const ON_ITS_OWN_DISK: &str = "
     set -e
     data=$1
@@ -40,9 +41,10 @@ const HELD_BYTES: u64 = 700 << 20;
 const FILES_OPEN: f64 = 0.9;
 /// Number of files that a program may normally open.
 const FILES_MAX: f64 = 1024.0;
-/// Time until the shortened certificate ends. It is soon, but after the end of the test.
+/// Time until the replaced certificate ends: soon enough for the alarm, but after the end of the test.
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(3600);
-/// Shortest time between two starts. The metric shows starts in whole seconds, and two starts must have different values.
+/// Shortest time between two starts. The alarm counts how often the metric of the start's time changes, and the metric has whole seconds:
+/// two starts within one second would look like one.
 const START_SHOWN: Duration = Duration::from_millis(1001);
 /// Number of starts after which an alarm must have fired.
 const STARTS_MAX: usize = 20;
@@ -62,8 +64,8 @@ fn start_on_a_disk(engine: &mut Engine, disk: &Disk) -> anyhow::Result<()> {
     engine.start_through(&["unshare", "--mount", "sh", "-c", ON_ITS_OWN_DISK, "sh", data, disk.size, disk.filled])
 }
 
-/// Replaces one of the centre's certificates by one for the same key that ends soon. It is not the certificate for signing answers, because
-/// offices have been given that certificate.
+/// Replaces one of the centre's certificates by another for the same key, which ends soon. The certificate for the RSA key is taken:
+/// offices have been given the one with which answers are signed, and would not trust another.
 fn shorten_certificate(engine: &Engine) -> anyhow::Result<()> {
     let keys = engine.data().join("keys");
     let pair = |stem: &str| -> anyhow::Result<KeyPair> {
@@ -94,8 +96,8 @@ impl World {
         start_on_a_full_disk(second).unwrap();
     }
 
-    /// Returns a URL with two names of the database's one host. A database with several hosts should have a standby, and this one has none.
-    /// The first name is a link, [`World::database_link`].
+    /// Returns a URL with two hosts, which are two names of the one host that the database has. Where there are several hosts, one should
+    /// be a standby; the alarm about a missing standby must fire. The first name is a link, [`World::database_link`].
     fn url_of_two_hosts(&self) -> anyhow::Result<String> {
         let url = self.database.cluster.url();
         let (login, host) = url.split_once('@').context("the URL names a user")?;
@@ -145,7 +147,7 @@ impl World {
         limit_files(second, (second.metric("process_open_fds") / FILES_OPEN).floor()).unwrap();
     }
 
-    /// Restores the second program's limit of open files.
+    /// Gives the second program its usual limit of open files back, so that it can work on.
     pub fn relieve_the_second(&self) {
         limit_files(&self.engines[1], FILES_MAX).unwrap();
     }

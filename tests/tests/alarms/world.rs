@@ -37,7 +37,7 @@ const EVALUATIONS_MIN: f64 = 10.0;
 
 pub struct World {
     pub prometheus: Prometheus,
-    /// Both programs. The second takes over the leases when the first does not run.
+    /// Both programs. While the first does not run, the second takes over its leases, and with them its work.
     pub engines: [Engine; 2],
     /// Ports at which the programs take pushed mail.
     ports: [Port; 2],
@@ -45,7 +45,7 @@ pub struct World {
     pub homeless: Resident,
     pub moves: Moves,
     looked: Instant,
-    /// Time from which on an alarm that fires must be expected or tolerated.
+    /// An alarm that has fired since this moment must be expected or tolerated.
     since: Instant,
     /// Alarms whose fault was made, each with the moment when it was made.
     expected: BTreeMap<&'static str, Instant>,
@@ -106,7 +106,8 @@ impl World {
         database.run(&runtime, &station(1)).unwrap();
         let [resident, homeless] = [OFFICE, HOMELESS].map(|number| Resident::settle(&first, number).unwrap());
         first.operate(&["agency", "recharge", &OFFICE.to_string(), CREDIT]).unwrap();
-        // Without a configured name, the program takes its identity from its disk, and each start has another disk.
+        // A program without a configured name takes its identity from its data folder and the disk below it. Here each start has another
+        // disk, and the centre would take the same program for one more replica each time.
         first.set("XMSERVER_SERVER__PROCESS_NAME", "first");
         start_first(&mut first);
         let mut second = first.twin().unwrap();
@@ -246,14 +247,15 @@ impl World {
         std::thread::spawn(move || sender.push(&mail))
     }
 
-    /// Makes commits wait for a standby that does not exist, pushes a letter, and stops the database while the letter's COMMIT waits.
-    /// Returns the thread of the sender, which waits for its answer.
+    /// Stops the database while the COMMIT of a pushed letter is under way. So that this moment lasts, commits must first wait for a
+    /// standby that does not exist. Returns the thread of the sender, which still waits for its answer.
     pub fn lose_the_database(&mut self) -> JoinHandle<Pushed> {
         self.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
         self.run("SELECT pg_reload_conf()");
         let pushed = self.push();
         self.wait("a COMMIT waits", |world| {
-            // Statements that commit by themselves wait too, so the query selects only COMMIT.
+            // A single statement outside of a transaction commits by itself, and would wait for the standby too. The test needs a COMMIT
+            // that waits, so the query looks for that word.
             let waiting = "SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT'";
             Ok(!world.runtime.block_on(world.sql.query(waiting, &[]))?.is_empty())
         });

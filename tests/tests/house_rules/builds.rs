@@ -12,8 +12,8 @@ fn planted(manifest: &Source) -> Vec<String> {
     for line in text.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
         let is_named = ["planted-bugs", "failpoints", "nemesis"].iter().any(|name| line.contains(name));
         let turns_on = is_named && line.contains("features = [") && !line.starts_with("required-features");
-        // Features after `default =` are in every build that does not exclude them, so such a line is a breach. The engine's default
-        // feature `demo` is allowed, because it adds only the simulator.
+        // What follows `default =` is in every build that does not exclude it, so such a line could bring failpoints into production. The
+        // engine's default feature `demo` is allowed, because it adds only the simulator.
         let is_simulator = path == "engine/Cargo.toml" && line == r#"default = ["demo"]"#;
         let is_default = line.starts_with("default =") && !is_simulator;
         let is_in_demo = line.starts_with("demo =") && is_named;
@@ -57,8 +57,9 @@ fn built_from(package: &str, further: &[&str]) -> BTreeSet<String> {
     text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
 
-/// Dependencies go in one direction. The simulator depends on office and centre. A production build, which is one without the engine's
-/// default features, does not depend on the simulator. That such a build compiles is shown by `make lint`.
+/// The simulator uses the crates of office and centre, never the reverse: an office's program must not link the centre's, and a production
+/// build, which is the engine without its default features, must not link the simulator. This test looks at what is linked; that such a
+/// build compiles, `make lint` shows.
 #[test]
 fn a_production_build_has_no_simulator_and_an_office_no_centre() {
     let has = |built: &BTreeSet<String>, names: &[&str]| -> Vec<String> {
@@ -104,8 +105,8 @@ fn of_another_version(lock: &str, ours: &str) -> Vec<String> {
     other.map(|(name, version)| format!("{name} {version}: the workspace has another version")).collect()
 }
 
-/// The fuzz targets are a separate workspace, and no other build uses its lock file. So only this test finds that the file does not have a
-/// new dependency of a crate, or has another version of it.
+/// The fuzz targets are a workspace of their own, with a lock file that no other build reads. If somebody adds a dependency to a crate and
+/// forgets that file, or the versions in it differ, the fuzz targets no longer build; only this test would notice.
 #[test]
 fn the_lock_file_of_the_fuzz_targets_has_what_the_crates_need_in_the_versions_of_the_workspace() {
     let (fuzz, ours) = (read("tests/fuzz/Cargo.lock"), read("Cargo.lock"));

@@ -1,8 +1,8 @@
 //! Finds which files of a crate refer to which, from their text, and checks that no two files depend on each other.
 //!
 //! A reference is a path that begins with `crate::` or `super::`. It leads from the file in which it is written to the file of its longest
-//! prefix that is a module. A module and the modules inside it may refer to each other. Comments and unit tests are ignored. A name that is
-//! re-exported by `pub use` is a reference to the file that re-exports it.
+//! prefix that is a module. A module and the modules inside it may refer to each other. Comments and unit tests are ignored. Where a name
+//! comes from a `pub use` in another file, the reference leads to that file, not to the one in which the name is defined.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,7 @@ use crate::sources::{Source, demand, of_kind, read, root};
 /// The only file with unsafe code. It calls OpenSSL functions for which the openssl crate has no safe wrapper.
 const UNSAFE_FILE: &str = "schema/sdc/src/cms/libcrypto.rs";
 
-/// Returns the files with unsafe code, except for the house rules themselves.
+/// Returns the files with unsafe code. The files of the house rules are left out, because they have the word in them.
 fn with_unsafe_code(sources: &[Source]) -> Vec<&str> {
     // A method of diesel has a name that contains the word `unsafe`.
     let is_unsafe = |line: &str| line.replace("unsafe_to_cache_prepared", "").contains("unsafe");
@@ -57,7 +57,7 @@ fn untold_refusals(tests: &str, format: &str) -> Vec<String> {
     for code in RefusalCode::ALL {
         let variant = format!("RefusalCode::{code:?}");
         let quoted = [format!("\"{code}\""), format!("'{code}'")];
-        // The name of another code may begin with the same word.
+        // The name of one code may be the beginning of another's, so a name that goes on is not counted.
         let is_named = tests
             .match_indices(&variant)
             .any(|(at, _)| !tests[at + variant.len()..].starts_with(|next: char| next.is_ascii_alphanumeric()));
@@ -157,7 +157,8 @@ fn not_as_published(published: &str, found: &[(String, Vec<u8>)]) -> Vec<String>
     changed.chain((gone > 0).then(|| format!("{gone} published migrations are gone"))).collect()
 }
 
-/// Lists the statements of an expansion (a migration with which older programs still work) that would break these programs.
+/// Lists the statements in a migration that would break older programs, although it says that older programs still work with it (`--
+/// expand`).
 fn breaks(up: &str) -> Vec<&'static str> {
     let code =
         up.lines().map(|line| line.split("--").next().unwrap_or_default()).collect::<Vec<_>>().join(" ").to_uppercase();
@@ -167,8 +168,9 @@ fn breaks(up: &str) -> Vec<&'static str> {
     words.into_iter().filter(|words| code.contains(words)).chain(changes_type.then_some("change a TYPE")).collect()
 }
 
-/// During an upgrade, programs of two versions run side by side. So a published migration never changes. Each further migration states
-/// whether the older program still works with it (`expand`), or must not run anywhere any more (`contract since` a version).
+/// A published migration has run at centres, so it never changes. During an upgrade, programs of two versions run side by side on one
+/// database. So each new migration says whether the older program still works with it (`expand`), or must have been stopped everywhere
+/// (`contract since` a version).
 #[test]
 fn published_migrations_never_change_and_further_ones_say_whom_they_bear() {
     let folder = root().join("schema/store/migrations");
@@ -189,8 +191,8 @@ fn published_migrations_never_change_and_further_ones_say_whom_they_bear() {
             })
             .collect(),
     );
-    // Migrations before this number were published before this rule existed. One of them renames a column, and a view keeps the former
-    // name.
+    // This rule is younger than the migrations up to this number. One of them renames a column, which older programs survive because a view
+    // keeps the former name.
     let later = found.iter().filter(|(name, up)| name.as_str() > "00000000000030" && first(up) == "-- expand");
     let breaking = later.flat_map(|(name, up)| {
         breaks(&String::from_utf8_lossy(up))

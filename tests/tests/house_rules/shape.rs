@@ -110,8 +110,8 @@ fn names_say_what_is_inside() {
     assert!(!is_named_emptily("actors/src/commons.rs"));
 }
 
-/// Says whether a module of a crate is in a file `mod.rs`. Only a module that several test binaries share must be in such a file, because
-/// cargo would take another file for a binary.
+/// Says whether a module of a crate is in a file `mod.rs`, which says nothing by its name. Only a module that several test binaries share
+/// may be: in a file of its own name beside them, cargo would take it for one more test binary.
 fn is_unnamed_module(path: &str) -> bool {
     path.ends_with("/mod.rs") && path.contains("/src/")
 }

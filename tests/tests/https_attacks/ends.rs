@@ -54,7 +54,7 @@ fn a_letter_whose_connection_ends_is_settled_once_or_not_at_all() {
         whole += usize::from(cut(&world, phase, &letter));
         letters.push((phase, letter));
     }
-    // Letters that arrived whole are settled although nobody waits for the reply. Of the others none is settled.
+    // A letter that arrived whole is settled although nobody waits for the reply any more. A letter of which only a part arrived is not.
     let settled = |world: &World| world.journal("accepted");
     world.engine.wait_until("nothing is held", |engine| Ok(engine.metric("xm_intake_connections") == 0.0)).unwrap();
     assert_eq!(settled(&world), whole, "what came in part is no letter");
@@ -105,7 +105,8 @@ fn a_panic_at_the_desk_keeps_no_later_answer_back() {
         }
     }
     assert!(has_panicked(&world));
-    // Only the answer desk adds an answer that has waited for the office to the reply, so the next reply shows that the desk works again.
+    // A letter's own answer can reach the reply without the answer desk, but an answer that has waited for the office can not. So one is
+    // made to wait, and if the next reply has it, the desk works again.
     world.engine.operate(&["answer", "resend", &letters[0].letter_id.to_string()]).unwrap();
     let reply = world.post(&letters[2].document);
     assert_eq!(opened(&mut resident, &reply), [letters[2].digest, letters[0].digest]);
@@ -135,7 +136,7 @@ fn a_client_that_reads_no_reply_takes_no_memory() {
     let path = format!("/v1/answers/7/{}", letter.letter_id);
     let ask = format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Letter-Digest: {}\r\n\r\n", letter.digest);
     let memory = |world: &World| world.engine.metric("process_resident_memory_bytes");
-    // The first clients show how much memory the work needs in any case.
+    // The first ten clients are not counted: they make the centre allocate what it needs however many clients there are.
     let mut deaf: Vec<Raw> = (0..10).map(|_| deaf_client(&world, &ask)).collect();
     let before = memory(&world);
     deaf.extend((0..40).map(|_| deaf_client(&world, &ask)));
@@ -166,7 +167,7 @@ fn old_tls_and_plain_text_get_nothing() {
         let mut connection = Raw::connect(world.https).unwrap();
         connection.send(&old_hello(minor)).unwrap();
         let said = connection.all().unwrap();
-        // The server must send a fatal alert, because it supports neither the version nor the cipher suites.
+        // The server supports neither these versions nor these cipher suites. It must say so by a fatal alert of TLS and nothing else.
         assert!(said.len() == 7 && said[0] == 21 && said[5] == 2, "TLS 1.{}: {said:?}", minor - 1);
     }
     for octets in [posting("", &letter.document), b"\r\n\r\n".to_vec(), vec![0; 4096], vec![22; 4096]] {

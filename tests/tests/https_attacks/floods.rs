@@ -10,13 +10,13 @@ use scenarios::raw_http::{Raw, posting};
 use scenarios::servers::pass_time;
 use scenarios::town::Resident;
 
-/// Longest time until an office is served during a flood. A new connection is safe for 10 s before it may be closed in favour of another;
-/// the rest is for a slow machine.
+/// Longest time until an office is served during a flood. When the centre has no connection left, it closes one to admit another, but none
+/// in its first 10 s. So an office may have to wait that long; the rest is for a slow machine.
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
 /// Greatest growth of the centre's memory during a flood, in bytes.
 const FLOOD_BYTES_MAX: f64 = 150e6;
-/// Greatest growth of memory by one connection, in bytes: 64 KB of a document in a buffer that doubles as it grows, and in addition a head,
-/// a part of the body and octets that were read ahead.
+/// Greatest growth of memory by one connection, in bytes. A connection holds up to 64 KB of a document, in a buffer that doubles as it
+/// grows and so may take twice that. A head, a piece of the body and octets that were read ahead come on top.
 const CONNECTION_BYTES_MAX: f64 = 192.0 * 1024.0;
 
 /// Returns how many connections this process may open, at most `wanted`.

@@ -1,10 +1,11 @@
-//! A stranger compares replies by their octets and by their times. Neither may tell him what is wrong with his request, because the centre
-//! would then be an oracle.
+//! A stranger compares replies by their octets and by their times. Neither may tell him what is wrong with his request. Otherwise he could
+//! find out by many requests what he must not know, such as which agencies exist: the centre would be an oracle.
 //!
-//! The times of every two kinds of requests are compared with the Kolmogorov-Smirnov test for two samples. The level of significance is one
-//! in a thousand for all pairs of kinds together. The centre sends such a reply a whole number of ticks after the request. On a slow
-//! machine this number depends on the work, so only the rest of each time beyond whole ticks is compared. The long version also compares
-//! the whole times, so it needs a machine that does nothing else.
+//! For every two kinds of requests, the Kolmogorov-Smirnov test says whether their times can be told apart. It is set so that in one run of
+//! a thousand it finds a difference where there is none. The centre holds each reply to a stranger back until a whole number of ticks after
+//! the request has passed, so that the reply does not show how long the work took. On a slow machine, long work may take one tick more than
+//! short work. So the short version compares only what remains of each time after the whole ticks are taken off. The long version also
+//! compares the whole times, and needs a machine that does nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +30,7 @@ const USUAL: u64 = 150;
 const DOCUMENTS_MAX: u64 = 200;
 /// Number of connections over which the requests are sent.
 const CONNECTIONS: usize = 6;
-/// Probability that the test finds a difference although there is none, for all pairs of kinds together.
+/// Probability that a run of the test finds a difference for some pair of kinds although there is none.
 const LEVEL: f64 = 0.001;
 /// The centre replies a whole number of these times after a request. The value is that of `TICK` in `actors/src/transport/http/replies.rs`.
 const TICK: Duration = Duration::from_millis(250);
@@ -55,8 +56,8 @@ fn distance(one: &[f64], other: &[f64]) -> f64 {
     one.iter().chain(&other).map(|value| (share(&one, *value) - share(&other, *value)).abs()).fold(0.0, f64::max)
 }
 
-/// Returns the critical distance at a level of significance: a larger distance means that two samples of these sizes have different
-/// distributions.
+/// Returns the critical distance of two samples of these sizes: a larger distance shows that they come from different distributions.
+/// `level` is the probability that samples from the same distribution exceed it by chance.
 fn critical(one: usize, other: usize, level: f64) -> f64 {
     let (one, other) = (one as f64, other as f64);
     (-(level / 2.0).ln() / 2.0).sqrt() * ((one + other) / (one * other)).sqrt()

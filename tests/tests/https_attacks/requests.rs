@@ -7,8 +7,8 @@ use scenarios::raw_http::{Raw, RawReply, posting, posting_in_chunks};
 
 /// Maximum size of a document at the centre of these tests, in bytes.
 const BYTES_MAX: usize = 16 * 1024;
-/// Further configuration. The centre takes the test for a proxy of its clients, so that each case can name a client with its own allowance
-/// of requests.
+/// Configuration of the centre. A client may make only one request a minute, and all requests come from 127.0.0.1. So the centre is told
+/// that 127.0.0.1 is a proxy, and each case names another client behind it, whose allowance is not used up.
 const FURTHER: &str = "document_size_max_bytes = 16384\nrequests_per_minute_max = 1\nproxies = [\"127.0.0.1\"]\n";
 
 /// Returns the header field by which a proxy names a client.
@@ -29,8 +29,8 @@ fn statuses(replies: &[RawReply]) -> Vec<u16> {
     replies.iter().map(|reply| reply.status).collect()
 }
 
-/// Number of the client that the hidden request names, and that no other request names. So the allowance of other clients never refuses the
-/// hidden request.
+/// Number of the client that the hidden request names. No other request names it, so if the hidden request is executed, it is not refused
+/// for want of allowance, and the test notices it.
 const HIDDEN: usize = 250;
 
 /// Makes requests until the allowance of client 1 is used up.
@@ -105,14 +105,15 @@ fn a_request_that_can_be_read_in_two_ways_is_refused_and_ends_its_connection() {
         assert!(found.len() == 1 && matches!(found[0].status, 400 | 408), "{case}: {found:?}");
     }
     assert_eq!(world.journal("accepted"), 0, "a hidden letter was taken");
-    // The hidden request is accepted when it is sent by itself, so the cases above can fail.
+    // Sent by itself, the hidden request is accepted. So if it had been executed above, the test would have noticed it.
     let served = replies(&world, &hidden);
     assert_eq!(statuses(&served), [200]);
     assert_eq!(world.journal("accepted"), 1);
     world.engine.stop().unwrap();
 }
 
-/// Some servers take a bare LF for the end of a line, others do not. This server may do either, but must find only one request.
+/// Some servers take a bare LF for the end of a line, others do not. Between two that differ, a request can be hidden. This server may do
+/// either, but must find only one request.
 #[test]
 fn requests_within_the_body_of_another_are_never_executed() {
     let (mut world, mut resident) = World::plain(FURTHER);
@@ -212,7 +213,8 @@ fn heads_are_bounded() {
         let mut connection = Raw::connect(world.https).unwrap();
         connection.send(&posting(fields, b"hello")).ok();
         let found = connection.replies().unwrap();
-        // A reset of the connection may overtake the reply, so the test also allows that no reply arrives.
+        // The server closes the connection with octets unread, so TCP resets it, and the reset may overtake the reply. So it is no fault if
+        // no reply arrives.
         assert!(found.iter().all(|reply| matches!(reply.status, 400 | 431)) && found.len() <= 1, "{case}: {found:?}");
     }
     let mut connection = Raw::connect(world.https).unwrap();
@@ -263,7 +265,7 @@ fn only_a_proxy_names_the_client() {
     let (mut world, _) = World::plain("requests_per_minute_max = 1\nproxies = [\"127.0.0.1\"]\n");
     let found: Vec<u16> = (0..6).map(|client| status(&world, &from_client(client))).collect();
     assert_eq!(found, [404; 6], "clients of a proxy share one allowance");
-    // A client can send this field itself. The proxy appends its own entry, so only the last entry counts.
+    // A client can send this field too, with whatever it likes. The proxy appends the true address, so only the last entry may count.
     let spoofed = |first: usize| format!("X-Forwarded-For: 198.51.100.{first}, 192.0.2.77\r\n");
     let twice = |first: usize| format!("X-Forwarded-For: 198.51.100.{first}\r\n{}", from_client(78));
     for fields in [&spoofed as &dyn Fn(usize) -> String, &twice] {

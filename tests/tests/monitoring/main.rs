@@ -58,8 +58,8 @@ const WAITING: &str = "
     INSERT INTO xm.voucher_batches (vouchers, amount, expires_at, made_by, written_by, written_at)
     VALUES (1, 500, now() + interval '1 day', 'x', 'x', now());
     INSERT INTO xm.vouchers (mac, batch, number) SELECT decode(repeat('90', 32), 'hex'), max(id), 1 FROM xm.voucher_batches";
-/// `MOVED` has the dashboards in which every query must return a number other than 0, because the test does what they show. `UNMOVED` has
-/// the exceptions: queries in them about things that the test does not do.
+/// `MOVED` has the dashboards about things that the test does: every query in them must return a number other than 0. `UNMOVED` has the
+/// exceptions: queries in these dashboards about things that the test does not do.
 const MOVED: [&str; 3] = ["reads.json", "people.json", "money.json"];
 const UNMOVED: [&str; 5] = [
     "sum(xm_reads_waiting)",
@@ -181,15 +181,15 @@ fn every_alert_is_tested_and_has_its_paragraph() {
     demand(&breaches);
 }
 
-/// Some refusals are never answered, because no registered key signed the letter. Prometheus cannot know which, so the rules must list
-/// exactly these outcomes.
+/// Some refusals are never answered, because no registered key signed the letter. The rules treat them apart. Metrics do not say which
+/// outcomes these are, so the rules list them, and the list must be that of the program.
 #[test]
 fn rules_know_which_refusals_nobody_is_told_of() {
     let rules: String = files("prometheus/rules", "yml").into_values().collect();
     let unanswered = RefusalCode::ALL.iter().filter(|code| !code.is_answered()).map(|code| code.as_str());
     let named = ["duplicate"].into_iter().chain(unanswered).collect::<Vec<_>>().join("|");
     assert_eq!(rules.matches(&format!("outcome!~\"{named}\"")).count(), 1, "letters of known agencies");
-    // A held letter is not decided yet, so this rule also leaves out the outcome `held`.
+    // This rule is about refused letters. A held letter is not decided yet, so the rule leaves out `held` as well.
     let decided = named.replacen("duplicate", "accepted|duplicate|held", 1);
     assert_eq!(rules.matches(&format!("outcome!~\"{decided}\"")).count(), 1, "those that were refused");
 }
@@ -364,8 +364,8 @@ impl Watched {
     }
 }
 
-/// Returns the queries that must return numbers for a rule to work. An alert compares a series with a number. The query without this
-/// comparison returns numbers even while the alert does not fire.
+/// Returns the queries that must return numbers for a rule to work. The query of an alert compares a series with a number, and returns
+/// nothing while the alert does not fire. So what is asked is the series alone.
 fn asked_by(rule: &Value) -> Vec<Asked> {
     let (name, query) = (rule["name"].as_str().unwrap(), rule["query"].as_str().unwrap());
     let ask = |query: &str| Asked { place: format!("rule {name}"), query: query.to_owned() };

@@ -127,8 +127,8 @@ fn the_authority_issues_what_stock_openssl_verifies_and_letters_are_signed_with(
     desk.adopt(own.with(&issued));
     assert_eq!(ask(&mut world, &mut desk), None);
 
-    // Keys are renewed from one algorithm to the next. The first key of agency 44 was enrolled, that of agency 42 was registered by its
-    // fingerprint.
+    // Two agencies renew their keys, from P-256 to P-384, to RSA and back. The first key of agency 44 was enrolled by a code; that of
+    // agency 42 was registered by an operator who compared its fingerprint.
     let mut pinned = world.settle(42, PayloadForm::Frame { dictionary: 1 });
     for (agency, desk) in [(44, &mut desk), (42, &mut pinned)] {
         for algorithm in [Algorithm::P384, Algorithm::Rsa2048, Algorithm::P256] {
@@ -139,7 +139,7 @@ fn the_authority_issues_what_stock_openssl_verifies_and_letters_are_signed_with(
             assert!(is_registered(&world, agency, &issued), "{algorithm:?}");
             let (from, to) = RegisteredCertificate::from_der(&issued).unwrap().validity();
             assert_eq!((to - from).num_days(), 826, "from yesterday on, since clocks at offices are wrong");
-            // A letter that is signed with the former key is still accepted, until the certificate of that key ends.
+            // The renewal does not end the former certificate: until it ends by itself, letters that its key signs are still accepted.
             assert_eq!(ask(&mut world, desk), None);
             desk.adopt(next.with(&issued));
             assert_eq!(ask(&mut world, desk), None, "{algorithm:?}");
@@ -180,7 +180,7 @@ fn a_key_is_renewed_from_60_days_before_its_end_to_90_after_and_never_once_revok
     end(&world, 42, "59 days 23 hours");
     renew(&mut world, &mut desk, &next);
 
-    // The certificate of another agency has ended. Its letters are refused, but for 90 days it may still renew its key.
+    // The certificate of agency 43 has ended. Its letters are refused, except that for 90 days it may still renew its key.
     let mut late = world.settle(43, PayloadForm::Json);
     let last = Own::make(Algorithm::P256);
     end(&world, 43, "-90 days -1 hour");
@@ -193,8 +193,8 @@ fn a_key_is_renewed_from_60_days_before_its_end_to_90_after_and_never_once_revok
     late.adopt(last.with(&issued));
     assert_eq!(ask(&mut world, &mut late), None);
 
-    // The certificate of a third agency is revoked. A letter that is signed with the revoked key gets no answer, and another key of the
-    // agency cannot register the revoked key again.
+    // Agency 45 gets a second key, and the certificate of its first is revoked, as after a theft. A letter that the revoked key signs gets
+    // no answer. A letter that the other key signs cannot register the revoked key anew.
     let mut stolen = world.settle(45, PayloadForm::Json);
     end(&world, 45, "30 days");
     let (further, other) = (Own::make(Algorithm::P256), Own::make(Algorithm::P256));

@@ -109,7 +109,8 @@ fn a_result_is_corrected_by_its_agency_or_once_two_people_agree() {
         assert_eq!((done.verdict, done.rows[0].replaced, done.rows[0].waiting), (Verdict::Accepted, 2, 0));
         world.assert_held(&format!("{} = 110 AND {} = 90", votes("A"), votes("B")));
 
-        // A correction of a record that nobody has sent is refused, and so is one that breaks the check of the station's sum.
+        // A correction of a record that nobody has sent is refused. So is a correction after which the candidates' votes no longer add up
+        // to the station's sum.
         let refused = |world: &mut World, desk: &mut _, corrections| {
             let refusal = world.receipt(desk, correcting(corrections)).refusal.unwrap();
             (refusal.code, refusal.faults_total)

@@ -1,5 +1,5 @@
 //! Tests by the transfer folder: services that read records, and services about the agency itself. One office writes plain JSON, another
-//! writes frames.
+//! compresses its letters; each must be answered in its own form.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -51,7 +51,7 @@ pub fn births(agency: u32, numbers: std::ops::RangeInclusive<u32>) -> Request {
         same(json!(2026)),
         same(json!(format!("C{agency}"))),
         same(json!("2026-11-02")),
-        // The names are random and do not compress, so an answer of a few kilobytes must have several parts.
+        // The names are random and do not compress. So even a few records are too large for one part, and the answer has several.
         each(&|_| json!([(); 2].map(|()| Uuid::new_v4().simple().to_string()).concat())),
         same(json!("F")),
         same(json!("2026-11-01")),

@@ -62,8 +62,8 @@ pub struct Desk {
 }
 
 impl World {
-    /// Sets up a centre with a transfer folder only. Without `has_authority`, the key of its authority is removed, as where an authority
-    /// elsewhere issues the certificates.
+    /// Sets up a centre with a transfer folder only. Without `has_authority`, the centre cannot issue certificates: the key of its
+    /// authority is removed, as where somebody else is the authority.
     pub fn found(has_authority: bool) -> World {
         let world = World::between(|further| {
             Engine::of(xmserver().unwrap(), PASSWORD, |http| format!("[server]\nhttp_address = \"{http}\"\n{further}"))
@@ -127,8 +127,8 @@ impl World {
         serde_json::from_str(&told).unwrap()
     }
 
-    /// Registers the system account that runs the test as another user of the centre. One account must play two people, because the test
-    /// machine has only one account.
+    /// Makes the account of the machine that runs the test belong to another user of the centre. The centre knows a person by the account
+    /// that runs a command. Two people are needed, but the test has one account, so it plays both by turns.
     fn become_user(&self, user: &str) {
         let account = &self.account;
         self.run(&format!(

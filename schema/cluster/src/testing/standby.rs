@@ -1,5 +1,5 @@
-//! For tests: a standby of a test cluster, and two faults of a primary. Its processes are frozen, or its standby is promoted while it still
-//! runs. Primary and standby listen on the network, as an operator's PostgreSQL does.
+//! For tests: a standby of a test cluster, and two faults of a primary: all its processes are frozen, or its standby is made a primary
+//! while it still runs itself. Primary and standby listen on the network, as an operator's PostgreSQL does.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -51,7 +51,8 @@ pub async fn promote(standby_url: &str) {
 /// A cluster whose processes are all stopped, as on a frozen machine. When this value is dropped, the processes continue.
 pub struct Frozen(Vec<Pid>);
 
-/// Freezes a cluster. The postmaster is stopped first, so that it cannot start a further process.
+/// Freezes a cluster. The postmaster is stopped first: otherwise it could start another process after the processes were listed, and that
+/// one would go on.
 pub fn freeze(cluster: &Cluster) -> Frozen {
     let postmaster = Pid::from_raw(cluster.pid().expect("the cluster runs"));
     let stop = |pid: Pid| {

@@ -75,8 +75,9 @@ async fn it_may_read_its_views_and_nothing_else() {
     let database = cluster.database().await;
     let mut connection = database.get().await.unwrap();
     connection.batch_execute(TABLE).await.unwrap();
-    // The test database is a copy, and PostgreSQL does not copy the rights of PUBLIC in a database. The program removes these rights at
-    // its start, and so does the test.
+    // Everybody may use a new database by rights that PostgreSQL gives to PUBLIC. The program takes them away when it starts. The test's
+    // database is a copy of a prepared one, but PostgreSQL copies no such rights, so the copy has them anew and the test takes them away
+    // here.
     login::prepare(&mut connection).await.unwrap();
     login::adopt(&mut connection, TABLE_ID, "lab", "acte", &columns()).await.unwrap();
     let excess = login::excess(&mut connection).await.unwrap();

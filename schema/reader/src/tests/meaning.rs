@@ -40,7 +40,7 @@ enum Kind {
     Text,
     Padded,
     Boolean,
-    /// Values whose order in PostgreSQL is the order of these texts.
+    /// Values that the test lists in the order in which PostgreSQL sorts them.
     Ordered(&'static [&'static str]),
 }
 

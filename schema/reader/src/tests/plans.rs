@@ -17,8 +17,8 @@ async fn legal_keys_are_looked_up_in_their_index() {
     let mut connection = database.get().await.unwrap();
     connection.batch_execute(TABLE).await.unwrap();
     login::adopt(&mut connection, TABLE_ID, "lab", "acte", &columns()).await.unwrap();
-    // PostgreSQL may plan differently for the superuser, so the role that reads the views plans the statement. The test's table is small,
-    // so PostgreSQL would read it whole even with an index; the settings make it prefer the index.
+    // The role that reads the views plans the statement, as in production: for the superuser, who may read everything, PostgreSQL may
+    // choose another plan. A table as small as the test's would be read whole even where the index could be used; the settings forbid that.
     let text = r#"CREATE UNIQUE INDEX legal_key ON lab.acte ("Centre", "Rang") WHERE "Status" <> 0;
                   CREATE INDEX cancelled ON lab.acte ("Centre", "Rang") WHERE "Status" = 0;
                   SET ROLE xm_reader; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"#;

@@ -150,8 +150,8 @@ fn references(rows: &Rows) -> Vec<String> {
 
 #[tokio::test]
 async fn a_transaction_held_open_across_two_imports_loses_nothing() {
-    // The test needs its own cluster. In a shared cluster an open transaction of another test would hold the horizon back, so rows would be
-    // given a second time.
+    // The test needs its own cluster. The horizon is the oldest transaction that is still open anywhere in the cluster. In a shared one it
+    // could be a transaction of another test, and rows that this test has seen would be given a second time.
     let cluster = TestCluster::own().await;
     let mut world = World::on(&cluster, ReadLimits::default()).await;
     world.sql(&format!("{NOTES}1, 2) n")).await;
@@ -181,8 +181,8 @@ async fn a_position_of_another_life_of_the_database_gives_all() {
     world.sql(&format!("{NOTES}1, 3) n")).await;
     let position = world.rows(None).await.position.unwrap();
     assert!(position.starts_with("1:"), "{position}");
-    // The database gets another epoch, as after a restore, and numbers its transactions differently from then on. So the former position
-    // means nothing, and all three rows must be given again.
+    // The database gets another epoch, as one that was restored from a backup. The position was told in the first epoch, whose transactions
+    // had other numbers. So it means nothing now, and all three rows must be given, also those that the office has.
     world.sql("UPDATE xm.epochs SET life = 'before the restore'").await;
     let after = world.rows(Some(&position)).await;
     assert_eq!(after.row_count(), 3);

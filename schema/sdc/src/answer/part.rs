@@ -1,8 +1,8 @@
 //! A part of the records that were read for an office. Each part is a letter of its own, separate from the receipt.
 //!
 //! A part is written before the office's letter is charged, so a part says nothing about the account. A part never changes: an office that
-//! asks for a part again gets the same octets, even if the records have changed. The receipt has the number of parts, and the last part is
-//! marked as the last.
+//! did not get a part asks for it again, and gets the same octets even if the records have changed since. The office sees that no part is
+//! missing by the receipt, which has the number of parts, and by the last part, which is marked as the last.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

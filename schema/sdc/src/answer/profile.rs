@@ -35,7 +35,7 @@ impl Profile {
         Profile { name, town, telephone, email, waiting: None }
     }
 
-    /// Returns the part of a change that would alter the profile: members that already have the new value are left out.
+    /// Returns the part of a change that would alter the profile: members whose new value equals the present one are left out.
     pub fn differing(&self, change: &ProfileChange) -> ProfileChange {
         let other = |held: &String, set: &Option<String>| set.clone().filter(|set| set != held);
         ProfileChange {

@@ -170,8 +170,8 @@ pub struct Receipt {
     /// The letter's sequence number; absent where its payload could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
-    /// The attempt that this receipt answers, counted from 1. If a letter has several receipts, the one with the highest epoch is valid,
-    /// and within an epoch the one with the highest attempt.
+    /// The attempt that this receipt answers, counted from 1. A letter may have several receipts, and mail may bring them in any order. The
+    /// one with the highest epoch is valid, and within an epoch the one with the highest attempt.
     pub attempt: u16,
     /// Number of the life (epoch) of the centre's database. A restore from a backup begins a new epoch, in which attempts are counted from
     /// 1 again. The member is absent in the first epoch.

@@ -17,7 +17,7 @@ pub struct Results {
     pub table: String,
     /// Number of the first result's key among the letter's keys, from 1.
     pub first: u32,
-    /// The names of a record's columns; empty where the plan shows only the outcome.
+    /// The names of a record's columns; empty where the agency's plan lets it know only the outcome.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
     /// The names of a marginal note's columns; empty where the table has no notes.
@@ -48,7 +48,7 @@ pub struct KeyResult {
     /// Names of the columns in which record and paper differ, as the office spelt them; empty unless the outcome is `differs`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub columns: Vec<String>,
-    /// Values of the record, in the order of `Results::columns`; absent where the plan shows only the outcome.
+    /// Values of the record, in the order of `Results::columns`; absent where the agency's plan lets it know only the outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<Vec<Value>>,
     /// Marginal notes of the record, each with its values in the order of `Results::note_columns`.

@@ -3,10 +3,11 @@
 
 use crate::document::rendered_bytes;
 
-/// Maximum number of octets of DER that signing and enveloping add to a payload, for a P-256 certificate with a subject key identifier.
+/// Maximum number of octets of DER that the signature and the envelope add to a payload, for a P-256 certificate with a subject key
+/// identifier. `FOR_P384` and `FOR_RSA` are the same for those keys.
 const FOR_P256: usize = 640;
 const FOR_P384: usize = 672;
-/// Octets that are added for an RSA key, without the encrypted key, which is as long as the modulus.
+/// Octets of DER that are added for an RSA key. The encrypted key of the content comes on top: it is as long as the key's modulus.
 const FOR_RSA: usize = 512;
 /// Octets of the longest admitted RSA modulus (4096 bits), used where the kind of the key is not known.
 const RSA_OCTETS_MAX: usize = 512;
@@ -23,7 +24,7 @@ pub fn sealed_bytes(payload_octets: usize, algorithm: &str) -> usize {
     rendered_bytes(payload_octets.saturating_add(added))
 }
 
-/// Returns the number of units of 1 024 bytes that a container of `bytes` bytes begins.
+/// Returns the number of units of 1 024 bytes that a container of `bytes` bytes begins: the tariff counts a begun unit as a whole one.
 pub fn started_kb(bytes: usize) -> usize {
     bytes.div_ceil(1024)
 }

@@ -37,8 +37,8 @@ pub struct Statement {
     pub closing: i64,
     /// Greatest debt, in minor units, up to which the account may pay for services that are not given on credit.
     pub credit_limit: i64,
-    /// Number of movements on these days. Only the newest movements are listed as entries; `opening` is the balance before the first
-    /// listed entry.
+    /// Number of all movements on these days. Where there are too many to list, only the newest are listed as entries; `opening` is then
+    /// the balance before the first listed entry, not before the first day.
     pub entries_total: u32,
     /// Movements of the account, in the order in which they took effect.
     pub entries: Vec<StatementEntry>,

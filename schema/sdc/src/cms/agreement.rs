@@ -19,7 +19,8 @@ pub const KEY_BYTES: usize = 32;
 pub struct WrappingKey(Zeroizing<[u8; KEY_BYTES]>);
 
 impl WrappingKey {
-    /// Agrees on a key. One's private key and the other's public key give the same result on both sides.
+    /// Agrees on a key: the sender computes it from its own private key and the recipient's public key, the recipient from its own private
+    /// key and the sender's public key, and both get the same key.
     ///
     /// `peer` is a point on the curve of `own`, not at infinity. The point's order is not checked, because such a check takes as long as
     /// the agreement itself. The curves admitted here have no points of a smaller order (cofactor 1), so a point on the curve is a full
@@ -59,7 +60,7 @@ impl WrappingKey {
     }
 }
 
-/// Makes a context for key wrap, which OpenSSL allows only with this flag.
+/// Makes a context for key wrap. OpenSSL refuses key wrap in a context without this flag.
 fn wrapping() -> Result<CipherCtx, ErrorStack> {
     let mut context = CipherCtx::new()?;
     context.set_flags(CipherCtxFlags::FLAG_WRAP_ALLOW);
@@ -67,21 +68,24 @@ fn wrapping() -> Result<CipherCtx, ErrorStack> {
 }
 
 fn finished(mut context: CipherCtx, octets: &[u8]) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
-    // The vector has room for the longest output, because a vector that grows would leave a copy of the secret in memory.
+    // The vector has room for the longest output from the start: a vector that must grow moves to another place, and leaves a copy of the
+    // secret in memory that nobody overwrites.
     let mut output = Zeroizing::new(Vec::with_capacity(octets.len() + 4 * KEY_BYTES));
     context.cipher_update_vec(octets, &mut output)?;
     context.cipher_final_vec(&mut output)?;
     Ok(output)
 }
 
-/// Writes the ECC-CMS-SharedInfo (RFC 5753, 7.2): the purpose of the key, and its length in bits.
+/// Writes the ECC-CMS-SharedInfo (RFC 5753, 7.2): the algorithm that the key is for, and the key's length in bits. It is hashed into the
+/// key, so the two sides get different keys if they differ about it.
 fn shared_info(wrap_algorithm: &[u8]) -> Vec<u8> {
     const KEY_BITS: u32 = 256;
     let bits = der::write(OCTET_STRING, &[&KEY_BITS.to_be_bytes()]);
     der::write(SEQUENCE, &[wrap_algorithm, &der::write(context(2), &[&bits])])
 }
 
-/// Computes the KDF of ANSI X9.63 (SEC 1, 3.6.1): hashes of secret, counter and shared info, joined together.
+/// Makes a key from a secret by the KDF of ANSI X9.63 (SEC 1, 3.6.1). The key is as many hashes of secret, counter and shared info as it
+/// needs, one after another, each with the next counter; the last one is cut.
 fn x963(secret: &[u8], kdf: KdfHash, shared_info: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, ErrorStack> {
     let digest = match kdf {
         KdfHash::Sha1 => MessageDigest::sha1(),

@@ -2,7 +2,8 @@
 //!
 //! OpenSSL's own CMS code would parse the recipient's whole certificate, which takes about as long as the sealing. The command `openssl cms
 //! -decrypt` opens the envelopes of this module. The pre-scan has parsed an envelope before it is opened here. This module opens only
-//! envelopes for EC keys. OpenSSL opens those for RSA keys, because OpenSSL hides from the sender whether the padding was right.
+//! envelopes for EC keys. Envelopes for RSA keys are left to OpenSSL, which goes on after a wrong padding so that a sender cannot learn
+//! from the centre's behaviour whether the padding was right.
 
 use openssl::encrypt::Encrypter;
 use openssl::error::ErrorStack;
@@ -22,7 +23,7 @@ use crate::prescan::{
 
 /// Length of GCM's authentication tag in octets: the field ICVlen of its parameters.
 const TAG_BYTES: u8 = 16;
-/// No attributes: only the content is authenticated.
+/// The additional data of GCM, which would be an envelope's attributes. Our envelopes have none, so GCM authenticates the content alone.
 const NO_ATTRIBUTES: &[u8] = &[];
 
 /// Encrypts octets for one recipient.
@@ -84,7 +85,7 @@ pub fn open(
     }
 }
 
-/// Writes a `KeyAgreeRecipientInfo` as `openssl cms -encrypt` does. Also returns its version.
+/// Writes a `KeyAgreeRecipientInfo` as `openssl cms -encrypt` does. Returns its version with it, from which the envelope's version follows.
 fn key_agreement(
     recipient: &RegisteredCertificate,
     cipher: ContentCipher,
@@ -96,7 +97,7 @@ fn key_agreement(
     let (ephemeral, point) = keys::ephemeral(kind)?;
     let public = recipient.public_key()?.ec_key()?;
     let wrapping = WrappingKey::agreed(&ephemeral, public.public_key(), KdfHash::Sha1, &wrap_algorithm)?;
-    // The identifier has no curve, so the recipient's curve counts (RFC 5753, 3.1.1).
+    // The sender's key is written without the name of its curve: a reader takes the curve of the recipient's key (RFC 5753, 3.1.1).
     let ec = der::write(SEQUENCE, &[&identifier(oid::EC_PUBLIC_KEY)]);
     let originator = der::write(context(1), &[&ec, &der::write(BIT_STRING, &[&[0], &point])]);
     let algorithm = der::write(SEQUENCE, &[&identifier(oid::STD_DH_SHA1_KDF), &wrap_algorithm]);
@@ -114,7 +115,7 @@ fn key_agreement(
     Ok((VERSION, der::write(context(1), &info.map(Vec::as_slice))))
 }
 
-/// Writes a `KeyTransRecipientInfo` as `openssl cms -encrypt` does. Also returns its version.
+/// Writes a `KeyTransRecipientInfo` as `openssl cms -encrypt` does. Returns its version with it, from which the envelope's version follows.
 fn key_transport(
     recipient: &RegisteredCertificate,
     cipher: ContentCipher,

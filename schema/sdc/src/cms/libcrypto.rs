@@ -35,10 +35,9 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// Sets the signer of a `SignedData`. Returns false, and sets nothing, where the structure does not have exactly one signer.
+/// Sets the signer of a `SignedData`. Returns false, and sets nothing, where the structure has no signer or several.
 ///
-/// If the certificate were passed to OpenSSL's search for the signer instead, OpenSSL would compare names, and parse the whole certificate
-/// for that.
+/// OpenSSL could also search for the signer among given certificates. But it compares names for that, and parses the whole certificate.
 pub fn set_signer(content: &mut CmsContentInfo, signer: &X509Ref) -> bool {
     // SAFETY: both pointers come from borrows that outlive the calls. The stack and its members belong to `content`, which is borrowed
     // mutably, so no other code has them. "set1" takes a reference of its own to the certificate, and never changes it. `OPENSSL_sk_num`

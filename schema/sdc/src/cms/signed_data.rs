@@ -1,7 +1,8 @@
 //! Writes `SignedData` (RFC 5652, 5) with only the elements that it must have.
 //!
-//! OpenSSL's writer adds the time of signing, which every letter contains already. That would be forty more bytes for each letter over a
-//! satellite link. OpenSSL makes the signature itself, and its `cms -verify` reads these structures.
+//! OpenSSL's writer would add the time of signing, which the payload of every letter contains anyway: forty bytes more for each letter over
+//! a satellite link, where an office pays for each byte. So this module writes the structure. OpenSSL still computes the signature, and its
+//! `cms -verify` reads these structures.
 
 use openssl::error::ErrorStack;
 
@@ -31,7 +32,8 @@ pub fn write(octets: &[u8], key: &SigningKey, cipher: ContentCipher) -> Result<V
         attribute(oid::CONTENT_TYPE, &content_type),
         attribute(oid::MESSAGE_DIGEST, &der::write(OCTET_STRING, &[Digest::of(octets).as_bytes()])),
     ];
-    // DER orders the members of a SET. These two are in order, because the digest's attribute is longer.
+    // DER wants the members of a SET OF sorted by their octets. The content type's attribute is shorter than the digest's, so its length
+    // octet is smaller, and it comes first.
     let attributes = attributes.concat();
     // The signature covers the attributes with the tag of a SET; the structure holds them with another tag (RFC 5652, 5.4).
     let signature = key.sign(&der::write(SET, &[&attributes]))?;

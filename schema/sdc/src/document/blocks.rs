@@ -1,7 +1,8 @@
 //! Finds the PEM blocks of a text. Documents and mails use the same finder, so that both give the same letters.
 //!
-//! The finder reads the lines once, whatever octets they have. A line ends at LF, CR or NUL, because TNEF puts NULs before and after a
-//! document that it carries. A byte order mark, blanks and `>` at the beginning of a line are ignored.
+//! The finder reads the lines once, whatever octets they have. A line ends at LF, CR or NUL: Outlook packs attachments into a file
+//! `winmail.dat` (TNEF), where NULs stand before and after the document. A byte order mark, blanks and `>` at the beginning of a line are
+//! ignored.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -10,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 const LABELS: [&[u8]; 2] = [b"CMS", b"PKCS7"];
 const DASHES: &[u8] = b"-----";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Maximum number of octets of a line that are compared with a marker.
+/// Maximum number of octets of a line that are compared with a marker. No marker is longer.
 const MARKER_BYTES_MAX: usize = 24;
 
 /// For each octet, whether it is a character of base64 (RFC 4648, 4).
@@ -48,8 +49,8 @@ impl<'t> Block<'t> {
         lines.flat_map(|line| without_prefix(line).iter().copied()).filter(|octet| !matches!(octet, b' ' | b'\t'))
     }
 
-    /// Says whether the block is closed and its body can be padded base64. Also returns the number of octets examined; the examination
-    /// stops at the first octet that is not base64.
+    /// Says whether the block is closed and its body can be padded base64. Returns with it the number of octets examined, which the caller
+    /// adds to the cost of the mail. The examination stops at the first octet that is not base64.
     pub fn is_whole(&self) -> (bool, usize) {
         let (mut characters, mut padding, mut is_at_start) = (0usize, 0usize, true);
         for (examined, octet) in (1..).zip(self.body) {
@@ -121,7 +122,8 @@ impl<'t> Blocks<'t> {
         Blocks { text, at: 0, open: None, examined: 0 }
     }
 
-    /// Returns the number of octets examined, counted once for every pass. It is never more than twice the octets of the text.
+    /// Returns the number of octets examined so far; an octet that was looked at twice counts twice. It is never more than twice the octets
+    /// of the text, so a sender cannot make the search slow. The tests check that.
     pub fn examined(&self) -> usize {
         self.examined
     }

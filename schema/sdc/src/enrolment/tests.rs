@@ -75,8 +75,8 @@ fn an_enrolment_is_read_once_its_own_key_has_signed_it() {
 #[test]
 fn whoever_has_not_the_key_of_the_certificate_is_refused() {
     let (own, other) = (key(), key());
-    // A sender has seen the certificate of another office in transit, and puts it into the letter, but does not have its key. So the letter
-    // is signed with another key, and is refused.
+    // A sender has seen the certificate of another office in transit, and puts it into its own letter. It does not have the key of that
+    // certificate, so it must sign the letter with its own key, and the letter is refused.
     assert_eq!(
         read(&letter(enrolling(other.key.certificate().der())), &own.key).unwrap_err(),
         RefusalCode::EnrolmentRefused

@@ -8,7 +8,7 @@ use openssl::x509::X509Name;
 use super::SignerId;
 use crate::printable::printable;
 
-/// Maximum number of octets of an identifier that are shown, because a sender may write any number of octets.
+/// Maximum number of octets of an identifier that are shown: a sender may write a very long one, which would fill the screen or the log.
 const OCTETS_SHOWN_MAX: usize = 32;
 /// Longest issuer's name that is read, in octets of DER.
 const ISSUER_OCTETS_MAX: usize = 2048;

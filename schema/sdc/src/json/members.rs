@@ -1,4 +1,5 @@
-//! Reads the members of a JSON value that is already known to be strict: objects with exactly the listed members, bounded arrays, names.
+//! Reads the members of a JSON value that the strict reader has let through: objects with exactly the listed members, bounded arrays,
+//! names.
 
 use std::fmt::Display;
 

@@ -20,7 +20,7 @@ use crate::prescan::{IssuerSerial, KeyKind, RecipientId};
 #[derive(Clone)]
 pub struct RegisteredCertificate {
     der: Arc<[u8]>,
-    /// Bare certificate with only the public key, for verifying signatures.
+    /// A certificate with nothing in it but the public key, because OpenSSL takes the key for a signature only inside a certificate.
     pinned: X509,
     key_id: Vec<u8>,
     has_key_id_extension: bool,
@@ -72,7 +72,8 @@ impl RegisteredCertificate {
         self.has_key_id_extension
     }
 
-    /// Parses the DER of a registered certificate. OpenSSL could read it when it was registered, so OpenSSL does not check it again.
+    /// Parses the DER of a registered certificate. OpenSSL read it before it was registered, so the time for a second reading by OpenSSL,
+    /// about as long as opening a letter, is saved.
     ///
     /// # Errors
     /// The DER is not strict, or the key is not admitted.
@@ -113,7 +114,8 @@ impl RegisteredCertificate {
         &self.der
     }
 
-    /// Returns the SHA-256 of the public key with its algorithm, 32 bytes. A key belongs to one agency for ever.
+    /// Returns the SHA-256 of the public key with its algorithm, 32 bytes. By it the centre recognises a key in whatever certificate it
+    /// comes, since a key belongs to one agency for ever.
     pub fn spki_sha256(&self) -> Digest {
         self.spki_sha256
     }
@@ -137,8 +139,8 @@ impl RegisteredCertificate {
     /// Says whether the certificate's purpose is to certify others, not to sign letters. A person who registers such a certificate has
     /// probably chosen the wrong certificate of a chain.
     pub fn is_authority(&self) -> bool {
-        // Construction has checked the other fields. A fault in the fields read here is no reason to refuse the certificate, so an error
-        // counts as `false`.
+        // The fields that signatures depend on were checked when this value was made. Here other fields are read, which only help to advise
+        // a person. If they are faulty, the certificate is not refused for it, so an error counts as `false`.
         fields::is_authority(&self.der).unwrap_or(false)
     }
 
@@ -164,7 +166,7 @@ impl RegisteredCertificate {
         self.key_kind
     }
 
-    /// Returns the bare certificate, which serves only to verify signatures of this key.
+    /// Returns a certificate with nothing in it but the public key. It serves to verify signatures of this key.
     pub(crate) fn pinned(&self) -> &X509Ref {
         &self.pinned
     }

@@ -1,5 +1,5 @@
 //! Keys that are derived from a private key. Only the programs of a centre have its private keys, so only they can compute the derived
-//! keys. So the programs need no further secret.
+//! keys, and no other secret has to be made, shared and kept.
 
 use std::fmt;
 
@@ -43,7 +43,7 @@ impl SigningKey {
         derived.map(|key| DerivedKey(Zeroizing::new(key))).map_err(unreadable("a private key in PEM"))
     }
 
-    /// Returns the secret number of the private key. The number of octets depends only on the kind of the key, not on leading zeros.
+    /// Returns the secret number of the private key. Leading zeros are kept, so all keys of one kind have the same number of octets.
     fn private_number(&self) -> Result<Zeroizing<Vec<u8>>, ErrorStack> {
         let number = match &self.agreement_key {
             Some(key) => {
@@ -57,8 +57,8 @@ impl SigningKey {
 }
 
 impl CentreKeys {
-    /// Derives a key for a purpose from each of the centre's keys. The first derived key belongs to the present signing key. The other
-    /// derived keys belong to retired keys, and still check MACs that were made before.
+    /// Derives a key for a purpose from each of the centre's keys, in their order. The first is from the present signing key, and makes new
+    /// MACs. Those from retired keys only check the MACs that they made while they were in use.
     ///
     /// # Errors
     /// OpenSSL fails.

@@ -1,7 +1,7 @@
 //! Reads a certificate's fields (RFC 5280, 4.1) with this crate's strict reader.
 //!
-//! Each key has only one encoding here, so a key cannot be registered twice under two hashes. OpenSSL's reader would take a tenth of a
-//! millisecond more, which is as long as opening a letter.
+//! The reader admits only one encoding of a key. Otherwise the same key could be registered for two agencies, since the centre recognises a
+//! key by the hash of its encoding. OpenSSL's reader would take a tenth of a millisecond more, which is as long as opening a letter.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -75,7 +75,8 @@ impl<'a> Key<'a> {
         let refused = |kind: &str| Err(KeyError::NotAdmitted(kind.to_owned()));
         match algorithm.expect(OBJECT_IDENTIFIER, Expected::PublicKeyAlgorithm)?.content {
             oid::EC_PUBLIC_KEY => {
-                // Explicit parameters and compressed points are refused, because the same key would have another hash.
+                // A curve that is written out in numbers and a compressed point are refused: they are other encodings of the same key, so
+                // the key would have a second hash.
                 let Some(curve) = algorithm.optional(OBJECT_IDENTIFIER)? else {
                     return refused("EC without a named curve");
                 };

@@ -1,7 +1,8 @@
-//! Keys that are built from their numbers: a sender's point, a key pair for one agreement, and the bare certificate with a pinned public
-//! key that OpenSSL's CMS functions need.
+//! Keys that are built from their numbers: a sender's point, a key pair for one agreement, and a certificate with nothing in it but a
+//! pinned public key. OpenSSL's CMS functions take a key only inside a certificate.
 //!
-//! OpenSSL 3.0 tries all its decoders on every encoded key. Building a key from its numbers takes a tenth of that time.
+//! OpenSSL 3.0 could also read an encoded key, but it tries all its decoders on it. It makes a key from the key's numbers in a tenth of
+//! that time.
 
 use std::sync::LazyLock;
 
@@ -46,7 +47,7 @@ pub fn ephemeral(kind: KeyKind) -> Result<(EcKey<Private>, Vec<u8>), ErrorStack>
     Ok((key, point))
 }
 
-/// Puts a public key into a bare certificate.
+/// Puts a public key into a certificate that contains nothing else.
 ///
 /// # Errors
 /// OpenSSL's own errors, such as a point that is not on its curve.

@@ -13,7 +13,8 @@ use crate::document::Document;
 
 fn issued(key: &KeyPair) -> rcgen::Certificate {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
-    // rcgen writes the subject key identifier only where the certificate says whether it is an authority.
+    // The tests need certificates with a subject key identifier, which rcgen writes only where the certificate says whether it is an
+    // authority.
     params.is_ca = IsCa::ExplicitNoCa;
     params.self_signed(key).unwrap()
 }

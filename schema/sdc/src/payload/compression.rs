@@ -1,7 +1,8 @@
 //! Reads exactly one zstd frame (RFC 8878). What a frame declares is checked before a single block is decoded.
 //!
 //! This crate neither writes nor requires a content checksum, because the signature covers every octet. If another tool wrote a checksum,
-//! it must be right. The size of the output is bounded before it is allocated, and no window buffer is ever allocated.
+//! it must be right. The size of the output is bounded before it is allocated. The frame is decoded into it in one piece, so zstd allocates
+//! no buffer for the window, whose size the sender chooses.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -17,7 +18,7 @@ use crate::refusal::{Refusal, RefusalCode};
 const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// Smallest size of the JSON, in octets, for which the settings for many records are used.
 const LARGE_BYTES: usize = 32 << 10;
-/// The parts of an answer with numbers up to this one are compressed with the same level as letters.
+/// Number of parts at the beginning of an answer that are compressed as tightly as letters; see [`pack_part`].
 const TIGHT_PARTS: u16 = 2;
 /// Shortest match, in octets, that the compressor looks for in many records.
 const LARGE_MATCH_BYTES_MIN: u32 = 5;
@@ -35,15 +36,15 @@ pub fn pack(json: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Packs the JSON of a letter from the centre in a form: as plain JSON, or as a frame. A frame uses the newest dictionary that is not
-/// newer than the form's dictionary.
+/// Packs the JSON of a letter from the centre in a form: as plain JSON, or as a frame. A frame uses the newest dictionary that is not newer
+/// than the one in the office's own letter, because the office may not have a newer one.
 pub fn pack_as(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
     pack_at(json, form, dictionary::LARGE_LEVEL)
 }
 
 /// Packs one part of an answer in a form, as [`pack_as`] does. `part` counts from 1. The first parts are compressed as much as letters,
-/// because a short answer may go over a slow link. The further parts of a long answer use a faster level, so that a whole table takes only
-/// seconds.
+/// because a short answer may go over a slow link. Parts after `TIGHT_PARTS` belong to a long answer, and use a faster level, so that a
+/// whole table takes only seconds.
 pub fn pack_part(json: Vec<u8>, form: PayloadForm, part: u16) -> Vec<u8> {
     let level = if part <= TIGHT_PARTS { dictionary::LARGE_LEVEL } else { dictionary::MANY_LEVEL };
     pack_at(json, form, level)
@@ -56,8 +57,8 @@ fn pack_at(json: Vec<u8>, form: PayloadForm, large_level: i32) -> Vec<u8> {
             let prepared = |published: &'static Published| -> &'static CDict<'static> { &published.for_answers };
             let frame = frame_of(&json, dictionary::newest_up_to(dictionary), large_level, prepared);
             match frame {
-                // A frame is used only if it is within the ratio that offices accept. The same value in thousands of rows compresses more
-                // than that, and is sent as JSON.
+                // A reader at the office refuses a frame that unpacks to far more than its own size. The same value in thousands of rows
+                // compresses so well that it is beyond that ratio, and is sent as JSON.
                 Ok(frame) if json.len() <= admitted_bytes(frame.len(), &PayloadLimits::default()) => frame,
                 // The buffer has room for every frame, so an error means that the library is out of memory. The answer is then sent as
                 // plain JSON, which every office reads.
@@ -93,8 +94,9 @@ fn frame_of(
     Ok(frame)
 }
 
-// Settings for short matches give the smallest frame for one record. Among a thousand records they use chance repeats in names and UUIDs
-// as matches, which makes the frame larger.
+// The compressor replaces octets that have occurred before (a match) by a reference to them. In one record even short matches save octets.
+// In a thousand records most short matches are chance repeats in names and UUIDs, and their references take more room than they save. So
+// only matches of some length are used.
 fn compress_large(frame: &mut Vec<u8>, json: &[u8], dictionary: Option<&Published>, level: i32) -> SafeResult {
     let mut context = CCtx::create();
     context.set_parameter(CParameter::CompressionLevel(level))?;
@@ -133,7 +135,8 @@ pub fn unpack<'a>(octets: &'a [u8], limits: &PayloadLimits) -> Result<Cow<'a, [u
     if capacity > bytes_max {
         return Err(too_large(bytes_max, limits));
     }
-    // This call reads the block headers without decoding. The decoder itself would accept a second frame.
+    // The decoder itself would go on with a second frame after the first. So this call, which only reads the headers of the blocks, checks
+    // that the first frame is all there is.
     if zstd_safe::find_frame_compressed_size(octets) != Ok(octets.len()) {
         return Err(frame(Expected::OneFrame));
     }

@@ -1,8 +1,9 @@
 //! The published zstd dictionaries. Each remains readable for ever, because a letter may be stored longer than the program that wrote it is
 //! used.
 //!
-//! `dictionary/README.md` says how they are made. Numbers below 256 take one octet in a frame. The ranges of numbers that RFC 8878 (6)
-//! reserves concern only frames that are distributed to the public; payloads of letters are not.
+//! `dictionary/README.md` says how they are made. Their numbers are below 256, because such a number takes only one octet in each frame.
+//! RFC 8878 (6) reserves low numbers for a public registry, but only in frames that are distributed to the public; payloads of letters are
+//! not.
 
 use std::sync::LazyLock;
 

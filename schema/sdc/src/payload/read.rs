@@ -245,7 +245,7 @@ impl Head<'_> {
         if !(1..=parts).contains(&part) {
             return Err(malformed("part", Expected::Part));
         }
-        // This list decides which bodies this release reads. A body that only a newer centre writes is refused.
+        // Only the bodies in this list are read. A newer centre may write bodies that this release does not know; they are refused.
         let content = match service.map(|service| service.facts().answer) {
             Some(AnswerKind::Statement) => AnswerContent::Statement(self.statement()?),
             Some(AnswerKind::Profile) => AnswerContent::Profile(self.typed("body", Expected::Profile)?),

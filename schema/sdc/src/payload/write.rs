@@ -1,6 +1,7 @@
 //! Writes the JSON of letters and answers: members in the order of FORMAT.md, times in whole seconds.
 //!
-//! A reader admits members in any order, but the dictionary compresses this order best.
+//! A reader admits members in any order. Letters are always written in this one, because the letters that the dictionary was trained with
+//! have it, so the dictionary compresses it best.
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use serde::ser::{SerializeStruct, Serializer};

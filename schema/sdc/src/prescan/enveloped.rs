@@ -71,16 +71,18 @@ pub struct Agreement<'a> {
     pub point: &'a [u8],
     /// The hash of the X9.63 KDF.
     pub kdf: KdfHash,
-    /// DER of the identifier of the key wrap algorithm. The identifier is an input of the KDF.
+    /// DER of the identifier of the key wrap algorithm. The KDF hashes these octets into the key, so they are kept as the sender wrote
+    /// them.
     pub wrap_algorithm: &'a [u8],
     /// The content's key, wrapped with AES-256.
     pub wrapped_key: &'a [u8],
 }
 
-/// Hashes of the X9.63 KDF (RFC 5753, 7.1.4).
+/// The hash with which the X9.63 KDF makes a key from the agreed secret (RFC 5753, 7.1.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KdfHash {
-    /// SHA-1, the default of OpenSSL. Collisions of SHA-1 do not weaken the KDF.
+    /// SHA-1, the default of OpenSSL. Two inputs with the same SHA-1 can be found, but that does not help anybody to guess the secret or
+    /// the key that is made from it.
     Sha1,
     /// SHA-224.
     Sha224,
@@ -235,7 +237,7 @@ fn scan_recipients<'a>(body: &mut Reader<'a>) -> Result<Recipient<'a>, ScanError
         Some(_) => return Err(ScanError::Forbidden(Expected::RecipientKind)),
         None => return Err(ScanError::Malformed(Expected::OneRecipient)),
     };
-    // Each further recipient would cost the centre one more key operation, and somebody else could read the letter.
+    // Of two recipients, one is not the centre: somebody else could read the letter. Each one would also cost the centre a key operation.
     if recipients.is_empty() { Ok(recipient) } else { Err(ScanError::Forbidden(Expected::OneRecipient)) }
 }
 
@@ -295,8 +297,8 @@ fn scan_key_agreement(mut info: Reader<'_>) -> Result<Recipient<'_>, ScanError> 
         return Err(ScanError::Malformed(Expected::Version3));
     }
     let mut originator = info.enter(context(0), Expected::Originator)?;
-    // The originator must be an ephemeral key. If the originator is a certificate, the agreement is static DH, and a stranger decides which
-    // certificate the centre looks up.
+    // The originator must be an ephemeral key. An originator may also refer to a certificate, whose key then takes part in the agreement
+    // (static DH). A stranger would so decide which certificate the centre looks up.
     if originator.peek() != Some(context(1)) {
         return Err(ScanError::Forbidden(Expected::EphemeralKey));
     }
@@ -353,8 +355,9 @@ fn scan_originator_key(mut key: Reader<'_>) -> Result<(KeyKind, &[u8]), ScanErro
         [0, point @ ..] if point.len() == P384_POINT_BYTES && point[0] == UNCOMPRESSED => (KeyKind::P384, point),
         _ => return Err(ScanError::Forbidden(Expected::UncompressedPoint)),
     };
-    // The point must have the length of a point on the curve that the key names, since attacks with invalid curves use a point of another
-    // curve. OpenSSL checks that the point is on the curve.
+    // In an attack with an invalid curve, the sender's point is on another curve than its key names, and the agreed secret betrays the
+    // centre's private key bit by bit. So the point must have the length of a point on the named curve; OpenSSL checks later that it is on
+    // that curve.
     match (curve, point_kind) {
         (None, _) | (Some(oid::P256), KeyKind::P256) | (Some(oid::P384), KeyKind::P384) => Ok((point_kind, point)),
         _ => Err(ScanError::Forbidden(Expected::PointOfCurve)),

@@ -4,7 +4,7 @@ use super::ScanError;
 use crate::der::{INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
 use crate::expected::Expected;
 
-/// Longest issuer name admitted, in octets of DER. The limit exists because issuer names are compared and stored.
+/// Longest issuer name admitted, in octets of DER. The centre compares and stores issuer names, so a sender must not make them long.
 pub const ISSUER_BYTES_MAX: usize = 1024;
 /// Longest serial number admitted, in octets.
 pub const SERIAL_BYTES_MAX: usize = 21;

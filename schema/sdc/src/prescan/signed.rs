@@ -8,8 +8,8 @@ use crate::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENC
 use crate::expected::Expected;
 use crate::identifiers::SignerId;
 
-/// Maximum number of signed attributes of a signer. The scan compares each attribute with all attributes before it, so the number is
-/// limited.
+/// Maximum number of signed attributes of a signer. The scan compares each attribute with all attributes before it, which would take long
+/// for thousands of them.
 const ATTRIBUTES_MAX: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,7 +132,8 @@ fn scan_digest(reader: &mut Reader<'_>) -> Result<Hash, ScanError> {
         oid::SHA256 => Hash::Sha256,
         oid::SHA384 => Hash::Sha384,
         oid::SHA512 => Hash::Sha512,
-        // An attacker can make two letters with the same SHA-1 or MD5 digest, have one signed and send the other.
+        // For SHA-1 and MD5, an attacker can make two letters with the same digest, have an office sign one, and send the other with that
+        // signature.
         _ => return Err(ScanError::Forbidden(Expected::Sha2)),
     };
     digest.without_parameters()?;
@@ -175,7 +176,8 @@ fn scan_signer(mut info: Reader<'_>, digest: Hash) -> Result<(SignerId, Signatur
     if scan_digest(&mut info)? != digest {
         return Err(ScanError::Malformed(Expected::SignerDigest));
     }
-    // Without signed attributes, a signature over content could be passed off as a signature over attributes, and the reverse.
+    // A signature covers either the content itself or attributes that contain the content's digest. If both were admitted, a signature over
+    // attributes could be passed off as one over content that consists of the same octets, and the reverse. So attributes are demanded.
     if info.peek() != Some(context(0)) {
         return Err(ScanError::Forbidden(Expected::SignedAttributes));
     }

@@ -1,4 +1,5 @@
-//! The body of `certify`: legal keys as they are printed on paper, and optionally further values that the paper shows.
+//! The body of `certify`: legal keys as they are printed on paper, and optionally other values that the paper shows, which the centre
+//! compares with its record.
 
 use std::fmt;
 

@@ -23,7 +23,8 @@ pub struct Records {
     pub tables: Vec<TableRecords>,
 }
 
-/// Records of one table. Values are ordered by column: a column's values are similar, so they compress well side by side.
+/// Records of one table. The values of a column stand together, not those of a row: a column's values are similar, so they compress well
+/// side by side.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableRecords {
@@ -79,7 +80,7 @@ pub(super) fn read(body: Value, limits: &PayloadLimits) -> Result<Records, Refus
     Ok(Records { application, tables: read })
 }
 
-// The caller passes `path` unformatted: it is formatted only for a refusal, since formatting it for each table would cost time.
+// The caller passes `path` unformatted, because only a refusal needs its text.
 fn table(
     entry: Value,
     path: fmt::Arguments<'_>,

@@ -66,8 +66,9 @@ pub struct Again {
     pub parts: Vec<u16>,
 }
 
-/// How far an office has read a table: a transaction of the centre's database, and the epoch of that database. A restored database begins a
-/// new epoch and counts its transactions anew. The text form is `EPOCH:HORIZON`.
+/// How far an office has read a table: the number of a transaction of the centre's database, and the epoch of that database. A database
+/// that is restored from a backup begins a new epoch and counts its transactions anew, so a number from before the restore means nothing
+/// after it. The text form is `EPOCH:HORIZON`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Number of the database's epoch, from 1.

@@ -59,8 +59,8 @@ impl fmt::Debug for VoucherCode {
     }
 }
 
-/// Returns the check digit of ISO/IEC 7812-1, annex B (Luhn). It reveals every wrong digit, and nearly every exchange of two neighbouring
-/// digits.
+/// Returns the check digit of ISO/IEC 7812-1, annex B (Luhn). The check digit no longer fits where one digit is wrong, and in nearly every
+/// case where two neighbouring digits have changed places.
 fn check_digit(digits: &str) -> u32 {
     let sum: u32 = digits
         .bytes()

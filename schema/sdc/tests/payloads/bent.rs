@@ -30,8 +30,8 @@ fn all() -> Vec<String> {
     letters.chain(answers).chain(parts).chain(notices).collect()
 }
 
-/// Says whether the members of an object may have any names, such as the columns of a key. A further member of such an object is not
-/// refused.
+/// Says whether the members of an object may have any names, as the columns of a key may. Such an object is not bent, because a member that
+/// is added to it is no fault.
 fn is_free(place: &str) -> bool {
     place.ends_with("record.key") || place.ends_with("refusal.parameters") || place.ends_with("body.columns[]")
 }
@@ -115,8 +115,8 @@ fn another_type_is_refused_in_every_member() {
     });
 }
 
-/// Members that may be absent, by folder; for members of a body, also by kind of body. Members that only some verdicts have are in this
-/// list too, because an office must read receipts of later centres.
+/// Members that may be absent, by folder; for members of a body, also by kind of body. Members that only some verdicts have, such as
+/// `refusal`, may be absent with every verdict: a later centre may decide otherwise, and an office must still read its receipts.
 const OPTIONAL: &[&str] = &[
     "answers/account: body.entries[].letter",
     "answers/account: body.entries[].note",

@@ -13,7 +13,8 @@ use serde_json::json;
 use super::answers::{charged, credited, statement};
 use super::{DER, LETTER, assert_complete, some, texts, time, uuid, vector};
 
-/// The kinds of notices. A new kind must be added here before these tests compile, and then the tests fail until it has a vector.
+/// The kinds of notices. Whoever adds a kind to the crate must add it here before these tests compile, and make a vector of it before they
+/// succeed.
 const KINDS: [&str; 7] =
     ["certificate_ends", "centre_certificate", "definitions", "message", "profile", "resend", "statement"];
 

@@ -13,7 +13,8 @@ use super::{LETTER, enrolments, vector, vectors};
 const MEND: Remedy = Remedy::Mend;
 const WAIT: Remedy = Remedy::Wait;
 
-/// Codes that cannot be tested with a document or a payload alone, because they depend on the mail around it or on the centre's state.
+/// Codes for which there can be no vector: whether the centre refuses with them depends on the mail around a document or on the centre's
+/// state, not on the octets of a document or a payload.
 const BEYOND_OCTETS: [RefusalCode; 5] = [
     RefusalCode::OverSize,
     RefusalCode::MailMalformed,

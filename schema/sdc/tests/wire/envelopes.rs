@@ -90,7 +90,7 @@ fn an_originator_names_its_curve_once_or_not_at_all() {
             stock_opens(&workshop, &tree);
             assert_eq!(code(&tree, &keys, &office), None, "{curve} {parameters:?}");
         }
-        // An AlgorithmIdentifier has one parameter (RFC 5280, 4.1.1.2).
+        // An AlgorithmIdentifier has at most one parameter (RFC 5280, 4.1.1.2), so an originator with two must be refused.
         for parameters in [&[&named, &null][..], &[&null, &null], &[&named, &named]] {
             let refusal = code(&with(parameters), &keys, &office);
             assert_eq!(refusal, Some(RefusalCode::EnvelopeMalformed), "{curve} {parameters:?}");
@@ -98,8 +98,9 @@ fn an_originator_names_its_curve_once_or_not_at_all() {
     }
 }
 
-/// Derives a key with X9.63 and SHA-256, whose single block is the whole key (RFC 5753, 7.2). The test has an implementation of its own, so
-/// that it finds mistakes of the crate.
+/// Derives the key that wraps the content's key, by the KDF of X9.63 with SHA-256 (RFC 5753, 7.2). X9.63 makes a key of one hash after
+/// another; a key of 32 octets needs only the first. The test does not call the crate for this, because it would then repeat the crate's
+/// mistakes.
 fn wrapping_key(own: &PKey<Private>, point: &[u8], wrap_algorithm: &[u8]) -> [u8; 32] {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     let point = EcPoint::from_bytes(&group, point, &mut BigNumContext::new().unwrap()).unwrap();
@@ -177,8 +178,8 @@ fn a_wrapped_key_has_40_bytes_and_a_key_identifier_at_most_64() {
 
 #[test]
 fn versions_are_those_of_the_recipient_and_we_open_each_that_we_write() {
-    // The versions follow RFC 5652, 6.1, 6.2.1 and 6.2.2, and RFC 5083, 2.1. An envelope with CBC identifies its recipient as PKCS #7 does
-    // (RFC 2315, 10.1).
+    // The versions follow RFC 5652, 6.1, 6.2.1 and 6.2.2, and RFC 5083, 2.1. An envelope with CBC is for older software, so it refers to
+    // its recipient in the way that this software knows, by issuer and serial number (PKCS #7, RFC 2315, 10.1).
     for (key, identifier, enveloped, gcm_recipient, cbc_recipient) in [
         ("ec -pkeyopt ec_paramgen_curve:P-256", "hash", 2, 3, 3),
         ("ec -pkeyopt ec_paramgen_curve:P-256", "none", 2, 3, 3),

@@ -16,7 +16,8 @@ fn stock_openssl_makes_containers_that_we_open() {
         for (sign, encrypt) in [
             ("-nocerts -keyid -nosmimecap", "-keyid"),
             ("-nocerts -keyid -nosmimecap -md sha384", "-keyid -wrap aes256-wrap -keyopt ecdh_kdf_md:sha256"),
-            // Other tools may identify the signer by issuer and serial number, embed a certificate or write S/MIME capabilities.
+            // Offices need not use this crate. Their tools may refer to the signer by issuer and serial number, put a certificate into the
+            // letter, or write which ciphers they support (S/MIME capabilities). All of this must be read.
             ("-md sha512", ""),
             ("", ""),
         ] {

@@ -99,7 +99,8 @@ fn no_flipped_byte_is_taken_for_another_letter() {
                 let mut mutant = der.clone();
                 mutant[at] ^= mask;
                 let accepted = ends.accepts(&mutant, &format!("byte {at} of {cipher:?}"));
-                // The centre must refuse every change of an envelope with AES-256-GCM, because GCM authenticates the envelope's content.
+                // GCM authenticates the content of an envelope, so the centre must refuse every change of it. CBC does not: a change there
+                // may pass, as long as the signed octets are still those of the office.
                 assert!(!accepted || cipher == ContentCipher::Aes256Cbc, "byte {at}, {mask:02x}");
             }
             assert!(!ends.accepts(&der[..at], "a cut one"), "cut at {at}");

@@ -1,7 +1,7 @@
 //! Golden vectors: documents in `tests/vectors`. The folder of each document and the table below say how the centre must decide about it.
 //!
-//! The files are made once and kept, so that a later version is tested with the same octets. This command makes all of them anew:
-//! `cargo test -p sdc --test wire -- --ignored make_the_vectors_anew`.
+//! The files are made once and kept, so that every version of the crate is tested with the same octets. Only a change of the format needs
+//! other files. This command makes all of them anew: `cargo test -p sdc --test wire -- --ignored make_the_vectors_anew`.
 
 mod bent;
 

@@ -102,7 +102,7 @@ impl Books {
         Some((charge.agency, letter, charge.amount))
     }
 
-    /// Draws a letter that was refused because the credit was too low, and removes it from the list.
+    /// Draws a letter that was refused because the credit was too low, for an operator to try again, and removes it from the list.
     pub fn take_refused(&self, dice: &mut Dice) -> Option<Letter> {
         drawn(&mut self.pages().refused, dice)
     }

@@ -41,13 +41,14 @@ use crate::{ReadLimits, Reader};
 const AGENCIES: u32 = 50;
 const TABLE: &str = "MentionMarginale";
 const DAY: &str = "2025-05-05";
-/// Size in bytes that the test gives every container, and the number of units of 1 024 bytes that this size begins.
+/// Size in bytes that the test gives every container, and the number of units of 1 024 bytes that such a container begins. The tariff
+/// charges these units.
 const RENDERED_BYTES: usize = 900;
 pub const RENDERED_KB: usize = 1;
 pub const VOUCHER_AMOUNT: i64 = 120;
 const VOUCHERS: i32 = 400;
-/// Longest wait for locks, statements and connections. It is far longer than a slow machine needs, because no letter of the test may fail
-/// by a timeout.
+/// Longest wait for locks, statements and connections. No letter of the test may fail by a timeout, so this is far longer than even a slow
+/// machine needs.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Says whether the agency is on the plan `prepaid`: exports and corrections of its agencies are refused if the account cannot pay. Imports
@@ -357,8 +358,8 @@ impl Centre {
     }
 }
 
-/// Sets the rights of the test: every agency may import and certify its own records and correct what it has sent. Agencies with an even
-/// number get a second plan, `prepaid`.
+/// Sets the rights of the test: every agency may import and certify its own records and correct what it has sent. Agencies with an odd
+/// number keep the usual plan; those with an even number get the plan `prepaid`.
 const RIGHTS: &str = "UPDATE xm.tables SET corrections = 'by_agency';
      UPDATE xm.rights SET may_read = 'own', may_certify = 'own';
      INSERT INTO xm.plans (name) VALUES ('prepaid');

@@ -177,8 +177,8 @@ fn records_are_as_many_as_the_limits_and_no_more() {
 #[test]
 fn nesting_is_bounded_everywhere() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    // The values of records are on the sixth of eight admitted levels. Arrays on two further levels are not too deep, but a value may not
-    // be an array. Arrays on three further levels are too deep.
+    // Eight levels of nesting are admitted, and the values of records are on the sixth. Two arrays within each other, in the place of a
+    // value, reach the eighth level: they are not too deep, but are refused because a value may not be an array. Three arrays are too deep.
     assert_malformed(
         &with(LETTER, "7,", &format!("{},", nested(2))),
         "body.tables[0].values[0][0]",

@@ -83,7 +83,8 @@ fn a_frame_may_be_as_large_as_the_limits_and_no_larger() {
     let (free, size) = (64 << 10, 4 << 20);
     let declared = |length: usize, blocks: &[Vec<u8>]| frame(&single_segment(length.try_into().unwrap()), blocks);
     let undeclared = |blocks: &[Vec<u8>]| frame(&[0, WINDOW_8_MIB], blocks);
-    // A frame of 40 000 octets may unpack to 200 times as many, so for these frames only the limit of 4 MiB counts.
+    // A frame of 40 000 octets may unpack to 200 times as many, which is more than 4 MiB. So for these frames the limit of 4 MiB decides,
+    // not the ratio.
     for (what, frame) in [
         ("free, declared", declared(free, &spaces(free))),
         ("free, undeclared", undeclared(&spaces(free))),

@@ -160,8 +160,8 @@ fn the_first_parts_of_an_answer_are_packed_as_tightly_as_letters() {
         texts.join(",")
     );
     let size = |part| write_part(&PartHead { part, ..head(Service::Import) }, body.as_bytes(), NEWEST_FRAME).len();
-    // Each part contains its number, so parts with equal bodies can differ by a few octets. The margin of one per cent is larger than that,
-    // so only another compression level explains the difference.
+    // Each part contains its number, so parts with equal bodies can differ by a few octets. The test demands a difference of more than one
+    // per cent, which only another compression level explains.
     let (first, further) = ([size(1), size(2)], [size(3), size(10_000)]);
     let margin = first[0] / 100;
     assert!(
