@@ -1,6 +1,6 @@
 //! Seals the answers and notices that wait in the outbox, and hands them to a courier: the relay, or the transfer folder. Each courier has
-//! its own exporter, so that a courier that cannot be reached delays no other. While many letters are being settled, sending waits, for a
-//! bounded time.
+//! its own exporter, so that a courier that cannot be reached delays no other. To seal an answer takes a processor as long as to settle a
+//! small letter. So while many letters are being settled, sending waits, for a bounded time.
 //!
 //! An answer is committed long before the exporter sends it. An answer that the courier did not clearly take is sent again, with the same
 //! signed content, and the office counts it once. (If the connection breaks after the final dot of SMTP, the sender cannot know whether the

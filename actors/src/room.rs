@@ -21,7 +21,8 @@ use holdings::{Holdings, Size};
 /// Longest wait of a window for permits of all its mails. The semaphores serve in order: a waiting window gets every permit that becomes
 /// free, and later windows wait behind it. So the wait must be short.
 const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
-/// Longest further wait for permits of the window's first mail alone. It must be short because later windows wait behind this one.
+/// If a window got no permits within [`WINDOW_WAIT_MAX`]: how long it then waits, at most, for permits of its first mail alone. This wait
+/// too must be short, because later windows wait behind it.
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Bounds of the mail that is processed at a time. There is no other backpressure.
@@ -124,7 +125,9 @@ impl Drop for Alone {
 }
 
 impl Hands {
-    /// Sets the bounds: mails and kilobytes that are processed at a time, further mails of the slow lane, and bytes of payloads.
+    /// Sets how much may be in hand at a time. `mails_max` is for mails that are being fetched and for those of the fast lane. Mails of the
+    /// slow and the last lane have the permits of `slow_mails_max` instead, so that however much strangers send, permits for the fast lane
+    /// remain. `kilobytes_max` is for the mails of all lanes together, `unpacked_bytes_max` for their payloads.
     pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32, unpacked_bytes_max: u32) -> Hands {
         let is_alone = Arc::default();
         Hands {
@@ -247,7 +250,8 @@ impl Hands {
         self.mails.taken() + self.slow_mails.taken()
     }
 
-    /// Says whether more letters may still arrive at an actor that already has `waiting` letters.
+    /// Says whether more letters may still arrive at an actor that already has `waiting` letters: there may, if more mails than that are in
+    /// hand. While a suspect is tried alone, no other mail can come, although all permits are taken.
     pub fn expects_more_than(&self, waiting: usize) -> bool {
         !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > waiting
     }

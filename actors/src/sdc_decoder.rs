@@ -33,8 +33,9 @@ use crate::trial::{Concluded, Trial};
 
 /// How long the decoder works before it answers heartbeats and takes new mail.
 const SLICE: Duration = Duration::from_millis(5);
-/// How long the decoder works before the verifier on its thread runs, while no mail waits for a trial. Many letters that are verified and
-/// settled together need fewer queries.
+/// How long the decoder works before it lets the verifier run, which shares its thread. The time is long because the verifier and the
+/// writers need fewer queries for many letters at a time. While mail waits for the result of a trial, which the verifier must find, the
+/// decoder works for one [`SLICE`] only.
 const TURN: Duration = Duration::from_millis(100);
 
 /// What a decoder is built with.

@@ -130,7 +130,8 @@ pub struct Guard {
 
 impl Guard {
     /// Runs a handler's body. After a panic the actor is stopped and runs nothing else. Letters are not counted here but where their
-    /// outcome is known: a handler may be a private tick, or may take a letter whose outcome is decided later.
+    /// outcome is known: a message may bring no letter (a timer's tick), or a letter whose outcome is known only after the handler has
+    /// returned.
     pub fn run<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, body: impl FnOnce(&mut Context<A>)) {
         let started = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut *context)));

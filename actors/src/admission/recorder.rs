@@ -77,7 +77,7 @@ impl Suspects {
         }
     }
 
-    /// Returns the suspects as the database lists them.
+    /// Makes the list from the suspects that were read from the database.
     pub(super) fn begin(suspects: Vec<Suspect>) -> Suspects {
         let known = Suspects::default();
         known.take_over(suspects, 0);
@@ -212,8 +212,9 @@ impl Recording {
                     0 => return,
                     _ => self.round(&mut notes).await,
                 },
-                // The gate is checked within this branch, so at each tick. A precondition of the branch would be evaluated again only with
-                // the next note; changes that a fault kept from being written would then wait until further mail comes.
+                // The gate is checked here, at each tick, and not in a precondition of this branch. `select!` evaluates a precondition only
+                // once, before it waits. If the gate were closed then, it would wait for a note alone, and changes that a fault kept from
+                // being written would stay unwritten until another mail comes, although the gate has opened.
                 _ = looks.tick() => if self.admission.gate.is_open() {
                     self.settle_up().await;
                     self.look(looked).await;

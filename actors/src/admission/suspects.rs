@@ -113,7 +113,8 @@ impl Poll<'_> {
             memory.absolved.clear();
             point("mailbox_poller::alone");
         }
-        // The mail gets the last lane: the decoder returns a mail whose lane has become worse since it was fetched, and no lane is worse.
+        // The decoder returns a mail unopened if its lane has become worse since it was fetched. No lane is worse than the last one, so a
+        // suspect in the last lane is always opened.
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;

@@ -25,7 +25,8 @@ const LARGE_MAIL_BYTES: u64 = 512 << 10;
 /// this number of bytes, before further permits are needed.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
-/// Windows of deferred mail are smaller than other windows by this factor.
+/// Windows of deferred mail are smaller than windows of other mail by this factor: the fates of one window change which deferred mail is
+/// best to fetch next.
 const DEFERRED_PARTS: usize = 4;
 
 /// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail.
@@ -82,7 +83,8 @@ impl Poll<'_> {
         while !small.is_empty() && !self.must_end(asked, false) {
             asked += self.fetch_first(session, &mut small, memory).await?;
         }
-        // One window of large mail is fetched in every session, however much small mail there is.
+        // One window of large mail is fetched in every session, however much small mail there is. Otherwise large mail would never be
+        // fetched while small mail keeps coming.
         let mut is_first = !self.is_stopped();
         while !large.is_empty() && (is_first || !self.must_end(asked, true)) {
             is_first = false;

@@ -86,7 +86,8 @@ async fn end_round(
     while settled > 0 {
         let lent = lending.lent_mails();
         self::poll(parts, metrics, life, memory, lending).await?;
-        // Mail that was settled while this session ran counts as settled from now on; the next session deletes it.
+        // Mail that was settled while this session ran could not be deleted by it, and is among `settled_mails` from now on. `before`
+        // counts that mail too, so that the comparison shows only whether the session has deleted any.
         let before = settled + lent - lending.lent_mails();
         settled = lending.settled_mails();
         if settled >= before {
