@@ -6,6 +6,21 @@
 //!
 //! # Words
 //!
+//! What is in a mail, and what becomes of it:
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | document, container | one signed and encrypted letter, as text; a mail may have several | `sdc::document` |
+//! | agency, office | who sends letters, known by its matricule; an *installation* is one set-up of its program | `sdc::letter` |
+//! | stranger | who sent a container that no registered key has signed; a stranger gets no answer | [`messages::Rejected`] |
+//! | settle | to commit a letter's verdict, and all that follows from it, in one transaction | `store::settle` |
+//! | verdict, refusal | accepted, held or refused; a refusal says what is wrong with a letter or container | `store::settle` |
+//! | held | a letter's rows are in no table until operators decide; *withheld* and *held up* (below) are other things | `store::settle` |
+//! | answer, notice | the centre's reply to one letter; what the centre writes first; both wait in the *outbox* | [`exporter`] |
+//! | fault | something outside the letter is wrong: nothing is committed, and the mail stays in its source | [`gate`] |
+//! | drain, stop | to take no more mail, and end when what is in hand is settled and deleted | [`pipeline`] |
+//! | replica | one of several processes that serve the centre together; it is known by its *process*, a UUID | [`replicas`] |
+//!
 //! Where mail comes from:
 //!
 //! | word | meaning | where |

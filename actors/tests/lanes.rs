@@ -70,7 +70,7 @@ fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_
     let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 2, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 1);
     fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
-    // A session that began between two deliveries would know only of some of the mails.
+    // No session can begin before all mails are delivered. One that began between two deliveries would list only some of them.
     world.post_office.go_away();
     for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
         for number in 0..mails {
