@@ -145,7 +145,8 @@ impl SdcDecoder {
         let Concluded { claim, is_void } = concluded;
         let Some(mut behind) = self.behind.remove(&claim) else { return };
         if is_void {
-            // The trial had no result. The mails that waited for it are dropped here, which returns them to their source.
+            // The trial had no result, and its mail returns to its source. The mails that waited for the trial are dropped here, which
+            // returns them too: none of them may overtake the tried mail.
             return;
         }
         let Some(mut next) = behind.pop_front() else { return };

@@ -161,7 +161,8 @@ pub trait Guarded: Actor<Context = Context<Self>> {
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    // Panic messages of this program are static texts that contain no data of records. A formatted message of a library might contain some.
+    // Panic messages of this program are static texts, and contain no data of records. A message that a library has formatted might contain
+    // some, so it is not logged.
     panic.downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)")
 }
 

@@ -23,7 +23,8 @@ use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::writer_time::{Booking, Queue, Waiting, WorkedTime};
 
-/// Work of settling a letter in addition to its rows (for its verdict, journal line, original and answer), counted in rows.
+/// The work of a batch is limited, and is counted in rows. This is the work of a letter in addition to its own rows: for its verdict,
+/// journal line, original and answer.
 const LETTER_WORK: usize = 4;
 /// Number of a container's bytes that count as the work of one row.
 const ROW_BYTES: usize = 256;

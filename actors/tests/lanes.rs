@@ -251,7 +251,8 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     let uidl = of_suspect.uidls(centre::CENTRE_ADDRESS).remove(0);
     world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('{suspect}', '{uidl}', 0)"));
     let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
-    // Each mailbox by itself would request as many mails as may be processed at a time.
+    // As many mails may be in hand as one mailbox would request at a time. If they were not divided among the mailboxes, one server that
+    // hangs would hold all permits.
     let running = world.start_on(&offices, quick(), Limits { mails_in_hand_max: 16, ..Limits::default() });
     let deadline = Instant::now() + Duration::from_secs(30);
     while hanging.iter().any(|office| office.faults().struck(&hang) == 0) {

@@ -86,8 +86,8 @@ impl DatabaseGauges {
     pub async fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
         let of_reader = async {
             match &self.reader {
-                // No scrape waits for a sign-in. This scrape shows the result of the last attempt to sign in. An attempt that begins now is
-                // shown from the next scrape on.
+                // No scrape waits for a sign-in, which may take long where the login does not work. So this scrape shows the result of the
+                // last attempt to sign in, and an attempt that begins now is shown from the next scrape on.
                 Some(reader) => reader.gather(Duration::ZERO).await,
                 None => Vec::new(),
             }

@@ -147,8 +147,8 @@ async fn fill(
     if let Err(error) = &made
         && let Some(AdministrationError::AccountUnmapped { .. }) = error.downcast_ref()
     {
-        // The audit line of the refused attempt was rolled back with the transaction. Signing in again fails in the same way, and writes
-        // the line.
+        // `found` has refused the account, but its line in the audit log was rolled back with the transaction. Signing in outside a
+        // transaction is refused in the same way, and that line stays.
         sign_in_as_system_account(&mut connection, &account).await?;
     }
     let (made_keys, password) = made?;

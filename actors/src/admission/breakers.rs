@@ -51,7 +51,7 @@ impl Breakers {
         breaker.breaks
     }
 
-    /// Forgets a breaker, since it was fetched.
+    /// Forgets a breaker, since a session has fetched it without breaking.
     pub fn forgive(&mut self, listed: &Candidate) {
         if !self.0.is_empty() {
             self.0.remove(&*listed.hint());

@@ -58,7 +58,8 @@ pub struct Lending {
     /// Token and digest, by mail number, of the mails that this session may delete.
     marked: HashMap<u32, (Box<str>, u64)>,
     /// Tokens of mails whose octets had changed when they were fetched a second time: some servers write into a mail once it has been read.
-    /// A session waits for such a mail as long as for a mail without a token.
+    /// A digest cannot show that such a mail, fetched again, is the settled one. So a session waits for its fate, as it does for a mail
+    /// without a token.
     changing: HashSet<Box<str>>,
     /// For each row of `xm.in_hand`, by its batch number: how many of the row's mails are still lent.
     batches: BTreeMap<i64, usize>,

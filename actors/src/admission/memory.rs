@@ -124,7 +124,7 @@ impl Memory {
         self.deferred_claims.has(&matricule)
     }
 
-    /// Remembers that a mail is deferred. A mail without a token is fetched as if it were new.
+    /// Remembers that a mail is deferred. A mail without a token cannot be recognised later, so the next session fetches it as new.
     pub fn defer(&mut self, listed: &Candidate, claim: Option<Matricule>) {
         self.forget(listed);
         let Some(token) = &listed.token else { return };

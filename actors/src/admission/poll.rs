@@ -141,7 +141,8 @@ impl<'a> Poll<'a> {
                 let breaks = memory.breakers.broke(listed, self.turns.interval, Instant::now());
                 let (mailbox, mail) = (&*self.parts.name, listed.hint());
                 // Withheld mails are tried only in sessions for ordinary mail, and a breaker is fetched in a session of its own. So a
-                // withheld mail that has become a breaker is removed from `withheld`.
+                // withheld mail that has become a breaker is removed from `withheld`: otherwise it would be fetched in neither kind of
+                // session.
                 memory.withheld.forget(&mail);
                 match breaks {
                     1 => {

@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::source::Admission;
 
-/// Largest number of notes that are handled in one round.
+/// Largest number of notes (a [`Note`] is what a lender tells the recorder) that are handled in one round, with a few statements.
 const ROUND_MAX: usize = 256;
 /// Time between two reads of the suspects from the database. Another replica may have added one.
 const SUSPECTS_EVERY: Duration = Duration::from_secs(1);
-/// Old suspects are cleared from the database once in this many reads of the suspects.
+/// Once in this many reads of the suspects, those are cleared from the database that nobody has sent again for long.
 const LOOKS_TO_CLEARING: u32 = 3600;
 
 /// The suspects of a source, as this process knows them.
@@ -27,7 +27,7 @@ pub(super) struct Suspects(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Number of changes that this process made.
+    /// Number of changes that this process made. If it has grown since a read of the database began, the result of the read is outdated.
     changes: u64,
     /// Number of changes that the database does not have yet.
     unwritten: usize,
@@ -157,8 +157,8 @@ impl Recorder {
     }
 
     fn note(&self, note: Note) {
-        // While a clone of this value exists, the recorder ends only by a panic. Each `lent` then returns `None`, and [`Recorder::is_gone`]
-        // returns.
+        // The send fails only if the recorder has panicked. Then [`Recorder::is_gone`] tells the lender to end, and until it has ended,
+        // each `lent` returns `None`, so that no mail is lent unrecorded.
         drop(self.notes.send(note));
     }
 

@@ -29,10 +29,12 @@ const SIZE_ERROR_BYTES: u64 = 1024;
 /// best to fetch next.
 const DEFERRED_PARTS: usize = 4;
 
-/// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail.
+/// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail. If it gets none, the window
+/// is not fetched.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Longest time that a poller waits, before it fetches deferred mail of the last lane, until the slow lane is no longer busy.
+/// Longest time that a poller waits, before it fetches deferred mail of the last lane, until the mail of the slow lane is done. Mail of the
+/// slow lane may come from the offices that it claims, so strangers' mail should not compete with it.
 const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Pause between two checks whether the slow lane is still busy.
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
@@ -93,8 +95,8 @@ impl Poll<'_> {
         self.fetch_deferred(session, deferred, asked, memory).await
     }
 
-    /// Fetches deferred mail, the claims of best rank first. The ranks change as letters are verified or refused, so the mail that is left
-    /// is sorted again from time to time.
+    /// Fetches deferred mail, the claims of best rank ([`Claims::ranks`](crate::claims::Claims::ranks)) first. The ranks change as letters
+    /// are verified or refused, so the mail that is left is sorted again from time to time.
     async fn fetch_deferred(
         &mut self,
         session: &mut dyn Session,
