@@ -31,7 +31,7 @@ pub struct BillingLedgerParts {
     pub gate: Gate,
     /// Metrics that count the outcomes.
     pub metrics: Arc<Metrics>,
-    /// Log of refusals, shared with the other ledgers.
+    /// Log of refusals. All ledgers share it, because its limit of lines in a minute holds for all of them together.
     pub refusals: RefusalLog,
 }
 

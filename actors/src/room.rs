@@ -25,7 +25,7 @@ const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
 /// too must be short, because later windows wait behind it.
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Bounds of the mail that is processed at a time. There is no other backpressure.
+/// Bounds of the mail that is processed at a time. Nothing else slows fetching down: the actors' queues have no bounds.
 #[derive(Clone, Debug)]
 pub struct Hands {
     mails: Room,
@@ -193,7 +193,7 @@ impl Hands {
         self.try_take(1).is_some()
     }
 
-    /// Says whether `claimant` may use the permits for `mails` further mails, of `bytes` bytes together.
+    /// Says whether `claimant` may use permits for `mails` mails, of `bytes` bytes together, in addition to the permits that it uses now.
     pub fn has_room_for(&self, claimant: Claimant, mails: usize, bytes: u64) -> bool {
         self.holdings.may_hold(claimant, Size { mails, kilobytes: kilobytes(bytes) as usize })
     }

@@ -48,7 +48,8 @@ pub struct TableWriterParts {
     pub batch_wait: Duration,
 }
 
-/// The writers of a process. An agency always has the same writer. So letters of one agency wait in one queue, and not for a lock.
+/// The writers of a process. An agency always has the same writer. If two writers had letters of one agency, one of them would hold the
+/// lock on the agency's account, and the other would wait for it with all other letters of its batch.
 #[derive(Clone, Default)]
 pub struct TableWriters(Arc<[Link<TableWriter>]>);
 

@@ -138,7 +138,8 @@ async fn fill(
                 make_keys(folder, &arguments.name).await?;
             }
             if is_new {
-                // Keys may exist already, because an earlier `init` was interrupted or the centre begins again with a new database.
+                // A database that is new records the keys even where they were not made just now: an earlier `init` may have been
+                // interrupted, or the centre begins again with a new database.
                 centre::keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
             }
             Ok::<_, anyhow::Error>((made_keys, password))

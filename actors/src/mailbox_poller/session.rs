@@ -127,7 +127,8 @@ async fn hold_session(
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),
     };
-    // A suspect is tried before all other mail, so a suspect that is a breaker waits for its own session.
+    // Suspects are tried before all other mail. The session would break over a suspect that is a breaker before it has fetched that mail,
+    // so such a suspect waits for its own session.
     suspects.retain(|suspect| match turn {
         Turn::Others => !memory.breakers.has(&suspect.token),
         Turn::Breaker => mails.iter().any(|listed| *listed.hint() == *suspect.token),
