@@ -221,7 +221,8 @@ impl Shared {
         }
         for Asked { letter, reply } in asked.drain(..) {
             let mine = own.remove(&(letter.agency.into(), letter.letter_id));
-            // If an installation has several letters in this round, the further answers that waited for it all go into one of the replies.
+            // `others` are the notices, and the answers to earlier letters, that waited for the installation. If the installation has
+            // several letters in this round, all of `others` goes into the first reply.
             let others = beside.remove(&(letter.agency.into(), letter.installation)).unwrap_or_default();
             // The send fails if the office's connection has ended. The office then sends its letter again.
             drop(reply.send(mine.into_iter().chain(others).collect()));

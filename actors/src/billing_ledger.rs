@@ -31,7 +31,7 @@ pub struct BillingLedgerParts {
     pub gate: Gate,
     /// Metrics that count the outcomes.
     pub metrics: Arc<Metrics>,
-    /// Log of refusals, shared with the other ledgers.
+    /// Log of refusals. All ledgers share it, because its limit of lines in a minute holds for all of them together.
     pub refusals: RefusalLog,
 }
 
@@ -91,7 +91,8 @@ impl BillingLedger {
         for (outcome, duty) in apart.outcomes.into_iter().zip(duties) {
             self.conclude(outcome, duty);
         }
-        // Each exporter looks only for answers of its own transport. A look that finds none costs little.
+        // All exporters are told, although each of them looks only for answers of its own transport: a look at the outbox that finds none
+        // costs little.
         for exporter in self.parts.exporters.iter() {
             exporter.send(Posted);
         }

@@ -208,8 +208,8 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         if !self.is_settled {
-            // During unwinding, only the code that owned the share and panicked drops it. A queue that is dropped with its actor is dropped
-            // later, when nothing unwinds.
+            // A share that is dropped while a panic unwinds its thread belonged to the code that panicked, so its mail is a suspect. The
+            // queue of an actor that panicked is dropped later, when nothing unwinds: the mails in it only return.
             self.worsen(if std::thread::panicking() { Fate::Suspect } else { Fate::Returned });
         }
     }

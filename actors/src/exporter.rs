@@ -1,6 +1,6 @@
 //! Seals the answers and notices that wait in the outbox, and hands them to a courier: the relay, or the transfer folder. Each courier has
-//! its own exporter, so that a courier that cannot be reached delays no other. While many letters are being settled, sending waits, for a
-//! bounded time.
+//! its own exporter, so that a courier that cannot be reached delays no other. To seal an answer takes a processor as long as to settle a
+//! small letter. So while many letters are being settled, sending waits, for a bounded time.
 //!
 //! An answer is committed long before the exporter sends it. An answer that the courier did not clearly take is sent again, with the same
 //! signed content, and the office counts it once. (If the connection breaks after the final dot of SMTP, the sender cannot know whether the
@@ -127,7 +127,8 @@ impl Exporter {
         let parts = self.parts.clone();
         let (has_former_leases, metrics) = (self.has_former_leases, self.guard.metrics.clone());
         let round = async move { send_round(&parts, &metrics, has_former_leases).await };
-        // If this actor ends meanwhile, the actor that replaces it releases the answers that this actor has leased.
+        // The round is cancelled if this actor ends. Nothing is lost: the actor that replaces it releases the answers that this one has
+        // leased, and sends them.
         self.parts.tasks.run_while_alive(self, context, round, Exporter::sent);
     }
 
@@ -148,7 +149,8 @@ impl Exporter {
 
     fn sent(&mut self, outcome: Result<Sent, Fault>, context: &mut Context<Exporter>) {
         self.is_sending = false;
-        // If a round ends with a fault of the database, its answers stay leased by this process.
+        // If a round ends with a fault of the database, its answers stay leased by this process. The next round releases these leases
+        // first.
         self.has_former_leases = outcome.is_err();
         if let Ok(sent) = &outcome {
             sent.tell(self.parts.courier.noun(), &mut self.outage, Instant::now());
@@ -275,7 +277,7 @@ async fn send_mail(
         stay.end(Handled::Deferred, mail.len());
         return Ok(Mailed { untried: mail, ..Mailed::default() });
     }
-    // All answers of a mail have the same address.
+    // All answers of a mail go to one agency, so all of them have its address, or none has one.
     if parts.courier.needs_address() && mail.iter().any(|answer| answer.email.is_empty()) {
         give_up(parts, &mut stay, &mail, NO_ADDRESS).await?;
         return Ok(Mailed::default());

@@ -6,12 +6,28 @@
 //!
 //! # Words
 //!
+//! What is in a mail, and what becomes of it:
+//!
+//! | word | meaning | where |
+//! |---|---|---|
+//! | document, container | one signed and encrypted letter, as text; a mail may have several | `sdc::document` |
+//! | agency, office | who sends letters, known by its matricule; an *installation* is one set-up of its program | `sdc::letter` |
+//! | stranger | who sent a container that no registered key has signed; a stranger gets no answer | [`messages::Rejected`] |
+//! | settle | to commit a letter's verdict, and all that follows from it, in one transaction | `store::settle` |
+//! | verdict, refusal | accepted, held or refused; a refusal says what is wrong with a letter or container | `store::settle` |
+//! | held | a letter's rows are in no table until operators decide; *withheld* and *held up* (below) are other things | `store::settle` |
+//! | answer, notice | the centre's reply to one letter; what the centre writes first; both wait in the *outbox* | [`exporter`] |
+//! | fault | something outside the letter is wrong: nothing is committed, and the mail stays in its source | [`gate`] |
+//! | drain, stop | to take no more mail, and end when what is in hand is settled and deleted | [`pipeline`] |
+//! | replica | one of several processes that serve the centre together; it is known by its *process*, a UUID | [`replicas`] |
+//!
 //! Where mail comes from:
 //!
 //! | word | meaning | where |
 //! |---|---|---|
 //! | source | a mailbox, the transfer folder, or an address that is pushed to; a *transport* reaches it | [`transport`] |
 //! | candidate, token | a mail or file as a source lists it, and its name across sessions (UIDL, file name) | [`transport::Candidate`] |
+//! | hint | a token, or what stands for a missing one: several mails may have the same hint | [`transport::Candidate::hint`] |
 //! | session, window | one connection to a source; the candidates asked for at a time | `mailbox_poller::session` |
 //! | gate | closed while the database is away: no mail is fetched | [`gate`] |
 //! | courier | a way by which answers leave: the relay, or the transfer folder | [`courier`] |
@@ -37,7 +53,7 @@
 //! | claim | the matricule that a mail mentions; never believed, it picks the lane | `Provenance::claim` |
 //! | failed claim | in the last 60 s, a mail that named the agency proved not to come from it | [`claims`] |
 //! | heard | a letter of the agency was verified in the last 60 s | [`claims`] |
-//! | lane | fast: a known agency, and no failed claim; slow: the claim failed lately; last: other mail | [`claims::Lane`], [`lane_queue`] |
+//! | lane | fast: a known agency, no failed claim; slow: it failed, agency not *heard*; last: all else | [`claims::Lane`], [`lane_queue`] |
 //! | trial | of several mails with one claim one is opened and verified, while the others wait | [`trial`] |
 //! | deferred | a mail stays in its source unopened, until mail of better lanes has been taken | `admission::memory` |
 //! | held up | an agency's mail was left for want of room, so later mail of that agency must not overtake it | `admission::windows` |

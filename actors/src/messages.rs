@@ -76,7 +76,7 @@ pub struct Carried {
     pub provenance: Provenance,
     /// What the containers of the mail prove together. It becomes `None` as soon as the signer of this container is known.
     pub proof: Option<Arc<Proof>>,
-    /// The whole mail, if not all of it was searched for containers.
+    /// The whole mail, if not all of it was searched for containers: the rest may hold letters of which there is no other copy.
     pub remainder: Option<Arc<Remainder>>,
     /// The container's original bytes.
     pub container: Vec<u8>,

@@ -54,7 +54,8 @@ impl Drop for Unpacked {
     }
 }
 
-/// Gives free room to other waiters when a waiter has got its room or has stopped waiting.
+/// Gives free room to the other waiters when the wait of one ends. If that waiter has stopped waiting, room may have been kept for it that
+/// the others can use now.
 struct GivesOnDrop<'a>(&'a PayloadRoom);
 
 impl Drop for GivesOnDrop<'_> {

@@ -139,7 +139,7 @@ impl Pipeline {
         .is_ok();
         self.stop();
         for arbiter in self.arbiters {
-            // `join` fails if the thread has panicked. Such a thread has ended too.
+            // `join` fails if the thread has panicked. Such a thread has ended too, and that is all that is waited for.
             drop(tokio::task::spawn_blocking(move || arbiter.join()).await);
         }
         if self.gate.is_open() {

@@ -69,7 +69,8 @@ impl Replicas {
         drop(self.assignment.subscribe().wait_for(Option::is_some).await);
     }
 
-    /// Says whether a lease falls to this process. A lease that falls to no live replica counts as falling to every replica.
+    /// Says whether a lease falls to this process. A lease that falls to no live replica counts as falling to every replica, so that one of
+    /// them takes it.
     pub fn falls_here(&self, lease: &str) -> bool {
         let assignment = self.assignment.borrow();
         assignment
@@ -122,7 +123,8 @@ impl Replicas {
             }
         }
         let found = replicas::live(&mut connection).await?;
-        // A replica that was not found may only have had no time to report. It stays in the list until the replicas may be judged.
+        // A replica that is not found may be alive, and may only have had no time to report since the database was away. So it stays in the
+        // list, and its leases stay assigned to it, until every live replica has had the time.
         let kept = if touch.may_judge() { Vec::new() } else { std::mem::take(live) };
         let missing = kept.into_iter().filter(|known| !found.iter().any(|found| found.process == known.process));
         *live = missing.chain(found.iter().cloned()).collect();

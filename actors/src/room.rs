@@ -21,10 +21,11 @@ use holdings::{Holdings, Size};
 /// Longest wait of a window for permits of all its mails. The semaphores serve in order: a waiting window gets every permit that becomes
 /// free, and later windows wait behind it. So the wait must be short.
 const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
-/// Longest further wait for permits of the window's first mail alone. It must be short because later windows wait behind this one.
+/// If a window got no permits within [`WINDOW_WAIT_MAX`]: how long it then waits, at most, for permits of its first mail alone. This wait
+/// too must be short, because later windows wait behind it.
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// Bounds of the mail that is processed at a time. There is no other backpressure.
+/// Bounds of the mail that is processed at a time. Nothing else slows fetching down: the actors' queues have no bounds.
 #[derive(Clone, Debug)]
 pub struct Hands {
     mails: Room,
@@ -143,7 +144,9 @@ impl Drop for Alone {
 }
 
 impl Hands {
-    /// Sets the bounds: mails and kilobytes that are processed at a time, further mails of the slow lane, and bytes of payloads.
+    /// Sets how much may be in hand at a time. `mails_max` is for mails that are being fetched and for those of the fast lane. Mails of the
+    /// slow and the last lane have the permits of `slow_mails_max` instead, so that however much strangers send, permits for the fast lane
+    /// remain. `kilobytes_max` is for the mails of all lanes together, `unpacked_bytes_max` for their payloads.
     pub fn new(mails_max: u32, kilobytes_max: u32, slow_mails_max: u32, unpacked_bytes_max: u32) -> Hands {
         let is_alone = Arc::default();
         Hands {
@@ -211,7 +214,7 @@ impl Hands {
         self.try_take(1).is_some()
     }
 
-    /// Says whether `claimant` may use the permits for `mails` further mails, of `bytes` bytes together.
+    /// Says whether `claimant` may use permits for `mails` mails, of `bytes` bytes together, in addition to the permits that it uses now.
     pub fn has_room_for(&self, claimant: Claimant, mails: usize, bytes: u64) -> bool {
         self.holdings.may_hold(claimant, Size { mails, kilobytes: kilobytes(bytes) as usize })
     }
@@ -291,6 +294,8 @@ impl Hands {
         self.expects_more_than(self.at_writers.load(Ordering::Relaxed))
     }
 
+    /// Says whether more mails are in hand than have come to a place. While a suspect is tried alone, no other mail can come, although all
+    /// permits are taken.
     fn expects_more_than(&self, gathered: usize) -> bool {
         !self.is_alone.load(Ordering::Acquire) && self.in_hand() as usize > gathered
     }

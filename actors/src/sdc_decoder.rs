@@ -33,8 +33,9 @@ use crate::trial::{Concluded, Trial};
 
 /// How long the decoder works before it answers heartbeats and takes new mail.
 const SLICE: Duration = Duration::from_millis(5);
-/// How long the decoder works before the verifier on its thread runs, while no mail waits for a trial. Many letters that are verified and
-/// settled together need fewer queries.
+/// How long the decoder works before it lets the verifier run, which shares its thread. The time is long because the verifier and the
+/// writers need fewer queries for many letters at a time. While mail waits for the result of a trial, which the verifier must find, the
+/// decoder works for one [`SLICE`] only.
 const TURN: Duration = Duration::from_millis(100);
 
 /// What a decoder is built with.
@@ -144,7 +145,8 @@ impl SdcDecoder {
         let Concluded { claim, is_void } = concluded;
         let Some(mut behind) = self.behind.remove(&claim) else { return };
         if is_void {
-            // The trial had no result. The mails that waited for it are dropped here, which returns them to their source.
+            // The trial had no result, and its mail returns to its source. The mails that waited for the trial are dropped here, which
+            // returns them too: none of them may overtake the tried mail.
             return;
         }
         let Some(mut next) = behind.pop_front() else { return };

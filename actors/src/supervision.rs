@@ -130,7 +130,8 @@ pub struct Guard {
 
 impl Guard {
     /// Runs a handler's body. After a panic the actor is stopped and runs nothing else. Letters are not counted here but where their
-    /// outcome is known: a handler may be a private tick, or may take a letter whose outcome is decided later.
+    /// outcome is known: a message may bring no letter (a timer's tick), or a letter whose outcome is known only after the handler has
+    /// returned.
     pub fn run<A: Actor<Context = Context<A>>>(&self, context: &mut Context<A>, body: impl FnOnce(&mut Context<A>)) {
         let started = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| body(&mut *context)));
@@ -160,7 +161,8 @@ pub trait Guarded: Actor<Context = Context<Self>> {
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    // Panic messages of this program are static texts that contain no data of records. A formatted message of a library might contain some.
+    // Panic messages of this program are static texts, and contain no data of records. A message that a library has formatted might contain
+    // some, so it is not logged.
     panic.downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)")
 }
 

@@ -24,7 +24,8 @@ use crate::room::Hands;
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::writer_time::{Batch, Booking, Queue, Waiting, WorkedTime};
 
-/// Work of settling a letter in addition to its rows (for its verdict, journal line, original and answer), counted in rows.
+/// The work of a batch is limited, and is counted in rows. This is the work of a letter in addition to its own rows: for its verdict,
+/// journal line, original and answer.
 const LETTER_WORK: usize = 4;
 /// Number of a container's bytes that count as the work of one row.
 const ROW_BYTES: usize = 256;
@@ -69,7 +70,8 @@ impl Pending {
     }
 }
 
-/// The writers of a process. They take their letters from one queue, in which the letters of one agency keep their order.
+/// The writers of a process. They take their letters from one queue. Two writers never take letters of one agency at the same time: one of
+/// them would hold the lock on the agency's account, and the other would wait for it with all other letters of its batch.
 #[derive(Clone, Default)]
 pub struct TableWriters(Arc<[Link<TableWriter>]>);
 

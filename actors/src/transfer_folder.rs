@@ -116,12 +116,13 @@ impl TransferFolder {
         }
     }
 
-    /// Says whether this process has synced `out` since an agency's folder was made.
+    /// Says whether this process has synced `out` since an agency's folder was made. If it has not, a crash of the machine may lose the
+    /// folder.
     pub(crate) fn is_lasting(&self, agency: &str) -> bool {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).contains(agency)
     }
 
-    /// Records that this process has synced `out` since an agency's folder was made.
+    /// Records that this process has synced `out` since an agency's folder was made: the folder survives a crash of the machine now.
     pub(crate) fn lasts(&self, agency: &str) {
         self.0.lasting.lock().unwrap_or_else(PoisonError::into_inner).insert(agency.into());
     }
@@ -207,7 +208,7 @@ fn within<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Trouble> + Send + 'static,
 ) -> Result<T, Trouble> {
     let (done, waits) = channel();
-    // This thread belongs to no runtime: a runtime waits for its threads when the program ends.
+    // This thread belongs to no runtime: when the program ends, a runtime would wait for its threads, and so for a disk that hangs.
     std::thread::spawn(move || drop(done.send(work())));
     waits.recv_timeout(patience).unwrap_or_else(|_elapsed| Err(Trouble::Hangs(path.to_owned(), patience)))
 }
@@ -225,7 +226,7 @@ fn has_no_sync(errno: Errno) -> bool {
     matches!(errno, Errno::EINVAL | Errno::ENOTSUP)
 }
 
-/// Says whether an error on one file is really an error of the disk.
+/// Says whether an error on one file is an error of the disk, so that all other files would meet it too.
 pub(crate) fn is_of_disk(errno: Errno) -> bool {
     matches!(
         errno,

@@ -20,8 +20,8 @@ const ENTRIES: &str = "INSERT INTO xm.entries (debit, credit, amount, kind, agen
      UPDATE xm.agencies SET letter_bytes_max = 8192 WHERE matricule = 42";
 
 /// A statement may list five hundred entries, so a letter that requests a statement counts as the work of five hundred rows. A batch may
-/// have the work of ten thousand rows, and so takes at most twenty such letters; a larger batch would lock its agency's account for too
-/// long.
+/// have the work of ten thousand rows, and so takes at most twenty such letters; a larger batch would keep the accounts of its agencies
+/// locked for too long.
 #[test]
 fn a_batch_holds_no_more_statements_than_it_may_rows() {
     let mut world = World::new();

@@ -125,7 +125,7 @@ fn a_signature_of_a_forbidden_kind_misuses_a_key_only_where_a_registered_one_was
         let last = signed.windows(8).rposition(|octets| octets == ECDSA_SHA256).unwrap();
         signed[last + 7] = 0x01;
     });
-    // The last octet belongs to the signature.
+    // The last octet belongs to the signature, so this letter has a wrong one.
     let forged = world.bent_mail(|signed| *signed.last_mut().unwrap() ^= 1);
     let (_, sound) = world.next_mail();
     for mail in [with_sha_224, forged, sound] {

@@ -70,7 +70,7 @@ fn mail_that_claims_an_office_already_heard_waits_for_mail_that_claims_one_that_
     let running = world.start_with(quick(), Limits { window_mails: 8, slow_mails_max: 2, ..Limits::default() });
     world.wait_for("letters settled", SETTLED, 1);
     fail::cfg("sdc_decoder::decode", "sleep(20)").unwrap();
-    // A session that began between two deliveries would know only of some of the mails.
+    // No session can begin before all mails are delivered. One that began between two deliveries would list only some of them.
     world.post_office.go_away();
     for (agency, mails) in [(42, STRANGERS), (43, STRANGERS / 2)] {
         for number in 0..mails {
@@ -251,7 +251,8 @@ fn mail_servers_that_hang_keep_nobody_waiting(suspect: &str) {
     let uidl = of_suspect.uidls(centre::CENTRE_ADDRESS).remove(0);
     world.sql(&format!("INSERT INTO xm.suspects (mailbox, uidl, attempts) VALUES ('{suspect}', '{uidl}', 0)"));
     let offices: Vec<&PostOffice> = [&world.post_office].into_iter().chain(&hanging).collect();
-    // Each mailbox by itself would request as many mails as may be processed at a time.
+    // As many mails may be in hand as one mailbox would request at a time. If they were not divided among the mailboxes, one server that
+    // hangs would hold all permits.
     let running = world.start_on(&offices, quick(), Limits { mails_in_hand_max: 16, ..Limits::default() });
     let deadline = Instant::now() + Duration::from_secs(30);
     while hanging.iter().any(|office| office.faults().struck(&hang) == 0) {

@@ -45,7 +45,8 @@ fn a_small_letter_passes_by_a_flood_that_waits_for_room_to_be_read() {
     assert!(running.drain());
 }
 
-/// The ledger's time counts as the writer's: the time for charging, journal and answers of a batch, and for its commit.
+/// The ledger spends time on a batch too: it charges, writes journal and answers, and commits. This time is booked to the agencies of the
+/// batch as the writer's time is. Otherwise an office whose letters keep the ledger busy would make its neighbours wait.
 #[test]
 fn an_office_for_which_the_ledger_takes_long_goes_behind_its_neighbours() {
     const FLOOD: u32 = 12;

@@ -26,7 +26,7 @@ fn recorded(session: &str, command: &str) -> Vec<String> {
 
 fn list_as(world: &World, of: ListingOf, lines: impl IntoIterator<Item = String>) {
     for (number, line) in (1..).zip(lines) {
-        // A line that consists only of a hyphen is omitted.
+        // In these lists, a hyphen stands for a line that the server leaves out.
         let line = (line != "-").then_some(line);
         world.post_office.faults().set(Fault::OddLine { of, number, line }, When::Always);
     }
@@ -45,7 +45,7 @@ fn an_odd_line_of_a_listing_costs_no_mail() {
     let sessions = handed.map(|session| [recorded(session, "UIDL"), recorded(session, "LIST")]);
     let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<String>>();
     let of_our_own = [
-        // Blanks of other kinds, before, between and after the numbers.
+        // Tabs, several blanks, and blanks before and after the line, where the protocol has a single blank between two words.
         [lines(&[" 1 b1", "2\tb2", "3 b3  "]), lines(&["1\t1200", " 2 1201 ", "3  \t 1202 octets"])],
         // No ids at all, and no sizes.
         [lines(&["1", "2 ", "-"]), lines(&["-", "2", "3 "])],

@@ -26,7 +26,8 @@ pub async fn tell(database: Database) {
     }
 }
 
-/// Logs the acts after the last logged act. The first call logs nothing, and only finds out which act is the last.
+/// Logs the acts after the last logged act. The first call only finds out which act is the last, so that acts from before the program's
+/// start are not logged again at each start.
 async fn look(database: &Database, last: &mut Option<i64>) -> Result<(), AdministrationError> {
     let mut connection = database.get().await?;
     let Some(told) = *last else {

@@ -1,6 +1,7 @@
 //! The centre's keys and certificates: its certification authority, a P-256 pair and an RSA-2048 pair.
 //!
-//! The centre needs both pairs, because an office whose software knows only RSA cannot do key agreement. `init` makes all of them, once.
+//! A letter is sealed for a P-256 key by key agreement, and for an RSA key by key transport (RFC 5652, 6.2). The centre needs both pairs,
+//! because the software of some offices knows only RSA and cannot do key agreement. `init` makes all of them, once.
 
 use chrono::{Datelike, Days, Months, Utc};
 use rcgen::{

@@ -119,8 +119,8 @@ pub fn connect_reader(configuration: &Configuration, home: Option<Handle>) -> Re
     // Each reader needs one connection; one further connection is spare.
     settings.connections_max = configuration.limits.readers + 1;
     settings.application_name = "xmserver-reader".to_owned();
-    // Between two records a reader packs and seals, on threads that give way to others. Meanwhile its transaction is idle. Nobody waits for
-    // the transaction, because it holds no locks.
+    // Between two records a reader packs what it has read, on threads that give way to all others. Its transaction is idle meanwhile,
+    // perhaps for long. The limit may be generous, because the transaction holds no locks that anybody waits for.
     settings.idle_in_transaction_timeout = READER_IDLE_MAX;
     settings.runtime = home;
     Ok(Some(Database::new(settings)?))

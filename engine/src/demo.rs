@@ -129,7 +129,7 @@ async fn work(
 ) -> anyhow::Result<(Summary, Night)> {
     progress::during(&said!("demo-starting"), centre.wait_until_ready()).await?;
     let traffic = traffic::run(town, post_office, centre, keyboard, configuration, arguments).await?;
-    // A centre that was killed may still be starting its database.
+    // A centre that was killed may still be starting its database, from which the oracle reads.
     centre.wait_until_ready().await?;
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
     let held = oracle::check(&open.database, &traffic.memory);

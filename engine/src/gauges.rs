@@ -86,8 +86,8 @@ impl DatabaseGauges {
     pub async fn gather(&self) -> Vec<prometheus::proto::MetricFamily> {
         let of_reader = async {
             match &self.reader {
-                // No scrape waits for a sign-in. This scrape shows the result of the last attempt to sign in. An attempt that begins now is
-                // shown from the next scrape on.
+                // No scrape waits for a sign-in, which may take long where the login does not work. So this scrape shows the result of the
+                // last attempt to sign in, and an attempt that begins now is shown from the next scrape on.
                 Some(reader) => reader.gather(Duration::ZERO).await,
                 None => Vec::new(),
             }
@@ -194,7 +194,8 @@ impl group::Read for CheapGauges {
         self.outbox_failed.set(cheap.failed);
         self.outbox_to_collect.set(cheap.to_collect);
         self.unanswered_oldest.set(cheap.unanswered);
-        // The gauge of a reason without entries is removed. A reason that can occur starts at 0, so that its growth is visible.
+        // All series are removed first, because a reason of which no entry is left is not among the rows. Each reason that this program
+        // knows then starts at 0: Prometheus sees no growth in a series that begins with its first entry.
         self.quarantine_open.reset();
         self.quarantine_bytes.reset();
         for code in RefusalCode::ALL {
@@ -281,7 +282,7 @@ impl group::Read for StationGauges {
         }
         let by_state: Vec<ByState> = sql_query(BY_STATE).load(&mut connection).await?;
         self.stations.reset();
-        // A state that can occur starts at 0, so that its growth is visible.
+        // Each state starts at 0: Prometheus sees no growth in a series that begins with its first station.
         for ByState { election, .. } in &by_state {
             for state in STATES {
                 self.stations.with_label_values(&[election, state]).set(0);

@@ -57,7 +57,7 @@ pub struct ObservedParts {
     pub keys: KeyWatch,
     /// The data folder.
     pub data_folder: PathBuf,
-    /// Whether the private PostgreSQL is in the data folder too.
+    /// Whether the private PostgreSQL is in the data folder: it fails when the disk is full, so its free space is checked.
     pub is_embedded: bool,
     /// Largest number of bytes of containers from unknown senders that the quarantine keeps for each reason.
     pub quarantine_bytes_max: u64,

@@ -138,7 +138,8 @@ async fn fill(
                 make_keys(folder, &arguments.name).await?;
             }
             if is_new {
-                // Keys may exist already, because an earlier `init` was interrupted or the centre begins again with a new database.
+                // A database that is new records the keys even where they were not made just now: an earlier `init` may have been
+                // interrupted, or the centre begins again with a new database.
                 centre::keys::record(connection, &operator, &keys::load(&folder.keys())?.known_as).await?;
             }
             Ok::<_, anyhow::Error>((made_keys, password))
@@ -147,8 +148,8 @@ async fn fill(
     if let Err(error) = &made
         && let Some(AdministrationError::AccountUnmapped { .. }) = error.downcast_ref()
     {
-        // The audit line of the refused attempt was rolled back with the transaction. Signing in again fails in the same way, and writes
-        // the line.
+        // `found` has refused the account, but its line in the audit log was rolled back with the transaction. Signing in outside a
+        // transaction is refused in the same way, and that line stays.
         sign_in_as_system_account(&mut connection, &account).await?;
     }
     let (made_keys, password) = made?;

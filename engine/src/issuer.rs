@@ -1,5 +1,6 @@
-//! Issues certificates to offices with the key of the centre's authority, if that key is in the folder of keys. A centre that keeps the
-//! key elsewhere issues no certificates, and its offices bring their own. The centre trusts registered certificates, not chains.
+//! Issues certificates to offices with the key of the centre's authority, if that key is in the folder of keys. A centre that keeps the key
+//! elsewhere issues no certificates, and its offices bring their own. Letters are verified in both cases: the centre trusts a certificate
+//! because it is registered, not because of who has issued it.
 
 use std::fmt;
 use std::io::ErrorKind;

@@ -326,7 +326,7 @@ impl Centre<'_> {
     }
 
     fn smtp(&self, relay: &RelayConfiguration, server: &Server) -> anyhow::Result<SmtpCourier> {
-        // The relay's connections run on the runtime of the database's connections.
+        // The relay's connections run on the runtime of the database's connections, which outlives every actor.
         let _guard = self.runtime.enter();
         let open = Relay::new(&relay.smtp).context("relay")?;
         Ok(SmtpCourier { relay: Arc::new(open), address: relay.address.clone(), server_name: server.name.clone() })

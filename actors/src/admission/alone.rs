@@ -20,7 +20,7 @@ pub enum AfterAlone {
     Failed,
     /// A fault of the database, or the stop of the process, ended the attempt. The attempt does not count.
     TakenBack,
-    /// The fate is not known, or does not show whether the suspect is harmless.
+    /// The fate is not known, or shows nothing about the suspect: poison, which is not opened, could not be put into quarantine now.
     Unknown,
 }
 

@@ -4,7 +4,8 @@
 //! Some servers close the connection over one mail, or never finish sending it. The mail behind the breaker must still be fetched. The
 //! first break costs a whole session, since nothing shows beforehand that a mail is a breaker. Breakers are remembered in memory only:
 //! another process, or this one after a restart, loses one session to each breaker. A breaker that is also a suspect is fetched in its own
-//! session only.
+//! session only: a session tries suspects before all other mail, and none of that mail would be fetched if the session broke over the
+//! suspect.
 
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -50,7 +51,7 @@ impl Breakers {
         breaker.breaks
     }
 
-    /// Forgets a breaker, since it was fetched.
+    /// Forgets a breaker, since a session has fetched it without breaking.
     pub fn forgive(&mut self, listed: &Candidate) {
         if !self.0.is_empty() {
             self.0.remove(&*listed.hint());
@@ -77,7 +78,8 @@ impl Breakers {
         let due = |listed: &&Candidate| self.0.get(&*listed.hint()).is_some_and(|breaker| breaker.due <= now);
         let breaks = |listed: &&Candidate| self.0.get(&*listed.hint()).map_or(0, |breaker| breaker.breaks);
         let least = mails.iter().filter(due).min_by_key(breaks)?;
-        // Mails without a token may share a hint, and then they share a count of breaks. Each try picks the next of these mails.
+        // Mails without a token may share a hint, and then they share a count of breaks, which does not show over which of them sessions
+        // break. So each try picks the next of these mails.
         let alike: Vec<&Candidate> = mails.iter().filter(|listed| listed.hint() == least.hint()).collect();
         alike.get(breaks(&least) as usize % alike.len().max(1)).copied()
     }

@@ -18,7 +18,7 @@ impl Decoders {
     }
 
     /// Hands a mail on to a decoder. All mail that claims one agency goes to the same decoder, so that the agency's letters keep their
-    /// order. A mail without a claim goes to the decoder that `spread` selects.
+    /// order. A mail without a claim goes to the decoder that `spread` selects, a number that differs from mail to mail.
     pub fn hand_on(&self, fetched: Fetched, spread: u32) {
         let way = fetched.provenance.claim().map_or(spread, u32::from) as usize;
         if let Some(decoder) = self.0.get(way % self.0.len().max(1)) {

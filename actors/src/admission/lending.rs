@@ -29,7 +29,7 @@ pub struct LentMail {
     pub lane: Lane,
     /// Digest of the mail's octets; `None` where the source refused to give any of them.
     digest: Option<u64>,
-    /// Number of the line in `xm.in_hand` that contains the mail's token; `None` for a suspect that is tried alone.
+    /// Number of the row in `xm.in_hand` that contains the mail's token; `None` for a suspect that is tried alone.
     batch: Option<i64>,
 }
 
@@ -58,7 +58,8 @@ pub struct Lending {
     /// Token and digest, by mail number, of the mails that this session may delete.
     marked: HashMap<u32, (Box<str>, u64)>,
     /// Tokens of mails whose octets had changed when they were fetched a second time: some servers write into a mail once it has been read.
-    /// A session waits for such a mail as long as for a mail without a token.
+    /// A digest cannot show that such a mail, fetched again, is the settled one. So a session waits for its fate, as it does for a mail
+    /// without a token.
     changing: HashSet<Box<str>>,
     /// For each row of `xm.in_hand`, by its batch number: how many of the row's mails are still lent.
     batches: BTreeMap<i64, usize>,
@@ -173,7 +174,7 @@ impl Lending {
         Some(Returned { number: self.number(ticket), mail })
     }
 
-    /// Remembers that a mail of an earlier session is settled.
+    /// Remembers that a mail of an earlier session is settled. That session is closed, so a later one has to delete the mail.
     pub fn settled(&mut self, mail: &LentMail) {
         let Some(token) = &mail.listed.token else { return };
         match mail.digest {
@@ -261,7 +262,8 @@ impl Lending {
         forgotten
     }
 
-    /// Forgets all mails that this session has lent; returns their numbers.
+    /// Forgets all mails that this session has lent; returns their numbers. Only a bug that tests plant needs this: a poller that deletes
+    /// mail before its letters are committed.
     pub fn forget_session(&mut self) -> Vec<u32> {
         let session = self.session;
         let forgotten = self.forget(|ticket, _| ticket >> 32 == u64::from(session));
@@ -283,12 +285,12 @@ impl Lending {
         }
     }
 
-    /// Returns the lines of `xm.in_hand` whose mails have all been reported.
+    /// Returns the numbers of the rows of `xm.in_hand` whose mails have all been reported.
     pub fn batches_done(&self) -> Vec<i64> {
         self.batches.iter().filter(|(_, lent)| **lent == 0).map(|(batch, _)| *batch).collect()
     }
 
-    /// Forgets lines that were deleted from `xm.in_hand`, and the first `suspects` suspects, which are now recorded in the database.
+    /// Forgets rows that were deleted from `xm.in_hand`, and the first `suspects` suspects, which are now recorded in the database.
     pub fn struck_out(&mut self, batches: &[i64], suspects: usize) {
         self.batches.retain(|batch, _| !batches.contains(batch));
         self.suspects.drain(..suspects);

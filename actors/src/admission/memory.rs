@@ -80,7 +80,8 @@ impl Complaints {
 }
 
 impl Memory {
-    /// Takes back the attempts that do not count. If the database fails, the remaining attempts are taken back before the next attempt.
+    /// Takes back the attempts at suspects that a fault or a stop ended: the database counts each attempt when it begins, and must not
+    /// count these. If the database fails now, they are taken back before the next suspect is tried.
     pub async fn take_attempts_back(&mut self, parts: &Admission) -> Result<(), PollError> {
         if !self.returned.is_empty() {
             parts.take_attempts_back(self.returned.clone()).await?;
@@ -123,7 +124,7 @@ impl Memory {
         self.deferred_claims.has(&matricule)
     }
 
-    /// Remembers that a mail is deferred. A mail without a token is fetched as if it were new.
+    /// Remembers that a mail is deferred. A mail without a token cannot be recognised later, so the next session fetches it as new.
     pub fn defer(&mut self, listed: &Candidate, claim: Option<Matricule>) {
         self.forget(listed);
         let Some(token) = &listed.token else { return };

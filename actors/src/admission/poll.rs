@@ -141,7 +141,8 @@ impl<'a> Poll<'a> {
                 let breaks = memory.breakers.broke(listed, self.turns.interval, Instant::now());
                 let (mailbox, mail) = (&*self.parts.name, listed.hint());
                 // Withheld mails are tried only in sessions for ordinary mail, and a breaker is fetched in a session of its own. So a
-                // withheld mail that has become a breaker is removed from `withheld`.
+                // withheld mail that has become a breaker is removed from `withheld`: otherwise it would be fetched in neither kind of
+                // session.
                 memory.withheld.forget(&mail);
                 match breaks {
                     1 => {
@@ -169,7 +170,7 @@ impl<'a> Poll<'a> {
 
     /// Returns when to poll the source next. The next poll follows without a pause if a mail was deleted, is still lent, or can be fetched
     /// again. Mail that is returned every time must not cause an immediate poll, because a poll that deleted nothing made no progress. A
-    /// deferred mail may cause an immediate poll: each time a mail is deferred, its lane has become worse.
+    /// deferred mail may cause an immediate poll: each time a mail is deferred, its lane has become worse, and there are only three lanes.
     pub fn next_poll(&self) -> NextPoll {
         if self.deleted > 0 || self.has_given_back || (self.has_lent && !self.lending.is_empty()) {
             NextPoll::AtOnce
@@ -254,8 +255,8 @@ impl<'a> Poll<'a> {
     /// deferred; the session then ends after a shorter time.
     pub fn must_end(&self, asked: usize, may_wait: bool) -> bool {
         let turns = self.turns;
-        // Once large or deferred mail is fetched, the session ends after a fifth of its usual time. Mail that offices have sent meanwhile
-        // is not listed before the next session.
+        // Mail that offices send during a session is listed only by the next session, and it must not wait long for large or deferred mail.
+        // So a session that has come to such mail ends after a fifth of its usual time.
         let time_max = if may_wait { turns.session_time_max / 5 } else { turns.session_time_max };
         let is_over_time = asked > 0 && self.started.elapsed() > time_max;
         self.is_stopped() || asked >= turns.session_mails_max || is_over_time

@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::source::Admission;
 
-/// Largest number of notes that are handled in one round.
+/// Largest number of notes (a [`Note`] is what a lender tells the recorder) that are handled in one round, with a few statements.
 const ROUND_MAX: usize = 256;
 /// Time between two reads of the suspects from the database. Another replica may have added one.
 const SUSPECTS_EVERY: Duration = Duration::from_secs(1);
-/// Old suspects are cleared from the database once in this many reads of the suspects.
+/// Once in this many reads of the suspects, those are cleared from the database that nobody has sent again for long.
 const LOOKS_TO_CLEARING: u32 = 3600;
 
 /// The suspects of a source, as this process knows them.
@@ -27,7 +27,7 @@ pub(super) struct Suspects(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Number of changes that this process made.
+    /// Number of changes that this process made. If it has grown since a read of the database began, the result of the read is outdated.
     changes: u64,
     /// Number of changes that the database does not have yet.
     unwritten: usize,
@@ -77,7 +77,7 @@ impl Suspects {
         }
     }
 
-    /// Returns the suspects as the database lists them.
+    /// Makes the list from the suspects that were read from the database.
     pub(super) fn begin(suspects: Vec<Suspect>) -> Suspects {
         let known = Suspects::default();
         known.take_over(suspects, 0);
@@ -157,8 +157,8 @@ impl Recorder {
     }
 
     fn note(&self, note: Note) {
-        // While a clone of this value exists, the recorder ends only by a panic. Each `lent` then returns `None`, and [`Recorder::is_gone`]
-        // returns.
+        // The send fails only if the recorder has panicked. Then [`Recorder::is_gone`] tells the lender to end, and until it has ended,
+        // each `lent` returns `None`, so that no mail is lent unrecorded.
         drop(self.notes.send(note));
     }
 
@@ -212,8 +212,9 @@ impl Recording {
                     0 => return,
                     _ => self.round(&mut notes).await,
                 },
-                // The gate is checked within this branch, so at each tick. A precondition of the branch would be evaluated again only with
-                // the next note; changes that a fault kept from being written would then wait until further mail comes.
+                // The gate is checked here, at each tick, and not in a precondition of this branch. `select!` evaluates a precondition only
+                // once, before it waits. If the gate were closed then, it would wait for a note alone, and changes that a fault kept from
+                // being written would stay unwritten until another mail comes, although the gate has opened.
                 _ = looks.tick() => if self.admission.gate.is_open() {
                     self.settle_up().await;
                     self.look(looked).await;

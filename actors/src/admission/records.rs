@@ -15,8 +15,8 @@ use super::source::Admission;
 /// Duration of a lease that is not renewed.
 pub const LEASE_HOLD: Duration = Duration::from_secs(30);
 
-/// Returns the name of a source's lease. Names of mailboxes and of folders are unique together. The prefix `mailbox:` is kept because the
-/// previous version of this program uses it for its leases.
+/// Returns the name of a source's lease. The prefix `mailbox:` is used for folders too, which never have the name of a mailbox: the
+/// previous version of this program names its leases so, and a lease of another name would not keep it from the source.
 pub fn lease_of(key: &str) -> String {
     format!("mailbox:{key}")
 }
@@ -63,7 +63,8 @@ impl Admission {
         Ok(())
     }
 
-    /// Makes suspects of the mail that earlier lives did not finish, and lists all suspects.
+    /// Makes suspects of the mail that earlier lives of the actor had in hand when they ended, since one of these mails may have ended
+    /// them. Lists all suspects.
     pub async fn suspects(&self, life: Uuid) -> Result<Vec<Suspect>, Fault> {
         let (key, name) = (self.key.clone(), self.name.clone());
         self.call(async move |mut c| {
@@ -103,7 +104,8 @@ impl Admission {
         .await
     }
 
-    /// Commits that a suspect is about to be tried alone, and clears the suspects that were settled.
+    /// Commits that a suspect is about to be tried alone, so that the attempt counts even if the process dies over the mail. Also clears
+    /// the suspects that were settled.
     pub async fn attempt(&self, token: String, settled: Vec<String>) -> Result<(), Fault> {
         let name = self.name.clone();
         self.call(async move |mut c| in_hand::attempt(&mut c, &name, &token, &settled).await).await

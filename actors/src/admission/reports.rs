@@ -94,8 +94,9 @@ impl Poll<'_> {
     }
 
     /// Fetches again the mails that were settled after their session had ended, and deletes those that have not changed. Returns the
-    /// numbers of the deleted mails. Each mail is dropped before the next is fetched, so no permits are needed. The function always fetches
-    /// one window (a group of mails), and fetches further ones until a fifth of the session's time is over.
+    /// numbers of the deleted mails. Each mail is dropped before the next is fetched, so no permits are needed. Several windows (groups of
+    /// mails) are fetched one after another. The first is fetched however long the session has lasted; after a fifth of the session's time,
+    /// the rest is left to the next session, so that this one also has time for mail that is not settled.
     pub async fn delete_carried(
         &mut self,
         session: &mut dyn Session,

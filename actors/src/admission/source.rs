@@ -39,7 +39,7 @@ pub enum MailState {
 /// What admission needs for the mail of one source.
 #[derive(Clone)]
 pub struct Admission {
-    /// Configured name of the source. Names of mailboxes and of folders are unique together.
+    /// Configured name of the source. No two mailboxes or folders have the same name.
     pub name: Arc<str>,
     /// Name of the source in leases and in `xm.in_hand`. For a pushed source it is `name` with the process appended, because each process
     /// takes its own mail. Suspects are recorded under `name` alone: a mail that made one replica panic is a suspect for all replicas.

@@ -16,7 +16,8 @@ use super::source::MailState;
 use crate::claims::Lane;
 use crate::transport::{Candidate, FetchOutcome, Session};
 
-/// Pause of all suspects after one of them waited in vain to be alone. During the pause, other mail is processed freely.
+/// Pause of all suspects after one of them waited in vain to be alone. A suspect that waits keeps all other mail from being fetched. During
+/// the pause, that mail is fetched and processed.
 const SUSPECTS_PAUSE: Duration = Duration::from_secs(60);
 
 impl Poll<'_> {
@@ -37,7 +38,8 @@ impl Poll<'_> {
         // A suspect that is not listed counts as deleted only if the listing is whole and gives a token for every mail. A server may give a
         // mail a token on one day and none on the next, and a folder does not list a file that is still being written.
         let has_every_id = self.is_listed_whole && mails.iter().all(|listed| listed.token.is_some());
-        // Even suspects that are not tried in this session must not be fetched together with other mail.
+        // Suspects that are not tried in this session must not be fetched with the other mail either: after a crash, all mail that was in
+        // hand with a suspect would be suspected too.
         self.suspected = suspects.iter().map(|suspect| suspect.token.as_str().into()).collect();
         self.wait_for_own(memory).await;
         for suspect in suspects {
@@ -113,7 +115,8 @@ impl Poll<'_> {
             memory.absolved.clear();
             point("mailbox_poller::alone");
         }
-        // The mail gets the last lane: the decoder returns a mail whose lane has become worse since it was fetched, and no lane is worse.
+        // The decoder returns a mail unopened if its lane has become worse since it was fetched. No lane is worse than the last one, so a
+        // suspect in the last lane is always opened.
         let state = if is_poison { MailState::Poison } else { memory.state(&taken.listed) };
         self.lend(taken, alone, Lane::Last, state);
         let fate = self.report_of(listed[0].number).await;

@@ -25,13 +25,16 @@ const LARGE_MAIL_BYTES: u64 = 512 << 10;
 /// this number of bytes, before further permits are needed.
 const SIZE_ERROR_BYTES: u64 = 1024;
 
-/// Windows of deferred mail are smaller than other windows by this factor.
+/// Windows of deferred mail are smaller than windows of other mail by this factor: the fates of one window change which deferred mail is
+/// best to fetch next.
 const DEFERRED_PARTS: usize = 4;
 
-/// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail.
+/// Longest time that a poller waits for permits of the slow lane before it fetches a window of deferred mail. If it gets none, the window
+/// is not fetched.
 const SLOW_PLACES_WAIT_MAX: Duration = Duration::from_millis(200);
 
-/// Longest time that a poller waits, before it fetches deferred mail of the last lane, until the slow lane is no longer busy.
+/// Longest time that a poller waits, before it fetches deferred mail of the last lane, until the mail of the slow lane is done. Mail of the
+/// slow lane may come from the offices that it claims, so strangers' mail should not compete with it.
 const LAST_LANE_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Pause between two checks whether the slow lane is still busy.
 const LAST_LANE_WAIT_STEP: Duration = Duration::from_millis(20);
@@ -82,7 +85,8 @@ impl Poll<'_> {
         while !small.is_empty() && !self.must_end(asked, false) {
             asked += self.fetch_first(session, &mut small, memory).await?;
         }
-        // One window of large mail is fetched in every session, however much small mail there is.
+        // One window of large mail is fetched in every session, however much small mail there is. Otherwise large mail would never be
+        // fetched while small mail keeps coming.
         let mut is_first = !self.is_stopped();
         while !large.is_empty() && (is_first || !self.must_end(asked, true)) {
             is_first = false;
@@ -91,8 +95,8 @@ impl Poll<'_> {
         self.fetch_deferred(session, deferred, asked, memory).await
     }
 
-    /// Fetches deferred mail, the claims of best rank first. The ranks change as letters are verified or refused, so the mail that is left
-    /// is sorted again from time to time.
+    /// Fetches deferred mail, the claims of best rank ([`Claims::ranks`](crate::claims::Claims::ranks)) first. The ranks change as letters
+    /// are verified or refused, so the mail that is left is sorted again from time to time.
     async fn fetch_deferred(
         &mut self,
         session: &mut dyn Session,

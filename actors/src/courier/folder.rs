@@ -84,7 +84,8 @@ impl Place {
             (None, Some(notice)) => format!("{}-notice-{}", notice.installation, notice.number),
             (None, None) => answer.name(),
         };
-        // An installation's name contains no path separators. If the database contains one nevertheless, it is replaced.
+        // An installation's name contains no path separators. If the database has such a name nevertheless, the separators are replaced,
+        // since the file must not be put elsewhere.
         let stem = stem.replace(['/', '\\', '\0'], "_");
         let file = format!("{stem}{SUFFIX}");
         Place {

@@ -92,7 +92,8 @@ impl AsyncRead for Connection {
         let this = &mut *self;
         let room = ready!(this.peer.requests.poll_room(context));
         if std::mem::take(&mut this.has_passed) {
-            // The octets of the last read are decoded before more are read, because they may be a whole request.
+            // The octets of the last read are decoded before more are read, because they may be a whole request. The octets behind it may
+            // be passed on only after it is answered.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -86,7 +86,8 @@ async fn end_round(
     while settled > 0 {
         let lent = lending.lent_mails();
         self::poll(parts, metrics, life, memory, lending).await?;
-        // Mail that was settled while this session ran counts as settled from now on; the next session deletes it.
+        // Mail that was settled while this session ran could not be deleted by it, and is among `settled_mails` from now on. `before`
+        // counts that mail too, so that the comparison shows only whether the session has deleted any.
         let before = settled + lent - lending.lent_mails();
         settled = lending.settled_mails();
         if settled >= before {
@@ -126,7 +127,8 @@ async fn hold_session(
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),
     };
-    // A suspect is tried before all other mail, so a suspect that is a breaker waits for its own session.
+    // Suspects are tried before all other mail. The session would break over a suspect that is a breaker before it has fetched that mail,
+    // so such a suspect waits for its own session.
     suspects.retain(|suspect| match turn {
         Turn::Others => !memory.breakers.has(&suspect.token),
         Turn::Breaker => mails.iter().any(|listed| *listed.hint() == *suspect.token),

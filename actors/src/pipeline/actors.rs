@@ -41,7 +41,8 @@ use crate::transport::{NoContainer, TransportFacts};
 
 /// A window may use at most one `WINDOWS_MIN`th of the permits for kilobytes, so that one window is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
-/// Number of letters that may wait in the record reader: at most one `READS_WAITING_PARTS`th of the mails that may be processed at a time.
+/// Of the mails that may be in hand at a time, the letters that wait for the record reader may be one `READS_WAITING_PARTS`th. Reading may
+/// take minutes, and the other letters need permits meanwhile.
 const READS_WAITING_PARTS: usize = 8;
 /// Pause after a failed reading of the set of known agencies.
 const KNOWN_AGENCIES_RETRY: Duration = Duration::from_secs(5);

@@ -193,7 +193,7 @@ impl Kind {
     }
 }
 
-/// The first `most` of the files that are found, and the number of further files.
+/// The first `most` of the files that are found, and how many more there are.
 struct First {
     found: BinaryHeap<Found>,
     most: usize,

@@ -62,7 +62,7 @@ fn assert_accounted(metrics: &Metrics) {
     for actor in ACTORS {
         let counts = Handled::ALL.map(|handled| metrics.actor(actor).counts(handled));
         let (taken, _, with_it) = counts[0];
-        // None of the test's letters requests records, so the record reader gets none.
+        // None of the test's letters requests records, so the record reader gets no letter, and every other actor gets some.
         assert_eq!(taken > 0, actor != "record_reader", "{actor} took letters");
         assert_eq!(counts.iter().map(|(_, handled, _)| handled).sum::<u64>(), taken, "{actor}: {counts:?}");
         assert_eq!(with_it, 0, "{actor}: {counts:?}");

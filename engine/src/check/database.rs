@@ -124,7 +124,7 @@ async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> 
     Ok(())
 }
 
-/// Returns a sentence where commits of a database with several hosts may be lost with the primary.
+/// Returns a warning where a database of several hosts may lose commits when its primary fails, because no standby has them for sure.
 async fn standbys(database: &Database) -> Option<String> {
     match database.standbys().await {
         Ok(Standbys::Synchronous(0)) => Some(

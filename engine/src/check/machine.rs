@@ -98,7 +98,8 @@ pub fn folder_problems(folder: &FolderConfiguration) -> Vec<String> {
     [transfer_folder::IN, transfer_folder::OUT].into_iter().filter_map(opened).map(told).collect()
 }
 
-/// Reports whether the address of metrics and health is free. The address may be in use by the running centre of this data folder.
+/// Reports whether the address of metrics and health is free. An address that is in use is in order where the running centre of this data
+/// folder uses it.
 fn address(configuration: &Configuration, findings: &mut Findings) {
     let is_running = DataFolder::open(&configuration.server.data_folder).is_ok_and(|folder| folder.is_locked());
     let address = configuration.server.http_address;

@@ -308,7 +308,8 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
     let agency = matricule.to_string();
     let mut words = format!("{}\n{lines}", said!("agency-changed", agency = &agency));
     if before.email != after.email && !after.email.is_empty() {
-        // Answers that were given up at the old address are not sent to the new one by themselves.
+        // Answers that were given up at the old address are not sent to the new one by themselves, so the operator is told the command for
+        // it.
         words.push_str(&format!("{}\n", said!("agency-retry-next", agency = agency)));
     }
     show::text(&words)

@@ -94,7 +94,8 @@ pub(super) async fn list(desk: &mut Desk, code: Option<String>, which: Which) ->
     listing::tell(desk, &filter, after, extent).await
 }
 
-/// Asks for a held letter to be released or refused. A waiting correction needs only one person, so it is decided at once.
+/// Releases or refuses a held letter, or only asks for it where another person has to confirm it. A correction that waits for approval is
+/// decided at once, unless it corrects results: the office that sent it counts as the first person.
 pub(super) async fn decide(
     desk: &mut Desk,
     configuration: &Configuration,
@@ -112,7 +113,7 @@ pub(super) async fn decide(
     tell(desk, id, act.of_held().is_some_and(|decision| decision.waived.is_none()), &decided)
 }
 
-/// Opens a held letter again with the centre's keys, for a further attempt.
+/// Opens a held letter with the centre's keys, as when it arrived, so that it can be settled anew by what was decided.
 async fn open(desk: &mut Desk, configuration: &Configuration, id: i64) -> anyhow::Result<(Settler, Arrival)> {
     let operator = desk.operator.clone();
     let folder = DataFolder::of(configuration)?;
@@ -124,7 +125,7 @@ async fn open(desk: &mut Desk, configuration: &Configuration, id: i64) -> anyhow
     Ok((settler, opened))
 }
 
-/// Confirms the release or refusal that another person asked for, and makes the further attempt at the letter.
+/// Confirms the release or refusal that another person asked for, and settles the letter anew by it.
 pub(super) async fn confirm(
     desk: &mut Desk,
     configuration: &Configuration,

@@ -88,7 +88,7 @@ async fn agree(desk: &mut Desk, id: i64) -> anyhow::Result<()> {
     ask::confirmed(&format!("{shown}\n{members}"), &said!("profile-ask-confirm"))
 }
 
-/// Returns the members that a change sets, one line each, with the former and the new value.
+/// Returns the data of the profile (its JSON members) that a change sets, one line each, with the former and the new value.
 fn members(change: &Change) -> Vec<String> {
     let shown = |value: &str| show::or_dash(Some(show::plain(value)).filter(|value| !value.is_empty()));
     let member = |(name, former, value): (String, String, String)| {

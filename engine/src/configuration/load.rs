@@ -82,7 +82,7 @@ fn no_keys() -> Vec<String> {
     others.iter().map(|(name, _)| format!("{ENVIRONMENT_PREFIX}{name}")).collect()
 }
 
-/// Returns the folder of a file, if it is a data folder.
+/// Returns the folder of a file, if it is a data folder: such a folder has the subfolder `keys`.
 fn own_folder(file: &Path) -> Option<PathBuf> {
     let folder = std::path::absolute(file).ok()?.parent()?.to_path_buf();
     folder.join("keys").is_dir().then_some(folder)

@@ -162,7 +162,8 @@ fn folder(configuration: &Configuration, problems: &mut Problems<'_>) {
     between("folder.file_size_max_bytes", folder.file_size_max_bytes, 16 << 10, 64 << 20, problems);
 }
 
-/// Checks the addresses at which mail is pushed. Leases, the journal and metrics know mailboxes, folder and intakes only by name.
+/// Checks the addresses at which mail is pushed. No two of mailboxes, folder and intakes may have the same name, because leases, the
+/// journal and metrics know them only by name.
 fn intakes(configuration: &Configuration, problems: &mut Problems<'_>) {
     let folder = configuration.folder.iter().map(|folder| &folder.name);
     let polled: Vec<&String> = configuration.mailboxes.iter().map(|mailbox| &mailbox.name).chain(folder).collect();

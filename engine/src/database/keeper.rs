@@ -16,7 +16,7 @@ use super::OpenDatabase;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause before PostgreSQL is started again.
 const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Least time that PostgreSQL must have run to be started again without a pause.
+/// Least time that PostgreSQL must have run to be started again without a pause. One that has ended sooner is likely to end soon again.
 const SOUND: Duration = Duration::from_secs(60);
 
 /// The task that keeps PostgreSQL running; `None` where a database is configured.

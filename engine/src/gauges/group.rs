@@ -72,7 +72,8 @@ impl<G: Read> Group<G> {
     /// the reading's end; none where no reading runs.
     fn reading(&self) -> Option<(Instant, watch::Receiver<()>)> {
         let mut state = self.lock();
-        // After a panic the reading is still in `state.reading`, but its sender has been dropped.
+        // A reading that has panicked is still in `state.reading`, but does not run any more: its sender was dropped, so `has_changed` is
+        // an error.
         if let Some(goes_on) = state.reading.as_ref().filter(|(_, reading)| reading.has_changed().is_ok()) {
             return Some(goes_on.clone());
         }

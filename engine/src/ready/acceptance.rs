@@ -19,7 +19,7 @@ const AWAY_MAX: Duration = Duration::from_secs(10);
 pub enum Depth {
     /// Whether this program runs, has room, and is not stopping.
     Shallow,
-    /// Also whether this program reaches the database.
+    /// All that `Shallow` asks, and whether this program reaches the database.
     Deep,
 }
 

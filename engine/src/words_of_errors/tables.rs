@@ -72,7 +72,7 @@ fn kind(expected: &str) -> &str {
     }
 }
 
-/// Returns the sentence of one change that adopting a table again made.
+/// Returns the sentence of one difference from the former definition, when a table is adopted that was adopted before.
 pub fn change(change: &Change) -> String {
     match change {
         Change::ColumnAdded { column } => format!("column {} is new: {}", column.name, in_sql(column)),

@@ -83,7 +83,8 @@ async fn a_mail_found_suspect_stays_recorded_until_the_database_knows_it() {
     });
     source.until_refused(1).await;
     drop(recorded);
-    // The second refusal may be of a statement that began before `recorded` was dropped. The third one began later.
+    // The statement that is refused second may have begun before `recorded` was dropped. The one refused third began after that: even then
+    // the recorder must not have deleted the record alone.
     source.until_refused(3).await;
     assert!(source.holds(IN_HAND).await, "after a crash nothing else would tell that the mail is suspect");
     assert!(!known.is_finished() && suspects.attempts("a").is_none());
@@ -103,7 +104,8 @@ async fn attempts_that_do_not_count_are_uncounted_once_the_database_takes_it() {
     eventually("the suspects are known", async || suspects.attempts("b") == Some(2)).await;
     recorder.take_back("a".to_owned(), 1);
     recorder.take_back("a".to_owned(), 0);
-    // After each refused try the recorder reads the suspects from the database, where the number of attempts is still higher.
+    // After each refused try the recorder reads the suspects from the database, where the number of attempts is still 2. It must not
+    // replace its own number by that one.
     source.until_refused(3).await;
     assert_eq!(suspects.attempts("a"), Some(0));
     source.mend().await;
