@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, ActorFutureExt, AsyncContext, Context, ContextFutureSpawner, Handler, Message, WrapFuture};
 use sdc::enrolment::Enrolment;
 use sdc::letter::Matricule;
 use sdc::refusal::Refusal;
@@ -29,6 +29,8 @@ use crate::writer_time::{Batch, Booking, Queue, Waiting, WorkedTime};
 const LETTER_WORK: usize = 4;
 /// Number of a container's bytes that count as the work of one row.
 const ROW_BYTES: usize = 256;
+/// Longest time after which a writer that does not write looks at the queue again. What it waits for may have come to another writer.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Parts that a writer is built from.
 #[derive(Clone)]
