@@ -89,3 +89,30 @@ impl Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stop::stop;
+
+    #[test]
+    fn a_supervisor_that_ends_before_the_pipeline_is_missed() {
+        let (end, ending) = stop();
+        let duty = |is_lost: &Arc<AtomicBool>| Duty { is_lost: Arc::clone(is_lost), ending: ending.clone() };
+        let is_lost = Arc::<AtomicBool>::default();
+        let lost = duty(&is_lost);
+        assert!(
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                let _lost = lost;
+                std::panic::resume_unwind(Box::new("a supervisor panics"));
+            }))
+            .is_err()
+        );
+        assert!(is_lost.load(Ordering::Relaxed));
+
+        let is_lost = Arc::<AtomicBool>::default();
+        end.tell();
+        drop(duty(&is_lost));
+        assert!(!is_lost.load(Ordering::Relaxed), "all end with their pipeline");
+    }
+}
