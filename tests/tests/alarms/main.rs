@@ -40,9 +40,9 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     // No letter arrives for a while. The second program stops, then the first. The second program then starts again on a machine with a
     // full disk and a certificate that ends soon.
     world.expect(&["NoLetters"]);
-    world.expect(&["ProgramAway"]);
+    world.expect(&["ProgramAway", "ReplicaMissing"]);
     world.engines[1].stop().unwrap();
-    world.hear(&["ProgramAway"]);
+    world.hear(&["ProgramAway", "ReplicaMissing"]);
     world.expect(&["CentreAway"]);
     world.tolerate(&["MailboxUnreachable"]);
     world.engines[0].stop().unwrap();

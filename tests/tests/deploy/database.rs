@@ -52,9 +52,9 @@ fn nats(text: &str) -> Said {
     fs::write(&file, text.replace("/run/secrets/nats/", &own)).unwrap();
     let variables = [
         ("XM_NATS_NAME", "nats-1"),
-        ("XM_NATS_ROUTE_1", "nats://nats-1:6222"),
-        ("XM_NATS_ROUTE_2", "nats://nats-2:6222"),
-        ("XM_NATS_ROUTE_3", "nats://nats-3:6222"),
+        ("XM_NATS_ROUTE_1", "nats://routes:a@nats-1:6222"),
+        ("XM_NATS_ROUTE_2", "nats://routes:a@nats-2:6222"),
+        ("XM_NATS_ROUTE_3", "nats://routes:a@nats-3:6222"),
         ("XM_NATS_ROUTES_PASSWORD", "a"),
         ("XM_NATS_INTAKE_PASSWORD", "b"),
         ("XM_NATS_WORK_PASSWORD", "c"),
