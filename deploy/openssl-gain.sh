@@ -22,11 +22,26 @@ for turn in 1 2 3 4; do
 done
 # medians FILE...: "NAME MICROSECONDS" for each benchmark, the fastest of the files. Divan's columns: fastest, slowest, median, mean.
 medians() {
-    awk -F '│' 'NF >= 4 {
-        name = $1; sub(/^[^a-z]*/, "", name); split(name, words, " "); split($3, value, " ")
-        factor = value[2] == "ns" ? 0.001 : value[2] == "ms" ? 1000 : 1
-        if (value[1] + 0 > 0) { us = value[1] * factor; if (!(words[1] in best) || us < best[words[1]]) best[words[1]] = us }
-    } END { for (name in best) printf "%s %.1f\n", name, best[name] }' "$@" | sort
+    python3 - "$@" <<'EOF'
+import re, sys
+factors, best = {"ns": 0.001, "µs": 1, "ms": 1000}, {}
+for path in sys.argv[1:]:
+    group = ""
+    for line in open(path, encoding="utf-8"):
+        named = re.match(r"^(│  |   )?[├╰]─ (\S+)", line)
+        if not named:
+            continue
+        if not named[1]:
+            group = named[2]
+        columns = [column.strip() for column in line[named.end():].split("│")]
+        measured = re.match(r"([\d.]+) (ns|µs|ms)$", columns[2]) if len(columns) > 3 else None
+        if measured:
+            name = f"{group}/{named[2]}" if named[1] else group
+            took = float(measured[1]) * factors[measured[2]]
+            best[name] = min(took, best.get(name, took))
+for name, took in sorted(best.items()):
+    print(name, f"{took:.1f}")
+EOF
 }
 echo "here: $(openssl version | cut -d' ' -f1,2); there: $(chroot "$place/trixie" openssl version | cut -d' ' -f1,2)"
 join <(medians "$place"/here.*) <(medians "$place"/there.*) |

@@ -216,7 +216,7 @@ impl Centre<'_> {
                     tracing::error!("the centre stops, to be started again: {reason}");
                     return Ok(Exit::Escalated.into());
                 }
-                asked = stops.next() => match asked {
+                asked = stops.asked() => match asked {
                     Asked::Stop => break,
                     Asked::Reread => {
                         manager.rereads();

@@ -18,7 +18,7 @@ const IN_HAND: [&str; 12] = [
     "xm_reads_waiting",
 ];
 /// Gauges of a state, which may be above 0 even in an idle program. A new gauge must be added here or to [`IN_HAND`].
-const STATES: [&str; 45] = [
+const STATES: [&str; 46] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -43,6 +43,7 @@ const STATES: [&str; 45] = [
     "xm_database_hosts",
     "xm_database_synchronous_standbys",
     "xm_database_up",
+    "xm_dead_rows",
     "xm_enrolments_locked",
     "xm_flags_unexplained",
     "xm_flags_unexplained_oldest_seconds",

@@ -38,7 +38,7 @@ impl Stops {
     }
 
     /// Waits for the next signal.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn asked(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Stop,
             _ = self.interrupt.recv() => Asked::Stop,
@@ -48,7 +48,7 @@ impl Stops {
 
     /// Waits for the next signal that stops the centre. While the centre starts or stops, there is nothing to be read again.
     pub(super) async fn told(&mut self) {
-        while self.next().await != Asked::Stop {}
+        while self.asked().await != Asked::Stop {}
     }
 }
 

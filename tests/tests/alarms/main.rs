@@ -27,6 +27,13 @@ const HOUR: Duration = Duration::from_millis(3_600_000 / FACTOR);
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Number of mails without a container. A rule of the mailbox says that such mail is not removed.
 const LEFT: usize = 600;
+/// Statements that leave more dead rows than an alarm bears. No vacuum runs before the last of them.
+const DEAD: &str = "
+    ALTER TABLE xm.in_hand SET (autovacuum_enabled = off);
+    INSERT INTO xm.in_hand (mailbox, instance, batch, uidls)
+    SELECT 'gone', '00000000-0000-0000-0000-000000000000', number, '{}' FROM generate_series(1, 1100000) AS number;
+    DELETE FROM xm.in_hand WHERE mailbox = 'gone'";
+const VACUUMED: &str = "ALTER TABLE xm.in_hand RESET (autovacuum_enabled)";
 /// Query of the number of mails in the mailbox where mail without a container stays.
 const LEFT_MAILS: &str = "xm:mailbox_mails:max{mailbox=\"left\"}";
 /// Metrics that never change: the version, and the number of standbys in a world without any.
@@ -51,6 +58,12 @@ fn no_alarm_rings_in_a_quiet_hour_each_fault_makes_its_own_and_every_metric_move
     world.expect(&["CentreCertificateExpiring", "DiskNearlyFull", "NoSynchronousStandby"]);
     world.give_the_second_a_bad_machine();
     world.restart_the_second_until_it_rings();
+
+    world.expect(&["DeadRows"]);
+    world.run(DEAD);
+    world.hear(&["DeadRows"]);
+    world.run(VACUUMED);
+    world.run("VACUUM xm.in_hand");
 
     // A further polling station is not a fault. It is added because the gauge of stations must change.
     world.run(&station(2));

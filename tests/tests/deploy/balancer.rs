@@ -7,7 +7,7 @@ use crate::checkers::{Said, deployed, planted, read, run};
 const OVERLAY: &str = "kubernetes/overlays/dmz/haproxy.cfg";
 
 fn haproxy(files: &[&str]) -> Said {
-    let arguments: Vec<&str> = ["-c"].into_iter().chain(files.iter().flat_map(|file| ["-f", file])).collect();
+    let arguments: Vec<&str> = ["-c"].into_iter().chain(files.iter().flat_map(|file| ["-f", *file])).collect();
     run("/usr/sbin/haproxy", &arguments)
 }
 
