@@ -2,7 +2,8 @@
 # Where there is a Docker engine: builds the image, brings compose.yaml up with NATS, posts and mails letters through the balancer, kills a
 # replica and the primary, rolls the replicas over to another version, counts, and takes everything down. Elsewhere one line says that it
 # was skipped. No registry is asked: bases are made by debootstrap, and imported under their names where these are not there yet; the
-# toolchain is this machine's, and crates are vendored. Half an hour, most of it a release build. deploy/container-test.sh --keep leaves all up.
+# toolchain is this machine's, and crates are vendored. Half an hour, most of it a release build; `--image NAME` takes an image that is there
+# instead. `--keep` leaves all up.
 set -euo pipefail
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 if ! docker info >/dev/null 2>&1; then
@@ -10,6 +11,15 @@ if ! docker info >/dev/null 2>&1; then
     exit 0
 fi
 cargo=${CARGO:-cargo}
+image= keep=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --image) image=$2; shift ;;
+    --keep) keep=yes ;;
+    *) echo "container-test: what is $1?" >&2; exit 2 ;;
+    esac
+    shift
+done
 project=xmcontainertest
 place=$(mktemp -d -t xm-container-test-XXXXXX)
 export COMPOSE_PROJECT_NAME=$project
@@ -27,9 +37,9 @@ finish() {
     else
         rm -rf "$place"
     fi
-    [ "${1:-}" = --keep ] || "${compose[@]}" down --volumes --timeout 60 >/dev/null 2>&1 || true
+    [ -n "$keep" ] || "${compose[@]}" down --volumes --timeout 60 >/dev/null 2>&1 || true
 }
-trap 'finish "$@"' EXIT
+trap finish EXIT
 
 # --- Images. ---------------------------------------------------------------------------------------------------------------------
 there() { docker image inspect "$1" >/dev/null 2>&1; }
@@ -44,7 +54,7 @@ if ! there debian:trixie-slim; then
     tar -C "$place/trixie" -c . | docker import --change 'CMD ["/bin/bash"]' - debian:trixie-slim >/dev/null
     rm -rf "$place/trixie"
 fi
-if ! there rust:1.95-trixie; then
+if [ -z "$image" ] && ! there rust:1.95-trixie; then
     say "making rust:1.95-trixie of it and of this machine's toolchain"
     mkdir -p "$place/rust/usr/local"
     cp -a "$(rustc --print sysroot)/." "$place/rust/usr/local/"
@@ -59,15 +69,19 @@ if ! there nats:2.15.1; then
     printf 'FROM scratch\nCOPY nats-server /nats-server\nENTRYPOINT ["/nats-server"]\n' >"$place/nats/Dockerfile"
     docker build --quiet --tag nats:2.15.1 "$place/nats" >/dev/null
 fi
-say "building the image of the sources (a release build)"
-mkdir "$place/context"
-git -C "$root" archive HEAD | tar -x -C "$place/context"
-(cd "$place/context" && $cargo vendor --locked --quiet vendor >"$place/vendored.toml")
-cat "$place/vendored.toml" >>"$place/context/.cargo/config.toml"
-began=$SECONDS
-docker build --network host --quiet --tag xmserver:0.1.0 "$place/context" >/dev/null
-rm -rf "$place/context"
-say "built in $((SECONDS - began)) s, $(docker image inspect --format '{{.Size}}' xmserver:0.1.0 | awk '{ printf "%.0f MB", $1 / 1e6 }')"
+if [ -n "$image" ]; then
+    docker tag "$image" xmserver:0.1.0
+else
+    say "building the image of the sources (a release build)"
+    mkdir "$place/context"
+    git -C "$root" archive HEAD | tar -x -C "$place/context"
+    (cd "$place/context" && $cargo vendor --locked --quiet vendor >"$place/vendored.toml")
+    cat "$place/vendored.toml" >>"$place/context/.cargo/config.toml"
+    began=$SECONDS
+    docker build --network host --quiet --tag xmserver:0.1.0 "$place/context" >/dev/null
+    rm -rf "$place/context"
+    say "built in $((SECONDS - began)) s, $(docker image inspect --format '{{.Size}}' xmserver:0.1.0 | awk '{ printf "%.0f MB", $1 / 1e6 }')"
+fi
 for target in prepare database balancer postfix dovecot prometheus; do
     docker build --network host --quiet --tag "xmserver-$target:0.1.0" --target "$target" \
         --file "$root/deploy/container/services.Dockerfile" "$root/deploy/container" >/dev/null
@@ -114,8 +128,7 @@ inside replica-1 cat /run/secrets/centre/ca.crt >"$office/ca.crt"
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$office/office.key"
 openssl req -x509 -key "$office/office.key" -days 30 -subj "/CN=000042" -out "$office/office.crt"
 fingerprint=$(openssl x509 -in "$office/office.crt" -noout -fingerprint -sha256 | cut -d= -f2)
-docker cp "$office/office.crt" "$("${compose[@]}" ps -q replica-1):/tmp/office.crt" 2>/dev/null ||
-    inside replica-1 /bin/bash -c 'cat >/tmp/office.crt' <"$office/office.crt"
+inside replica-1 /bin/bash -c 'cat >/tmp/office.crt' <"$office/office.crt"
 command_of replica-1 cert register 42 /tmp/office.crt --fingerprint "$fingerprint" >/dev/null
 
 # letter NUMBER: writes, signs and encrypts one act of birth (FORMAT.md, Worked example).
@@ -176,6 +189,7 @@ wait_for 60 "letters are acknowledged" further 10
 struck=$(acknowledged)
 docker kill "$("${compose[@]}" ps -q replica-2)" >/dev/null
 wait_for 60 "replica-2 was killed: letters go on" further 20
+"${compose[@]}" up --detach --no-build --no-deps replica-2 >>"$place/up.log" 2>&1
 wait_for 60 "replica-2 is back" accepts replica-2
 
 struck=$(acknowledged)

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use nix::unistd::{User, chown};
 
-use crate::checkers::{configuration, deployed, planted, run};
+use crate::checkers::{configuration, deployed, run};
 
 const VARIANTS: [&str; 3] = ["postfix/lmtp", "postfix/proxy", "container/postfix"];
 
@@ -15,22 +14,18 @@ fn said_of(variant: &str, change: impl Fn(String) -> String) -> String {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let own = |name: &str| folder.path().join(name);
-    for name in ["queue", "data"] {
+    for name in ["etc", "queue", "data"] {
         fs::create_dir(own(name)).unwrap();
     }
     let postfix = User::from_name("postfix").unwrap().expect("the package postfix is there");
     chown(&own("data"), Some(postfix.uid), Some(postfix.gid)).unwrap();
-    let text = |name: &str| fs::read_to_string(deployed(variant).join(name)).unwrap();
-    let place = |path: &Path| path.display().to_string();
-    let main = format!(
-        "{}\nqueue_directory = {}\ndata_directory = {}\n",
-        change(text("main.cf")),
-        place(&own("queue")),
-        place(&own("data"))
-    );
-    fs::write(own("main.cf"), main).unwrap();
-    fs::write(own("master.cf"), change(text("master.cf"))).unwrap();
-    let configured = place(folder.path());
+    let text = |name: &str| change(fs::read_to_string(deployed(variant).join(name)).unwrap());
+    let (queue, data) = (own("queue").display().to_string(), own("data").display().to_string());
+    // What Postfix finds wrong it writes into its log.
+    let main = text("main.cf").replace("= /var/log/postfix.log", "= /dev/stdout");
+    fs::write(own("etc/main.cf"), format!("{main}\nqueue_directory = {queue}\ndata_directory = {data}\n")).unwrap();
+    fs::write(own("etc/master.cf"), text("master.cf")).unwrap();
+    let configured = own("etc").display().to_string();
     let check = run("/usr/sbin/postfix", &["-c", &configured, "check"]);
     assert!(check.is_content, "{variant}: {}", check.text);
     // `postconf` names what no program of Postfix knows; on standard output stand the settings themselves.
@@ -71,7 +66,5 @@ fn senders_wait_longer_than_the_centre_holds() {
         let master = fs::read_to_string(deployed(queues).join("master.cf")).unwrap();
         let line = master.lines().find(|line| line.starts_with("xmserver ")).unwrap();
         assert_eq!(line.split_whitespace().nth(6), Some(connections.to_string().as_str()), "{queues}: {line}");
-        let fewer = planted(&master, line, &line.replace("400", "20"));
-        assert_ne!(fewer, master);
     }
 }
