@@ -11,7 +11,8 @@ if ! docker info >/dev/null 2>&1; then
     exit 0
 fi
 cargo=${CARGO:-cargo}
-image= keep=
+image=''
+keep=''
 while [ $# -gt 0 ]; do
     case $1 in
     --image) image=$2; shift ;;
