@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo test check lint doc deny bench fuzz nemesis night
+.PHONY: help setup demo test check lint doc deny bench fuzz nemesis night release deb-test container-test
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
@@ -16,6 +16,9 @@ help:
 	@echo "make bench   a burst next to the machine's limit, and micro-benchmarks: under three minutes once built"
 	@echo "make fuzz SECONDS=60   each parser of strangers' bytes for so long; needs the nightly compiler, installs cargo-fuzz when missing"
 	@echo "make nemesis ARGS=\"--cycles 1000 --seed 1\"   strike everything around two engines; --help tells the rest"
+	@echo "make release   package, program, list of what is in it, checksums; installs cargo-deb and cargo-cyclonedx when missing (minutes)"
+	@echo "make deb-test  builds the package, then installs, upgrades and purges it in a chroot: ten minutes, needs root"
+	@echo "make container-test   where a Docker engine is: a whole centre in containers, struck and rolled over: half an hour"
 	@echo "make night SEED=1   nemesis, fuzz and load, one after another: hours; a line for each, and a log"
 
 setup:
@@ -59,3 +62,12 @@ nemesis: setup
 # One seed for each night, unless told.
 night: setup
 	@CARGO="$(CARGO)" tests/night.sh $(SEED)
+
+release: setup
+	@CARGO="$(CARGO)" deploy/release.sh
+
+deb-test: setup
+	@CARGO="$(CARGO)" deploy/deb-test.sh $(ARGS)
+
+container-test:
+	@CARGO="$(CARGO)" deploy/container-test.sh $(ARGS)

@@ -5,9 +5,9 @@
 set -eu
 
 # Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender,
-# a balancer, Prometheus with its promtool; the locale of a PostgreSQL that speaks French, as a ministry's does. swaks only recommends
+# a balancer, Prometheus with its promtool; what reads the files of deploy/ (systemd-analyze, amtool, shellcheck); the locale of a PostgreSQL that speaks French, as a ministry's does. swaks only recommends
 # libnet-ssleay-perl, and without it speaks no TLS.
-packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl haproxy prometheus openssl curl"
+packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl haproxy prometheus systemd prometheus-alertmanager shellcheck openssl curl"
 locale=fr_FR.UTF-8
 # The first release with the fixes that the program insists on at its start.
 openssl_floor=3.0.22
@@ -37,6 +37,7 @@ missing_packages() {
     if [ -n "$version" ] && dpkg --compare-versions "$version" lt "$openssl_floor"; then
         printf 'libssl-dev libssl3 openssl '
     fi
+    python3 -m pip --version >/dev/null 2>&1 || printf 'python3 python3-pip '
 }
 
 # Sets $sudo: what runs a command as root.
@@ -73,6 +74,16 @@ install_packages() {
         fail "apt-get could not install: $*"
 }
 
+# Further readers of the files of deploy/, which Debian does not have: into the project's own target folder.
+install_checkers() {
+    say "installing $(grep -c '==' "$root/deploy/checkers.txt") checkers of deploy/ into target/checkers"
+    rm -rf "$root/target/checkers"
+    python3 -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --root-user-action ignore \
+        --target "$root/target/checkers" --requirement "$root/deploy/checkers.txt" >&2 ||
+        fail "pip could not install deploy/checkers.txt, without which tests/tests/deploy cannot run"
+    cp "$root/deploy/checkers.txt" "$root/target/checkers/checkers.txt"
+}
+
 check_rust
 [ -r /etc/debian_version ] || fail "this is no Debian: install by hand what corresponds to: $packages"
 missing=$(missing_packages)
@@ -87,3 +98,4 @@ if [ -n "$missing" ]; then
 fi
 # As `locale -a` spells it.
 locale -a | grep -qix 'fr_FR\.utf-\{0,1\}8' || make_locale
+cmp -s "$root/deploy/checkers.txt" "$root/target/checkers/checkers.txt" || install_checkers

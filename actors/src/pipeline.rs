@@ -6,6 +6,7 @@ mod parts;
 mod supervisor;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::Arbiter;
@@ -47,6 +48,7 @@ pub struct Pipeline {
     polling: Arc<RwLock<()>>,
     leases: Leases,
     escalations: UnboundedReceiver<Escalation>,
+    is_lost: Arc<AtomicBool>,
     arbiters: Vec<Arbiter>,
 }
 
@@ -56,6 +58,7 @@ impl Pipeline {
         let (drain, draining) = stop();
         let (end, ending) = stop();
         let (escalate, escalations) = unbounded_channel();
+        let is_lost = Arc::<AtomicBool>::default();
         let limits = &parts.limits;
         // The memory for the records in the database that letters contradict is taken from the memory that is allowed for payloads.
         let held_bytes_max = limits.unpacked_bytes_max / HELD_PARTS;
@@ -90,6 +93,7 @@ impl Pipeline {
                 escalate,
                 tasks: parts.tasks.clone(),
                 process: parts.replica.process,
+                is_lost: Arc::clone(&is_lost),
             },
         };
         parts.metrics.show_in_hand(&shared.hands);
@@ -102,12 +106,18 @@ impl Pipeline {
         keep_house(&parts, &shared);
         let Shared { hands, gate, polling, .. } = shared;
         let leases = Leases { tasks: parts.tasks.clone(), replica: parts.replica.clone() };
-        Pipeline { drain, end, hands, gate, polling, leases, escalations, arbiters }
+        Pipeline { drain, end, hands, gate, polling, leases, escalations, is_lost, arbiters }
     }
 
     /// Waits until the supervisor gives an actor up, and returns the reason. The process must then end.
     pub async fn escalation(&mut self) -> Option<Escalation> {
         self.escalations.recv().await
+    }
+
+    /// Says whether every actor is watched by its supervisor. Supervisors run on the thread of the caller, so whoever asks this again and
+    /// again also shows that this thread does not hang.
+    pub fn is_supervised(&self) -> bool {
+        !self.is_lost.load(Ordering::Relaxed)
     }
 
     /// Returns how many mails the actors are processing.

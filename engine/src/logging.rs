@@ -4,11 +4,14 @@
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
 
+use anyhow::Context;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::{self, MakeWriter};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::reload::{self, Handle};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
@@ -17,21 +20,39 @@ use crate::configuration::{LogFormat, ServerConfiguration};
 /// Crates of this program: only they may log below the level of a warning.
 const OURS: [&str; 7] = ["xmserver", "engine", "actors", "agency", "mail", "sdc", "store"];
 
+/// What writes the lines, under the filter.
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// The filter of the running program, by which it can be exchanged.
+static FILTER: OnceLock<Handle<EnvFilter, Layered<Lines, Registry>>> = OnceLock::new();
+
 /// Starts the logging of events and panics.
 ///
 /// # Errors
 /// Logging was started before.
 pub fn start(server: &ServerConfiguration) -> anyhow::Result<()> {
     // The filter was checked when the configuration was read.
-    let filter = EnvFilter::try_new(&server.log_level)?;
+    let (filter, handle) = reload::Layer::new(EnvFilter::try_new(&server.log_level)?);
     let lines = lines(server.log_format, std::io::stderr, std::io::stderr().is_terminal());
     let started = tracing_subscriber::registry().with(lines).with(filter).with(filter_fn(may_tell)).try_init();
     started.map_err(|error| anyhow::anyhow!("logging could not be started: {error}"))?;
+    // Logging was not started before, so there is no other handle.
+    FILTER.set(handle).ok();
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-fn lines<W>(format: LogFormat, writer: W, is_terminal: bool) -> Box<dyn Layer<Registry> + Send + Sync>
+/// Exchanges the filter of the running program.
+///
+/// # Errors
+/// The text is no filter; logging was not started.
+pub fn filter(log_level: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(log_level)?;
+    FILTER.get().context("logging was not started")?.reload(filter)?;
+    Ok(())
+}
+
+fn lines<W>(format: LogFormat, writer: W, is_terminal: bool) -> Lines
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {

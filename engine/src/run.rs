@@ -1,8 +1,8 @@
 //! `xmserver run`: builds the centre from its configuration, keeps it running, and drains it at a signal.
 //!
 //! The connections to the database use a tokio runtime of their own, which ends after the actors. The actors run in their own actor
-//! system, and the main thread waits for signals. The first SIGTERM, SIGINT or SIGHUP drains the centre; a second one stops it at once.
-//! Neither loses a letter, because a letter that is not settled is still in its mailbox.
+//! system, and the main thread waits for signals. The first SIGTERM or SIGINT drains the centre; a second one stops it at once. Neither
+//! loses a letter, because a letter that is not settled is still in its mailbox. SIGHUP has certificates read again (`run::reread`).
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -43,11 +43,15 @@ use crate::keys::{self, LoadedKeys};
 use crate::ready::key_watch::KeyWatch;
 use crate::{acts, housekeeping, notices, operator, replica, summary};
 
+mod reread;
+mod service;
 mod sources;
 mod stops;
 
-use sources::{polled, posted, pushed, taken};
-use stops::Stops;
+use reread::{Named, reread};
+use service::ServiceManager;
+use sources::{Listening, polled, posted, pushed, taken};
+use stops::{Asked, Stops};
 
 /// First pause between two attempts to reach the database at the start; the pause grows up to [`START_PAUSE_MAX`].
 const START_PAUSE: Duration = Duration::from_secs(1);
@@ -165,6 +169,8 @@ struct Shown {
 impl Centre<'_> {
     async fn serve(self, shown: Shown) -> anyhow::Result<ExitCode> {
         let mut stops = Stops::new()?;
+        let mut manager = ServiceManager::new();
+        manager.begins("the database is opened");
         let Shown { registry, metrics, observed } = shown;
         let server = tokio::select! {
             server = self.prepare(&metrics) => server?,
@@ -175,7 +181,10 @@ impl Centre<'_> {
             entered = self.enter(&replica) => entered?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
         }
-        let parts = self.parts(&server, replica, metrics)?;
+        let listening = self.listening()?;
+        let certificates: Vec<Named> = listening.iter().filter_map(Listening::named).collect();
+        let pushed = listening.into_iter().map(|one| one.source).collect();
+        let parts = self.parts(&server, replica, metrics, pushed)?;
         let housekeeper = Housekeeper { database: self.database.clone(), process: parts.replica.process };
         self.runtime.spawn(housekeeping::work_daily(housekeeper.clone(), self.configuration.own_addresses()));
         self.runtime.spawn(acts::tell(self.database.clone()));
@@ -194,18 +203,30 @@ impl Centre<'_> {
             http = %self.configuration.server.http_address,
             "the centre runs"
         );
+        manager.is_ready();
         let mut looks = tokio::time::interval(READINESS_INTERVAL);
         loop {
             tokio::select! {
-                _ = looks.tick() => observed.set_taking_mail(pipeline.is_taking_mail(), pipeline.has_room()),
+                _ = looks.tick() => {
+                    observed.set_taking_mail(pipeline.is_taking_mail(), pipeline.has_room());
+                    manager.report(pipeline.is_supervised());
+                }
                 escalation = pipeline.escalation() => {
                     let reason = escalation.map_or_else(|| "its supervisors are gone".to_owned(), |it| it.to_string());
                     tracing::error!("the centre stops, to be started again: {reason}");
                     return Ok(Exit::Escalated.into());
                 }
-                () = stops.told() => break,
+                asked = stops.asked() => match asked {
+                    Asked::Stop => break,
+                    Asked::Reread => {
+                        manager.rereads();
+                        reread(self.configuration, &certificates);
+                        manager.is_ready();
+                    }
+                },
             }
         }
+        manager.stops();
         observed.set_leaving();
         if self.configuration.has_pushed() {
             self.give_notice(&mut pipeline, &mut stops).await;
@@ -275,7 +296,13 @@ impl Centre<'_> {
         self.runtime.spawn(async move { replica::enter(&database, &replica).await }).await?
     }
 
-    fn parts(&self, server: &Server, replica: Replica, metrics: Metrics) -> anyhow::Result<PipelineParts> {
+    fn parts(
+        &self,
+        server: &Server,
+        replica: Replica,
+        metrics: Metrics,
+        pushed: Vec<PushedSource>,
+    ) -> anyhow::Result<PipelineParts> {
         let folder = self.configuration.folder.as_ref().map(|folder| (folder, self.transfer_folder(folder)));
         let mut sources =
             self.configuration.mailboxes.iter().map(polled).collect::<anyhow::Result<Vec<PolledSource>>>()?;
@@ -285,7 +312,6 @@ impl Centre<'_> {
             couriers.push(Arc::new(self.smtp(relay, server)?));
         }
         couriers.extend(folder.map(|(_, folder)| -> Arc<dyn Courier> { Arc::new(folder) }));
-        let pushed = self.pushed()?;
         let polled_max = sources.iter().map(|source| source.mail_bytes_max);
         let largest = polled_max.chain(pushed.iter().map(|source| source.mail_bytes_max)).max().unwrap_or(0);
         let mail_bytes_max = usize::try_from(largest)?;
@@ -307,7 +333,7 @@ impl Centre<'_> {
         })
     }
 
-    fn pushed(&self) -> anyhow::Result<Vec<PushedSource>> {
+    fn listening(&self) -> anyhow::Result<Vec<Listening>> {
         let configuration = self.configuration;
         let https = configuration.https.iter().map(posted);
         let intakes = configuration.intakes.iter().map(|intake| pushed(configuration, intake, &self.runtime));

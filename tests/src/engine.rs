@@ -4,12 +4,14 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use nix::pty::openpty;
 use nix::sys::signal::Signal;
 use simulation::process::{self, Process};
 use tempfile::TempDir;
@@ -210,13 +212,27 @@ impl Engine {
     /// # Errors
     /// The engine runs already, or cannot be started.
     pub fn start_through(&mut self, launcher: &[&str]) -> Result<()> {
+        self.start_reading(launcher, Stdio::piped())
+    }
+
+    /// Starts `xmserver run` with a terminal as its standard input. Returns the terminal's other end, which keeps it open.
+    ///
+    /// # Errors
+    /// The engine runs already, or cannot be started; there is no terminal to be had.
+    pub fn start_at_terminal(&mut self) -> Result<OwnedFd> {
+        let terminal = openpty(None, None)?;
+        self.start_reading(&["env", "--default-signal=HUP"], Stdio::from(terminal.slave))?;
+        Ok(terminal.master)
+    }
+
+    fn start_reading(&mut self, launcher: &[&str], input: Stdio) -> Result<()> {
         ensure!(self.process.is_none(), "the engine runs already");
         let log = File::options().create(true).append(true).open(self.log_path())?;
         let mut words = launcher.iter().map(OsStr::new).chain([self.program.as_os_str()]);
         let mut command = self.command(words.next().context("a command has a first word")?);
         command.args(words).args(self.place_of_data());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        let mut process = Process::start(command.arg("run").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log))?;
+        let mut process = Process::start(command.arg("run").stdin(input).stdout(Stdio::null()).stderr(log))?;
         self.orders = process.take_input();
         self.process = Some(process);
         Ok(())
@@ -318,7 +334,7 @@ impl Engine {
         self.stop_by(Signal::SIGTERM)
     }
 
-    /// Sends SIGHUP, which a closing terminal sends, and waits for the engine's end.
+    /// Sends SIGHUP, which a closing terminal sends, and waits for the engine's end. Only an engine at a terminal ends.
     ///
     /// # Errors
     /// The engine does not end in time, or with a failure.

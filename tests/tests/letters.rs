@@ -204,7 +204,7 @@ fn letters_of_stock_openssl_become_rows_and_receipts() {
         let agency: Value = serde_json::from_str(&agency).unwrap();
         assert_eq!(agency["balance"], -PRICE);
     }
-    engine.hang_up().unwrap();
+    engine.stop().unwrap();
 }
 
 /// Returns, for each receipt in an office's mailbox, the letter's sequence number, the cipher of the answer, and the refusal.
@@ -253,7 +253,7 @@ fn an_answer_comes_in_the_cipher_of_its_letter_to_those_with_leave_for_cbc() {
     offices[0].send(&postfix);
     engine.wait_until("a refusal is told", |_| Ok(answers(&dovecot, 42).len() == 3)).unwrap();
     assert_eq!(ciphers(&engine, &dovecot, &offices[0])[2], (3, GCM, refused));
-    engine.hang_up().unwrap();
+    engine.stop().unwrap();
 }
 
 /// Returns attempt and verdict of each receipt in an office's mailbox, in the order of the attempts.
@@ -328,7 +328,7 @@ fn an_operator_has_letters_tried_again() {
     assert!(left.iter().all(Vec::is_empty), "{left:?}");
     let shown = engine.operate(&["letter", "show", journal(&engine)[0]["letter_id"].as_str().unwrap()]).unwrap();
     assert!(shown.contains("accepted"), "{shown}");
-    engine.hang_up().unwrap();
+    engine.stop().unwrap();
 }
 
 /// Returns the office's own program, with the key and the certificate that the standard commands made.

@@ -1,5 +1,7 @@
 //! Keeps each actor alive on its arbiter for as long as the pipeline lives.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter, Context, Handler};
@@ -24,6 +26,23 @@ pub(super) struct Supervisor {
     pub(super) escalate: UnboundedSender<Escalation>,
     pub(super) tasks: DatabaseTasks,
     pub(super) process: Uuid,
+    /// Set once a supervising task has ended before the pipeline did: an actor is then watched by nobody.
+    pub(super) is_lost: Arc<AtomicBool>,
+}
+
+/// Held by a supervising task for as long as it runs.
+struct Duty {
+    is_lost: Arc<AtomicBool>,
+    ending: Stop,
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        // A task is dropped by its end, and by a panic in it as well.
+        if !self.ending.is_told() {
+            self.is_lost.store(true, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Supervisor {
@@ -43,7 +62,9 @@ impl Supervisor {
         };
         let (policy, ending, link) = (self.policy.clone(), self.ending.clone(), link.clone());
         let (supervisor, at_work) = (self.clone(), at_work.clone());
+        let duty = Duty { is_lost: Arc::clone(&self.is_lost), ending: self.ending.clone() };
         actix_rt::spawn(async move {
+            let _duty = duty;
             if let Err(escalation) = supervise(policy, link, ending, &at_work, build).await {
                 if let Escalation::Hung { mail: Some(mail), .. } = &escalation {
                     supervisor.set_aside(mail.clone()).await;
@@ -66,5 +87,32 @@ impl Supervisor {
             Err(Undone::Fault(fault)) => tracing::error!(%mail, %fault, "{NOT_SET_ASIDE}"),
             Err(Undone::LeftBehind) => tracing::error!(%mail, "{NOT_SET_ASIDE}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stop::stop;
+
+    #[test]
+    fn a_supervisor_that_ends_before_the_pipeline_is_missed() {
+        let (end, ending) = stop();
+        let duty = |is_lost: &Arc<AtomicBool>| Duty { is_lost: Arc::clone(is_lost), ending: ending.clone() };
+        let is_lost = Arc::<AtomicBool>::default();
+        let lost = duty(&is_lost);
+        assert!(
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+                let _lost = lost;
+                std::panic::resume_unwind(Box::new("a supervisor panics"));
+            }))
+            .is_err()
+        );
+        assert!(is_lost.load(Ordering::Relaxed));
+
+        let is_lost = Arc::<AtomicBool>::default();
+        end.tell();
+        drop(duty(&is_lost));
+        assert!(!is_lost.load(Ordering::Relaxed), "all end with their pipeline");
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use actix_web::web;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use mail::intake::tls;
+use mail::intake::tls::Certificate;
 use tokio::net::TcpListener;
 
 use super::pushed::Pushed;
@@ -24,7 +24,22 @@ use addresses::Addresses;
 pub use settings::HttpSettings;
 
 /// An address at which offices post letters.
-pub struct HttpIntake(pub HttpSettings);
+pub struct HttpIntake {
+    settings: HttpSettings,
+    certificate: Option<Arc<Certificate>>,
+}
+
+impl HttpIntake {
+    /// Prepares to listen. Nothing is opened yet.
+    pub fn new(settings: HttpSettings) -> HttpIntake {
+        HttpIntake { certificate: settings.certificate(), settings }
+    }
+
+    /// Returns the certificate that new connections get, so that it can be read again; `None` where connections are not protected.
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.certificate.clone()
+    }
+}
 
 /// Everything that the handlers of all requests share.
 struct Shared {
@@ -32,6 +47,7 @@ struct Shared {
     desk: AnswerDesk,
     metrics: IntakeMetrics,
     settings: HttpSettings,
+    certificate: Option<Arc<Certificate>>,
     addresses: Addresses,
 }
 
@@ -42,11 +58,12 @@ impl Pushed for HttpIntake {
 
     fn listen(&self, lender: Lender, desk: AnswerDesk) -> BoxFuture<'_, TransportFault> {
         async move {
-            let settings = &self.0;
+            let HttpIntake { settings, certificate } = self;
             let shared = Arc::new(Shared {
                 metrics: lender.metrics().intake(&settings.name),
                 addresses: Addresses::new(settings.requests_per_minute_max),
                 settings: settings.clone(),
+                certificate: certificate.clone(),
                 lender,
                 desk,
             });
@@ -60,7 +77,7 @@ impl Pushed for HttpIntake {
 /// Listens and serves connections. Returns only after a fault, with a sentence that describes it.
 async fn serve(shared: Arc<Shared>) -> String {
     let settings = &shared.settings;
-    let tls = match tls::acceptor(settings.security, &settings.certificate_file, &settings.key_file) {
+    let tls = match shared.certificate.as_ref().map(Certificate::acceptor).transpose() {
         Ok(tls) => tls,
         Err(problem) => return problem,
     };

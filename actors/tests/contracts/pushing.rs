@@ -74,7 +74,7 @@ impl PushingStand {
         PushingStand::of(world, By::Http, |address, _runtime| {
             let mut settings = HttpSettings::new(address);
             settings.requests_per_minute_max = 1_000_000;
-            Arc::new(HttpIntake(HttpSettings { name: "source".to_owned(), ..settings }))
+            Arc::new(HttpIntake::new(HttpSettings { name: "source".to_owned(), ..settings }))
         })
     }
 

@@ -1,8 +1,8 @@
-//! Gauges of the replicas and of the database's standbys.
+//! Gauges of the replicas, of the database's standbys, and of what its busiest tables keep of rows that are done with.
 
 use diesel::QueryableByName;
 use diesel::sql_query;
-use diesel::sql_types::BigInt;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::RunQueryDsl;
 use prometheus::{IntGauge, IntGaugeVec, Registry};
 use store::database::fault::Fault;
@@ -16,6 +16,20 @@ const REPLICAS: &str = "
            count(*) FILTER (WHERE gone_at IS NULL AND drains) AS draining,
            count(*) FILTER (WHERE gone_at > now() - interval '1 hour') AS gone
       FROM xm.replicas";
+
+/// Dead rows of the tables whose rows come and go with each letter. While a transaction is open anywhere, vacuum removes none that it may see.
+const DEAD_ROWS: &str = "
+    SELECT relname::text AS table_name, n_dead_tup AS dead
+      FROM pg_stat_user_tables
+     WHERE schemaname = 'xm' AND relname IN ('in_hand', 'outbox')";
+
+#[derive(QueryableByName)]
+struct DeadRows {
+    #[diesel(sql_type = Text)]
+    table_name: String,
+    #[diesel(sql_type = BigInt)]
+    dead: i64,
+}
 
 #[derive(QueryableByName)]
 struct Replicas {
@@ -31,6 +45,7 @@ struct Replicas {
 pub struct ClusterGauges {
     database: Database,
     replicas: IntGaugeVec,
+    dead_rows: IntGaugeVec,
     synchronous_standbys: IntGauge,
 }
 
@@ -43,6 +58,7 @@ impl ClusterGauges {
         Ok(ClusterGauges {
             database,
             replicas: labelled(registry, "xm_replicas", "Replicas of the centre, by state", "state")?,
+            dead_rows: labelled(registry, "xm_dead_rows", "Dead rows of busy tables", "table")?,
             synchronous_standbys: whole(
                 registry,
                 "xm_database_synchronous_standbys",
@@ -54,9 +70,10 @@ impl ClusterGauges {
 
 impl group::Read for ClusterGauges {
     async fn read(&self) -> Result<(), Fault> {
-        let replicas: Replicas = {
+        let (replicas, dead_rows): (Replicas, Vec<DeadRows>) = {
             let mut connection = self.database.get().await?;
-            sql_query(REPLICAS).get_result(&mut connection).await?
+            let replicas = sql_query(REPLICAS).get_result(&mut connection).await?;
+            (replicas, sql_query(DEAD_ROWS).get_results(&mut connection).await?)
         };
         let synchronous = match self.database.standbys().await? {
             Standbys::Synchronous(count) => count,
@@ -64,6 +81,9 @@ impl group::Read for ClusterGauges {
         };
         let states = [("working", replicas.working), ("draining", replicas.draining), ("gone", replicas.gone)];
         states.into_iter().for_each(|(state, count)| self.replicas.with_label_values(&[state]).set(count));
+        for DeadRows { table_name, dead } in dead_rows {
+            self.dead_rows.with_label_values(&[&*table_name]).set(dead);
+        }
         self.synchronous_standbys.set(synchronous);
         Ok(())
     }

@@ -10,14 +10,29 @@ use actors::transport::NoContainer;
 use actors::transport::http::{HttpIntake, HttpSettings};
 use actors::transport::intake::MailIntake;
 use anyhow::Context;
+use mail::intake::tls::Certificate;
 use mail::intake::{IntakeSettings, Listener};
 use mail::pop3::Mailbox;
 use tokio::runtime::Handle;
 
+use super::reread::Named;
 use crate::configuration::{Configuration, FolderConfiguration, IntakeConfiguration, MailboxConfiguration};
 
 /// After the longest hold, a sender is answered within this time. The time is needed because a try at its mail may just have begun.
 const ANSWER_AFTER_HOLD: Duration = Duration::from_secs(5);
+
+/// A source to which letters are pushed, and the certificate that it shows, if it shows one.
+pub(super) struct Listening {
+    pub(super) source: PushedSource,
+    pub(super) certificate: Option<Arc<Certificate>>,
+}
+
+impl Listening {
+    /// Returns the certificate under the name of the source.
+    pub(super) fn named(&self) -> Option<Named> {
+        Some((self.source.name.clone(), Arc::clone(self.certificate.as_ref()?)))
+    }
+}
 
 /// Makes a mailbox a source of letters.
 pub(super) fn polled(mailbox: &MailboxConfiguration) -> anyhow::Result<PolledSource> {
@@ -48,31 +63,36 @@ pub(super) fn pushed(
     configuration: &Configuration,
     intake: &IntakeConfiguration,
     runtime: &Handle,
-) -> anyhow::Result<PushedSource> {
+) -> anyhow::Result<Listening> {
     let settings = IntakeSettings { addresses: configuration.addresses_of(intake), ..intake.smtp.clone() };
     let mail_bytes_max = settings.mail_size_max_bytes;
     let listener = Listener::new(settings).with_context(|| format!("intake {}", intake.name))?;
     listener.check_files().map_err(anyhow::Error::msg).with_context(|| format!("intake {}", intake.name))?;
     let hold = Duration::from_secs(intake.hold_seconds_max);
-    Ok(PushedSource {
+    let certificate = listener.certificate();
+    let source = PushedSource {
         name: intake.name.clone(),
         transport: Arc::new(MailIntake { name: intake.name.clone(), listener, runtime: runtime.clone() }),
         mail_bytes_max,
         patience: Patience { hold, answer: hold + ANSWER_AFTER_HOLD },
         no_container: intake.no_container,
-    })
+    };
+    Ok(Listening { source, certificate })
 }
 
-/// Makes the address at which offices post letters a source of letters. Every body counts as a document, so the rule for mail without a
-/// container is never used.
-pub(super) fn posted(settings: &HttpSettings) -> anyhow::Result<PushedSource> {
+/// Makes the address at which offices post letters a source of letters. A body is a document, whatever it holds, so the rule for mail
+/// without a container is never used.
+pub(super) fn posted(settings: &HttpSettings) -> anyhow::Result<Listening> {
     settings.check_files().map_err(anyhow::Error::msg).context("letters over HTTPS")?;
     let hold = Duration::from_secs(settings.hold_seconds_max);
-    Ok(PushedSource {
+    let intake = HttpIntake::new(settings.clone());
+    let certificate = intake.certificate();
+    let source = PushedSource {
         name: settings.name.clone(),
-        transport: Arc::new(HttpIntake(settings.clone())),
+        transport: Arc::new(intake),
         mail_bytes_max: settings.document_size_max_bytes,
         patience: Patience { hold, answer: hold + ANSWER_AFTER_HOLD },
         no_container: NoContainer::Quarantine,
-    })
+    };
+    Ok(Listening { source, certificate })
 }

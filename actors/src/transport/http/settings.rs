@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use mail::intake::tls;
+use mail::intake::tls::{self, Certificate};
 use mail::settings::{finish, within};
 use mail::{Security, SettingsError};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,11 @@ impl HttpSettings {
     /// # Errors
     /// A sentence that names the setting's key and says what is wrong with its file.
     pub fn check_files(&self) -> Result<(), String> {
-        tls::acceptor(self.security, &self.certificate_file, &self.key_file).map(drop)
+        self.certificate().map_or(Ok(()), |certificate| certificate.read())
+    }
+
+    /// Names the files of the certificate; `None` where connections are not protected.
+    pub(super) fn certificate(&self) -> Option<Arc<Certificate>> {
+        Certificate::of(self.security, &self.certificate_file, &self.key_file)
     }
 }

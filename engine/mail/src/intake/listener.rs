@@ -13,7 +13,8 @@ use tokio_rustls::TlsAcceptor;
 use super::connection::{Ended, serve};
 use super::places::{Place, Places};
 use super::session::{Rules, Session};
-use super::{IntakeSettings, Recipient, tls};
+use super::tls::Certificate;
+use super::{IntakeSettings, Recipient};
 use crate::settings::{Security, SettingsError};
 
 /// Longest time for the TLS handshake.
@@ -30,6 +31,7 @@ const NO_PLACE: &[u8] = b"421 4.3.2 all connections are busy: try again later\r\
 pub struct Listener {
     settings: IntakeSettings,
     rules: Arc<Rules>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 /// What the connections of a listener share.
@@ -55,7 +57,8 @@ impl Listener {
             mail_bytes_max: usize::try_from(settings.mail_size_max_bytes).unwrap_or(usize::MAX),
             must_start_tls: settings.security == Security::Starttls,
         };
-        Ok(Listener { settings, rules: Arc::new(rules) })
+        let certificate = Certificate::of(settings.security, &settings.certificate_file, &settings.key_file);
+        Ok(Listener { settings, rules: Arc::new(rules), certificate })
     }
 
     /// Reads the certificate and its key, as [`Listener::run`] does.
@@ -63,18 +66,18 @@ impl Listener {
     /// # Errors
     /// A sentence that names the setting's key and says what is wrong with its file.
     pub fn check_files(&self) -> Result<(), String> {
-        self.acceptor().map(drop)
+        self.certificate.as_deref().map_or(Ok(()), Certificate::read)
     }
 
-    fn acceptor(&self) -> Result<Option<TlsAcceptor>, String> {
-        let IntakeSettings { security, certificate_file, key_file, .. } = &self.settings;
-        tls::acceptor(*security, certificate_file, key_file)
+    /// Returns the certificate that new connections get, so that it can be read again; `None` where connections are not protected.
+    pub fn certificate(&self) -> Option<Arc<Certificate>> {
+        self.certificate.clone()
     }
 
     /// Listens, and lets `recipient` take the mails, until the future is dropped. `count` is called with the number of connections once the
     /// address is bound, and whenever the number changes. Returns only after a fault, with a sentence that describes it.
     pub async fn run<R: Recipient>(&self, recipient: R, count: impl Fn(usize) + Send) -> String {
-        let tls = match self.acceptor() {
+        let tls = match self.certificate.as_ref().map(Certificate::acceptor).transpose() {
             Ok(tls) => tls,
             Err(problem) => return problem,
         };
