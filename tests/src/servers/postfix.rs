@@ -15,6 +15,7 @@ use super::Port;
 use super::daemon::Daemon;
 use super::dovecot::Dovecot;
 use super::folder::{Folder, Owner, is_root};
+use super::place::Place;
 
 /// The folders that `postfix check` creates in the queue directory, each with its mode.
 const QUEUE_FOLDERS: &[(&str, u32)] = &[
@@ -54,11 +55,12 @@ pub struct Postfix {
     push: Option<Push>,
     folder: Folder,
     master: String,
+    place: Place,
 }
 
 impl Postfix {
-    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It presents Dovecot's certificate.
-    /// An error contains the end of its log.
+    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It runs where Dovecot runs, and
+    /// presents its certificate. An error contains the end of its log.
     pub fn start(dovecot: &Dovecot) -> Result<Postfix> {
         Postfix::start_pushing(dovecot, None)
     }
@@ -80,7 +82,8 @@ impl Postfix {
         }
         let master = format!("{}/master", built_in("daemon_directory")?);
         let (smtp, submission, smtps, proxied) = (Port::hold()?, Port::hold()?, Port::hold()?, Port::hold()?);
-        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, proxied, push, folder, master };
+        let place = dovecot.place().clone();
+        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, proxied, push, folder, master, place };
         postfix.configure(dovecot)?;
         postfix.start_again()?;
         Ok(postfix)
@@ -91,8 +94,9 @@ impl Postfix {
         if self.daemon.is_none() {
             let configuration = self.folder.path().join("etc");
             let configuration = configuration.to_str().context("the temporary folder's name is no text")?;
-            let mut daemon = Daemon::start(&self.master, &["-c", configuration, "-d"], &self.folder)?;
-            daemon.wait_for_greeting(self.smtp.address(), "220 ", &self.folder)?;
+            let arguments = ["-c", configuration, "-d"];
+            let mut daemon = Daemon::start_at(&self.place, &self.master, &arguments, &self.folder)?;
+            daemon.wait_for_greeting(self.smtp_address(), "220 ", &self.folder)?;
             self.daemon = Some(daemon);
         }
         Ok(())
@@ -116,22 +120,26 @@ impl Postfix {
 
     /// Returns the address at which other servers deliver mail: without authentication, STARTTLS offered.
     pub fn smtp_address(&self) -> SocketAddr {
-        self.smtp.address()
+        self.at(&self.smtp)
     }
 
     /// Returns the address at which accounts submit mail: STARTTLS and authentication are required.
     pub fn submission_address(&self) -> SocketAddr {
-        self.submission.address()
+        self.at(&self.submission)
     }
 
     /// Returns the address at which accounts submit mail over TLS from the first octet. Authentication is required.
     pub fn smtps_address(&self) -> SocketAddr {
-        self.smtps.address()
+        self.at(&self.smtps)
     }
 
     /// Returns the address at which mail is pushed on before it is accepted; nobody listens there unless the Postfix pushes.
     pub fn proxied_address(&self) -> SocketAddr {
-        self.proxied.address()
+        self.at(&self.proxied)
+    }
+
+    fn at(&self, port: &Port) -> SocketAddr {
+        SocketAddr::new(self.place.address, port.number())
     }
 
     /// Counts the mails that Postfix has accepted and not delivered yet.
@@ -207,9 +215,9 @@ maillog_file = {log}
 maillog_file_prefixes = {folder}
 myhostname = localhost
 mydestination =
-inet_interfaces = 127.0.0.1
+inet_interfaces = {address}
 inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
+mynetworks_style = subnet
 disable_dns_lookups = yes
 smtpd_peername_lookup = no
 alias_maps =
@@ -235,6 +243,7 @@ smtpd_client_connection_count_limit = 0
 smtpd_error_sleep_time = 0
 default_process_limit = 20
 ",
+            address = self.place.address,
             lmtp = lmtp.display(),
             sign_in = sign_in.display(),
             certificate = certificate.certificate_path.display(),
@@ -244,21 +253,22 @@ default_process_limit = 20
 
     fn master_cf(&self) -> String {
         let (smtp, submission, smtps, proxied) = (&self.smtp, &self.submission, &self.smtps, &self.proxied);
+        let address = self.place.address;
         let pushed = self.push.as_ref().map_or_else(String::new, |push| {
             format!(
                 "pushed unix - - n - - lmtp\n  -o lmtp_tls_security_level=encrypt\n\
-                 127.0.0.1:{proxied} inet n - n - - smtpd\n  -o smtpd_proxy_filter={}\n",
+                 {address}:{proxied} inet n - n - - smtpd\n  -o smtpd_proxy_filter={}\n",
                 push.smtp
             )
         });
         format!(
             "
-127.0.0.1:{smtp} inet n - n - - smtpd
-127.0.0.1:{submission} inet n - n - - smtpd
+{address}:{smtp} inet n - n - - smtpd
+{address}:{submission} inet n - n - - smtpd
   -o smtpd_tls_security_level=encrypt
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
-127.0.0.1:{smtps} inet n - n - - smtpd
+{address}:{smtps} inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
