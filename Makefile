@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo test check lint doc deny bench fuzz nemesis night
+.PHONY: help setup demo test check lint doc deny bench fuzz nemesis lab night
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
@@ -16,6 +16,7 @@ help:
 	@echo "make bench   a burst next to the machine's limit, and micro-benchmarks: under three minutes once built"
 	@echo "make fuzz SECONDS=60   each parser of strangers' bytes for so long; needs the nightly compiler, installs cargo-fuzz when missing"
 	@echo "make nemesis ARGS=\"--cycles 1000 --seed 1\"   strike everything around two engines; --help tells the rest"
+	@echo "make lab ARGS=\"--cycles 150 --seed 1\"   strike replicas, balancers and databases, each on a machine of its own; as root"
 	@echo "make night SEED=1   nemesis, fuzz and load, one after another: hours; a line for each, and a log"
 
 setup:
@@ -55,6 +56,10 @@ fuzz: setup
 # The engine of nemesis is a build of its own, with places to die at; nothing else has them.
 nemesis: setup
 	$(CARGO) run --locked --release -p scenarios --bin nemesis -- $(ARGS)
+
+# The machines are network namespaces; where they are not allowed, the lab says so and is skipped.
+lab: setup
+	$(CARGO) run --locked --release -p scenarios --bin lab -- $(ARGS)
 
 # One seed for each night, unless told.
 night: setup

@@ -4,6 +4,7 @@ pub mod database;
 pub mod engine;
 pub mod https_world;
 pub mod instruments;
+pub mod lab;
 pub mod nemesis;
 pub mod poster;
 pub mod program;

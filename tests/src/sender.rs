@@ -53,12 +53,7 @@ impl Sender {
 
     /// Makes a sender that begins TLS on each connection by STARTTLS, and leaves a server that does not answer within `patience_before`,
     /// as long as no mail is begun.
-    pub fn over_tls(
-        address: SocketAddr,
-        recipient: &str,
-        tls: Arc<ClientConfig>,
-        patience_before: Duration,
-    ) -> Sender {
+    pub fn over_tls(address: SocketAddr, recipient: &str, tls: Arc<ClientConfig>, patience_before: Duration) -> Sender {
         Sender { tls: Some(tls), patience_before, ..Sender::new(address, recipient) }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use store::letters::in_hand::Suspect;
 use store::letters::leases::Lease;
-use store::planted::point;
+use store::planted::{self, Bug, point};
 use uuid::Uuid;
 
 use super::parts::MailboxPollerParts;
@@ -126,6 +126,10 @@ async fn hold_session(
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),
     };
+    if planted::has(Bug::LeaseTakenForProof) {
+        let is_in_hand = |listed: &&Candidate| suspects.iter().any(|suspect| *listed.hint() == *suspect.token);
+        poll.to_delete.extend(mails.iter().filter(is_in_hand).map(|listed| listed.number));
+    }
     // A suspect is tried before all other mail, so a suspect that is a breaker waits for its own session.
     suspects.retain(|suspect| match turn {
         Turn::Others => !memory.breakers.has(&suspect.token),

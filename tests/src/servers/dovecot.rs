@@ -76,8 +76,7 @@ impl Dovecot {
         let DovecotSettings { accounts, lock_session, place } = settings;
         let certificate = Certificate::make_for(folder.path(), &[place.address])?;
         let (pop3, pop3s) = (Port::hold()?, Port::hold()?);
-        let mut dovecot =
-            Dovecot { daemon: None, pop3, pop3s, folder, certificate, accounts, owner, place };
+        let mut dovecot = Dovecot { daemon: None, pop3, pop3s, folder, certificate, accounts, owner, place };
         dovecot.folder.write("passwd", &dovecot.passwd()?)?;
         let configuration = dovecot.configuration(lock_session)?;
         dovecot.folder.write("dovecot.conf", &configuration)?;

@@ -1,8 +1,8 @@
 //! Checks the results of letters: verdicts, quarantine, journal and receipts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::held::Lines;
+use super::held::{Held, Lines};
 use super::{Inquiry, sent};
 use crate::memory::{Effect, Expected, LetterMemory, Memory, ReceiptMemory};
 
@@ -32,6 +32,23 @@ impl Inquiry<'_> {
         }
         for (agency, _) in verdicts.into_keys() {
             self.wrong(format!("a verdict on a letter that agency {agency:06} did not send"));
+        }
+    }
+
+    /// Checks that each letter whose sender was told that it is settled has an effect: a line in the journal, or a place in quarantine.
+    pub(super) fn acknowledged(&mut self, memory: &Memory) {
+        let Held { journal, quarantine, .. } = &self.held;
+        let digests: HashSet<&[u8]> = journal.iter().map(|line| line.digest.as_slice()).collect();
+        let containers: HashSet<&[u8]> = quarantine.iter().map(|case| case.container.as_slice()).collect();
+        let mails: HashSet<&str> = quarantine.iter().filter_map(|case| case.message_id.as_deref()).collect();
+        let is_known = |letter: &LetterMemory| {
+            letter.digest.is_some_and(|digest| digests.contains(digest.as_bytes().as_slice()))
+                || letter.containers.iter().any(|container| containers.contains(container.as_bytes().as_slice()))
+                || mails.contains(letter.message_id.as_str())
+        };
+        for letter in memory.letters.iter().filter(|letter| letter.acknowledged > 0 && !is_known(letter)) {
+            self.findings.acknowledged_missing += letter.acknowledged;
+            self.findings.tell(|| format!("letter {}: its sender was told that it is settled", letter.letter_id));
         }
     }
 

@@ -20,6 +20,7 @@ use super::messages::{
     with_sqlstate_as_hint,
 };
 use super::watch::Watch;
+use crate::planted::{self, Bug};
 
 /// The stream of one connection.
 pub struct Wire<S> {
@@ -50,7 +51,7 @@ impl<S> Wire<S> {
             let message = &self.held[..whole];
             if message[0] == ERROR_RESPONSE {
                 self.ready.extend(with_sqlstate_as_hint(message));
-            } else if is_end_of_wait(message) {
+            } else if is_end_of_wait(message) && !planted::has(Bug::NoticeIgnored) {
                 // What follows says that the COMMIT is done.
                 self.is_unreplicated = true;
                 return;
