@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod engine;
+pub mod forgetful;
 pub mod https_world;
 pub mod instruments;
 pub mod lab;

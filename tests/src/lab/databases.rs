@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use super::network::Machine;
-use crate::servers::postgres::{OWNER, Postgres};
+use crate::servers::postgres::{OWNER, PORT, Postgres};
 use crate::servers::{Certificate, pass_time, wait_within};
 
 /// Number of PostgreSQLs.
@@ -48,7 +48,7 @@ impl Databases {
         let mut nodes = Vec::new();
         for machine in &machines {
             let others: Vec<&str> = names.iter().copied().filter(|name| *name != machine.name()).collect();
-            nodes.push(Postgres::make((machine.name(), machine.place()), &others, certificate, None)?);
+            nodes.push(Postgres::make((machine.name(), machine.place(), PORT), &others, certificate, None)?);
         }
         let mut databases = Databases { machines, nodes, primary: 0, runtime };
         databases.nodes[0].initialise()?;

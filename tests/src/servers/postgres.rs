@@ -4,8 +4,8 @@
 //! processes change to the user `postgres`.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,8 @@ use super::wait_within;
 pub const OWNER: &str = "xmserver";
 /// User of the system whom PostgreSQL runs as.
 const SYSTEM_USER: &str = "postgres";
-const PORT: u16 = 5432;
+/// PostgreSQL's usual port.
+pub const PORT: u16 = 5432;
 /// Longest wait for the end of PostgreSQL.
 const END_MAX: Duration = Duration::from_secs(20);
 
@@ -38,6 +39,7 @@ pub struct Postgres {
     daemon: Option<Daemon>,
     /// Name under which a primary knows this standby.
     name: String,
+    address: SocketAddr,
     place: Place,
     binaries: Binaries,
     /// Place of the data, where that is not in `folder`.
@@ -46,9 +48,10 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a new PostgreSQL, which is not started. Once it is a primary, its commits wait for one of the standbys with these names.
+    /// Makes a new PostgreSQL, which is not started. Once it is a primary, its commits wait for one of the standbys with these names. Its data
+    /// may lie elsewhere than in its own folder.
     pub fn make(
-        (name, place): (&str, Place),
+        (name, place, port): (&str, Place, u16),
         standbys: &[&str],
         certificate: &Certificate,
         elsewhere: Option<&Path>,
@@ -57,7 +60,8 @@ impl Postgres {
         let folder = Folder::make(name)?;
         let owner = Owner::named(SYSTEM_USER)?;
         let (binaries, elsewhere) = (Binaries::find(None, None)?, elsewhere.map(Path::to_owned));
-        let postgres = Postgres { daemon: None, name: name.to_owned(), place, binaries, elsewhere, folder };
+        let address = SocketAddr::new(place.address, port);
+        let postgres = Postgres { daemon: None, name: name.to_owned(), address, place, binaries, elsewhere, folder };
         for (source, name) in [(&certificate.certificate_path, "server.crt"), (&certificate.key_path, "server.key")] {
             let copy = postgres.folder.path().join(name);
             fs::copy(source, &copy)?;
@@ -66,7 +70,7 @@ impl Postgres {
         }
         postgres.folder.write("hba", HOSTS)?;
         postgres.folder.write("postgresql.conf", &postgres.configuration(standbys))?;
-        fs::create_dir(postgres.data())?;
+        fs::create_dir_all(postgres.data())?;
         fs::set_permissions(postgres.data(), fs::Permissions::from_mode(0o700))?;
         give(&postgres.data(), Some(owner))?;
         Ok(postgres)
@@ -87,9 +91,9 @@ impl Postgres {
             let path = entry?.path();
             if path.is_dir() { fs::remove_dir_all(path)? } else { fs::remove_file(path)? }
         }
-        let (data, address) = (self.data(), primary.place.address.to_string());
+        let (data, address) = (self.data(), primary.address.ip().to_string());
         let data = data.to_str().context("the temporary folder's name is no text")?;
-        let port = PORT.to_string();
+        let port = primary.address.port().to_string();
         let from = ["--host", &address, "--port", &port, "--username", OWNER, "--no-password"];
         self.run(
             "pg_basebackup",
@@ -112,8 +116,10 @@ impl Postgres {
     /// Returns the settings by which this standby reaches a primary.
     pub fn way_to(&self, primary: &Postgres) -> String {
         format!(
-            "host={} port={PORT} user={OWNER} application_name={} connect_timeout=3 sslmode=disable",
-            primary.place.address, self.name
+            "host={} port={} user={OWNER} application_name={} connect_timeout=3 sslmode=disable",
+            primary.address.ip(),
+            primary.address.port(),
+            self.name
         )
     }
 
@@ -128,6 +134,12 @@ impl Postgres {
             self.daemon = Some(Daemon::start_at(&place, program, &["-D", &data, "-c", &file], &self.folder)?);
         }
         Ok(())
+    }
+
+    /// Changes a setting from the next start on.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let mut file = fs::File::options().append(true).open(self.folder.path().join("postgresql.conf"))?;
+        Ok(writeln!(file, "{name} = '{value}'")?)
     }
 
     /// Says whether PostgreSQL was started, and since then neither killed nor stopped, and has not ended by itself.
@@ -175,7 +187,7 @@ impl Postgres {
 
     /// Returns the address at which PostgreSQL listens.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.place.address, PORT)
+        self.address
     }
 
     /// Returns the name under which a primary knows this standby.
@@ -226,10 +238,12 @@ impl Postgres {
     }
 
     fn configuration(&self, standbys: &[&str]) -> String {
-        let (address, folder) = (self.place.address, self.folder.path().display());
-        let mut text = format!("listen_addresses = '{address}'\nport = {PORT}\nhba_file = '{folder}/hba'\n{SETTINGS}");
-        let _written = writeln!(text, "ssl_cert_file = '{folder}/server.crt'\nssl_key_file = '{folder}/server.key'");
-        let _written = writeln!(text, "synchronous_standby_names = 'ANY 1 ({})'", standbys.join(", "));
+        let (address, port, folder) = (self.address.ip(), self.address.port(), self.folder.path().display());
+        let mut text = format!("listen_addresses = '{address}'\nport = {port}\nhba_file = '{folder}/hba'\n{SETTINGS}");
+        text.push_str(&format!("ssl_cert_file = '{folder}/server.crt'\nssl_key_file = '{folder}/server.key'\n"));
+        if !standbys.is_empty() {
+            text.push_str(&format!("synchronous_standby_names = 'ANY 1 ({})'\n", standbys.join(", ")));
+        }
         text
     }
 }
