@@ -66,6 +66,9 @@ pub struct Plan {
     /// The engine, a build with the feature `nemesis`; made by cargo where not given
     #[arg(long, value_name = "FILE")]
     pub engine: Option<PathBuf>,
+    /// Databases on disks that forget what was not synced when they lose their power
+    #[arg(long)]
+    pub forgetful: bool,
     /// Run in the room that was made for this process
     #[arg(long, hide = true, requires = "engine")]
     pub inside: bool,
@@ -96,7 +99,7 @@ pub struct Report {
 pub fn run(plan: &Plan) -> Result<Report> {
     let program = plan.engine.as_deref().context("the lab needs an engine")?;
     let letters = plan.cycles * plan.mails as u64;
-    let mut world = World::start(program, (plan.seed ^ LETTERS, letters), plan.plant.as_deref())?;
+    let mut world = World::start(program, (plan.seed ^ LETTERS, letters), plan.forgetful, plan.plant.as_deref())?;
     println!("lab: seed {}, {} cycles", plan.seed, plan.cycles);
     let report = Report { usual: nemesis::Report { seed: plan.seed, ..Default::default() }, ..Report::default() };
     let mut run = Run { world: &mut world, plan, report, history: VecDeque::new() };

@@ -1,6 +1,7 @@
 //! A primary and two standbys, each on a machine of its own, and the arbiter that promotes a standby. Every COMMIT of the primary waits
 //! until one of the standbys has it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use super::network::Machine;
+use crate::forgetful::Forgetful;
 use crate::servers::postgres::{OWNER, PORT, Postgres};
 use crate::servers::{Certificate, pass_time, wait_within};
 
@@ -33,24 +35,40 @@ pub struct Databases {
     pub machines: Vec<Machine>,
     /// The PostgreSQLs.
     pub nodes: Vec<Postgres>,
+    /// The disks of the PostgreSQLs, if they forget what was not synced, in the order of `nodes`.
+    disks: Vec<Forgetful>,
     /// Index of the primary.
     pub primary: usize,
     runtime: Arc<Runtime>,
 }
 
 impl Databases {
-    /// Starts a primary with an empty database of the centre, and its standbys.
+    /// Starts a primary with an empty database of the centre, and its standbys. With `folder`, their data lies on disks that are mounted
+    /// there, which forget what was not synced.
     ///
     /// # Errors
-    /// A PostgreSQL does not start.
-    pub fn start(machines: Vec<Machine>, certificate: &Certificate, runtime: Arc<Runtime>) -> Result<Databases> {
+    /// A PostgreSQL does not start; a disk cannot be mounted.
+    pub fn start(
+        machines: Vec<Machine>,
+        certificate: &Certificate,
+        folder: Option<&Path>,
+        runtime: Arc<Runtime>,
+    ) -> Result<Databases> {
+        let mut disks = Vec::new();
         let names: Vec<&str> = machines.iter().map(Machine::name).collect();
         let mut nodes = Vec::new();
         for machine in &machines {
             let others: Vec<&str> = names.iter().copied().filter(|name| *name != machine.name()).collect();
-            nodes.push(Postgres::make((machine.name(), machine.place(), PORT), &others, certificate, None)?);
+            let disk = folder.map(|folder| folder.join(machine.name()));
+            if let Some(disk) = &disk {
+                std::fs::create_dir(disk)?;
+                disks.push(Forgetful::mount(disk)?);
+            }
+            let data = disk.map(|disk| disk.join("data"));
+            let place = (machine.name(), machine.place(), PORT);
+            nodes.push(Postgres::make(place, &others, certificate, data.as_deref())?);
         }
-        let mut databases = Databases { machines, nodes, primary: 0, runtime };
+        let mut databases = Databases { machines, nodes, disks, primary: 0, runtime };
         databases.nodes[0].initialise()?;
         databases.nodes[0].start()?;
         // No standby exists yet that could confirm a commit.
@@ -221,6 +239,15 @@ impl Databases {
     /// It does not answer in time.
     pub fn wait_for_primary(&self) -> Result<()> {
         self.wait_for("the primary answers", || self.ask("SELECT 1").is_ok())
+    }
+
+    /// Kills a node, as a power cut would: its disk forgets what was not synced, if it is one that forgets.
+    ///
+    /// # Errors
+    /// The disk cannot be mounted again.
+    pub fn kill(&mut self, node: usize) -> Result<()> {
+        self.nodes[node].kill();
+        self.disks.get_mut(node).map_or(Ok(()), Forgetful::forget)
     }
 
     /// Freezes a node, or lets it go on.

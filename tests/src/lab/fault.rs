@@ -89,6 +89,11 @@ pub enum Fault {
         /// Time for which it is away.
         away: Duration,
     },
+    /// Primary and standbys lose their power at once, and are started again.
+    PowerCut {
+        /// Time for which they are away.
+        away: Duration,
+    },
     /// A standby is lost.
     Standby {
         /// Whether it is the first or the second one.
@@ -174,8 +179,9 @@ impl Fault {
                 Fault::Cut { replica, lost, away: long }
             }
             54..67 => Fault::Primary { how },
-            67..70 => Fault::PrimaryAway { away: short },
-            70..77 => Fault::Standby { number, how, away: long.min(short * 4) },
+            67..69 => Fault::PrimaryAway { away: short },
+            69..71 => Fault::PowerCut { away: short },
+            71..77 => Fault::Standby { number, how, away: long.min(short * 4) },
             77..81 => Fault::NoStandbys { away: short * 3 },
             81..88 => Fault::Cancel,
             88..91 => Fault::Session { is_killed: dice.below(2) == 0 },
@@ -201,6 +207,7 @@ impl Fault {
             Fault::Primary { how: How::Freeze } => "primary frozen",
             Fault::Primary { how: How::Cut } => "primary cut off",
             Fault::PrimaryAway { .. } => "primary away",
+            Fault::PowerCut { .. } => "databases without power",
             Fault::Standby { .. } => "standby lost",
             Fault::NoStandbys { .. } => "both standbys lost",
             Fault::Cancel => "commits cancelled",
@@ -217,6 +224,7 @@ impl Fault {
             Fault::Freeze { away, .. }
             | Fault::Cut { away, .. }
             | Fault::PrimaryAway { away }
+            | Fault::PowerCut { away }
             | Fault::Standby { away, .. }
             | Fault::NoStandbys { away }
             | Fault::Balancer { away, .. }
@@ -239,6 +247,7 @@ impl Fault {
             Fault::KillAt { .. } => Part::AnyReplica,
             Fault::Primary { .. }
             | Fault::PrimaryAway { .. }
+            | Fault::PowerCut { .. }
             | Fault::NoStandbys { .. }
             | Fault::Cancel
             | Fault::Session { .. } => Part::Primary,
@@ -268,7 +277,7 @@ mod tests {
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
         let kinds: HashSet<&str> = of(1).iter().flatten().map(Fault::kind).collect();
-        assert_eq!(kinds.len(), 18, "{kinds:?}");
+        assert_eq!(kinds.len(), 19, "{kinds:?}");
         let double = of(1).into_iter().filter(|faults| faults.len() == 2).collect::<Vec<_>>();
         assert_eq!(double.len(), 200);
         assert!(double.iter().all(|faults| faults[0].part() != faults[1].part()));

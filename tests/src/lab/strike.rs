@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::databases::NODES;
 use super::fault::{Fault, How, Lost};
 use super::network::Machine;
 use super::world::World;
@@ -73,7 +74,7 @@ pub fn strike(world: &mut World, faults: &[Fault], mails: usize) -> Result<Toll>
 fn order(fault: &Fault) -> u8 {
     match fault {
         Fault::Standby { .. } | Fault::NoStandbys { .. } => 0,
-        Fault::Primary { .. } | Fault::Cancel | Fault::PrimaryAway { .. } => 1,
+        Fault::Primary { .. } | Fault::Cancel | Fault::PrimaryAway { .. } | Fault::PowerCut { .. } => 1,
         _ => 2,
     }
 }
@@ -122,6 +123,7 @@ fn begin(world: &mut World, fault: Fault, toll: &mut Toll) -> Result<()> {
         Fault::Cut { replica, lost, .. } => cut(world, replica, lost, true)?,
         Fault::Primary { how } => lose_node(world, world.databases.primary, how)?,
         Fault::PrimaryAway { .. } => lose_node(world, world.databases.primary, How::Kill)?,
+        Fault::PowerCut { .. } => (0..NODES).try_for_each(|node| world.databases.kill(node))?,
         Fault::Standby { number, how, .. } => lose_node(world, world.databases.standby(number), how)?,
         Fault::NoStandbys { .. } => world.databases.part_standbys(true)?,
         Fault::Cancel => {
@@ -163,6 +165,10 @@ fn end(world: &mut World, fault: Fault, toll: &mut Toll) -> Result<()> {
         Fault::Primary { how } => promote(world, how, toll)?,
         Fault::PrimaryAway { .. } => {
             world.databases.revive(world.databases.primary)?;
+            world.databases.rebuild_standbys()?;
+        }
+        Fault::PowerCut { .. } => {
+            (0..NODES).try_for_each(|node| world.databases.revive(node))?;
             world.databases.rebuild_standbys()?;
         }
         Fault::Standby { number, how, .. } => {
@@ -231,7 +237,7 @@ fn cut(world: &World, replica: usize, lost: Lost, is_cut: bool) -> Result<()> {
 
 fn lose_node(world: &mut World, node: usize, how: How) -> Result<()> {
     match how {
-        How::Kill => world.databases.nodes[node].kill(),
+        How::Kill => world.databases.kill(node)?,
         How::Freeze => world.databases.freeze(node, true),
         How::Cut => world.databases.machines[node].pull()?,
     }

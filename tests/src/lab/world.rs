@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,23 +103,24 @@ fn machines(name: &str, first: u8, count: usize) -> Result<Vec<Machine>> {
 }
 
 impl World {
-    /// Makes all machines and starts all servers. The offices will send about `letters` letters, drawn from `seed`. If `bug` is given, every
+    /// Makes all machines and starts all servers. With `forgets`, the disks of the databases forget what was not synced. The offices will send about `letters` letters, drawn from `seed`. If `bug` is given, every
     /// replica runs with that planted bug.
     ///
     /// # Errors
     /// A server does not start.
-    pub fn start(program: &Path, (seed, letters): (u64, u64), bug: Option<&str>) -> Result<World> {
+    pub fn start(program: &Path, (seed, letters): (u64, u64), forgets: bool, bug: Option<&str>) -> Result<World> {
         let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?);
         network::make()?;
         let seats = machines("replica", 11, REPLICAS)?;
         let fronts = machines("front", 21, BALANCERS)?;
         let stores = machines("pg", 31, NODES)?;
         let mail_machine = Machine::make("mail", 41)?;
-        let folder = tempfile::Builder::new().prefix("certificate-").tempdir()?;
+        let passable = fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().prefix("shared-").permissions(passable).tempdir()?;
         let all: Vec<IpAddr> = seats.iter().chain(&stores).map(Machine::address).collect();
         let certificate = Certificate::make_for(folder.path(), &all)?;
 
-        let databases = Databases::start(stores, &certificate, Arc::clone(&runtime))?;
+        let databases = Databases::start(stores, &certificate, forgets.then_some(folder.path()), Arc::clone(&runtime))?;
         let (dovecot, postfix) = mail_servers(&mail_machine)?;
         let shared = Shared { databases: &databases, dovecot: &dovecot, postfix: &postfix, certificate: &certificate };
         let engines = engines(program, &seats, &shared, bug)?;
