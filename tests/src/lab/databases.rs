@@ -28,6 +28,9 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// Longest wait for a state of a PostgreSQL.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
+/// Asks a standby how much of the log it has. What it has received counts from the last start of its receiver only.
+const RECEIVED: &str =
+    "SELECT (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn)::bigint";
 
 /// A primary and its standbys.
 pub struct Databases {
@@ -163,8 +166,7 @@ impl Databases {
         }
         let mut received = Vec::new();
         for standby in standbys {
-            let text = "SELECT (pg_last_wal_receive_lsn() - '0/0')::bigint";
-            received.push((self.ask_node(standby, text)?.parse::<i64>().unwrap_or_default(), standby));
+            received.push((self.ask_node(standby, RECEIVED)?.parse::<i64>()?, standby));
         }
         let (_, chosen) = received.into_iter().max().context("there are standbys")?;
         for standby in standbys.into_iter().filter(|standby| *standby != chosen) {
