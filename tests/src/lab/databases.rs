@@ -29,8 +29,7 @@ const PROBE_PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(50);
 /// Asks a standby how much of the log it has. What it has received counts from the last start of its receiver only.
-const RECEIVED: &str =
-    "SELECT (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn)::bigint";
+const RECEIVED: &str = "SELECT (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn)::bigint";
 
 /// A primary and its standbys.
 pub struct Databases {

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::databases::NODES;
+use super::databases::{Databases, NODES};
 use super::fault::{Fault, How, Lost};
 use super::network::Machine;
 use super::world::World;
@@ -103,6 +103,7 @@ fn prepare(world: &mut World, fault: Fault) -> Result<()> {
 }
 
 fn begin(world: &mut World, fault: Fault, toll: &mut Toll) -> Result<()> {
+    let primary = world.databases.primary;
     match fault {
         Fault::Kill { replica, .. } => {
             if world.replicas[replica].0.is_started() {
@@ -121,15 +122,18 @@ fn begin(world: &mut World, fault: Fault, toll: &mut Toll) -> Result<()> {
             engine.signal(Signal::SIGTERM)?;
         }
         Fault::Cut { replica, lost, .. } => cut(world, replica, lost, true)?,
-        Fault::Primary { how } => lose_node(world, world.databases.primary, how)?,
-        Fault::PrimaryAway { .. } => lose_node(world, world.databases.primary, How::Kill)?,
+        Fault::Primary { how } => lose(&mut world.databases, primary, how)?,
+        Fault::PrimaryAway { .. } => lose(&mut world.databases, primary, How::Kill)?,
         Fault::PowerCut { .. } => (0..NODES).try_for_each(|node| world.databases.kill(node))?,
-        Fault::Standby { number, how, .. } => lose_node(world, world.databases.standby(number), how)?,
+        Fault::Standby { number, how, .. } => {
+            let standby = world.databases.standby(number);
+            lose(&mut world.databases, standby, how)?;
+        }
         Fault::NoStandbys { .. } => world.databases.part_standbys(true)?,
         Fault::Cancel => {
             toll.cancelled += cancel(world)?;
             toll.is_missed |= toll.cancelled == 0;
-            lose_node(world, world.databases.primary, How::Kill)?;
+            lose(&mut world.databases, primary, How::Kill)?;
         }
         Fault::Session { is_killed } => {
             let id: i32 = world.databases.ask(A_SESSION)?.parse().unwrap_or_default();
@@ -235,13 +239,15 @@ fn cut(world: &World, replica: usize, lost: Lost, is_cut: bool) -> Result<()> {
     }
 }
 
-fn lose_node(world: &mut World, node: usize, how: How) -> Result<()> {
+fn lose(databases: &mut Databases, node: usize, how: How) -> Result<()> {
     match how {
-        How::Kill => world.databases.kill(node)?,
-        How::Freeze => world.databases.freeze(node, true),
-        How::Cut => world.databases.machines[node].pull()?,
+        How::Kill => databases.kill(node),
+        How::Freeze => {
+            databases.freeze(node, true);
+            Ok(())
+        }
+        How::Cut => databases.machines[node].pull(),
     }
-    Ok(())
 }
 
 /// Cancels COMMITs that wait for the standbys. Returns their number.
