@@ -151,8 +151,10 @@ impl Postfix {
     /// Makes Postfix try to deliver all queued mail now. Without this, some mails wait five minutes whatever the configured backoff is:
     /// mails that the queue manager finds while a failed delivery is still moving them to the deferred queue.
     pub fn flush(&self) -> Result<()> {
-        let mut command = Command::new(format!("{}/postqueue", built_in("command_directory")?));
-        let output = command.arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
+        let program = format!("{}/postqueue", built_in("command_directory")?);
+        let mut words = self.place.launcher.iter().chain([&program]);
+        let mut command = Command::new(words.next().unwrap_or(&program));
+        let output = command.args(words).arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
         ensure!(output.status.success(), "postqueue: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
