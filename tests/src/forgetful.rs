@@ -42,7 +42,7 @@ impl Forgetful {
     /// # Errors
     /// It cannot be mounted; see [`hindrance`].
     pub fn mount(place: &Path) -> Result<Forgetful> {
-        let tree = Arc::new(Mutex::new(Tree::new()));
+        let tree = Arc::new(Mutex::new(Tree::default()));
         let session = Some(session(&tree, place)?);
         Ok(Forgetful { tree, place: place.to_owned(), session })
     }

@@ -122,13 +122,15 @@ async fn hold_session(
     if poll.is_listed_whole {
         poll.lending.forget_all_but(&listing.candidates);
     }
-    let mails: Vec<Candidate> = match turn {
+    let mut mails: Vec<Candidate> = match turn {
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),
     };
     if planted::has(Bug::LeaseTakenForProof) {
-        let is_in_hand = |listed: &&Candidate| suspects.iter().any(|suspect| *listed.hint() == *suspect.token);
-        poll.to_delete.extend(mails.iter().filter(is_in_hand).map(|listed| listed.number));
+        let is_in_hand = |listed: &Candidate| suspects.iter().any(|suspect| *listed.hint() == *suspect.token);
+        poll.to_delete.extend(mails.iter().filter(|listed| is_in_hand(listed)).map(|listed| listed.number));
+        mails.retain(|listed| !is_in_hand(listed));
+        suspects.clear();
     }
     // A suspect is tried before all other mail, so a suspect that is a breaker waits for its own session.
     suspects.retain(|suspect| match turn {

@@ -114,9 +114,9 @@ pub struct Tree {
     last: u64,
 }
 
-impl Tree {
-    /// Makes a tree with one folder, which is empty.
-    pub fn new() -> Tree {
+/// A tree with one folder, which is empty.
+impl Default for Tree {
+    fn default() -> Tree {
         let root = (facts(0o755, (0, 0), Kind::Folder(BTreeMap::new())), Octets::default());
         let files = HashMap::from([(ROOT, root)]);
         Tree {
@@ -128,7 +128,9 @@ impl Tree {
             last: ROOT,
         }
     }
+}
 
+impl Tree {
     /// Returns a file by its number.
     pub fn file(&self, number: u64) -> Option<&(Facts, Octets)> {
         self.now.get(&number)
@@ -253,7 +255,7 @@ mod tests {
     use super::*;
 
     fn with_file() -> (Tree, u64) {
-        let mut tree = Tree::new();
+        let mut tree = Tree::default();
         let number = tree.make(ROOT, OsStr::new("a"), 0o600, (0, 0), Kind::File).unwrap();
         (tree, number)
     }

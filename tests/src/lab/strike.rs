@@ -115,6 +115,7 @@ fn begin(world: &mut World, fault: Fault, toll: &mut Toll) -> Result<()> {
             world.tell(&format!("off {point}"));
         }
         Fault::Freeze { replica, .. } => signal(world, replica, Signal::SIGSTOP)?,
+        Fault::Drain { replica } if !world.replicas[replica].0.is_started() => toll.is_missed = true,
         Fault::Drain { replica } => {
             // A program that has just been started does not handle SIGTERM yet, so the test first waits until it answers over HTTP.
             let engine = &mut world.replicas[replica].0;
@@ -214,7 +215,7 @@ fn drained(world: &mut World, replica: usize) -> Result<()> {
         world.offices.collect(&world.dovecot)?;
         let engine = &mut world.replicas[replica].0;
         pass_time(LOOK);
-        Ok(engine.ended()?.is_some())
+        Ok(!engine.is_started() || engine.ended()?.is_some())
     });
     if waited.is_err() {
         println!("a replica did not drain within {} s, and is killed", DRAIN_MAX.as_secs());
