@@ -4,7 +4,7 @@ CARGO ?= cargo
 ARGS ?=
 SECONDS ?= 60
 
-.PHONY: help setup demo test check lint doc deny bench fuzz nemesis night release deb-test container-test
+.PHONY: help setup demo test check lint doc deny bench fuzz nemesis lab night release deb-test container-test
 
 help:
 	@echo "make demo ARGS=\"--agencies 200 --letters 20000 --exit\"   see it work, with nothing configured"
@@ -19,6 +19,7 @@ help:
 	@echo "make release   package, program, list of what is in it, checksums; installs cargo-deb and cargo-cyclonedx when missing (minutes)"
 	@echo "make deb-test  builds the package, then installs, upgrades and purges it in a chroot: ten minutes, needs root"
 	@echo "make container-test   where a Docker engine is: a whole centre in containers, struck and rolled over: half an hour"
+	@echo "make lab ARGS=\"--cycles 150 --seed 1\"   strike replicas, balancers and databases, each on a machine of its own; as root"
 	@echo "make night SEED=1   nemesis, fuzz and load, one after another: hours; a line for each, and a log"
 
 setup:
@@ -58,6 +59,10 @@ fuzz: setup
 # The engine of nemesis is a build of its own, with places to die at; nothing else has them.
 nemesis: setup
 	$(CARGO) run --locked --release -p scenarios --bin nemesis -- $(ARGS)
+
+# The machines are network namespaces; where they are not allowed, the lab says so and is skipped.
+lab: setup
+	$(CARGO) run --locked --release -p scenarios --bin lab -- $(ARGS)
 
 # One seed for each night, unless told.
 night: setup

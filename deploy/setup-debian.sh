@@ -7,7 +7,7 @@ set -eu
 # Building: gcc, make, OpenSSL's headers. Testing: PostgreSQL, a POP3 and LMTP server, an SMTP server and a sender,
 # a balancer, Prometheus with its promtool; what reads the files of deploy/ (systemd-analyze, amtool, shellcheck); the locale of a PostgreSQL that speaks French, as a ministry's does. swaks only recommends
 # libnet-ssleay-perl, and without it speaks no TLS.
-packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl haproxy prometheus systemd prometheus-alertmanager shellcheck openssl curl"
+packages="ca-certificates gcc libc6-dev make pkg-config libssl-dev locales postgresql dovecot-core dovecot-pop3d dovecot-lmtpd postfix swaks libnet-ssleay-perl haproxy iproute2 prometheus systemd prometheus-alertmanager shellcheck openssl curl"
 locale=fr_FR.UTF-8
 # The first release with the fixes that the program insists on at its start.
 openssl_floor=3.0.22

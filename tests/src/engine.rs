@@ -30,7 +30,9 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 /// A data folder with its configuration, and the engine's process while it runs.
 pub struct Engine {
     process: Option<Process>,
-    http: Port,
+    /// Address at which the program answers HTTP requests, and its port, where that is one of 127.0.0.1.
+    http: SocketAddr,
+    _port: Option<Port>,
     password: String,
     program: PathBuf,
     /// Environment variables for `xmserver run`.
@@ -82,12 +84,27 @@ impl Engine {
     /// # Errors
     /// The disk is full; no port is free.
     pub fn of(program: &Path, password: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Result<Engine> {
+        let port = Port::hold().context("no free port on 127.0.0.1")?;
+        let (http, text) = (port.address(), configuration(port.address()));
+        Engine::made(program, password, (http, Some(port)), &text)
+    }
+
+    /// Makes a folder with this text as its configuration, for a program that answers HTTP requests at an address of another machine, or
+    /// of what stands for one.
+    ///
+    /// # Errors
+    /// The disk is full.
+    pub fn at(program: &Path, password: &str, http: SocketAddr, configuration: &str) -> Result<Engine> {
+        Engine::made(program, password, (http, None), configuration)
+    }
+
+    fn made(program: &Path, password: &str, http: (SocketAddr, Option<Port>), configuration: &str) -> Result<Engine> {
         let passable = fs::Permissions::from_mode(0o711);
         let folder = tempfile::Builder::new().prefix("xm-engine-").permissions(passable).tempdir()?;
-        let http = Port::hold().context("no free port on 127.0.0.1")?;
         let engine = Engine {
             process: None,
-            http,
+            http: http.0,
+            _port: http.1,
             password: password.to_owned(),
             program: program.to_owned(),
             variables: Vec::new(),
@@ -96,7 +113,7 @@ impl Engine {
         };
         fs::DirBuilder::new().create(engine.data())?;
         fs::set_permissions(engine.data(), fs::Permissions::from_mode(0o711))?;
-        fs::write(engine.data().join("xmserver.toml"), configuration(engine.http_address()))?;
+        fs::write(engine.data().join("xmserver.toml"), configuration)?;
         Ok(engine)
     }
 
@@ -117,6 +134,16 @@ impl Engine {
         let mut twin = Engine::of(program, &self.password, |http| {
             text.replace(&self.http_address().to_string(), &http.to_string())
         })?;
+        twin.variables.clone_from(&self.variables);
+        self.give_keys(&twin)?;
+        Ok(twin)
+    }
+
+    /// Copies the keys of this engine's centre to another engine, which has none.
+    ///
+    /// # Errors
+    /// This engine has no keys yet, or the other one has some; the disk is full.
+    pub fn give_keys(&self, twin: &Engine) -> Result<()> {
         let (from, to) = (self.data().join("keys"), twin.data().join("keys"));
         fs::create_dir(&to)?;
         fs::set_permissions(&to, fs::metadata(&from)?.permissions())?;
@@ -124,8 +151,7 @@ impl Engine {
             let file = file?;
             fs::copy(file.path(), to.join(file.file_name()))?;
         }
-        twin.variables.clone_from(&self.variables);
-        Ok(twin)
+        Ok(())
     }
 
     /// Replaces a text in the configuration file. The change takes effect at the next start.
@@ -156,7 +182,7 @@ impl Engine {
 
     /// Returns the address at which the engine answers HTTP requests.
     pub fn http_address(&self) -> SocketAddr {
-        self.http.address()
+        self.http
     }
 
     /// Returns the process id of the engine.

@@ -25,8 +25,10 @@
 
 pub mod database;
 pub mod engine;
+pub mod forgetful;
 pub mod https_world;
 pub mod instruments;
+pub mod lab;
 pub mod nemesis;
 pub mod poster;
 pub mod program;

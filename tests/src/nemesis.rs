@@ -4,6 +4,7 @@
 //! Everything is drawn from a seed, so a second run with the same seed has the same faults in the same order. Only the exact moment of a
 //! random kill may differ; the kills at named places in the program do not depend on time.
 
+pub mod centre;
 pub mod fault;
 pub mod offices;
 pub mod strike;

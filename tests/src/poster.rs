@@ -59,15 +59,8 @@ impl Poster {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
         let Some(file) = trusted else { return Poster::over(stream).await };
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(file).context("the certificate cannot be read")?)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let name = ServerName::try_from("localhost")?;
-        Poster::over(TlsConnector::from(Arc::new(config)).connect(name, stream).await?).await
+        Poster::over(TlsConnector::from(trusting(file)?).connect(name, stream).await?).await
     }
 
     async fn over(
@@ -111,4 +104,19 @@ impl Poster {
         let body = body.collect().await?.to_bytes().to_vec();
         Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
     }
+}
+
+/// Makes the TLS settings of a client that trusts the certificate in this file, and no other.
+///
+/// # Errors
+/// The certificate cannot be read.
+pub fn trusting(file: &Path) -> Result<Arc<ClientConfig>> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(file).context("the certificate cannot be read")?)?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
 }

@@ -1,4 +1,5 @@
-//! Real mail servers, a balancer and a Prometheus, started for one test on free loopback ports in a new folder.
+//! Real mail servers, a balancer, a PostgreSQL and a Prometheus, started for one test in a new folder: on free loopback ports, or in a
+//! network namespace that stands for another machine.
 //!
 //! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. When it is dropped, it ends and its
 //! folder is removed; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops wait for a
@@ -10,7 +11,9 @@ mod daemon;
 mod dovecot;
 mod folder;
 mod haproxy;
+mod place;
 mod postfix;
+pub mod postgres;
 mod prometheus;
 
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ pub use certificate::Certificate;
 pub use cluster::Port;
 pub use dovecot::{Account, Dovecot, DovecotSettings};
 pub use haproxy::{Backend, Haproxy};
+pub use place::Place;
 pub use postfix::{Postfix, Push};
 pub use prometheus::{Prometheus, promtool};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use store::letters::in_hand::Suspect;
 use store::letters::leases::Lease;
-use store::planted::point;
+use store::planted::{self, Bug, point};
 use uuid::Uuid;
 
 use super::parts::MailboxPollerParts;
@@ -123,12 +123,17 @@ async fn hold_session(
     if poll.is_listed_whole {
         poll.lending.forget_all_but(&listing.candidates);
     }
-    let mails: Vec<Candidate> = match turn {
+    let mut mails: Vec<Candidate> = match turn {
         Turn::Others => listing.candidates.into_iter().filter(|listed| !memory.breakers.has_mail(listed)).collect(),
         Turn::Breaker => memory.breakers.pick(&listing.candidates, Instant::now()).cloned().into_iter().collect(),
     };
-    // Suspects are tried before all other mail. The session would break over a suspect that is a breaker before it has fetched that mail,
-    // so such a suspect waits for its own session.
+    if planted::has(Bug::LeaseTakenForProof) {
+        let is_in_hand = |listed: &Candidate| suspects.iter().any(|suspect| *listed.hint() == *suspect.token);
+        poll.to_delete.extend(mails.iter().filter(|listed| is_in_hand(listed)).map(|listed| listed.number));
+        mails.retain(|listed| !is_in_hand(listed));
+        suspects.clear();
+    }
+    // A suspect is tried before all other mail, so a suspect that is a breaker waits for its own session.
     suspects.retain(|suspect| match turn {
         Turn::Others => !memory.breakers.has(&suspect.token),
         Turn::Breaker => mails.iter().any(|listed| *listed.hint() == *suspect.token),

@@ -185,6 +185,7 @@ fn remembered(
         containers: memory::container(mail).into_iter().collect(),
         message_id: mail.message_id.clone(),
         copies: 0,
+        acknowledged: 0,
         sent_at: None,
         sent: 0,
         answers: Answers::default(),

@@ -93,6 +93,8 @@ pub struct LetterMemory {
     pub message_id: String,
     /// Number of copies that the relay has accepted.
     pub copies: u64,
+    /// Number of those copies whose sender waited for the centre, and was told that the letter is settled.
+    pub acknowledged: u64,
     /// The time when the first copy was handed to the relay.
     pub sent_at: Option<DateTime<Utc>>,
     /// The tick at which the first copy was about to be sent.

@@ -85,6 +85,9 @@ pub struct Findings {
     /// Number of answers to reading letters that are wrong: they give something else than was sent and accepted, give what the agency may
     /// not read, or have parts that contradict each other.
     pub reads_wrong: u64,
+    /// Number of copies of letters whose sender was told that they are settled, and which have no effect at all: the journal has no line of
+    /// them, and they are not in quarantine.
+    pub acknowledged_missing: u64,
     /// Descriptions of the first faults.
     pub faults: Vec<String>,
 }
@@ -94,7 +97,7 @@ impl Findings {
     pub fn is_sound(&self) -> bool {
         let broken =
             self.lost + self.doubled + self.wrong + self.receipts_missing + self.receipts_wrong + self.reads_wrong;
-        broken + self.quarantined_innocent == 0 && self.ledger_difference == 0
+        broken + self.quarantined_innocent + self.acknowledged_missing == 0 && self.ledger_difference == 0
     }
 
     fn tell(&mut self, fault: impl FnOnce() -> String) {
@@ -135,6 +138,7 @@ fn examine(held: Held, memory: &Memory) -> Findings {
     let lost = HashSet::new();
     let mut inquiry = Inquiry { held, findings: &mut findings, lost, chronicle, by_id, charged, books };
     inquiry.verdicts(memory);
+    inquiry.acknowledged(memory);
     inquiry.rows(memory);
     inquiry.history(memory);
     inquiry.entries(memory);

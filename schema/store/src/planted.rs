@@ -30,11 +30,24 @@ pub enum Bug {
     NoUniqueKey,
     /// A letter is charged in a transaction after the one that settles it, so that a crash between the two leaves it without a charge.
     ChargeOutside,
+    /// The sender of a pushed mail is told that its mail is settled as soon as the mail is passed on, before its letters are committed.
+    AnswerBeforeCommit,
+    /// A COMMIT that stopped waiting for the standby is believed: PostgreSQL's notice that says so is ignored.
+    NoticeIgnored,
+    /// The lease of a mailbox is taken for a proof: whoever gets it takes the mails that its former holder had in hand for settled.
+    LeaseTakenForProof,
 }
 
 impl Bug {
     /// Every bug.
-    pub const ALL: [Bug; 3] = [Bug::DeleteBeforeCommit, Bug::NoUniqueKey, Bug::ChargeOutside];
+    pub const ALL: [Bug; 6] = [
+        Bug::DeleteBeforeCommit,
+        Bug::NoUniqueKey,
+        Bug::ChargeOutside,
+        Bug::AnswerBeforeCommit,
+        Bug::NoticeIgnored,
+        Bug::LeaseTakenForProof,
+    ];
 
     /// Returns the bug's name, which is a value of [`BUG_VARIABLE`].
     pub fn as_str(self) -> &'static str {
@@ -42,6 +55,9 @@ impl Bug {
             Bug::DeleteBeforeCommit => "delete-before-commit",
             Bug::NoUniqueKey => "no-unique-key",
             Bug::ChargeOutside => "charge-outside",
+            Bug::AnswerBeforeCommit => "answer-before-commit",
+            Bug::NoticeIgnored => "notice-ignored",
+            Bug::LeaseTakenForProof => "lease-taken-for-proof",
         }
     }
 }

@@ -8,7 +8,7 @@ use simulation::dice::Dice;
 use crate::proxy::Break;
 
 /// Places in the program where an engine can be killed. They lie before and after each step in the processing of a letter.
-const KILL_POINTS: [&str; 17] = [
+pub const KILL_POINTS: [&str; 17] = [
     // fetching of a mail (RETR)
     "mailbox_poller::recorded",
     "mailbox_poller::retrieved",
@@ -52,14 +52,17 @@ const PANIC_POINTS: [&str; 14] = [
     "exporter::send",
     "exporter::sent",
 ];
-/// Places that an engine passes once for each letter. It passes all other places once for each batch of letters or each mail session.
-const PER_LETTER: [&str; 6] = [
+/// Places that an engine passes once for each letter. The other places are passed once for each batch or session.
+const PER_LETTER: [&str; 9] = [
     "mailbox_poller::retrieved",
     "sdc_decoder::decode",
     "sdc_decoder::opened",
     "signature_verifier::looked_up",
     "signature_verifier::verify",
     "table_writer::take",
+    "push_intake::lend",
+    "push_intake::recorded",
+    "push_intake::reported",
 ];
 /// At a place of [`PER_LETTER`] the engine is struck when it comes there for the first to the twelfth time, which is drawn. Otherwise only
 /// the first letter of a burst would be hit.
@@ -253,7 +256,8 @@ impl Fault {
     }
 }
 
-fn pass(point: &str, dice: &mut Dice) -> usize {
+/// Draws the passing of a place at which the process is killed there, counted from 1.
+pub fn pass(point: &str, dice: &mut Dice) -> usize {
     if PER_LETTER.contains(&point) { 1 + dice.below(PASSES_MAX) } else { 1 }
 }
 

@@ -7,7 +7,7 @@ use simulation::desk::{Draft, Plan};
 use simulation::dice::Dice;
 use simulation::mischief::STRANGER;
 use simulation::record::Record;
-use simulation::town::Town;
+use simulation::town::{Resident, Town};
 
 use crate::servers::Dovecot;
 use crate::town::CENTRE_ADDRESS;
@@ -67,32 +67,13 @@ impl Offices {
     /// A mailbox cannot be read.
     pub fn collect(&mut self, dovecot: &Dovecot) -> Result<()> {
         for resident in &self.town.residents {
-            let mut answers = Vec::new();
-            for mail in dovecot.take_mails(&resident.address)? {
-                let containers = extract(&mail, &MailLimits::default()).map(|mail| mail.containers);
-                let containers = containers.unwrap_or_default();
-                if containers.is_empty() {
-                    self.record.memory.disbelieve(format!("agency {}: no answer in its mail", resident.matricule));
-                }
-                answers.extend(containers);
-            }
             for matricule in [Some(resident.matricule), resident.newcomer()].into_iter().flatten() {
-                let files = self.transfer.collect(&matricule.to_string())?;
-                answers.extend(files.into_iter().map(|(_, document)| document));
-            }
-            for container in answers {
-                match resident.receive(&container) {
-                    Ok(received) => self.record.note(&received),
-                    Err(error) => {
-                        self.record.memory.disbelieve(format!("agency {}: {error}", resident.matricule));
-                    }
+                for (_, document) in self.transfer.collect(&matricule.to_string())? {
+                    take(&mut self.record, resident, &document);
                 }
             }
         }
-        for _ in dovecot.take_mails(STRANGER)? {
-            self.record.memory.disbelieve("it went to a stranger".to_owned());
-        }
-        Ok(())
+        collect_mail(&self.town, &mut self.record, dovecot)
     }
 
     /// Says whether every letter that the centre must answer has an answer.
@@ -101,8 +82,36 @@ impl Offices {
     }
 }
 
+/// Collects the answers in the mailboxes of all offices, and verifies them. No answer may go to a stranger.
+///
+/// # Errors
+/// A mailbox cannot be read.
+pub fn collect_mail(town: &Town, record: &mut Record, dovecot: &Dovecot) -> Result<()> {
+    for resident in &town.residents {
+        for mail in dovecot.take_mails(&resident.address)? {
+            let containers = extract(&mail, &MailLimits::default()).map(|mail| mail.containers).unwrap_or_default();
+            if containers.is_empty() {
+                record.memory.disbelieve(format!("agency {}: no answer in its mail", resident.matricule));
+            }
+            containers.iter().for_each(|container| take(record, resident, container));
+        }
+    }
+    for _ in dovecot.take_mails(STRANGER)? {
+        record.memory.disbelieve("it went to a stranger".to_owned());
+    }
+    Ok(())
+}
+
+/// Lets an office open and verify an answer, and records the result.
+pub fn take(record: &mut Record, resident: &Resident, container: &[u8]) {
+    match resident.receive(container) {
+        Ok(received) => record.note(&received),
+        Err(error) => record.memory.disbelieve(format!("agency {}: {error}", resident.matricule)),
+    }
+}
+
 /// Returns the only document in a mail; `None` where the mail has no document, or several.
-fn document(mail: &[u8]) -> Option<Vec<u8>> {
+pub fn document(mail: &[u8]) -> Option<Vec<u8>> {
     let mut containers = extract(mail, &MailLimits::default()).ok()?.containers;
     containers.pop().filter(|_| containers.is_empty())
 }

@@ -8,20 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cluster::Cluster;
-use engine::configuration::{Configuration, Sources};
-use engine::database::{OpenDatabase, Purpose};
-use engine::folder::DataFolder;
-use engine::keys;
-use engine::operators::KeysAtHand;
-use mail::MailboxSettings;
 use simulation::mischief::STRANGER;
-use simulation::operators;
-use simulation::oracle::{self, Findings};
-use simulation::town::{CentreCertificates, Town, TownPlan};
-use store::ledger::voucher_keys::VoucherKeys;
+use simulation::oracle::Findings;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
+use super::centre::{self, OFFICES};
 use super::offices::Offices;
 use crate::database::OwnDatabase;
 use crate::engine::Engine;
@@ -30,10 +22,7 @@ use crate::servers::{Account, Dovecot, Postfix, wait_within};
 use crate::town::{CENTRE_ADDRESS, PASSWORD, SERVER};
 use crate::transfer::Transfer;
 
-/// Number of agencies. One of them is suspended, one has no credit, one has a P-384 key and one has an RSA key.
-pub const OFFICES: usize = 20;
-/// Exit code of an engine that ends itself because an actor panicked too often. In production the service manager then starts it again;
-/// here nemesis does.
+/// Exit code of an engine that ends itself because an actor panicked too often. The service manager then starts the engine again.
 const ESCALATED: i32 = 70;
 
 /// Longest wait until PostgreSQL answers: after a crash it first repeats what its log has, which takes a while.
@@ -106,7 +95,7 @@ impl World {
             first.set(store::planted::BUG_VARIABLE, bug);
         }
         first.operate(&["init", "--name", SERVER, "--mode", "test"])?;
-        let town = runtime.block_on(build(&first, letters))?;
+        let town = runtime.block_on(centre::build(&first, letters))?;
         let mut all = vec![first];
         while all.len() < engines {
             all.push(all[0].twin()?);
@@ -205,14 +194,7 @@ impl World {
     /// # Errors
     /// The centre's keys cannot be read.
     pub fn operate(&self) -> Result<usize> {
-        let configuration = configured(&self.engines[0])?;
-        self.runtime.block_on(async {
-            let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-            let keys = KeysAtHand::load(&configuration, open.database.clone())?;
-            let done = operators::work(&open.database, &keys).await;
-            open.close().await;
-            Ok(done.unwrap_or_default())
-        })
+        self.runtime.block_on(centre::operate(&self.engines[0]))
     }
 
     /// Lets the oracle compare the database with the offices' record of letters and answers.
@@ -221,13 +203,7 @@ impl World {
     /// The database cannot be reached.
     pub fn judge(&self) -> Result<Findings> {
         self.ask("SELECT 1::bigint")?;
-        let configuration = configured(&self.engines[0])?;
-        self.runtime.block_on(async {
-            let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-            let findings = oracle::check(&open.database, &self.offices.record.memory).await;
-            open.close().await;
-            Ok(findings?)
-        })
+        self.runtime.block_on(centre::judge(&self.engines[0], &self.offices.record.memory))
     }
 
     /// Copies the logs of the engines and servers into a new folder that is not deleted after the test.
@@ -256,32 +232,4 @@ impl World {
         }
         self.database.end(&self.runtime).context("the database's folder")
     }
-}
-
-fn configured(engine: &Engine) -> Result<Configuration> {
-    Ok(Configuration::load(&Sources { file: None, data_folder: Some(engine.data()) })?)
-}
-
-/// Builds the demo's town, and registers its offices at a new centre.
-async fn build(engine: &Engine, letters: u64) -> Result<Town> {
-    let configuration = configured(engine)?;
-    let keys = keys::load(&DataFolder::open(&engine.data())?.keys())?;
-    let plan = TownPlan {
-        agencies: OFFICES,
-        letters,
-        server_name: SERVER.to_owned(),
-        centre_address: CENTRE_ADDRESS.to_owned(),
-        // The offices' mailboxes are not read by POP3, so this address is not used: nemesis reads the mailboxes' files, also while Dovecot
-        // is stopped.
-        maildrops: MailboxSettings::new("127.0.0.1", ""),
-    };
-    let certificates = CentreCertificates {
-        signing: keys.signing.certificate().clone(),
-        vouchers: VoucherKeys::of(&keys.centre)?,
-        recipients: keys.certificates.into_iter().map(|(_, certificate)| certificate).collect(),
-    };
-    let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-    let town = Town::build(&open.database, &certificates, &plan, || {}).await;
-    open.close().await;
-    town
 }

@@ -1,6 +1,8 @@
-//! A certificate for `localhost` and 127.0.0.1, made for one server. It is self-signed, so clients are configured to trust this very file.
+//! A certificate for `localhost`, 127.0.0.1 and perhaps further addresses, made for one test's servers. It is self-signed, so clients are
+//! configured to trust this very file.
 
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -17,7 +19,13 @@ pub struct Certificate {
 impl Certificate {
     /// Makes a certificate and writes it into a folder.
     pub fn make(folder: &Path) -> Result<Certificate> {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        Certificate::make_for(folder, &[])
+    }
+
+    /// Makes a certificate for these addresses too.
+    pub fn make_for(folder: &Path, addresses: &[IpAddr]) -> Result<Certificate> {
+        let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+        names.extend(addresses.iter().map(IpAddr::to_string));
         let issued = rcgen::generate_simple_self_signed(names).context("making a certificate for localhost")?;
         let made =
             Certificate { certificate_path: folder.join("certificate.pem"), key_path: folder.join("certificate.key") };

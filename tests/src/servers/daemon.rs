@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::folder::Folder;
+use super::place::Place;
 use super::wait_until;
 
 /// A running server process, with the processes that it started.
@@ -27,9 +28,14 @@ pub(super) struct Daemon {
 impl Daemon {
     /// Starts a program that stays in the foreground. Its output goes to the log in the folder.
     pub(super) fn start(program: &str, arguments: &[&str], folder: &Folder) -> Result<Daemon> {
+        Daemon::start_at(&Place::default(), program, arguments, folder)
+    }
+
+    /// Does what [`Daemon::start`] does, in a given place.
+    pub(super) fn start_at(place: &Place, program: &str, arguments: &[&str], folder: &Folder) -> Result<Daemon> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.log_path())?;
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "--", program]).args(arguments);
+        command.args(["--pdeathsig", "TERM", "--"]).args(&place.launcher).arg(program).args(arguments);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let child = spawn_for_the_process(command).with_context(|| format!("starting {program} by setpriv"))?;
         let leader = Pid::from_raw(i32::try_from(child.id())?);
@@ -59,6 +65,16 @@ impl Daemon {
         kill(self.leader, Signal::SIGTERM)?;
         let child = &mut self.child;
         wait_until("the server has ended", || Ok(child.try_wait()?.is_some()))
+    }
+
+    /// Sends a signal to the server and to those of its processes that are in its group.
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(killpg(self.leader, signal)?)
+    }
+
+    /// Says whether the server's first process has ended.
+    pub(super) fn has_ended(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
     }
 
     /// Kills the server and all its processes.

@@ -13,6 +13,7 @@ use super::Port;
 use super::certificate::Certificate;
 use super::daemon::Daemon;
 use super::folder::{Folder, Owner, give, is_root};
+use super::place::Place;
 
 /// One mailbox: its address, which is also its user name, and its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct DovecotSettings {
     pub accounts: Vec<Account>,
     /// Value of `pop3_lock_session`: whether a mailbox allows only one session at a time.
     pub lock_session: bool,
+    /// Where it runs.
+    pub place: Place,
 }
 
 /// A Dovecot, running or stopped.
@@ -51,12 +54,13 @@ pub struct Dovecot {
     certificate: Certificate,
     accounts: Vec<Account>,
     owner: Owner,
+    place: Place,
 }
 
 impl Dovecot {
     /// Starts a Dovecot with these accounts. An error contains the end of its log.
     pub fn start(accounts: &[Account]) -> Result<Dovecot> {
-        Dovecot::start_with(DovecotSettings { accounts: accounts.to_vec(), lock_session: false })
+        Dovecot::start_with(DovecotSettings { accounts: accounts.to_vec(), ..DovecotSettings::default() })
     }
 
     /// Starts a Dovecot with these settings. An error contains the end of its log.
@@ -70,12 +74,12 @@ impl Dovecot {
             Owner { uid: geteuid().as_raw(), gid: getegid().as_raw() }
         };
         folder.subfolder("mail", 0o755, Some(owner))?;
-        let certificate = Certificate::make(folder.path())?;
+        let DovecotSettings { accounts, lock_session, place } = settings;
+        let certificate = Certificate::make_for(folder.path(), &[place.address])?;
         let (pop3, pop3s) = (Port::hold()?, Port::hold()?);
-        let mut dovecot =
-            Dovecot { daemon: None, pop3, pop3s, folder, certificate, accounts: settings.accounts, owner };
+        let mut dovecot = Dovecot { daemon: None, pop3, pop3s, folder, certificate, accounts, owner, place };
         dovecot.folder.write("passwd", &dovecot.passwd()?)?;
-        let configuration = dovecot.configuration(settings.lock_session)?;
+        let configuration = dovecot.configuration(lock_session)?;
         dovecot.folder.write("dovecot.conf", &configuration)?;
         dovecot.start_again()?;
         Ok(dovecot)
@@ -86,8 +90,9 @@ impl Dovecot {
         if self.daemon.is_none() {
             let configuration = self.folder.path().join("dovecot.conf");
             let configuration = configuration.to_str().context("the temporary folder's name is no text")?;
-            let mut daemon = Daemon::start("/usr/sbin/dovecot", &["-F", "-c", configuration], &self.folder)?;
-            daemon.wait_for_greeting(self.pop3.address(), "+OK", &self.folder)?;
+            let arguments = ["-F", "-c", configuration];
+            let mut daemon = Daemon::start_at(&self.place, "/usr/sbin/dovecot", &arguments, &self.folder)?;
+            daemon.wait_for_greeting(self.pop3_address(), "+OK", &self.folder)?;
             self.daemon = Some(daemon);
         }
         Ok(())
@@ -116,12 +121,17 @@ impl Dovecot {
 
     /// Returns the address of POP3 with STLS.
     pub fn pop3_address(&self) -> SocketAddr {
-        self.pop3.address()
+        SocketAddr::new(self.place.address, self.pop3.number())
     }
 
     /// Returns the address of POP3 over TLS.
     pub fn pop3s_address(&self) -> SocketAddr {
-        self.pop3s.address()
+        SocketAddr::new(self.place.address, self.pop3s.number())
+    }
+
+    /// Returns where Dovecot runs.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// Returns the certificate that Dovecot presents, for `localhost` and 127.0.0.1.
@@ -261,12 +271,13 @@ impl Dovecot {
         let key = shown(&self.certificate.key_path);
         let log = shown(self.folder.log_path());
         let lock_session = if lock_session { "yes" } else { "no" };
+        let address = self.place.address;
         Ok(format!(
             "
 base_dir = {folder}/run
 state_dir = {folder}/state
 log_path = {log}
-listen = 127.0.0.1
+listen = {address}
 protocols = pop3 lmtp
 ssl = yes
 ssl_cert = <{certificate}

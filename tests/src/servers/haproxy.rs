@@ -5,10 +5,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::Signal;
 
 use super::Port;
 use super::daemon::Daemon;
 use super::folder::Folder;
+use super::place::Place;
 use super::wait_until;
 
 const PROGRAM: &str = "/usr/sbin/haproxy";
@@ -24,37 +26,69 @@ pub struct Backend {
     pub health: SocketAddr,
 }
 
-/// A running HAProxy.
+/// A HAProxy, running or stopped.
 #[derive(Debug)]
 pub struct Haproxy {
-    _daemon: Daemon,
+    /// The process. The field is declared first, so that the process ends before its ports and folder are released.
+    daemon: Option<Daemon>,
     ports: [Port; 2],
     folder: Folder,
+    place: Place,
 }
 
 impl Haproxy {
     /// Starts a HAProxy with the configuration that the project ships. Only its addresses and ports are replaced, so that a test shows what
     /// operators get.
     pub fn start(backends: &[Backend]) -> Result<Haproxy> {
-        let ports = [Port::hold()?, Port::hold()?];
-        let addresses = [ports[0].address(), ports[1].address()];
-        let folder = Folder::make("haproxy")?;
-        let file = folder.write("haproxy.cfg", &configuration(addresses, backends)?)?;
-        let file = file.to_str().context("the temporary folder's name is no text")?;
-        let daemon = Daemon::start(PROGRAM, &["-db", "-f", file], &folder)?;
-        wait_until("HAProxy listens", || Ok(addresses.iter().all(|address| TcpStream::connect(address).is_ok())))
-            .with_context(|| folder.tail_of_log())?;
-        Ok(Haproxy { _daemon: daemon, ports, folder })
+        Haproxy::start_at(Place::default(), backends)
+    }
+
+    /// Does what [`Haproxy::start`] does, in a given place.
+    pub fn start_at(place: Place, backends: &[Backend]) -> Result<Haproxy> {
+        let (ports, folder) = ([Port::hold()?, Port::hold()?], Folder::make("haproxy")?);
+        let mut haproxy = Haproxy { daemon: None, ports, folder, place };
+        let text = configuration([haproxy.address(), haproxy.https_address()], backends)?;
+        haproxy.folder.write("haproxy.cfg", &text)?;
+        haproxy.start_again()?;
+        Ok(haproxy)
+    }
+
+    /// Starts a stopped HAProxy again, with the same ports.
+    pub fn start_again(&mut self) -> Result<()> {
+        if self.daemon.is_none() {
+            let file = self.folder.path().join("haproxy.cfg");
+            let file = file.to_str().context("the temporary folder's name is no text")?;
+            self.daemon = Some(Daemon::start_at(&self.place, PROGRAM, &["-db", "-f", file], &self.folder)?);
+            let addresses = [self.address(), self.https_address()];
+            wait_until("HAProxy listens", || Ok(addresses.iter().all(|address| TcpStream::connect(address).is_ok())))
+                .with_context(|| self.folder.tail_of_log())?;
+        }
+        Ok(())
+    }
+
+    /// Kills HAProxy without warning, as a power cut would.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+    }
+
+    /// Sends HAProxy a signal. One that is stopped gets none.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.daemon.as_ref().map_or(Ok(()), |daemon| daemon.signal(signal))
     }
 
     /// Returns the address at which senders push mail.
     pub fn address(&self) -> SocketAddr {
-        self.ports[0].address()
+        SocketAddr::new(self.place.address, self.ports[0].number())
     }
 
     /// Returns the address at which offices post letters.
     pub fn https_address(&self) -> SocketAddr {
-        self.ports[1].address()
+        SocketAddr::new(self.place.address, self.ports[1].number())
+    }
+
+    /// Returns the path of HAProxy's log.
+    pub fn log_path(&self) -> &Path {
+        self.folder.log_path()
     }
 
     /// Returns the last lines of HAProxy's log.

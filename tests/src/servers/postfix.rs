@@ -15,6 +15,7 @@ use super::Port;
 use super::daemon::Daemon;
 use super::dovecot::Dovecot;
 use super::folder::{Folder, Owner, is_root};
+use super::place::Place;
 
 /// The folders that `postfix check` creates in the queue directory, each with its mode.
 const QUEUE_FOLDERS: &[(&str, u32)] = &[
@@ -55,11 +56,12 @@ pub struct Postfix {
     push: Option<Push>,
     folder: Folder,
     master: String,
+    place: Place,
 }
 
 impl Postfix {
-    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It presents Dovecot's certificate.
-    /// An error contains the end of its log.
+    /// Starts a Postfix that delivers to the accounts that this Dovecot has now, and lets them sign in. It runs where Dovecot runs, and
+    /// presents its certificate. An error contains the end of its log.
     pub fn start(dovecot: &Dovecot) -> Result<Postfix> {
         Postfix::start_pushing(dovecot, None)
     }
@@ -81,7 +83,8 @@ impl Postfix {
         }
         let master = format!("{}/master", built_in("daemon_directory")?);
         let (smtp, submission, smtps, proxied) = (Port::hold()?, Port::hold()?, Port::hold()?, Port::hold()?);
-        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, proxied, push, folder, master };
+        let place = dovecot.place().clone();
+        let mut postfix = Postfix { daemon: None, smtp, submission, smtps, proxied, push, folder, master, place };
         postfix.configure(dovecot)?;
         postfix.start_again()?;
         Ok(postfix)
@@ -92,8 +95,9 @@ impl Postfix {
         if self.daemon.is_none() {
             let configuration = self.folder.path().join("etc");
             let configuration = configuration.to_str().context("the temporary folder's name is no text")?;
-            let mut daemon = Daemon::start(&self.master, &["-c", configuration, "-d"], &self.folder)?;
-            daemon.wait_for_greeting(self.smtp.address(), "220 ", &self.folder)?;
+            let arguments = ["-c", configuration, "-d"];
+            let mut daemon = Daemon::start_at(&self.place, &self.master, &arguments, &self.folder)?;
+            daemon.wait_for_greeting(self.smtp_address(), "220 ", &self.folder)?;
             self.daemon = Some(daemon);
         }
         Ok(())
@@ -117,23 +121,27 @@ impl Postfix {
 
     /// Returns the address at which other servers deliver mail: without authentication, STARTTLS offered.
     pub fn smtp_address(&self) -> SocketAddr {
-        self.smtp.address()
+        self.at(&self.smtp)
     }
 
     /// Returns the address at which accounts submit mail: STARTTLS and authentication are required.
     pub fn submission_address(&self) -> SocketAddr {
-        self.submission.address()
+        self.at(&self.submission)
     }
 
     /// Returns the address at which accounts submit mail over TLS from the first octet. Authentication is required.
     pub fn smtps_address(&self) -> SocketAddr {
-        self.smtps.address()
+        self.at(&self.smtps)
     }
 
     /// Returns the address at which Postfix pushes each mail on before it accepts the mail. Nothing listens there unless Postfix was
     /// started with [`Postfix::start_pushing`].
     pub fn proxied_address(&self) -> SocketAddr {
-        self.proxied.address()
+        self.at(&self.proxied)
+    }
+
+    fn at(&self, port: &Port) -> SocketAddr {
+        SocketAddr::new(self.place.address, port.number())
     }
 
     /// Counts the mails that Postfix has accepted and not delivered yet.
@@ -146,8 +154,10 @@ impl Postfix {
     /// configuration says. But if Postfix scans its queue just while it moves the mail to the deferred queue, the mail waits for five
     /// minutes.
     pub fn flush(&self) -> Result<()> {
-        let mut command = Command::new(format!("{}/postqueue", built_in("command_directory")?));
-        let output = command.arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
+        let program = format!("{}/postqueue", built_in("command_directory")?);
+        let mut words = self.place.launcher.iter().chain([&program]);
+        let mut command = Command::new(words.next().unwrap_or(&program));
+        let output = command.args(words).arg("-c").arg(self.folder.path().join("etc")).arg("-f").output()?;
         ensure!(output.status.success(), "postqueue: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }
@@ -210,9 +220,9 @@ maillog_file = {log}
 maillog_file_prefixes = {folder}
 myhostname = localhost
 mydestination =
-inet_interfaces = 127.0.0.1
+inet_interfaces = {address}
 inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
+mynetworks_style = subnet
 disable_dns_lookups = yes
 smtpd_peername_lookup = no
 alias_maps =
@@ -238,6 +248,7 @@ smtpd_client_connection_count_limit = 0
 smtpd_error_sleep_time = 0
 default_process_limit = 20
 ",
+            address = self.place.address,
             lmtp = lmtp.display(),
             sign_in = sign_in.display(),
             certificate = certificate.certificate_path.display(),
@@ -247,21 +258,22 @@ default_process_limit = 20
 
     fn master_cf(&self) -> String {
         let (smtp, submission, smtps, proxied) = (&self.smtp, &self.submission, &self.smtps, &self.proxied);
+        let address = self.place.address;
         let pushed = self.push.as_ref().map_or_else(String::new, |push| {
             format!(
                 "pushed unix - - n - - lmtp\n  -o lmtp_tls_security_level=encrypt\n\
-                 127.0.0.1:{proxied} inet n - n - - smtpd\n  -o smtpd_proxy_filter={}\n",
+                 {address}:{proxied} inet n - n - - smtpd\n  -o smtpd_proxy_filter={}\n",
                 push.smtp
             )
         });
         format!(
             "
-127.0.0.1:{smtp} inet n - n - - smtpd
-127.0.0.1:{submission} inet n - n - - smtpd
+{address}:{smtp} inet n - n - - smtpd
+{address}:{submission} inet n - n - - smtpd
   -o smtpd_tls_security_level=encrypt
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
-127.0.0.1:{smtps} inet n - n - - smtpd
+{address}:{smtps} inet n - n - - smtpd
   -o smtpd_tls_wrappermode=yes
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject

@@ -21,6 +21,7 @@ use super::messages::{
     with_sqlstate_as_hint,
 };
 use super::watch::Watch;
+use crate::planted::{self, Bug};
 
 /// The stream of one connection.
 pub struct Wire<S> {
@@ -51,9 +52,8 @@ impl<S> Wire<S> {
             let message = &self.held[..whole];
             if message[0] == ERROR_RESPONSE {
                 self.ready.extend(with_sqlstate_as_hint(message));
-            } else if is_end_of_wait(message) {
-                // The octets after this warning say that the COMMIT is done. The reader must not get them, since it would report a commit
-                // that the standby lacks.
+            } else if is_end_of_wait(message) && !planted::has(Bug::NoticeIgnored) {
+                // What follows says that the COMMIT is done.
                 self.is_unreplicated = true;
                 return;
             } else {

@@ -9,7 +9,14 @@ use super::*;
 #[test]
 fn every_planted_fault_of_letters_and_tables_is_found() {
     let innocent: Counted = |found| found.quarantined_innocent == 1;
+    let acknowledged: Counted = |found| found.acknowledged_missing == 1;
     assert_held_faults_are_found(&[
+        (
+            "a letter that is settled, as its sender was told, has no line",
+            |held| drop(held.journal.remove(GOOD)),
+            acknowledged,
+        ),
+        ("a stranger's letter that is settled is nowhere", |held| drop(held.quarantine.remove(1)), acknowledged),
         ("a verdict is missing", |held| drop(held.verdicts.remove(0)), LOST),
         ("a verdict is there twice", |held| held.verdicts.push(held.verdicts[0].clone()), DOUBLED),
         ("a verdict is another", |held| "conflict".clone_into(&mut held.verdicts[1].verdict), WRONG),
@@ -118,7 +125,11 @@ fn a_first_receipt_that_was_taken_back_is_not_missed() {
 fn a_letter_that_the_relay_did_not_take_may_have_no_effect_or_one() {
     let (mut memory, held) = sound();
     let refused = Expected::Refused(RefusalCode::WrongMode);
-    memory.letters.push(LetterMemory { copies: 0, ..letter("kept", 50, Service::Export, refused, None) });
+    memory.letters.push(LetterMemory {
+        copies: 0,
+        acknowledged: 0,
+        ..letter("kept", 50, Service::Export, refused, None)
+    });
     let found = examine(held, &memory);
     assert!(found.is_sound(), "{:?}", found.faults);
 }

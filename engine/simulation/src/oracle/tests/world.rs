@@ -98,6 +98,7 @@ pub fn letter(
         expected,
         message_id: format!("{name}@example.org"),
         copies: 1,
+        acknowledged: 1,
         sent_at: Some(Utc::now()),
         sent: 2 * sent,
         answers,
