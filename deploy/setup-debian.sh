@@ -78,9 +78,12 @@ install_packages() {
 install_checkers() {
     say "installing $(grep -c '==' "$root/deploy/checkers.txt") checkers of deploy/ into target/checkers"
     rm -rf "$root/target/checkers"
-    python3 -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --root-user-action ignore \
-        --target "$root/target/checkers" --requirement "$root/deploy/checkers.txt" >&2 ||
-        fail "pip could not install deploy/checkers.txt, without which tests/tests/deploy cannot run"
+    if ! python3 -m pip install --quiet --disable-pip-version-check --no-warn-conflicts --root-user-action ignore \
+        --target "$root/target/checkers" --requirement "$root/deploy/checkers.txt" >&2; then
+        rm -rf "$root/target/checkers"
+        say "pip could not install deploy/checkers.txt: the tests of deploy/ that need them are skipped"
+        return
+    fi
     cp "$root/deploy/checkers.txt" "$root/target/checkers/checkers.txt"
 }
 

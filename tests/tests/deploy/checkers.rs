@@ -31,6 +31,16 @@ pub fn read(name: &str) -> String {
     fs::read_to_string(deployed(name)).unwrap_or_else(|error| panic!("deploy/{name}: {error}"))
 }
 
+/// Says whether the checkers from PyPI are there. `make setup` could not install them where PyPI cannot be reached; the tests that need
+/// them are skipped there, with a line that says so.
+pub fn are_there() -> bool {
+    let are_there = root().join("target/checkers").is_dir();
+    if !are_there {
+        println!("skipped: `make setup` could not install deploy/checkers.txt into target/checkers");
+    }
+    are_there
+}
+
 /// Runs a checker. One that `make setup` got from PyPI is preferred to one that the machine has.
 pub fn run(program: &str, arguments: &[&str]) -> Said {
     run_with(program, arguments, &[])
