@@ -39,8 +39,8 @@ pub struct Fetched {
     pub provenance: Provenance,
     /// Lane of the mail's claim when the mail was fetched.
     pub lane: Lane,
-    /// Whether the mail was posted, so that its sender sees how it is answered and when. Its lane then does not depend on whether the agency
-    /// is known.
+    /// Whether the mail was posted, so that its sender sees how it is answered and when. Its lane then does not depend on whether the
+    /// agency is known.
     pub is_posted: bool,
     /// The trial, if this mail is the one that is being tried for its claim; otherwise `None`.
     pub trial: Option<Trial>,

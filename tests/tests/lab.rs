@@ -1,5 +1,5 @@
-//! Runs a short lab, where this machine allows network namespaces, and proves that it finds bugs: they are planted into the replicas, and the
-//! lab must catch them.
+//! Runs a short lab, where this machine allows network namespaces, and proves that it finds bugs: they are planted into the replicas, and
+//! the lab must catch them.
 //!
 //! `make lab ARGS="--cycles 150 --seed 1"` is the long version.
 

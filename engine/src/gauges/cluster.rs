@@ -17,7 +17,8 @@ const REPLICAS: &str = "
            count(*) FILTER (WHERE gone_at > now() - interval '1 hour') AS gone
       FROM xm.replicas";
 
-/// Dead rows of the tables whose rows come and go with each letter. While a transaction is open anywhere, vacuum removes none that it may see.
+/// Dead rows of the tables whose rows come and go with each letter. While a transaction is open anywhere, vacuum removes none that it may
+/// see.
 const DEAD_ROWS: &str = "
     SELECT relname::text AS table_name, n_dead_tup AS dead
       FROM pg_stat_user_tables

@@ -247,8 +247,8 @@ fn codes_at_once(world: &World, documents: &[Vec<u8>]) -> BTreeSet<u16> {
     connections.iter_mut().map(|connection| connection.reply().unwrap().unwrap().status).collect()
 }
 
-/// Documents that claim one agency wait for each other. They must do so whether the agency is known or not; otherwise many documents at once
-/// would show which agencies a centre has.
+/// Documents that claim one agency wait for each other. They must do so whether the agency is known or not; otherwise many documents at
+/// once would show which agencies a centre has.
 #[test]
 fn an_oracle_that_posts_many_documents_at_once_does_not_learn_which_agencies_are_known() {
     const AT_ONCE: usize = 60;
