@@ -314,7 +314,7 @@ fn letters_larger_than_the_room_for_payloads_are_read_one_after_another() {
 fn an_actor_that_cannot_be_kept_alive_ends_the_process() {
     let _scenario = fail::FailScenario::setup();
     let mut world = World::new();
-    fail::cfg("table_writer::take", "panic(planted)").unwrap();
+    fail::cfg("table_writer::write", "panic(planted)").unwrap();
     let (_, mail) = world.next_mail();
     world.deliver(mail);
     let running = world.start(Policy { restarts_max: 2, ..quick() });
