@@ -1,7 +1,5 @@
-//! Runs a short lab, where this machine allows network namespaces, and proves that it finds bugs: they are planted into the replicas, and the
-//! lab must catch them.
-//!
-//! `make lab ARGS="--cycles 150 --seed 1"` is the long version.
+//! Runs a short lab, where this machine allows network namespaces. `make lab ARGS="--cycles 150 --seed 1"` is the long version, and
+//! `make lab ARGS="--cycles 100 --seed 1 --plant notice-ignored"` shows that a planted bug is caught.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 

@@ -1,6 +1,6 @@
 //! `lab` runs three replicas behind two balancers, with a primary and two standbys, under traffic, each on a machine of its own, and kills,
-//! freezes and cuts off everything around them. It checks that each letter still has exactly one effect, and that whatever a sender was told
-//! is true. The machines are network namespaces: where they are not allowed, the lab is skipped.
+//! freezes and cuts off everything around them. It checks that each letter still has exactly one effect, and that whatever a sender was
+//! told is true. The machines are network namespaces: where they are not allowed, the lab is skipped.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

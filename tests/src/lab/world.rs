@@ -103,8 +103,8 @@ fn machines(name: &str, first: u8, count: usize) -> Result<Vec<Machine>> {
 }
 
 impl World {
-    /// Makes all machines and starts all servers. With `forgets`, the disks of the databases forget what was not synced. The offices will send about `letters` letters, drawn from `seed`. If `bug` is given, every
-    /// replica runs with that planted bug.
+    /// Makes all machines and starts all servers. With `forgets`, the disks of the databases forget what was not synced. The offices will
+    /// send about `letters` letters, drawn from `seed`. If `bug` is given, every replica runs with that planted bug.
     ///
     /// # Errors
     /// A server does not start.
