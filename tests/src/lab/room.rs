@@ -95,6 +95,7 @@ async fn live(folder: &TempDir, arguments: &[OsString]) -> Result<ExitStatus> {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
     }
+    eprintln!("lab: ended by a signal");
     room.start_kill()?;
     Ok(room.wait().await?)
 }
