@@ -3,9 +3,9 @@
 //! Each agency has a bucket of writer time (SPEC 7, Share of time). Each second adds a tenth of a second to the bucket, which holds two
 //! seconds at most. The time that a writer and its ledger spend on a batch is booked to the agencies of its letters, in proportion to their
 //! work. Letters of an agency with an empty bucket come after those of all other agencies. They are taken when no others wait, and are
-//! never refused. In a burst, the queue is empty for a moment again and again. A batch that takes a second would then begin, and the letters
-//! that come a moment later would wait for its end. So such a batch begins only when no letter of another agency has come for a part of the
-//! time that the batch will take.
+//! never refused. In a burst, the queue is empty for a moment again and again. A batch that takes a second would then begin, and the
+//! letters that come a moment later would wait for its end. So such a batch begins only when no letter of another agency has come for a
+//! part of the time that the batch will take.
 //!
 //! A batch holds no more than some tenths of a second's work. A letter with more work than a batch may have is written alone, in turn with
 //! letters of other agencies. All writers take their letters from one queue. So letters need not wait behind a long batch of another

@@ -1,10 +1,10 @@
 //! The room of the lab: namespaces of its own, in which it makes networks, processes and mounts. When the lab ends, in whatever way, the
-//! kernel removes them all, and whoever opened the room removes its folder.
+//! kernel removes them all, and whoever opened the room removes its folder. If that one is killed, the next one removes the folder.
 //!
 //! The program runs twice. Outside, it makes a folder, opens the room, and waits. Inside, it is the lab.
 
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,8 @@ const FIRST: &str = r#""$0" "$@" & wait $!"#;
 const PROGRAMS: [&str; 5] = ["unshare", "nsenter", "setpriv", "ip", "haproxy"];
 /// Part of the name of the room's folder.
 const PREFIX: &str = "xm-lab-";
+/// File in the room's folder that is locked as long as the room is open.
+const LOCK: &str = "lock";
 
 /// Says why this machine cannot have a room; `None` where it can.
 pub fn hindrance() -> Option<String> {
@@ -56,12 +58,27 @@ fn is_there(program: &str) -> bool {
 /// # Errors
 /// The room cannot be opened; see [`hindrance`].
 pub fn enter(arguments: &[OsString]) -> Result<i32> {
+    remove_abandoned()?;
     let folder = TempDir::with_prefix(PREFIX)?;
+    let lock = File::create(folder.path().join(LOCK))?;
+    lock.lock()?;
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let status = runtime.block_on(live(&folder, arguments))?;
     folder.close().context("the room's folder cannot be removed")?;
     Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))
+}
+
+/// Removes the folders of rooms whose opener was killed.
+fn remove_abandoned() -> Result<()> {
+    for entry in fs::read_dir(std::env::temp_dir())?.flatten() {
+        let is_room = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let Some(lock) = is_room.then(|| File::open(entry.path().join(LOCK)).ok()).flatten() else { continue };
+        if lock.try_lock().is_ok() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 async fn live(folder: &TempDir, arguments: &[OsString]) -> Result<ExitStatus> {
@@ -78,6 +95,7 @@ async fn live(folder: &TempDir, arguments: &[OsString]) -> Result<ExitStatus> {
         _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
     }
+    eprintln!("lab: ended by a signal");
     room.start_kill()?;
     Ok(room.wait().await?)
 }

@@ -48,8 +48,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Makes a new PostgreSQL, which is not started. Once it is a primary, its commits wait for one of the standbys with these names. Its
-    /// data may lie elsewhere than in its own folder.
+    /// Makes a new PostgreSQL, which is not started. Once it is a primary, its commits wait for one of the standbys with these names.
+    /// Its data may lie elsewhere than in its own folder.
     pub fn make(
         (name, place, port): (&str, Place, u16),
         standbys: &[&str],
