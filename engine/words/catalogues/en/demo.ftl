@@ -127,6 +127,7 @@ error-promise-not-in-quarantine = not in quarantine as { $code }
 error-promise-not-in-journal = not in the journal
 error-promise-no-copy = a copy is not in the journal
 error-promise-no-receipt = no receipt
+error-promise-told-settled = letter { $letter }: its sender was told that it is settled
 error-promise-doubled = there more than once: { $what }
 error-promise-the-verdict = the verdict of letter { $letter }
 error-promise-the-entry = the entry of letter { $letter }

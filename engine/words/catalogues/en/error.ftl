@@ -239,6 +239,7 @@ error-intake = intake { $name }
 error-https = letters over HTTPS
 error-https-security = `tls` or `none`
 error-logging = logging could not be started: { $reason }
+error-logging-not-started = logging was not started
 error-keys-not-made = the centre's keys could not be made
 error-not-told = what was done could not be told: standard output is closed
 

@@ -130,6 +130,7 @@ error-promise-not-in-quarantine = pas en quarantaine comme { $code }
 error-promise-not-in-journal = pas dans le journal
 error-promise-no-copy = une copie n'est pas dans le journal
 error-promise-no-receipt = pas d'accusé de réception
+error-promise-told-settled = lettre { $letter } : son expéditeur a appris qu'elle est réglée
 error-promise-doubled = présent plus d'une fois : { $what }
 error-promise-the-verdict = la décision sur la lettre { $letter }
 error-promise-the-entry = l'écriture de la lettre { $letter }

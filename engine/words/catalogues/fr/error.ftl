@@ -244,6 +244,7 @@ error-intake = réception { $name }
 error-https = lettres par HTTPS
 error-https-security = `tls` ou `none`
 error-logging = le journal technique n'a pas pu être ouvert : { $reason }
+error-logging-not-started = le journal technique n'est pas ouvert
 error-keys-not-made = les clés du centre n'ont pas pu être faites
 error-not-told = ce qui a été fait n'a pas pu être dit : la sortie standard est fermée
 
