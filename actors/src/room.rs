@@ -24,6 +24,9 @@ const WINDOW_WAIT_MAX: Duration = Duration::from_millis(100);
 /// If a window got no permits within [`WINDOW_WAIT_MAX`]: how long it then waits, at most, for permits of its first mail alone. This wait
 /// too must be short, because later windows wait behind it.
 const FIRST_MAIL_WAIT_MAX: Duration = Duration::from_secs(1);
+/// Pause after which an actor that gathers letters looks again whether more are expected. What it waits for may have come to another actor
+/// of its kind, which does not tell it.
+pub const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Bounds of the mail that is processed at a time. Nothing else slows fetching down: the actors' queues have no bounds.
 #[derive(Clone, Debug)]

@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::payload_room::Unpacked;
 use crate::provenance::{Original, Settleable};
 use crate::record_reader::RecordReader;
-use crate::room::{Gathered, Hands};
+use crate::room::{Gathered, Hands, LOOK_AGAIN};
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::table_writer::TableWriters;
 
@@ -39,9 +39,6 @@ const LOOK_UP_MAX: usize = 500;
 const LOOK_UP_ENOUGH: usize = 250;
 /// Longest wait of a letter for a look-up while mail that is being processed may still bring more letters.
 const LOOK_UP_WAIT: Duration = Duration::from_millis(50);
-/// Longest time after which a verifier that waits for more letters looks again whether more are expected. What it waits for may have come
-/// to another verifier.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Largest number of letters that are handed on together. Letters handed on one by one would each wake the writers' thread, which would
 /// take a core from the decoders.
 const READY_MAX: usize = 32;

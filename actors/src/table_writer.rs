@@ -20,7 +20,7 @@ use crate::database_tasks::DatabaseTasks;
 use crate::gate::Gate;
 use crate::messages::{Carried, Rejected, TakenApart, VerifiedLetters, WrittenBatch};
 use crate::provenance::{Duty, Original, Settleable};
-use crate::room::Hands;
+use crate::room::{Hands, LOOK_AGAIN};
 use crate::supervision::{Guard, Guarded, Heartbeat, Link};
 use crate::writer_time::{Batch, Booking, Queue, Waiting, WorkedTime};
 
@@ -29,8 +29,6 @@ use crate::writer_time::{Batch, Booking, Queue, Waiting, WorkedTime};
 const LETTER_WORK: usize = 4;
 /// Number of a container's bytes that count as the work of one row.
 const ROW_BYTES: usize = 256;
-/// Longest time after which a writer that does not write looks at the queue again. What it waits for may have come to another writer.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Parts that a writer is built from.
 #[derive(Clone)]

@@ -120,7 +120,7 @@ impl Inquiry<'_> {
             // After a kill, a mail may be fetched twice and get one line too many. So only too few lines are a fault. Of pushed copies one
             // line is enough: a copy over which the database failed is tried again, and the centre cannot tell whether its own first try
             // has settled the letter, or another copy. So it writes no line of a duplicate.
-            let due = letter.copies - letter.acknowledged.saturating_sub(1);
+            let due = letter.copies.saturating_sub(letter.acknowledged.saturating_sub(1));
             if ((lines.settled + lines.duplicates) as u64) < due {
                 self.lose(at, letter, "a copy is not in the journal");
             }
