@@ -258,8 +258,8 @@ impl LenderParts {
                 () = self.admission.drain.told() => return Fate::Returned,
             }
             pause = (pause * 2).min(PAUSE_MAX);
-            // If a COMMIT succeeded but its confirmation was lost, the letters of this mail are settled already. With the state `Withheld`
-            // they are not counted as duplicates that an office sent.
+            // If a COMMIT succeeded but its confirmation was lost, the letters of this mail are settled already, and are found to be so
+            // when the mail is tried again. The state `Withheld` keeps them from being counted as duplicates that an office sent.
             state = MailState::Withheld;
             if self.opened(until).await {
                 next = kept;

@@ -32,7 +32,7 @@ impl Pushed for MailIntake {
         async move {
             let metrics = lender.metrics().intake(&self.name);
             let (listener, counts) = (self.listener.clone(), metrics.clone());
-            // A `JoinSet` is used because it ends the connections when this future is dropped.
+            // The listener and its connections run in a `JoinSet`, so that they end when the future that `listen` returns is dropped.
             let mut listening = JoinSet::new();
             let lending = Lending { lender: lender.clone(), metrics };
             let work = async move {

@@ -129,7 +129,7 @@ fn again(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     has_arrived(stand, &[1])
 }
 
-/// A courier that cannot be reached takes nothing and reports this. It takes everything once it can be reached again.
+/// While its way is cut, a courier takes no answer and reports this. Once the way is mended, it takes every answer.
 fn cut(world: &World, stand: &dyn CourierStand) -> Result<(), String> {
     let courier = stand.courier();
     stand.cut();

@@ -149,7 +149,7 @@ impl Answers {
 }
 
 impl Given {
-    /// Returns the content of a part of an import or of compared papers.
+    /// Returns what a part of an answer gives: rows or an estimate of an import, or the results of comparing papers.
     pub fn of_part(part: &PartContent) -> Given {
         match part {
             PartContent::Rows(rows) => Given::of_rows(rows),

@@ -36,8 +36,8 @@ pub fn pack(json: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Packs the JSON of a letter from the centre in a form: as plain JSON, or as a frame. A frame uses the newest dictionary that is not newer
-/// than the one in the office's own letter, because the office may not have a newer one.
+/// Packs the JSON of a letter from the centre in a form: as plain JSON, or as a frame. A frame is made with the newest dictionary
+/// that is not newer than the one with which the office packed its own letter, because the office may not have a newer one.
 pub fn pack_as(json: Vec<u8>, form: PayloadForm) -> Vec<u8> {
     pack_at(json, form, dictionary::LARGE_LEVEL)
 }

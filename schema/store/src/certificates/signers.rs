@@ -187,8 +187,9 @@ fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Reads signers again, inside the caller's transaction, each with the periods of validity of all certificates of its key. The caller gives
-/// two kinds of signers: those whose agency has a newer revision than the cached signer, and those that were valid at their look-up but not
-/// when their letter arrived. Certificates never change, so the given certificates are not parsed again.
+/// two kinds of signers: those whose agency has a newer revision than the cached signer, and those of which not all periods were read while
+/// none that was read contains the moment at which the centre received the letter. A certificate itself never changes, so those of the
+/// given signers are not parsed again.
 pub(crate) async fn reload(
     connection: &mut AsyncPgConnection,
     signers: &[&Signer],

@@ -222,9 +222,9 @@ impl Rounds<'_> {
             }
             self.knowledge.withheld.insert(definition.table_id);
             self.withheld.add_table(definition, &failing.fault, self.catalogue.revision, now);
-            // All letters for a withheld table wait, so they need no wait of their own at first. But if the table was withheld before and
-            // fails now, perhaps only one bad letter is left. It gets a wait of its own, since otherwise it would be tried first whenever
-            // the table is tried, and would stop the table's other letters each time.
+            // All letters for a withheld table wait with it, so at first none of them gets a wait of its own. But if the table has waited
+            // before and fails again, the cause may be a single bad letter rather than the table. Then each letter that failed gets a wait
+            // of its own: otherwise the bad letter would be tried first whenever the table is tried, and would stop the others each time.
             if !has_waited {
                 offenders.failed.retain(|place, _| !failing.letters.contains(place));
             }

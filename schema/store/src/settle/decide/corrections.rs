@@ -65,8 +65,8 @@ impl<'a> Round<'a> {
         decision
     }
 
-    /// Says whether a correction cannot be decided yet: the table takes no rows now, or another letter of this batch writes or corrects the
-    /// record, and that change is not in the table yet.
+    /// Says whether a correction cannot be decided yet: the table takes no rows now, or another letter of this batch may write or correct
+    /// the record, and that change is not in the table yet.
     fn must_wait(&self, agency: Matricule, correction: &Correction) -> bool {
         let table_id = correction.definition.table_id;
         self.knowledge.withheld.contains(&table_id)

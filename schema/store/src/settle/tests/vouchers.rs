@@ -191,8 +191,8 @@ async fn a_thousand_wrong_codes_get_one_refusal_lock_and_give_nothing() {
     let locks = "SELECT count(*) FROM xm.recharge_tries WHERE locked_until > now() + interval '23 hours'";
     assert_eq!(world.count(locks).await, 1);
 
-    // A right code was refused because recharging is locked. It is accepted in an operator's retry in spite of the lock, and in a letter
-    // once the day is over or an operator has ended the lock.
+    // A right code was refused because recharging is locked for a day. It is accepted in an operator's retry in spite of the lock, and in
+    // a letter once that day is over or an operator has ended the lock.
     let settings = SettlingSettings { voucher_keys: keys, ..SettlingSettings::default() };
     let settler = Settler::new(world.database.clone(), settings);
     let retry = Retry { decider: "mbome".to_owned(), decided_at: Utc::now(), ruling: Ruling::Anew, approval: None };
