@@ -7,6 +7,7 @@
 //!
 //! Everything is drawn from a seed, as with nemesis: the same seed has the same faults in the same order.
 
+pub mod bounds;
 pub mod databases;
 pub mod fault;
 pub mod network;
@@ -28,6 +29,7 @@ use store::planted::Bug;
 
 use crate::nemesis;
 use crate::servers::{pass_time, wait_within};
+use bounds::Longest;
 use fault::Fault;
 use strike::{Toll, strike};
 use world::World;
@@ -71,6 +73,9 @@ pub struct Plan {
     /// Databases on disks that forget what was not synced when they lose their power
     #[arg(long)]
     pub forgetful: bool,
+    /// Fail where a sender paused for more than 15 s, or was asked for a letter again without need: for a machine that does nothing else
+    #[arg(long)]
+    pub bounds: bool,
     /// Run in the room that was made for this process
     #[arg(long, hide = true, requires = "engine")]
     pub inside: bool,
@@ -92,6 +97,17 @@ pub struct Report {
     pub replies: BTreeMap<String, u64>,
     /// Longest time in seconds that a pushed letter took to be settled, by the kind of the cycle's only fault.
     pub slowest_seconds: BTreeMap<&'static str, f64>,
+    /// Longest pause of a sender in seconds, by the kind of the cycle's only fault ([`senders::Told::paused`]).
+    pub paused_seconds: BTreeMap<&'static str, f64>,
+    /// What broke the [`bounds`], and in which cycle.
+    pub bounds_broken: Vec<String>,
+}
+
+impl Report {
+    /// Says whether every promise was kept. The bounds count where the plan asks for them.
+    pub fn is_sound(&self, plan: &Plan) -> bool {
+        self.usual.is_sound() && !(plan.bounds && !self.bounds_broken.is_empty())
+    }
 }
 
 /// Runs the cycles of the plan in the room that was made for this process. Ends early at the first check that finds a broken promise.
@@ -107,9 +123,9 @@ pub fn run(plan: &Plan) -> Result<Report> {
     let mut run = Run { world: &mut world, plan, report, history: VecDeque::new() };
     let done = run.all();
     let (report, history) = (run.report, run.history);
-    if done.is_err() || !report.usual.is_sound() {
+    if done.is_err() || !report.is_sound(plan) {
         println!("the last cycles:\n  {}", Vec::from(history).join("\n  "));
-        report.usual.findings.faults.iter().for_each(|fault| println!("  - {fault}"));
+        report.usual.findings.faults.iter().chain(&report.bounds_broken).for_each(|fault| println!("  - {fault}"));
         // A planted bug is expected to fail the run, so nobody needs the logs.
         if plan.plant.is_none() {
             println!("logs are kept in {}", world.keep_logs()?.display());
@@ -155,23 +171,26 @@ impl Run<'_> {
         self.history.push_back(told.clone());
         let began = Instant::now();
         let mut toll = strike(self.world, faults, self.plan.mails).with_context(|| told.clone())?;
-        toll.slowest = toll.slowest.max(self.settle().with_context(|| told.clone())?);
+        toll.longest = toll.longest.max(self.settle().with_context(|| told.clone())?);
         self.world.operate();
-        self.count(cycle, faults, toll);
+        self.count(cycle, faults, toll, &told);
         let missed = if toll.is_missed { ", missed" } else { "" };
-        let (took, slowest) = (began.elapsed().as_secs_f64(), toll.slowest.as_secs_f64());
-        println!("{told}: {took:.1} s, slowest letter {slowest:.1} s{missed}");
+        let (took, slowest) = (began.elapsed().as_secs_f64(), toll.longest.took.as_secs_f64());
+        let paused = toll.longest.paused.as_secs_f64();
+        println!("{told}: {took:.1} s, slowest letter {slowest:.1} s, longest pause {paused:.1} s{missed}");
         Ok(())
     }
 
-    fn count(&mut self, cycle: u64, faults: &[Fault], toll: Toll) {
+    fn count(&mut self, cycle: u64, faults: &[Fault], toll: Toll, told: &str) {
         let report = &mut self.report;
+        let replies = self.world.offices.senders.replies();
+        let in_cycle = bounds::since(&report.replies, &replies);
         report.usual.cycles = cycle;
         report.usual.kills += toll.kills;
         report.usual.escalations = self.world.escalations;
         report.promotions += toll.promotions;
         report.cancelled += toll.cancelled;
-        report.replies = self.world.offices.senders.replies();
+        report.replies = replies;
         for fault in faults {
             *report.usual.faults_by_kind.entry(fault.kind()).or_default() += 1;
             if toll.is_missed {
@@ -181,24 +200,28 @@ impl Run<'_> {
         match faults {
             [fault] => {
                 let slowest = report.slowest_seconds.entry(fault.kind()).or_default();
-                *slowest = slowest.max(toll.slowest.as_secs_f64());
+                *slowest = slowest.max(toll.longest.took.as_secs_f64());
+                let paused = report.paused_seconds.entry(fault.kind()).or_default();
+                *paused = paused.max(toll.longest.paused.as_secs_f64());
+                let broken = bounds::broken(fault, toll.longest.paused, &in_cycle);
+                report.bounds_broken.extend(broken.into_iter().map(|what| format!("{told}: {what}")));
             }
             _ => report.doubles += 1,
         }
     }
 
     /// Waits until every sender is told that its letter is settled, and every mail in the centre's mailboxes is deleted, so that no letter
-    /// is present during the faults of two cycles. Returns the longest time that a letter took.
-    fn settle(&mut self) -> Result<Duration> {
+    /// is present during the faults of two cycles. Returns the longest times of the letters.
+    fn settle(&mut self) -> Result<Longest> {
         let world = &mut *self.world;
-        let mut slowest = Duration::ZERO;
+        let mut longest = Longest::default();
         wait_within(PATIENCE, "every letter is settled", || {
             pass_time(LOOK);
             world.revive()?;
-            slowest = slowest.max(world.offices.collect(&world.dovecot)?);
+            longest = longest.max(world.offices.collect(&world.dovecot)?);
             Ok(world.waiting() == 0)
         })?;
-        Ok(slowest)
+        Ok(longest)
     }
 
     /// Waits until every letter is answered, or until nothing has changed for [`STILL_MAX`]; then the oracle checks the database.

@@ -42,5 +42,5 @@ fn inside(plan: &Plan) -> Result<ExitCode> {
         std::fs::write(file, &json).with_context(|| format!("--json {}: cannot be written", file.display()))?;
     }
     println!("{json}");
-    Ok(if report.usual.is_sound() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if report.is_sound(plan) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -238,6 +238,11 @@ impl Fault {
         }
     }
 
+    /// Says whether the fault strikes a replica, which loses the letters in its hands.
+    pub fn strikes_a_replica(&self) -> bool {
+        matches!(self.part(), Part::Replica(_) | Part::AnyReplica)
+    }
+
     fn part(&self) -> Part {
         match *self {
             Fault::Kill { replica, .. } | Fault::Freeze { replica, .. } | Fault::Drain { replica } => {

@@ -2,7 +2,6 @@
 //! have them put into the centre's mailboxes.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::Result;
 use simulation::desk::{Draft, Plan};
@@ -10,6 +9,7 @@ use simulation::dice::Dice;
 use simulation::record::Record;
 use simulation::town::Town;
 
+use super::bounds::Longest;
 use super::senders::{Job, Senders, Way};
 use crate::nemesis::offices::{collect_mail, document, take};
 use crate::servers::Dovecot;
@@ -92,15 +92,14 @@ impl Offices {
         Ok(())
     }
 
-    /// Notes what senders were told, and collects the answers in the offices' mailboxes. Returns the longest time that one of these letters
-    /// took to be settled.
+    /// Notes what senders were told, and collects the answers in the offices' mailboxes. Returns the longest times of these letters.
     ///
     /// # Errors
     /// A mailbox cannot be read.
-    pub fn collect(&mut self, dovecot: &Dovecot) -> Result<Duration> {
-        let mut longest = Duration::ZERO;
+    pub fn collect(&mut self, dovecot: &Dovecot) -> Result<Longest> {
+        let mut longest = Longest::default();
         while let Some(told) = self.senders.told() {
-            longest = longest.max(told.took);
+            longest = longest.max(Longest { took: told.took, paused: told.paused });
             let letter = &mut self.record.memory.letters[told.place];
             letter.copies += 1;
             letter.acknowledged += 1;

@@ -12,6 +12,7 @@ use anyhow::Result;
 use rustls::ClientConfig;
 use tokio::runtime::Runtime;
 
+use super::bounds;
 use crate::poster::{Poster, trusting};
 use crate::sender::{Pushed, Sender};
 use crate::servers::pass_time;
@@ -56,6 +57,9 @@ pub struct Told {
     pub documents: Vec<Vec<u8>>,
     /// Time from the first attempt to the reply.
     pub took: Duration,
+    /// The same time, but from the last attempt that failed with the letter in a server's hands, where one did: a server that is struck
+    /// takes the letters in its hands with it, and their senders send them again.
+    pub paused: Duration,
 }
 
 /// What the senders share.
@@ -154,9 +158,12 @@ impl Shared {
     fn work(&self, number: usize, told_of: &SyncSender<Told>) {
         let Ok(mut line) = Line::new(self, number) else { return };
         while let Some(job) = self.next() {
-            let (began, mut pause) = (Instant::now(), PAUSE_MIN);
+            let (began, mut waits_since, mut pause) = (Instant::now(), Instant::now(), PAUSE_MIN);
             let documents = loop {
                 let (reply, documents) = line.send(&job);
+                if bounds::was_in_hands(&reply) {
+                    waits_since = Instant::now();
+                }
                 *locked(&self.replies).entry(reply).or_default() += 1;
                 if documents.is_some() || self.is_over() {
                     break documents;
@@ -166,7 +173,8 @@ impl Shared {
                 line.change(self);
             };
             let Some(documents) = documents else { return };
-            if told_of.send(Told { place: job.place, documents, took: began.elapsed() }).is_err() {
+            let (took, paused) = (began.elapsed(), waits_since.elapsed());
+            if told_of.send(Told { place: job.place, documents, took, paused }).is_err() {
                 return;
             }
         }
@@ -212,20 +220,23 @@ impl Line {
             Way::Lmtp => match self.lmtp.push(&job.octets) {
                 Pushed::Answered(code @ 250) => (code.to_string(), Some(Vec::new())),
                 Pushed::Answered(code) => (code.to_string(), None),
-                Pushed::CutBefore => ("cut before a letter".to_owned(), None),
-                Pushed::CutAfter => ("cut over a letter".to_owned(), None),
+                Pushed::CutBefore => (bounds::CUT_BEFORE.to_owned(), None),
+                Pushed::CutAfter => (bounds::CUT_OVER.to_owned(), None),
             },
             Way::Https => {
                 let (https, trusted, open) = (self.https, &self.trusted, self.poster.take());
+                let mut has_begun = false;
                 let posted = self.runtime.block_on(async {
                     let mut poster = match open {
                         Some(open) => open,
                         None => tokio::time::timeout(PATIENCE, Poster::connect(https, Some(trusted))).await??,
                     };
+                    has_begun = true;
                     let reply = tokio::time::timeout(REPLY_MAX, poster.post(&job.octets)).await??;
                     anyhow::Ok((poster, reply))
                 });
-                let Ok((poster, reply)) = posted else { return ("HTTPS cut".to_owned(), None) };
+                let cut = if has_begun { bounds::CUT_OVER } else { bounds::CUT_BEFORE };
+                let Ok((poster, reply)) = posted else { return (cut.to_owned(), None) };
                 let is_settled = matches!(reply.status, 200 | 202);
                 self.poster = is_settled.then_some(poster);
                 (reply.status.to_string(), is_settled.then(|| reply.documents()))

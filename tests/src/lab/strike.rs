@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::bounds::Longest;
 use super::databases::{Databases, NODES};
 use super::fault::{Fault, How, Lost};
 use super::network::Machine;
@@ -38,8 +39,8 @@ pub struct Toll {
     pub cancelled: u64,
     /// Whether a fault could not happen, because no replica came to the place in time, or no COMMIT waited.
     pub is_missed: bool,
-    /// Longest time that a letter took to be settled during the faults.
-    pub slowest: Duration,
+    /// Longest times of the letters that were settled during the faults.
+    pub longest: Longest,
 }
 
 /// Sends a burst of `mails` letters, and makes the faults happen meanwhile.
@@ -86,7 +87,7 @@ fn pace(world: &mut World, mails: usize, time: Duration, toll: &mut Toll) -> Res
         world.offices.send(1, &world.dovecot)?;
         let due = time * u32::try_from(mail + 1)? / u32::try_from(mails)?;
         while began.elapsed() < due {
-            toll.slowest = toll.slowest.max(world.offices.collect(&world.dovecot)?);
+            toll.longest = toll.longest.max(world.offices.collect(&world.dovecot)?);
             pass_time(LOOK.min(due.saturating_sub(began.elapsed())));
         }
     }
@@ -165,7 +166,7 @@ fn end(world: &mut World, fault: Fault, toll: &mut Toll) -> Result<()> {
     match fault {
         Fault::Kill { .. } | Fault::KillAt { .. } => {}
         Fault::Freeze { replica, .. } => signal(world, replica, Signal::SIGCONT)?,
-        Fault::Drain { replica } => drained(world, replica)?,
+        Fault::Drain { replica } => drained(world, replica, toll)?,
         Fault::Cut { replica, lost, .. } => cut(world, replica, lost, false)?,
         Fault::Primary { how } => promote(world, how, toll)?,
         Fault::PrimaryAway { .. } => {
@@ -210,9 +211,9 @@ fn signal(world: &mut World, replica: usize, signal: Signal) -> Result<()> {
 }
 
 /// Waits until a replica has drained. One that cannot, because something that it needs is away, is killed.
-fn drained(world: &mut World, replica: usize) -> Result<()> {
+fn drained(world: &mut World, replica: usize, toll: &mut Toll) -> Result<()> {
     let waited = wait_within(DRAIN_MAX, "a replica has drained", || {
-        world.offices.collect(&world.dovecot)?;
+        toll.longest = toll.longest.max(world.offices.collect(&world.dovecot)?);
         let engine = &mut world.replicas[replica].0;
         pass_time(LOOK);
         Ok(!engine.is_started() || engine.ended()?.is_some())
