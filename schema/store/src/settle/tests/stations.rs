@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use diesel::sql_types::BigInt;
+use diesel_async::SimpleAsyncConnection;
 use sdc::answer::receipt::{HoldCode, Verdict};
 use sdc::refusal::RefusalCode;
 
 use super::country::{Country, exported};
+use crate::database::statement::Statement;
 use crate::settle::{Outcome, Settler, SettlingSettings};
 
 const ROWS: &str = r#"SELECT (SELECT count(*) FROM lab."Result") + (SELECT count(*) FROM lab."Vote")"#;
@@ -187,4 +190,39 @@ async fn a_reference_that_cannot_be_read_makes_the_letters_wait_that_ask_for_it(
     country.world().sql(r#"ALTER TABLE lab."Station" RENAME "Inscrits" TO "Registered""#).await;
     country.world().sql("UPDATE xm.server SET catalogue_revision = catalogue_revision + 1").await;
     assert_eq!(country.settle(&[&result]).await, [Outcome::Accepted]);
+}
+
+/// A large letter for one station misleads the statistics: PostgreSQL then expects that every station has so many rows.
+#[tokio::test]
+async fn a_station_with_many_rows_has_no_table_read_whole_for_other_stations() {
+    let mut country = Country::new("by_agency", false).await;
+    country
+        .world()
+        .sql(
+            r#"INSERT INTO lab."Candidate" ("Status", "Cand") SELECT 2, 'C' || n FROM generate_series(1, 20000) n;
+               INSERT INTO lab."Vote" ("Status", "Code", "Cand", "Votes", xm_agency, xm_installation, xm_numero, xm_sequence, xm_letter)
+               SELECT 2, 'S7', 'C' || n, 1, 43, 'former', n, n, gen_random_uuid() FROM generate_series(1, 20000) n;
+               ANALYZE lab."Vote", lab."Candidate""#,
+        )
+        .await;
+    let before = whole_reads(&country).await;
+    for code in ["S2", "S3", "S4", "S5", "S6", "S8", "S2"] {
+        let request = exported(vec![country.result_alone(code, Some(50), 0)]);
+        country.send(42, request).await;
+        let request = country.result(code, Some(50), &[("A", 9), ("C7", 4)]);
+        country.send(42, request).await;
+    }
+    assert_eq!(whole_reads(&country).await, before);
+}
+
+/// Counts how often PostgreSQL has read the large tables from one end to the other.
+async fn whole_reads(country: &Country) -> i64 {
+    // A session reports what it has counted when it ends.
+    let ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    let mut connection = country.world().connection().await;
+    connection.batch_execute(ended).await.unwrap();
+    connection.batch_execute("SELECT pg_stat_force_next_flush()").await.unwrap();
+    let text = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables WHERE relname IN ('Vote', 'Candidate') AND schemaname = 'lab'";
+    Statement::<BigInt>::new(text, &[]).load(&mut connection).await.unwrap()[0]
 }
