@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use diesel::sql_types::BigInt;
-use diesel_async::SimpleAsyncConnection;
+use diesel_async::{RunQueryDsl, SimpleAsyncConnection};
 use sdc::answer::receipt::{HoldCode, Verdict};
 use sdc::refusal::RefusalCode;
 
