@@ -30,6 +30,7 @@ mod journal;
 mod letter;
 mod listing;
 mod mail;
+mod manual;
 mod message;
 mod place;
 mod plan;
@@ -147,6 +148,16 @@ pub enum Command {
     /// Sample databases and configurations; a mail server and an office for a trial
     #[command(subcommand)]
     Sample(sample::SampleCommand),
+    /// Print what a shell needs to complete command lines
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual into a folder, a page for each command
+    Manual {
+        /// The folder, such as /usr/local/share/man/man1
+        folder: PathBuf,
+    },
 }
 
 impl CommandLine {
@@ -176,6 +187,8 @@ impl CommandLine {
                 runtime()?.block_on(demo::run(&arguments))
             }
             Command::Sample(command) => run_sample(&place, command),
+            Command::Completions { shell } => manual::completions(shell).map(|()| ExitCode::SUCCESS),
+            Command::Manual { folder } => manual::pages(&folder, json).map(|()| ExitCode::SUCCESS),
             Command::Run => {
                 let configuration = Configuration::load(&place.sources)?;
                 logging::start(&configuration.server)?;
@@ -257,6 +270,7 @@ impl Command {
         let (command, instead) = match self {
             #[cfg(feature = "demo")]
             Command::Demo(_) => ("demo", "; --figures FILE writes its figures as JSON"),
+            Command::Completions { .. } => ("completions", ""),
             Command::Sample(SampleCommand::Configuration { .. }) => ("sample configuration", ""),
             Command::Sample(SampleCommand::Tables) => ("sample tables", ""),
             #[cfg(feature = "demo")]

@@ -47,6 +47,7 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::LineUnknown { .. }
         | AdministrationError::HeldDecided { .. }
         | AdministrationError::FlagExplained { .. }
+        | AdministrationError::NothingSelected
         | AdministrationError::QuarantineDecided { .. }
         | AdministrationError::QuarantineIncomplete { .. } => letters::of_letters(error),
         AdministrationError::TariffLater { .. }

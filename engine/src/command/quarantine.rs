@@ -1,31 +1,29 @@
 //! `xmserver quarantine`: an operator looks at containers that the centre did not accept, and tries them again or drops them.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod retrying;
+mod selection;
 
-use anyhow::{Context, bail};
+use std::path::PathBuf;
+
+use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use diesel_async::AsyncPgConnection;
-use reader::{ReadLimits, Reader};
 use sdc::letter::Matricule;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
-use store::certificates::issuer::CertificateIssuer;
 use store::error::AdministrationError;
-use store::ledger::voucher_keys::VoucherKeys;
-use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter, retry};
-use store::settle::{Arrival, Settler, SettlingSettings, Tried};
+use store::letters::quarantine::{self, QuarantineContent, QuarantineEntry, QuarantineFilter};
 
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
 use super::terms;
 use crate::configuration::Configuration;
-use crate::database::connect_reader;
-use crate::folder::DataFolder;
-use crate::issuer::Authority;
+use crate::show;
 use crate::speech::{self, said};
-use crate::{keys, reopen, show};
+use retrying::Retrier;
+pub(super) use retrying::tried_words;
+use selection::{Outcome, SelectArguments, ShowArguments, Target};
 
 /// What to do with the quarantine.
 #[derive(Subcommand, Debug)]
@@ -40,18 +38,38 @@ pub enum QuarantineCommand {
         #[arg(long, value_name = "FILE")]
         container: Option<PathBuf>,
     },
-    /// Try an entry again, once what was wrong is mended: the letter gets another attempt
+    /// Count the open entries by reason, table and sender's domain
+    Groups,
+    /// Choose entries, to retry or drop them together; nothing happens to them yet
+    Select(SelectArguments),
+    /// List selections, newest first
+    Selections {
+        /// Older than this one
+        #[arg(long)]
+        before: Option<i64>,
+        #[command(flatten)]
+        extent: Extent,
+    },
+    /// Show the entries of a selection, and what became of each
+    Selection(ShowArguments),
+    /// Try entries again, once what was wrong is mended: each letter gets another attempt
     Retry {
-        /// Its number
-        id: i64,
+        #[command(flatten)]
+        target: Target,
+        /// How many entries the selection has left; needed above 100
+        #[arg(long, value_name = "ENTRIES", requires = "selection")]
+        count: Option<i64>,
         /// What was mended
         #[arg(long)]
         reason: String,
     },
-    /// Drop an entry: its bytes go, its line stays
+    /// Drop entries: their bytes go, their lines stay
     Drop {
-        /// Its number
-        id: i64,
+        #[command(flatten)]
+        target: Target,
+        /// How many entries the selection has left; needed above 100
+        #[arg(long, value_name = "ENTRIES", requires = "selection")]
+        count: Option<i64>,
         /// Why
         #[arg(long)]
         reason: String,
@@ -103,84 +121,55 @@ pub(super) async fn run(
             }
             show_one(desk, content).await
         }
-        QuarantineCommand::Retry { id, reason } => try_again(desk, configuration, id, &reason).await,
-        QuarantineCommand::Drop { id, reason } => {
-            quarantine::drop(desk.connection(), &operator, id, &reason).await?;
-            let words = said!("quarantine-dropped", entry = id.to_string());
-            desk.tell_line(&json!({ "id": id, "state": "dropped" }), &words)
+        QuarantineCommand::Groups => selection::groups(desk).await,
+        QuarantineCommand::Select(arguments) => selection::select(desk, arguments).await,
+        QuarantineCommand::Selections { before, extent } => selection::list(desk, before, extent).await,
+        QuarantineCommand::Selection(arguments) => selection::show_one(desk, arguments).await,
+        QuarantineCommand::Retry { target, count, reason } => {
+            retry_target(desk, configuration, target, count, &reason).await
         }
+        QuarantineCommand::Drop { target, count, reason } => drop_target(desk, target, count, &reason).await,
     }
 }
 
-async fn try_again(desk: &mut Desk, configuration: &Configuration, id: i64, reason: &str) -> anyhow::Result<()> {
-    let operator = desk.operator.clone();
-    let folder = DataFolder::of(configuration)?;
-    let keys = keys::load(&folder.keys())?;
-    let voucher_keys = VoucherKeys::of(&keys.centre)?;
-    let issuer =
-        Authority::load(&folder.keys())?.map(|authority| -> Arc<dyn CertificateIssuer> { Arc::new(authority) });
-    let settling = SettlingSettings { voucher_keys, issuer, ..configuration.limits.of_settling() };
-    let settler = Arc::new(Settler::new(desk.database.clone(), settling));
-    let taken_up = retry::take_up(desk.connection(), &operator, id).await?;
-    let mut arrivals = reopen::arrivals(desk.connection(), &keys.centre, &configuration.limits, &taken_up).await?;
-    read_again(desk, configuration, &settler, &mut arrivals).await?;
-    let tried = retry::retry(&settler, desk.connection(), &operator, &taken_up, arrivals, reason).await?;
-    let told = |tried: &Tried| match tried {
-        Tried::Stranger(refusal) if refusal.code == RefusalCode::UnknownSigner => {
-            said!("quarantine-no-certificate", entry = id.to_string())
-        }
-        other => tried_words(other),
-    };
-    let words: Vec<String> = tried.iter().map(told).collect();
-    let is_tried =
-        tried.iter().any(|tried| matches!(tried, Tried::Accepted { .. } | Tried::Refused { .. } | Tried::Held { .. }));
-    if !is_tried {
-        bail!("quarantine entry {id} stays as it is: {}", words.join("; "));
-    }
-    let result = json!({ "id": id, "tried": tried.iter().map(retry::as_json).collect::<Vec<Value>>() });
-    desk.tell(&result, &words.iter().map(|line| format!("{line}\n")).collect::<String>())
-}
-
-/// Reads records again for those letters of a quarantine entry that ask for records. If the centre has no login that reads, nothing is
-/// read.
-async fn read_again(
-    desk: &Desk,
+async fn retry_target(
+    desk: &mut Desk,
     configuration: &Configuration,
-    settler: &Arc<Settler>,
-    arrivals: &mut [Arrival],
+    target: Target,
+    count: Option<i64>,
+    reason: &str,
 ) -> anyhow::Result<()> {
-    let asking = arrivals.iter_mut().filter(|arrival| arrival.asks_to_read());
-    let Some(login) = connect_reader(configuration, None)? else { return Ok(()) };
-    let reader = Reader::new(desk.database.clone(), Some(login), Arc::clone(settler), ReadLimits::default());
-    for arrival in asking {
-        arrival.read = reader.read_again(arrival).await?;
+    let retrier = Retrier::new(desk, configuration)?;
+    if let Some(selection) = target.selection {
+        return selection::run_job(desk, selection, count, async |desk, entry| {
+            match retrier.retry(desk, entry, reason).await {
+                Ok(tried) => Ok(retrying::outcome(entry, &tried)),
+                Err(error) => selection::passed_over(error),
+            }
+        })
+        .await;
     }
-    Ok(())
+    match target.id {
+        Some(id) => retrying::retry_one(&retrier, desk, id, reason).await,
+        None => Ok(()),
+    }
 }
 
-pub(super) fn tried_words(tried: &Tried) -> String {
-    match tried {
-        Tried::Accepted { letter_id, attempt } => {
-            said!("quarantine-accepted", letter = letter_id.to_string(), attempt = attempt.to_string())
-        }
-        Tried::Refused { letter_id, attempt, refusal } => said!(
-            "quarantine-refused-again",
-            letter = letter_id.to_string(),
-            attempt = attempt.to_string(),
-            refusal = speech::sentences(&refusal.to_string())
-        ),
-        Tried::Held { letter_id, attempt, checks } => said!(
-            "quarantine-held",
-            letter = letter_id.to_string(),
-            attempt = attempt.to_string(),
-            checks = checks.join(", ")
-        ),
-        Tried::Stranger(refusal) => {
-            said!("quarantine-no-attempt", refusal = speech::sentences(&refusal.to_string()))
-        }
-        Tried::AcceptedBefore { letter_id } => said!("quarantine-accepted-before", letter = letter_id.to_string()),
-        Tried::Waits => said!("quarantine-waits"),
+async fn drop_target(desk: &mut Desk, target: Target, count: Option<i64>, reason: &str) -> anyhow::Result<()> {
+    let operator = desk.operator.clone();
+    if let Some(selection) = target.selection {
+        return selection::run_job(desk, selection, count, async |desk, entry| {
+            match quarantine::drop(desk.connection(), &operator, entry, reason).await {
+                Ok(()) => Ok(Outcome { code: "dropped".to_owned(), words: said!("quarantine-state-dropped") }),
+                Err(error) => selection::passed_over(error.into()),
+            }
+        })
+        .await;
     }
+    let Some(id) = target.id else { return Ok(()) };
+    quarantine::drop(desk.connection(), &operator, id, reason).await?;
+    let words = said!("quarantine-dropped", entry = id.to_string());
+    desk.tell_line(&json!({ "id": id, "state": "dropped" }), &words)
 }
 
 async fn show_one(desk: &mut Desk, content: QuarantineContent) -> anyhow::Result<()> {

@@ -11,6 +11,10 @@ pub(super) fn of_letters(error: &AdministrationError) -> String {
         AdministrationError::LineUnknown { book: Book::Quarantine, id } => {
             format!("quarantine entry {id} does not exist")
         }
+        AdministrationError::LineUnknown { book: Book::Selections, id } => format!("selection {id} does not exist"),
+        AdministrationError::NothingSelected => {
+            "no open entry of the quarantine is of this group: `xmserver quarantine groups` lists them".to_owned()
+        }
         AdministrationError::LineUnknown { book: Book::Held, id } => format!("held letter {id} does not exist"),
         AdministrationError::LineUnknown { book: Book::Flags, id } => format!("flag {id} does not exist"),
         AdministrationError::HeldDecided { id, state } => format!("held letter {id} is {state} already"),

@@ -91,6 +91,11 @@ fn each_code_of_lines_tables_values_and_people_has_its_sentence() {
     are_said(vec![
         (AdministrationError::LineUnknown { book: Book::Journal, id: 99 }, "journal line 99 does not exist"),
         (AdministrationError::LineUnknown { book: Book::Quarantine, id: 9 }, "quarantine entry 9 does not exist"),
+        (AdministrationError::LineUnknown { book: Book::Selections, id: 9 }, "selection 9 does not exist"),
+        (
+            AdministrationError::NothingSelected,
+            "no open entry of the quarantine is of this group: `xmserver quarantine groups` lists them",
+        ),
         (
             AdministrationError::TableUnknown(text("ecr.X")),
             "table ecr.X is not adopted: `xmserver table list` shows those that are",

@@ -178,6 +178,20 @@ async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
     write(&centre, "UPDATE xm.quarantine SET state = 'retried'").await;
     speaker.shows(&["quarantine", "list", "--with-decided"]);
     speaker.says(&["quarantine", "drop", "1", "--reason", "x"]);
+    speaker.says(&["quarantine", "groups"]);
+    speaker.says(&["quarantine", "select"]);
+    speaker.says(&["quarantine", "selections"]);
+    write(&centre, "UPDATE xm.quarantine SET state = 'open', held = true").await;
+    speaker.shows(&["quarantine", "groups"]);
+    speaker.says(&["quarantine", "select"]);
+    speaker.says(&["quarantine", "select", "--entry", "1", "--first", "1"]);
+    speaker.shows(&["quarantine", "selections"]);
+    speaker.shows(&["quarantine", "selection", "1"]);
+    speaker.says(&["quarantine", "drop", "--selection", "1", "--reason", "x"]);
+    speaker.says(&["quarantine", "drop", "--selection", "2", "--reason", "x"]);
+    speaker.says(&["quarantine", "drop", "--selection", "2", "--reason", "x"]);
+    speaker.shows(&["quarantine", "selection", "2"]);
+    speaker.says(&["quarantine", "selection", "2", "--undecided"]);
     write(&centre, "UPDATE xm.quarantine SET state = 'open', held = true").await;
     speaker.shows(&["quarantine", "list"]);
 }

@@ -8,6 +8,7 @@ mod centre;
 mod cli;
 mod day;
 mod election;
+mod guide;
 mod keys;
 mod languages;
 mod operators;

@@ -206,6 +206,8 @@ pub enum AdministrationError {
         /// Number of the entry.
         id: i64,
     },
+    /// No open entry of the quarantine fulfils the conditions of a selection.
+    NothingSelected,
     /// A user of this name exists already.
     UserExists(String),
     /// No user has the name.
@@ -439,6 +441,7 @@ impl AdministrationError {
             AdministrationError::FlagExplained { .. } => "flag_explained",
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
             AdministrationError::QuarantineIncomplete { .. } => "quarantine_incomplete",
+            AdministrationError::NothingSelected => "nothing_selected",
             AdministrationError::UserExists(_) => "user_exists",
             AdministrationError::UserUnknown(_) => "user_unknown",
             AdministrationError::SuperviseurLast => "superviseur_last",

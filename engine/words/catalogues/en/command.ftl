@@ -107,6 +107,13 @@ heading-vouchers = vouchers
 heading-ends = ends
 heading-redeemed = redeemed
 heading-made-by = made by
+heading-made = made
+heading-entries = entries
+heading-agencies = agencies
+heading-held = held
+heading-oldest = oldest
+heading-undecided = undecided
+heading-filter = filter
 heading-written = written
 heading-locked-until = locked until
 heading-text = text
@@ -280,6 +287,31 @@ quarantine-stranger = What to do: if an agency confirms the certificate as its o
 quarantine-stranger-of = What to do: if agency { $agency } confirms the certificate, `xmserver cert register { $again } FILE`, then `xmserver quarantine retry { $entry } --reason …`. The key id of a certificate: `openssl x509 -in FILE -noout -ext subjectKeyIdentifier`.
 quarantine-accepted-before = letter { $letter } was accepted before: `xmserver letter show { $letter }` tells when
 quarantine-waits = a table of the letter's takes no rows now: `xmserver check` names it
+quarantine-groups-none = no entry of the quarantine is open
+selection-made = selection { $selection }: { $entries ->
+    [one] one entry
+   *[other] { $entries } entries
+}; `xmserver quarantine retry --selection { $selection } --reason …` tries them again, `xmserver quarantine drop --selection { $selection } --reason …` drops them
+selection-is = selection { $selection }, made by { $user } on { $time }: { $entries ->
+    [one] one entry
+   *[other] { $entries } entries
+}, { $undecided } without an outcome
+selection-later = { $entries ->
+    [one] one more entry of this group came
+   *[other] { $entries } more entries of this group came
+} since: `xmserver quarantine select` chooses anew
+selection-item = entry { $entry }: { $outcome }
+selection-done = selection { $selection }: { $entries ->
+    [0] every entry had an outcome already
+    [one] one entry has its outcome
+   *[other] { $entries } entries have their outcomes
+}; `xmserver quarantine selection { $selection }` shows them
+manual-written = { $pages ->
+    [one] one page
+   *[other] { $pages } pages
+} written into { $folder }
+selection-none = no selection was made yet
+selection-nothing-left = no entry is left
 held-none = no letter is held
 held-none-such = no letter that is held is such a one
 held-none-such-hint = no letter that is held is such a one; --with-decided lists those that were decided, too

@@ -107,6 +107,13 @@ heading-vouchers = bons
 heading-ends = fin
 heading-redeemed = utilisés
 heading-made-by = établie par
+heading-made = établie
+heading-entries = entrées
+heading-agencies = agences
+heading-held = retenues
+heading-oldest = la plus ancienne
+heading-undecided = sans suite
+heading-filter = filtre
 heading-written = écrite
 heading-locked-until = bloquée jusqu'à
 heading-text = texte
@@ -289,6 +296,31 @@ quarantine-stranger = À faire : si une agence confirme que le certificat est le
 quarantine-stranger-of = À faire : si l'agence { $agency } confirme le certificat, `xmserver cert register { $again } FICHIER`, puis `xmserver quarantine retry { $entry } --reason …`. L'identifiant de clé d'un certificat : `openssl x509 -in FICHIER -noout -ext subjectKeyIdentifier`.
 quarantine-accepted-before = la lettre { $letter } a déjà été acceptée : `xmserver letter show { $letter }` dit quand
 quarantine-waits = une table de la lettre ne prend pas de fiches en ce moment : `xmserver check` la nomme
+quarantine-groups-none = aucune entrée de la quarantaine n'est ouverte
+selection-made = sélection { $selection } : { $entries ->
+    [one] une entrée
+   *[other] { $entries } entrées
+} ; `xmserver quarantine retry --selection { $selection } --reason …` les reprend, `xmserver quarantine drop --selection { $selection } --reason …` les écarte
+selection-is = sélection { $selection }, faite par { $user } le { $time } : { $entries ->
+    [one] une entrée
+   *[other] { $entries } entrées
+}, dont { $undecided } sans suite
+selection-later = { $entries ->
+    [one] une autre entrée de ce groupe est arrivée
+   *[other] { $entries } autres entrées de ce groupe sont arrivées
+} depuis : `xmserver quarantine select` choisit à nouveau
+selection-item = entrée { $entry } : { $outcome }
+selection-done = sélection { $selection } : { $entries ->
+    [0] chaque entrée avait déjà une suite
+    [one] une entrée a reçu une suite
+   *[other] { $entries } entrées ont reçu une suite
+} ; `xmserver quarantine selection { $selection }` les montre
+manual-written = { $pages ->
+    [one] une page écrite
+   *[other] { $pages } pages écrites
+} dans { $folder }
+selection-none = aucune sélection n'a encore été faite
+selection-nothing-left = il ne reste aucune entrée
 held-none = aucune lettre n'est retenue
 held-none-such = aucune lettre retenue n'est de ce genre
 held-none-such-hint = aucune lettre retenue n'est de ce genre ; --with-decided liste aussi celles qui ont été décidées

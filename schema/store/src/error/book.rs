@@ -1,4 +1,4 @@
-//! Books: the journal, the quarantine, the held letters and the flags. Operators identify their entries by number.
+//! Books: the journal, the quarantine, its selections, the held letters and the flags. Operators identify their entries by number.
 
 /// A book in which the program searched for an entry by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,6 +7,8 @@ pub enum Book {
     Journal,
     /// Quarantine of containers not accepted.
     Quarantine,
+    /// Selections of entries of the quarantine.
+    Selections,
     /// Letters that are held, or were held and are decided.
     Held,
     /// Flags: failed checks of accepted letters.
@@ -18,6 +20,7 @@ impl Book {
         match self {
             Book::Journal => "journal",
             Book::Quarantine => "quarantine",
+            Book::Selections => "selections",
             Book::Held => "held",
             Book::Flags => "flags",
         }

@@ -41,6 +41,7 @@ impl AdministrationError {
             AdministrationError::AuditBroken(line) => json!({ "line": line }),
             AdministrationError::CertificateExists
             | AdministrationError::NobodyToTell
+            | AdministrationError::NothingSelected
             | AdministrationError::MatriculesExhausted
             | AdministrationError::SuperviseurLast
             | AdministrationError::ServerMissing

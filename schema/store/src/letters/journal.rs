@@ -1,6 +1,6 @@
 //! The journal: one line for each arrival of a letter, with the original bytes as long as they are kept.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -92,29 +92,81 @@ pub struct JournalFilter {
     pub limit: Option<i64>,
 }
 
-/// Lists lines, newest first.
+/// Lengths of the windows in which a list is read, in minutes before the list's end. The index of the time of arrival is of kind BRIN, which
+/// finds a window but no order, and a journal has millions of lines: without a window all of them would be sorted to show the newest.
+const WINDOWS: [i64; 7] = [1, 15, 60, 6 * 60, 24 * 60, 7 * 24 * 60, 31 * 24 * 60];
+
+/// Lists lines by their time of arrival, newest first. Reads a short window of time first, and longer ones only until there are enough lines.
 ///
 /// # Errors
-/// A fault of the database.
+/// The line at which the list begins does not exist; a fault of the database.
 pub async fn list(
     connection: &mut AsyncPgConnection,
     filter: &JournalFilter,
 ) -> Result<Vec<JournalLine>, AdministrationError> {
+    let limit = filter.limit.unwrap_or(100);
+    let behind = match filter.before {
+        Some(id) => Some((received_at(connection, id).await?, id)),
+        None => None,
+    };
+    let now = Utc::now();
+    let ends = [filter.until, behind.map(|(time, _)| time)];
+    let end = ends.into_iter().flatten().min().unwrap_or(now).min(now);
+    let starts = WINDOWS.into_iter().map(|minutes| end.checked_sub_signed(TimeDelta::minutes(minutes)));
+    let (mut lines, mut until) = (Vec::new(), filter.until);
+    for start in starts.chain([None]) {
+        let since = start.into_iter().chain(filter.since).max();
+        let missing = limit.saturating_sub(i64::try_from(lines.len()).unwrap_or(i64::MAX));
+        lines.append(&mut window(connection, filter, (since, until), behind, missing).await?);
+        let is_enough = i64::try_from(lines.len()).is_ok_and(|found| found >= limit);
+        if is_enough || since.is_none() || since == filter.since {
+            break;
+        }
+        until = since;
+    }
+    Ok(lines)
+}
+
+/// Returns the time of arrival of a line.
+async fn received_at(connection: &mut AsyncPgConnection, id: i64) -> Result<DateTime<Utc>, AdministrationError> {
+    #[derive(QueryableByName)]
+    struct Received {
+        #[diesel(sql_type = Timestamptz)]
+        received_at: DateTime<Utc>,
+    }
+    let line: Option<Received> = diesel::sql_query("SELECT received_at FROM xm.journal WHERE id = $1")
+        .bind::<BigInt, _>(id)
+        .get_result(connection)
+        .await
+        .optional()?;
+    line.map(|line| line.received_at).ok_or(AdministrationError::LineUnknown { book: Book::Journal, id })
+}
+
+/// Lists the lines of a window of time, from its first element up to but not including its second one, newest first. `behind` is the line
+/// after which the list begins.
+async fn window(
+    connection: &mut AsyncPgConnection,
+    filter: &JournalFilter,
+    (since, until): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
+    behind: Option<(DateTime<Utc>, i64)>,
+    limit: i64,
+) -> Result<Vec<JournalLine>, AdministrationError> {
     let lines = diesel::sql_query(
         "SELECT * FROM xm.journal
           WHERE ($1 IS NULL OR agency = $1) AND ($2 IS NULL OR outcome = $2) AND ($3 IS NULL OR letter_id = $3)
-            AND ($4 IS NULL OR received_at >= $4) AND ($5 IS NULL OR received_at < $5) AND ($6 IS NULL OR id < $6)
-            AND (NOT $7 OR flag_count > 0)
-          ORDER BY id DESC LIMIT $8",
+            AND ($4 IS NULL OR received_at >= $4) AND ($5 IS NULL OR received_at < $5)
+            AND ($6 IS NULL OR received_at <= $6 AND (received_at, id) < ($6, $7)) AND (NOT $8 OR flag_count > 0)
+          ORDER BY received_at DESC, id DESC LIMIT $9",
     )
     .bind::<Nullable<Integer>, _>(filter.agency)
     .bind::<Nullable<Text>, _>(&filter.outcome)
     .bind::<Nullable<SqlUuid>, _>(filter.letter_id)
-    .bind::<Nullable<Timestamptz>, _>(filter.since)
-    .bind::<Nullable<Timestamptz>, _>(filter.until)
-    .bind::<Nullable<BigInt>, _>(filter.before)
+    .bind::<Nullable<Timestamptz>, _>(since)
+    .bind::<Nullable<Timestamptz>, _>(until)
+    .bind::<Nullable<Timestamptz>, _>(behind.map(|(time, _)| time))
+    .bind::<Nullable<BigInt>, _>(behind.map(|(_, id)| id))
     .bind::<Bool, _>(filter.flagged)
-    .bind::<BigInt, _>(filter.limit.unwrap_or(100))
+    .bind::<BigInt, _>(limit)
     .load(connection)
     .await?;
     Ok(lines)

@@ -3,6 +3,7 @@
 mod insert;
 pub mod retry;
 mod rooms;
+pub mod selections;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -69,6 +70,9 @@ pub struct QuarantineEntry {
     /// Details of the broken rule.
     #[diesel(sql_type = Text)]
     pub detail: String,
+    /// Table of the first faulty row, if the refusal names one.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub faulty_table: Option<String>,
     /// State: `open`, `dropped` or `retried`.
     #[diesel(sql_type = Text)]
     pub state: String,
@@ -119,7 +123,7 @@ macro_rules! select_entries {
     ($condition:literal) => {
         concat!(
             "SELECT id, received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox, sender_domain,
-                    original_bytes, detail, state, claimed_agency, signer, sender, subject
+                    original_bytes, detail, faulty_table, state, claimed_agency, signer, sender, subject
                FROM xm.quarantine WHERE ",
             $condition
         )

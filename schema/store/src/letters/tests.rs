@@ -12,7 +12,7 @@ use crate::testing::centre::*;
 async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
     let (database, mut connection) = centre().await;
     let lines = "INSERT INTO xm.journal (received_at, agency, outcome, transport, mailbox, container_bytes, digest)
-        SELECT now() - n * interval '1 hour', 1 + n % 2, CASE WHEN n % 5 = 0 THEN 'conflict' ELSE 'accepted' END,
+        SELECT now() - (21 - n) * interval '1 hour', 1 + n % 2, CASE WHEN n % 5 = 0 THEN 'conflict' ELSE 'accepted' END,
                'mail', 'centre', 900, sha256(n::text::bytea) FROM generate_series(1, 20) n;
         INSERT INTO xm.originals SELECT id, received_at, 'bytes of ' || id FROM xm.journal WHERE id = 3";
     run(&mut connection, &lines.replace("'bytes of ' || id", "convert_to('bytes of ' || id, 'UTF8')")).await;
@@ -27,8 +27,8 @@ async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
         [20, 10]
     );
     let since = Utc::now() - Duration::minutes(150);
-    assert_eq!(ids(JournalFilter { since: Some(since), ..all.clone() }).await, [2, 1]);
-    assert_eq!(ids(JournalFilter { until: Some(since), limit: Some(1), ..all.clone() }).await, [20]);
+    assert_eq!(ids(JournalFilter { since: Some(since), ..all.clone() }).await, [20, 19]);
+    assert_eq!(ids(JournalFilter { until: Some(since), limit: Some(1), ..all.clone() }).await, [18]);
     assert!(ids(JournalFilter { flagged: true, ..all.clone() }).await.is_empty());
     let flagging = "UPDATE xm.journal SET flag_count = id WHERE id IN (2, 7, 11)";
     run(&mut database.get().await.unwrap(), flagging).await;
@@ -41,6 +41,34 @@ async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
     assert!(serde_json::to_string(&line).unwrap().contains(&hex::encode(line.digest.unwrap())));
     let error = journal::show(&mut connection, 99).await.unwrap_err();
     assert!(matches!(error, AdministrationError::LineUnknown { book: Book::Journal, id: 99 }), "{error}");
+}
+
+/// Lines of seconds, days and months ago, numbered in another order than that of their arrival: every page begins behind the last line of the
+/// page before, and together they are all lines, newest first.
+#[tokio::test]
+async fn pages_of_the_journal_are_all_lines_whatever_windows_they_are_read_in() {
+    let (_database, mut connection) = centre().await;
+    run(
+        &mut connection,
+        "SELECT xm.ensure_partitions(0);
+         INSERT INTO xm.journal (received_at, agency, outcome, transport, mailbox, container_bytes)
+         SELECT now() - (n * 7919 % 100) ^ 3 * interval '13 seconds', 1, 'accepted', 'mail', 'centre', 900
+           FROM generate_series(0, 99) n",
+    )
+    .await;
+    let (mut read, mut before) = (Vec::new(), None);
+    loop {
+        let filter = JournalFilter { before, limit: Some(7), ..JournalFilter::default() };
+        let page = journal::list(&mut connection, &filter).await.unwrap();
+        let Some(last) = page.last() else { break };
+        before = Some(last.id);
+        read.extend(page);
+    }
+    assert!(read.is_sorted_by(|newer, older| (newer.received_at, newer.id) > (older.received_at, older.id)));
+    assert_eq!(read.len(), 100);
+    let unknown = JournalFilter { before: Some(101), ..JournalFilter::default() };
+    let error = journal::list(&mut connection, &unknown).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::LineUnknown { book: Book::Journal, id: 101 }), "{error}");
 }
 
 #[tokio::test]

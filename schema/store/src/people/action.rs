@@ -197,6 +197,12 @@ pub enum AuditAction<'a> {
         container_reason: &'a str,
         tried: Vec<Value>,
     },
+    QuarantineSelect {
+        #[serde(skip)]
+        selection: i64,
+        entries: i64,
+        filter: &'a Value,
+    },
     HeldShow {
         #[serde(skip)]
         held: i64,

@@ -92,6 +92,8 @@ operations! {
     QuarantineDrop = "quarantine.drop", Operateur;
     /// Processes the container of an entry of the quarantine again.
     QuarantineRetry = "quarantine.retry", Operateur;
+    /// Chooses entries of the quarantine, which are retried or dropped together.
+    QuarantineSelect = "quarantine.select", Operateur;
     /// Shows a held letter with its rows.
     HeldShow = "held.show", Operateur;
     /// Releases or refuses a held letter: one person asks, another confirms.

@@ -137,6 +137,11 @@ async fn attempt(
         Operation::QuarantineShow => quarantine::show(connection, operator, 1).await.map(drop),
         Operation::QuarantineDrop => quarantine::drop(connection, operator, 1, "spam").await,
         Operation::QuarantineRetry => quarantine::retry::take_up(connection, operator, 1).await.map(drop),
+        Operation::QuarantineSelect => {
+            quarantine::selections::select(connection, operator, &quarantine::selections::Group::default())
+                .await
+                .map(drop)
+        }
         Operation::HeldShow => held::show(connection, operator, 1).await.map(drop),
         Operation::HeldDecide => held::decision::take_up(connection, operator, 1).await.map(drop),
         Operation::CorrectionDecide => {

@@ -20,6 +20,7 @@ mod order;
 mod profiles;
 mod retry;
 mod rules;
+mod selections;
 mod signers;
 mod statements;
 mod stations;

@@ -52,7 +52,7 @@ fn diesel_name(data_type: &str, element: &str, nullable: bool) -> String {
 
 /// Columns that are not declared. Some of them are read with plain SQL, since diesel takes twice as long to compile tables of more than
 /// sixteen columns. The columns named `profile` exist for programs of the former version.
-const LEFT_OUT: [(&str, &str); 15] = [
+const LEFT_OUT: [(&str, &str); 16] = [
     ("agencies", "profile"),
     ("rights", "profile"),
     ("tariffs", "profile"),
@@ -68,10 +68,11 @@ const LEFT_OUT: [(&str, &str); 15] = [
     ("quarantine", "sender"),
     ("quarantine", "subject"),
     ("quarantine", "signer_beside"),
+    ("quarantine", "faulty_table"),
 ];
 
 /// Tables and views that only plain SQL or triggers read and write.
-const UNDECLARED: [&str; 30] = [
+const UNDECLARED: [&str; 32] = [
     "__diesel_schema_migrations",
     "answer_parts",
     "attempts",
@@ -100,6 +101,8 @@ const UNDECLARED: [&str; 30] = [
     "readings",
     "recharge_tries",
     "replicas",
+    "selection_items",
+    "selections",
     "suspects",
     "voucher_batches",
     "vouchers",

@@ -92,6 +92,7 @@ pub async fn take_up(
                 sender_domain,
                 original_bytes: i64::try_from(original.len()).unwrap_or(i64::MAX),
                 detail: String::new(),
+                faulty_table: None,
                 state: "open".to_owned(),
                 claimed_agency: None,
                 signer: None,

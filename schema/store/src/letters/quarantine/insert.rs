@@ -144,18 +144,25 @@ async fn insert_run(connection: &mut AsyncPgConnection, items: &[Item<'_>]) -> R
         Bind::Texts(items.iter().map(|item| Some(item.claimed().sender.as_str())).collect()),
         Bind::Texts(items.iter().map(|item| Some(item.claimed().subject.as_str())).collect()),
         Bind::Matricules(items.iter().map(|item| item.vouched_by).collect()),
+        Bind::Texts(items.iter().map(|item| faulty_table(item.refusal)).collect()),
     ];
     // If the same container is refused again for the same reason, for example in a mail that is fetched twice, it gets no second entry.
     let text = format!(
         "INSERT INTO xm.quarantine (received_at, reason, held, agency, installation, letter_id, digest, transport, mailbox,
                                     sender_domain, original, original_bytes, detail, held_version,
-                                    claimed_agency, signer, sender, subject, signer_beside)
+                                    claimed_agency, signer, sender, subject, signer_beside, faulty_table)
          SELECT {}
              ON CONFLICT (digest, reason) DO NOTHING
          RETURNING reason, digest",
         unnested(binds.len())
     );
     Ok(Statement::<(Text, Bytea)>::new(&text, &binds).load(connection).await?)
+}
+
+/// Returns the table that a refusal is about: that of the first faulty row, or the one that it names.
+pub fn faulty_table(refusal: &Refusal) -> Option<&str> {
+    let of_row = refusal.faults.as_slice().first().map(|fault| fault.table.as_str());
+    of_row.or_else(|| refusal.parameters.get("table").map(String::as_str))
 }
 
 fn saturating(bytes: usize) -> i64 {

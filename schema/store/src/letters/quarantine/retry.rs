@@ -6,12 +6,13 @@
 
 use chrono::Utc;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bytea, Text};
+use diesel::sql_types::{BigInt, Bytea, Nullable, Text};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::digest::Digest;
 use sdc::refusal::RefusalCode;
 use serde_json::{Value, json};
 
+use super::insert::faulty_table;
 use super::{QuarantineEntry, find, release_room};
 use crate::database::fault::Fault;
 use crate::database::schema::quarantine;
@@ -141,9 +142,10 @@ async fn close(
     if let [Tried::Refused { refusal, .. }] = tried
         && refusal.code.as_str() == entry.reason
     {
-        diesel::sql_query("UPDATE xm.quarantine SET detail = $2 WHERE id = $1")
+        diesel::sql_query("UPDATE xm.quarantine SET detail = $2, faulty_table = $3 WHERE id = $1")
             .bind::<BigInt, _>(entry.id)
             .bind::<Text, _>(refusal.to_string())
+            .bind::<Nullable<Text>, _>(faulty_table(refusal))
             .execute(connection)
             .await?;
         return Ok(());
@@ -177,12 +179,14 @@ async fn reopen(
     }
     let digest = Digest::of(&taken_up.original);
     diesel::sql_query(
-        "UPDATE xm.quarantine SET state = 'open', original = $3, detail = $4 WHERE digest = $1 AND reason = $2 AND state <> 'open'",
+        "UPDATE xm.quarantine SET state = 'open', original = $3, detail = $4, faulty_table = $5
+          WHERE digest = $1 AND reason = $2 AND state <> 'open'",
     )
     .bind::<Bytea, _>(digest.as_bytes().as_slice())
     .bind::<Text, _>(refusal.code.as_str())
     .bind::<Bytea, _>(&taken_up.original)
     .bind::<Text, _>(refusal.to_string())
+    .bind::<Nullable<Text>, _>(faulty_table(refusal))
     .execute(connection)
     .await?;
     Ok(())

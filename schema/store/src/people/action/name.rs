@@ -33,6 +33,7 @@ impl AuditAction<'_> {
             AuditAction::QuarantineShow { .. } => "quarantine.show",
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
+            AuditAction::QuarantineSelect { .. } => "quarantine.select",
             AuditAction::HeldShow { .. } => "held.show",
             AuditAction::HeldDecide { .. } => "held.decide",
             AuditAction::FlagExplain { .. } => "flag.explain",

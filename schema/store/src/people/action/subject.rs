@@ -35,6 +35,7 @@ impl AuditAction<'_> {
             | AuditAction::QuarantineRetry { entry, .. } => {
                 format!("quarantine entry {entry}")
             }
+            AuditAction::QuarantineSelect { selection, .. } => format!("selection {selection}"),
             AuditAction::HeldShow { held } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
             AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
             AuditAction::TableAdopt { table, .. }
