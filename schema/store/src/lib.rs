@@ -17,6 +17,7 @@
 //! | [`elections`] | figures of the sample election: states of stations, totals, missing stations |
 //! | [`database`] | connections to PostgreSQL: pool, migrations, statements, faults |
 //! | [`error`] | reasons for which an operator's request was not carried out |
+//! | [`spreadsheet`] | CSV files as spreadsheets read and write them |
 //! | [`samples`], [`planted`], [`testing`] | sample databases; faults and bugs that tests plant; the world that tests run in |
 //!
 //! Every change by an operator first checks the required privilege, and is one transaction that also writes a line of the audit log. A
@@ -90,5 +91,6 @@ pub mod reading;
 pub mod replicas;
 pub mod samples;
 pub mod settle;
+pub mod spreadsheet;
 pub mod tables;
 pub mod testing;
