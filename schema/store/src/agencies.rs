@@ -21,6 +21,6 @@ pub use addition::{NewAgency, add, set_status};
 pub use agency::{Agency, plans, show};
 pub use change::{AgencyChange, Changed, edit};
 pub use export::export;
-pub use listing::{AgencyFilter, AgencyOrder, AgencyPage, Listed, count, list};
+pub use listing::{AgencyFilter, AgencyOrder, AgencyPage, Listed, count, list, matricules};
 pub use statuses::{STATUSES_MAX, set_status_of_many};
 pub use unheard::{Unheard, unheard};

@@ -118,6 +118,8 @@ heading-registered = registered
 heading-candidate = candidate
 heading-votes = votes
 heading-area = area
+heading-last-letter = last letter
+heading-certificate = certificate
 heading-host = host
 heading-settings = settings
 heading-since = since
@@ -147,6 +149,23 @@ status-3 = all services
 # agency
 
 agency-status = agency { $agency } has status { $status } ({ $word })
+agency-statuses-shown = { $count ->
+    [one] { $count } agency is
+   *[other] { $count } agencies are
+} to have status { $status } ({ $word })
+agency-statuses-ask = Set it?
+agency-statuses = { $count ->
+    [one] { $count } agency has
+   *[other] { $count } agencies have
+} status { $status } ({ $word }) now, { $unchanged } had it already
+import-opening = balance brought forward
+import-added = line { $line }: agency { $agency } is added
+import-changed = line { $line }: agency { $agency } is changed: { $columns }
+import-same = line { $line }: agency { $agency } is as the row says
+import-refused = line { $line }: agency { $agency } is left out: { $reason }
+import-balance-kept = { $sentence } (its balance stays: an import gives one to new agencies only)
+import-would = read as { $encoding }; { $added } would be added, { $changed } changed, { $same } stay as they are, { $refused } left out
+import-done = read as { $encoding }; { $added } added, { $changed } changed, { $same } as they were, { $refused } left out
 agency-installed = installation { $name } of agency { $agency } added
 agency-recharged = agency { $agency } credited with { $amount }; balance { $balance }
 agency-granted = { $count ->

@@ -74,11 +74,12 @@ pub async fn edit(
     number: Matricule,
     change: &AgencyChange,
 ) -> Result<Changed, AdministrationError> {
-    operator.require(connection, Operation::AgencyEdit).await?;
-    check(change)?;
-    if changes_protected(&show(connection, number).await?, change) {
+    // An agency that is not there has no profile, and the transaction below says so.
+    if show(connection, number).await.is_ok_and(|before| changes_protected(&before, change)) {
         operator.require(connection, Operation::AgencyProfile).await?;
     }
+    operator.require(connection, Operation::AgencyEdit).await?;
+    check(change)?;
     connection
         .transaction(async |connection| {
             locked_status(connection, number).await?;
@@ -117,12 +118,7 @@ pub async fn edit(
 /// Superviseur changes (guide, chapter 4.1).
 pub(super) fn changes_protected(before: &Agency, change: &AgencyChange) -> bool {
     let AgencyChange { name, town, telephone, email, .. } = change;
-    let members = [
-        (name, &before.name),
-        (town, &before.town),
-        (telephone, &before.telephone),
-        (email, &before.email),
-    ];
+    let members = [(name, &before.name), (town, &before.town), (telephone, &before.telephone), (email, &before.email)];
     before.status == PROTECTED_STATUS
         && members.into_iter().any(|(new, old)| new.as_ref().is_some_and(|new| new != old.trim()))
 }

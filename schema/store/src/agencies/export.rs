@@ -34,7 +34,7 @@ pub async fn export<E: From<AdministrationError>>(
     let scope_columns = scopes::columns(connection).await?;
     let named = NAMED.iter().map(|(column, _)| column.name().to_owned());
     let head: Vec<String> = named.chain(scope_columns.iter().map(|column| format!("scope:{column}"))).collect();
-    if !write(&spreadsheet::line(head.iter().map(String::as_str)))? {
+    if !write(&format!("{}{}", spreadsheet::BOM, spreadsheet::line(head.iter().map(String::as_str))))? {
         return Ok(());
     }
     let mut page = AgencyPage { limit: Some(PAGE), ..AgencyPage::default() };

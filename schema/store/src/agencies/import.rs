@@ -152,7 +152,8 @@ fn judge<'a>(row: &'a Row, known: &'a Known, rules: &Rules) -> (RowReport, Optio
         problem: None,
         keeps_balance: false,
     };
-    let planned = row.wanted.as_ref().map_err(Arc::clone).and_then(|wanted| plan(wanted, known, rules).map_err(Arc::new));
+    let planned =
+        row.wanted.as_ref().map_err(Arc::clone).and_then(|wanted| plan(wanted, known, rules).map_err(Arc::new));
     match planned {
         Err(problem) => {
             report.problem = Some(problem);

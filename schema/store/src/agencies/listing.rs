@@ -107,21 +107,7 @@ pub struct Listed {
 }
 
 /// Types of the columns of an [`Agency`].
-type AgencyRow = (
-    Integer,
-    Text,
-    Text,
-    Text,
-    Text,
-    Text,
-    Text,
-    SmallInt,
-    Integer,
-    Bool,
-    Timestamptz,
-    BigInt,
-    BigInt,
-);
+type AgencyRow = (Integer, Text, Text, Text, Text, Text, Text, SmallInt, Integer, Bool, Timestamptz, BigInt, BigInt);
 
 /// Lists agencies.
 ///
@@ -173,6 +159,19 @@ pub async fn count(connection: &mut AsyncPgConnection, filter: &AgencyFilter) ->
     let text = format!("SELECT count(*) FROM {PLAIN} WHERE {conditions}");
     let counted: Vec<i64> = Statement::<BigInt>::of_columns(&text, &conditions.binds).load(connection).await?;
     Ok(counted.into_iter().next().unwrap_or_default())
+}
+
+/// Returns the matricules of agencies, in their order.
+///
+/// # Errors
+/// A fault of the database.
+pub async fn matricules(
+    connection: &mut AsyncPgConnection,
+    filter: &AgencyFilter,
+) -> Result<Vec<Matricule>, AdministrationError> {
+    let conditions = Conditions::of(filter);
+    let text = format!("SELECT a.matricule FROM {PLAIN} WHERE {conditions} ORDER BY 1");
+    Ok(Statement::<Integer>::of_columns(&text, &conditions.binds).load(connection).await?)
 }
 
 /// The relations that conditions look at.

@@ -66,7 +66,10 @@ pub async fn set_status_of_many(
                 }
                 // Somebody else may have changed a status since the agencies were counted.
                 if changed.len() == STATUSES_MAX {
-                    return Err(AdministrationError::StatusOfMany { agencies: agencies.max(STATUSES_MAX + 1), most: STATUSES_MAX });
+                    return Err(AdministrationError::StatusOfMany {
+                        agencies: agencies.max(STATUSES_MAX + 1),
+                        most: STATUSES_MAX,
+                    });
                 }
                 set(connection, number, status).await?;
                 let action = AuditAction::AgencyStatus { agency: number, from, to: status };

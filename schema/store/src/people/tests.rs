@@ -12,8 +12,8 @@ use super::{
     AuditAction, NewUser, Operation, Operator, Privilege, SystemAccount, audit, mapping, sign_in_as_system_account,
     users,
 };
-use crate::agencies::{self, AgencyChange, NewAgency};
 use crate::agencies::import::{self, ImportFile};
+use crate::agencies::{self, AgencyChange, NewAgency};
 use crate::agencies::{enrolments, installations, profiles, scopes};
 use crate::approvals;
 use crate::centre;

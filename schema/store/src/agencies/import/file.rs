@@ -189,8 +189,7 @@ fn confirm(
         let (certificates, fingerprints) = (certificates.len(), fingerprints.len());
         return Err(ImportError::Fingerprints { certificates, fingerprints }.into());
     }
-    let is_confirmed =
-        |(one, told): (&CertificateFields, &String)| hex::encode(&one.fingerprint) == *told;
+    let is_confirmed = |(one, told): (&CertificateFields, &String)| hex::encode(&one.fingerprint) == *told;
     if certificates.iter().zip(fingerprints).all(is_confirmed) {
         return Ok(());
     }

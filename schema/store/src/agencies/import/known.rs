@@ -75,10 +75,7 @@ impl Known {
         Ok(())
     }
 
-    pub(super) async fn load(
-        connection: &mut AsyncPgConnection,
-        rows: &[Row],
-    ) -> Result<Known, AdministrationError> {
+    pub(super) async fn load(connection: &mut AsyncPgConnection, rows: &[Row]) -> Result<Known, AdministrationError> {
         let mut known = Known {
             agencies: held(connection, rows).await?,
             owners: BTreeMap::new(),
@@ -120,8 +117,7 @@ impl Known {
         let text = "SELECT issuer, serial, spki_sha256, agency FROM xm.certificates WHERE serial = ANY (?)";
         let named: Vec<(Vec<u8>, Vec<u8>, Vec<u8>, Matricule)> =
             Statement::<(Bytea, Bytea, Bytea, Integer)>::new(text, &binds).load(connection).await?;
-        self.serials =
-            named.into_iter().map(|(issuer, serial, key, owner)| ((issuer, serial), (key, owner))).collect();
+        self.serials = named.into_iter().map(|(issuer, serial, key, owner)| ((issuer, serial), (key, owner))).collect();
         Ok(())
     }
 }
@@ -145,8 +141,7 @@ async fn held(
         keys: BTreeSet::new(),
         scopes: BTreeSet::new(),
     };
-    let mut all: BTreeMap<Matricule, Held> =
-        found.into_iter().map(|agency| (agency.matricule, held(agency))).collect();
+    let mut all: BTreeMap<Matricule, Held> = found.into_iter().map(|agency| (agency.matricule, held(agency))).collect();
     if all.is_empty() {
         return Ok(all);
     }

@@ -126,7 +126,8 @@ fn changed(wanted: &Wanted, before: &Agency, rules: &Rules) -> Result<Agency, Ad
     if let Some(agencies) = rules.statuses_too_many.filter(|_| status != before.status) {
         return Err(AdministrationError::StatusOfMany { agencies, most: STATUSES_MAX });
     }
-    let text = |new: &Option<String>, old: &String| new.as_ref().filter(|new| *new != old.trim()).unwrap_or(old).clone();
+    let text =
+        |new: &Option<String>, old: &String| new.as_ref().filter(|new| *new != old.trim()).unwrap_or(old).clone();
     Ok(Agency {
         name: text(&data.name, &before.name),
         town: text(&data.town, &before.town),

@@ -15,17 +15,16 @@ use crate::people::audit;
 use crate::people::operator::Operator;
 
 /// Writes what is planned for the rows of a batch, in the caller's transaction.
-pub async fn batch(
+pub(super) async fn batch(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
     file: &str,
     opening: &str,
     planned: &[&Planned<'_>],
 ) -> Result<(), AdministrationError> {
-    let (Some(first), Some(last)) = (
-        planned.iter().map(|one| one.after.matricule).min(),
-        planned.iter().map(|one| one.after.matricule).max(),
-    ) else {
+    let (Some(first), Some(last)) =
+        (planned.iter().map(|one| one.after.matricule).min(), planned.iter().map(|one| one.after.matricule).max())
+    else {
         return Ok(());
     };
     let added: Vec<&Agency> = planned.iter().filter(|one| one.before.is_none()).map(|one| &one.after).collect();
@@ -140,10 +139,8 @@ async fn update_agencies(connection: &mut AsyncPgConnection, changed: &[&Agency]
 }
 
 async fn install(connection: &mut AsyncPgConnection, planned: &[&Planned<'_>]) -> Result<(), AdministrationError> {
-    let new: Vec<(Matricule, &str)> = planned
-        .iter()
-        .flat_map(|one| one.installations.iter().map(|name| (one.after.matricule, *name)))
-        .collect();
+    let new: Vec<(Matricule, &str)> =
+        planned.iter().flat_map(|one| one.installations.iter().map(|name| (one.after.matricule, *name))).collect();
     if new.is_empty() {
         return Ok(());
     }

@@ -81,7 +81,9 @@ async fn pages_of_every_order_put_together_are_the_whole_list() {
 #[tokio::test]
 async fn a_list_has_the_order_that_is_asked_for() {
     let (_database, mut connection) = centre().await;
-    for (matricule, name, area) in [(10, "Zoétélé", "Sud"), (11, "Édéa", "Littoral/Sanaga"), (12, "ebolowa", "Littoral")] {
+    for (matricule, name, area) in
+        [(10, "Zoétélé", "Sud"), (11, "Édéa", "Littoral/Sanaga"), (12, "ebolowa", "Littoral")]
+    {
         let new = NewAgency { name: name.into(), area: area.into(), ..agency(matricule) };
         agencies::add(&mut connection, &OPERATOR, &new).await.unwrap();
     }
@@ -99,7 +101,9 @@ async fn a_list_has_the_order_that_is_asked_for() {
 #[tokio::test]
 async fn conditions_select_what_they_say() {
     let (_database, mut connection) = centre().await;
-    for (matricule, town, area) in [(10, "Édéa", "Littoral/Sanaga"), (11, "EDEA", "Littoral"), (12, "Loum", "Littoral Nord")] {
+    for (matricule, town, area) in
+        [(10, "Édéa", "Littoral/Sanaga"), (11, "EDEA", "Littoral"), (12, "Loum", "Littoral Nord")]
+    {
         let new = NewAgency { town: town.into(), area: area.into(), telephone: "+237 699".into(), ..agency(matricule) };
         agencies::add(&mut connection, &OPERATOR, &new).await.unwrap();
     }
@@ -123,7 +127,10 @@ async fn conditions_select_what_they_say() {
     assert_eq!(found(AgencyFilter { area: Some("Littoral/sanaga".into()), ..all() }).await, [10]);
     assert_eq!(found(AgencyFilter { text: Some("237 699".into()), ..all() }).await, [10, 11, 12]);
     assert_eq!(found(AgencyFilter { text: Some("toral n".into()), ..all() }).await, [12]);
-    assert_eq!(found(AgencyFilter { matricules: Some(vec![number(2), number(12), number(99)]), ..all() }).await, [2, 12]);
+    assert_eq!(
+        found(AgencyFilter { matricules: Some(vec![number(2), number(12), number(99)]), ..all() }).await,
+        [2, 12]
+    );
     assert_eq!(found(AgencyFilter { matricules: Some(Vec::new()), ..all() }).await, [] as [u32; 0]);
     assert_eq!(found(AgencyFilter { in_debt: true, ..all() }).await, [12]);
     assert_eq!(found(AgencyFilter { without_certificate: true, ..all() }).await, [1, 2, 10, 12]);
@@ -157,11 +164,19 @@ async fn lists_and_searches_follow_indexes() {
         (all(), by(AgencyOrder::Town), "agencies_by_town"),
         (all(), after(AgencyOrder::Area), "agencies_by_area"),
         (AgencyFilter { town: Some("Ville 17".into()), ..all() }, by(AgencyOrder::Matricule), "agencies_by_town"),
-        (AgencyFilter { area: Some("Region 7/Departement 7".into()), ..all() }, by(AgencyOrder::Matricule), "agencies_by_area"),
+        (
+            AgencyFilter { area: Some("Region 7/Departement 7".into()), ..all() },
+            by(AgencyOrder::Matricule),
+            "agencies_by_area",
+        ),
     ];
     // A server without the extension searches by reading all agencies.
     if has_trigrams {
-        cases.push((AgencyFilter { text: Some("office7001".into()), ..all() }, by(AgencyOrder::Name), "agencies_searched"));
+        cases.push((
+            AgencyFilter { text: Some("office7001".into()), ..all() },
+            by(AgencyOrder::Name),
+            "agencies_searched",
+        ));
     }
     for (filter, page, index) in cases {
         let plan = plan(&mut connection, &filter, &page).await;
