@@ -13,6 +13,7 @@ use store::error::AdministrationError;
 use store::ledger::recharges;
 use store::people::Operation;
 
+use super::agency_areas::{self, AreaArguments, SilentArguments};
 use super::agency_import::{self, ImportArguments};
 use super::agency_list::{self, ListArguments, Which};
 use super::agency_status::{self, StatusArguments};
@@ -40,6 +41,10 @@ pub enum AgencyCommand {
     Status(StatusArguments),
     /// Add and change agencies from a CSV file; exit code 1 where rows were left out
     Import(ImportArguments),
+    /// Count agencies by area, as a tree
+    Areas(AreaArguments),
+    /// List agencies that are silent for longer than their own rhythm explains, the longest silent first
+    Silent(SilentArguments),
     /// Write agencies as CSV, with the columns that `agency import` reads
     Export(Which),
     /// Grant codes of a scope column: what the agency may write about
@@ -185,6 +190,8 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
         AgencyCommand::Edit(arguments) => edit(desk, arguments).await,
         AgencyCommand::Status(arguments) => agency_status::set(desk, arguments).await,
         AgencyCommand::Import(arguments) => return agency_import::import(desk, arguments).await,
+        AgencyCommand::Areas(arguments) => agency_areas::areas(desk, arguments).await,
+        AgencyCommand::Silent(arguments) => agency_areas::silent(desk, arguments).await,
         AgencyCommand::Export(which) => agency_import::export(desk, which).await,
         AgencyCommand::Grant(arguments) => grant(desk, arguments).await,
         AgencyCommand::Install { matricule, name } => {

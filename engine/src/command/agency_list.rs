@@ -61,6 +61,9 @@ pub struct Which {
     /// That never sent a letter
     #[arg(long)]
     never_heard: bool,
+    /// That are silent for longer than their own rhythm explains
+    #[arg(long)]
+    silent: bool,
 }
 
 /// Which agencies to list, and how.
@@ -100,7 +103,7 @@ impl Which {
                 bail!("plan {plan} does not exist: expected one of {}", known.join(", "));
             }
         }
-        let Which { text, of_status, plan, town, area, in_debt, without_certificate, never_heard } = self;
+        let Which { text, of_status, plan, town, area, in_debt, without_certificate, never_heard, silent } = self;
         Ok(AgencyFilter {
             text,
             status: of_status,
@@ -111,6 +114,7 @@ impl Which {
             in_debt,
             without_certificate,
             never_heard,
+            silent,
         })
     }
 }
@@ -156,7 +160,7 @@ async fn for_spreadsheets(
 
 /// Returns an agency as a line of CSV. Times are written as RFC 3339 says, in UTC.
 fn row(listed: Listed, desk: &Desk) -> String {
-    let Listed { agency, heard_at, certificate_ends } = listed;
+    let Listed { agency, heard_at, certificate_ends, .. } = listed;
     let time = |time: Option<chrono::DateTime<chrono::Utc>>| {
         time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)).unwrap_or_default()
     };

@@ -49,7 +49,10 @@ async fn a_file_is_tried_imported_and_exported() {
     let path = file(&centre, "export.csv", &exported);
     assert!(centre.done(&["agency", "import", &path]).contains("0 added, 0 changed, 2 as they were, 0 left out"));
     let told: Value = serde_json::from_str(&centre.say(&["agency", "import", &path, "--json"]).out).unwrap();
-    assert_eq!((&told["encoding"], &told["same"], &told["rows"][1]["outcome"]), (&json!("UTF-8"), &json!(2), &json!("same")));
+    assert_eq!(
+        (&told["encoding"], &told["same"], &told["rows"][1]["outcome"]),
+        (&json!("UTF-8"), &json!(2), &json!("same"))
+    );
     assert!(centre.done(&["agency", "export", "--town", "edea"]).lines().count() == 2);
     let refused = centre.refused(&["agency", "import", &file(&centre, "none.csv", "matricule;couleur\n1;rouge\n")]);
     assert!(refused.contains("couleur: known are matricule, name, town"), "{refused}");
@@ -123,7 +126,8 @@ async fn an_import_that_is_killed_is_completed_by_the_next_one() {
     let mut kills = 0;
     while count("xm.agencies").await < i64::from(ROWS) && kills < 3 {
         let before = count("xm.agencies").await;
-        let mut child = centre.command(&["agency", "import", &path]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            centre.command(&["agency", "import", &path]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // The moment is that of another committed batch, so each kill strikes an import at work, unless it has ended by itself.
         while count("xm.agencies").await == before && child.try_wait().unwrap().is_none() {
             tokio::task::yield_now().await;

@@ -124,6 +124,8 @@ fn agencies_in_a_file(centre: &Centre, speaker: &Speaker<'_>) {
     speaker.with(&["Antenne", "Littoral", "yes", "no"]).says(&["agency", "export"]);
     speaker.with(&["Antenne", "Littoral"]).says(&["agency", "list", "--csv"]);
     speaker.shows(&["agency", "list", "--by", "colour"]);
+    speaker.with(&["Littoral"]).shows(&["agency", "areas"]);
+    speaker.with(&["Littoral"]).shows(&["enrolment", "progress", "--area", "Littoral"]);
 }
 
 /// `sample office` explains its commands in the user's language; the commands themselves stay as they are.

@@ -3,6 +3,7 @@
 
 mod addition;
 pub(crate) mod agency;
+mod areas;
 mod change;
 pub mod enrolments;
 mod export;
@@ -19,6 +20,7 @@ mod values;
 
 pub use addition::{NewAgency, add, set_status};
 pub use agency::{Agency, plans, show};
+pub use areas::{Area, AreaCounts, areas};
 pub use change::{AgencyChange, Changed, edit};
 pub use export::export;
 pub use listing::{AgencyFilter, AgencyOrder, AgencyPage, Listed, count, list, matricules};

@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`agencies`] | agencies, their installations and scopes |
+//! | [`agencies`] | agencies, their areas, installations and scopes; lists of them, and files that they come from |
 //! | [`centre`] | the server, its keys and its addresses |
 //! | [`certificates`] | certificates registered and revoked, and the signers by which letters are judged |
 //! | [`tables`] | definitions, adoption, the catalogue, and the examination of a letter's records |
@@ -30,6 +30,8 @@
 //! | word | meaning | where |
 //! |---|---|---|
 //! | agency, office | a registered remote office named by its matricule, with one or more installations | [`agencies`] |
+//! | area | names of the places that an agency lies in, the largest first: `Littoral/Sanaga-Maritime` | [`agencies::Area`] |
+//! | rhythm | days that usually lie between two days with letters of an installation | `settle::post` |
 //! | installation | one copy of an office's program, which gives its letters sequence numbers | [`agencies::installations`] |
 //! | container, letter | what its sender sealed; what is in it, once it is opened and its signature verified | [`settle::Arrival`] |
 //! | stranger | the unknown sender of a container that no registered key signed; a stranger gets no answer | [`settle::Content`] |

@@ -118,6 +118,15 @@ heading-registered = registered
 heading-candidate = candidate
 heading-votes = votes
 heading-area = area
+heading-agencies = agencies
+heading-active = active
+heading-in-debt = in debt
+heading-have-written = have written
+heading-silent = silent
+heading-code-open = code open
+heading-code-ended = code ended
+heading-enrolled = enrolled
+heading-rhythm = rhythm
 heading-last-letter = last letter
 heading-certificate = certificate
 heading-host = host
@@ -158,6 +167,10 @@ agency-statuses = { $count ->
     [one] { $count } agency has
    *[other] { $count } agencies have
 } status { $status } ({ $word }) now, { $unchanged } had it already
+area-none = (none)
+rhythm-days = { $days } days
+rhythm-unknown = not known yet
+silent-none = every agency was heard within its rhythm
 import-opening = balance brought forward
 import-added = line { $line }: agency { $agency } is added
 import-changed = line { $line }: agency { $agency } is changed: { $columns }

@@ -61,6 +61,8 @@ help-agency-list = List agencies, in the order of any column
 help-agency-show = Show one agency: data, account, scopes, installations
 help-agency-edit = Change its data: address, name, plan, limits. What is not named stays
 help-agency-import = Add and change agencies from a CSV file; exit code 1 where rows were left out
+help-agency-areas = Count agencies by area, as a tree
+help-agency-silent = List agencies that are silent for longer than their own rhythm explains, the longest silent first
 help-agency-export = Write agencies as CSV, with the columns that `agency import` reads
 help-agency-status = Set the status of one agency or of several: 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
 help-agency-grant = Grant codes of a scope column: what the agency may write about
@@ -92,6 +94,7 @@ help-text = Found in name, town, area, telephone, e-mail or matricule; case and 
 help-in-town = In this town
 help-in-area = In this area, such as Littoral or Littoral/Sanaga-Maritime
 help-without-certificate = That have no certificate that is valid now
+help-silent = That are silent for longer than their own rhythm explains
 help-never-heard = That never sent a letter
 help-by-column = By this column: matricule (as it is without this), name, town, area, telephone, email, plan, status, balance, credit_limit, letter_limit, added, last_letter or certificate_end
 help-descending = The largest first
@@ -273,6 +276,7 @@ help-voucher-until = The last day on which they can be redeemed, such as 2027-12
 
 # enrolment
 
+help-enrolment-progress = Count by area how many agencies have a code, are enrolled and have written
 help-enrolment-code = Make a code for a new installation of an agency; it is shown once
 help-enrolment-list = List codes, newest first: which are open, used or locked after wrong ones
 

@@ -118,6 +118,15 @@ heading-registered = inscrits
 heading-candidate = candidat
 heading-votes = voix
 heading-area = zone
+heading-agencies = agences
+heading-active = actives
+heading-in-debt = en dette
+heading-have-written = ont écrit
+heading-silent = muettes
+heading-code-open = code ouvert
+heading-code-ended = code échu
+heading-enrolled = inscrites
+heading-rhythm = rythme
 heading-last-letter = dernière lettre
 heading-certificate = certificat
 heading-host = machine
@@ -161,6 +170,10 @@ agency-statuses = { $count ->
     [one] { $unchanged } l'avait déjà
    *[other] { $unchanged } l'avaient déjà
 }
+area-none = (aucune)
+rhythm-days = { $days } jours
+rhythm-unknown = pas encore connu
+silent-none = chaque agence s'est fait entendre dans son rythme
 import-opening = report à nouveau
 import-added = ligne { $line } : l'agence { $agency } est ajoutée
 import-changed = ligne { $line } : l'agence { $agency } est modifiée : { $columns }

@@ -61,6 +61,8 @@ help-agency-list = Lister les agences, dans l'ordre d'une colonne au choix
 help-agency-show = Montrer une agence : données, compte, ressorts, installations
 help-agency-edit = Modifier ses données : adresse, nom, plan, limites. Ce qui n'est pas nommé reste
 help-agency-import = Ajouter et modifier des agences d'après un fichier CSV ; code de sortie 1 si des lignes ont été écartées
+help-agency-areas = Compter les agences par zone, en arbre
+help-agency-silent = Lister les agences qui se taisent depuis plus longtemps que leur propre rythme ne l'explique, la plus longtemps muette d'abord
 help-agency-export = Écrire les agences en CSV, avec les colonnes que lit `agency import`
 help-agency-status = Fixer le statut d'une agence ou de plusieurs : 0 suspendue, 1 certains services, 2 tous sauf export, correct et import, 3 tous
 help-agency-grant = Accorder des codes d'une colonne de ressort : ce dont l'agence peut écrire
@@ -92,6 +94,7 @@ help-text = Trouvé dans le nom, la ville, la zone, le téléphone, l'adresse ou
 help-in-town = Dans cette ville
 help-in-area = Dans cette zone, comme Littoral ou Littoral/Sanaga-Maritime
 help-without-certificate = Qui n'ont aucun certificat valable en ce moment
+help-silent = Qui se taisent depuis plus longtemps que leur propre rythme ne l'explique
 help-never-heard = Qui n'ont jamais envoyé de lettre
 help-by-column = D'après cette colonne : matricule (comme sans cette option), name, town, area, telephone, email, plan, status, balance, credit_limit, letter_limit, added, last_letter ou certificate_end
 help-descending = Le plus grand d'abord
@@ -273,6 +276,7 @@ help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exempl
 
 # enrolment
 
+help-enrolment-progress = Compter par zone combien d'agences ont un code, sont inscrites et ont écrit
 help-enrolment-code = Établir un code pour une nouvelle installation d'une agence ; il n'est montré qu'une fois
 help-enrolment-list = Lister les codes, le plus récent d'abord : lesquels sont ouverts, utilisés ou bloqués après des codes faux
 

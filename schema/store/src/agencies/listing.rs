@@ -7,7 +7,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Float, Integer, Nullable, SmallInt, Text, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
@@ -38,6 +38,9 @@ pub struct AgencyFilter {
     pub without_certificate: bool,
     /// Whether only agencies are selected that have never sent a letter.
     pub never_heard: bool,
+    /// Whether only agencies are selected that are not suspended and are silent for longer than their own rhythm explains: since three
+    /// times as many days as usually lie between two days with letters of theirs.
+    pub silent: bool,
 }
 
 impl AgencyFilter {
@@ -95,13 +98,15 @@ pub struct AgencyPage {
 }
 
 /// An agency in a list.
-#[derive(Clone, Debug, PartialEq, Eq, Queryable, Serialize)]
+#[derive(Clone, Debug, PartialEq, Queryable, Serialize)]
 pub struct Listed {
     /// The agency.
     #[serde(flatten)]
     pub agency: Agency,
     /// Time of the last letter; `None` if the agency never sent one.
     pub heard_at: Option<DateTime<Utc>>,
+    /// Number of days that usually lie between two days with letters; `None` before there were two.
+    pub rhythm_days: Option<f32>,
     /// End of the certificate that ends last and is not revoked; `None` if there is none.
     pub certificate_ends: Option<DateTime<Utc>>,
 }
@@ -124,7 +129,7 @@ pub async fn list(
         super::agency::show(connection, after).await?;
     }
     let (text, binds) = statement(filter, page);
-    type Row = (AgencyRow, Nullable<Timestamptz>, Nullable<Timestamptz>);
+    type Row = (AgencyRow, Nullable<Timestamptz>, Nullable<Float>, Nullable<Timestamptz>);
     Ok(Statement::<Row>::of_columns(&text, &binds).load(connection).await?)
 }
 
@@ -139,6 +144,7 @@ fn statement<'a>(filter: &'a AgencyFilter, page: &AgencyPage) -> (String, Vec<Bi
         "SELECT a.matricule, a.name, a.town, a.area, a.telephone, a.email, a.plan, a.status, a.letter_bytes_max, a.cbc_allowed,
                 a.created_at, k.balance, k.credit_limit,
                 (SELECT max(i.heard_at) FROM xm.installations i WHERE i.agency = a.matricule),
+                (SELECT min(i.rhythm_days) FROM xm.installations i WHERE i.agency = a.matricule),
                 (SELECT max(c.not_after) FROM xm.certificates c WHERE c.agency = a.matricule AND c.revoked_at IS NULL)
            FROM (SELECT a.matricule, {key} AS key FROM {from} WHERE {conditions}
                   ORDER BY 2 {direction}, 1 {direction} LIMIT ?) page
@@ -173,6 +179,12 @@ pub async fn matricules(
     let text = format!("SELECT a.matricule FROM {PLAIN} WHERE {conditions} ORDER BY 1");
     Ok(Statement::<Integer>::of_columns(&text, &conditions.binds).load(connection).await?)
 }
+
+/// The SQL condition of a silent agency `a`. Days count from 1, because an office that writes several times a day is not silent at night.
+/// Before a rhythm is known, a week is taken for one.
+pub(super) const SILENT: &str = "a.status > 0 AND a.matricule IN (
+    SELECT agency FROM xm.installations GROUP BY agency
+    HAVING max(heard_at) < now() - make_interval(secs => 3 * 86400 * greatest(1, coalesce(min(rhythm_days), 7))))";
 
 /// The relations that conditions look at.
 const PLAIN: &str = "xm.agencies a JOIN xm.accounts k ON k.agency = a.matricule";
@@ -265,7 +277,8 @@ impl<'a> Conditions<'a> {
                 "NOT EXISTS (SELECT FROM xm.installations i WHERE i.agency = a.matricule AND i.heard_at IS NOT NULL)",
             ),
         ];
-        conditions.texts.extend(flags.into_iter().filter(|(is_set, _)| *is_set).map(|(_, text)| text.to_owned()));
+        let flags = flags.into_iter().chain([(filter.silent, SILENT)]);
+        conditions.texts.extend(flags.filter(|(is_set, _)| *is_set).map(|(_, text)| text.to_owned()));
         conditions
     }
 
