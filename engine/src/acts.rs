@@ -64,6 +64,7 @@ mod tests {
             matricule: Some(1.try_into().unwrap()),
             name: "Mairie".to_owned(),
             town: String::new(),
+            area: String::new(),
             telephone: String::new(),
             email: "mairie@example.cm".to_owned(),
             plan: None,

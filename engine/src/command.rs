@@ -16,6 +16,10 @@ use place::{Place, runtime};
 use sample::SampleCommand;
 
 mod agency;
+mod agency_areas;
+mod agency_import;
+mod agency_list;
+mod agency_status;
 mod answer;
 mod approval;
 mod cert;

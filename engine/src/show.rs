@@ -160,12 +160,17 @@ impl Labels {
 
 /// Returns an amount in the main unit with the currency: `12500 XAF`, `-3.50 EUR`.
 pub fn amount(minor_units: i64, server: &Server) -> String {
+    format!("{} {}", bare_amount(minor_units, server), server.currency)
+}
+
+/// Returns an amount in the main unit, without the currency: `12500`, `-3.50`.
+pub fn bare_amount(minor_units: i64, server: &Server) -> String {
     let digits = usize::try_from(server.currency_digits).unwrap_or(0);
     let sign = if minor_units < 0 { "-" } else { "" };
     let plain = format!("{:0>width$}", minor_units.unsigned_abs(), width = digits + 1);
     let (whole, fraction) = plain.split_at(plain.len() - digits);
     let point = if digits == 0 { "" } else { "." };
-    format!("{sign}{whole}{point}{fraction} {}", server.currency)
+    format!("{sign}{whole}{point}{fraction}")
 }
 
 /// Reads an amount that a person wrote in the currency's main unit, and returns it in minor units.

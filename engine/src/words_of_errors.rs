@@ -7,6 +7,7 @@ mod agencies;
 mod approvals;
 mod centre;
 mod certificates;
+mod import;
 mod ledger;
 mod letters;
 mod people;
@@ -31,9 +32,11 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         AdministrationError::AuditBroken(line) => {
             format!("the audit log is broken at line {line}: somebody changed it outside the program")
         }
+        AdministrationError::Import(problem) => import::sentence(problem),
         AdministrationError::AgencyUnknown(_)
         | AdministrationError::AgencyExists(_)
         | AdministrationError::MatriculesExhausted
+        | AdministrationError::StatusOfMany { .. }
         | AdministrationError::PlanUnknown(_)
         | AdministrationError::InstallationExists { .. }
         | AdministrationError::ScopeColumnUnknown { .. }

@@ -237,6 +237,7 @@ impl Town {
                 matricule: Some(matricule),
                 name: format!("Antenne {matricule}"),
                 town: "Édéa".to_owned(),
+                area: String::new(),
                 telephone: String::new(),
                 email: resident.address.clone(),
                 plan: None,

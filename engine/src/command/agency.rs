@@ -1,19 +1,23 @@
 //! `xmserver agency`: the registered remote offices, their status, scopes, installations and accounts.
 
-use anyhow::bail;
+use std::process::ExitCode;
+
 use clap::{Args, Subcommand, ValueEnum};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncConnection;
 use sdc::letter::Matricule;
 use serde_json::{Value, json};
 use store::agencies::installations;
 use store::agencies::scopes;
-use store::agencies::{self, Agency, AgencyChange, AgencyFilter, Changed, NewAgency};
+use store::agencies::{self, Agency, AgencyChange, Changed, NewAgency};
 use store::error::AdministrationError;
 use store::ledger::recharges;
 use store::people::Operation;
 
+use super::agency_areas::{self, AreaArguments, SilentArguments};
+use super::agency_import::{self, ImportArguments};
+use super::agency_list::{self, ListArguments, Which};
+use super::agency_status::{self, StatusArguments};
 use super::desk::{Desk, read_matricule};
-use super::listing::{self, Extent, Listing};
 use super::statement::{self, StatementArguments};
 use crate::show;
 use crate::speech::{self, said};
@@ -23,7 +27,7 @@ use crate::speech::{self, said};
 pub enum AgencyCommand {
     /// Add an agency with its account
     Add(AddArguments),
-    /// List agencies by matricule
+    /// List agencies, in the order of any column
     List(ListArguments),
     /// Show one agency: data, account, scopes, installations
     Show {
@@ -33,14 +37,16 @@ pub enum AgencyCommand {
     },
     /// Change its data: address, name, plan, limits. What is not named stays
     Edit(EditArguments),
-    /// Set its status: 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
-    Status {
-        /// Its number
-        #[arg(value_parser = read_matricule)]
-        matricule: Matricule,
-        /// 0 to 3
-        status: i16,
-    },
+    /// Set the status of one agency or of several: 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
+    Status(StatusArguments),
+    /// Add and change agencies from a CSV file; exit code 1 where rows were left out
+    Import(ImportArguments),
+    /// Count agencies by area, as a tree
+    Areas(AreaArguments),
+    /// List agencies that are silent for longer than their own rhythm explains, the longest silent first
+    Silent(SilentArguments),
+    /// Write agencies as CSV, with the columns that `agency import` reads
+    Export(Which),
     /// Grant codes of a scope column: what the agency may write about
     Grant(GrantArguments),
     /// Add an installation: one set-up of an office program
@@ -82,6 +88,9 @@ pub struct AddArguments {
     /// Its town
     #[arg(long, default_value = "")]
     town: String,
+    /// Its areas, from the largest to the smallest, such as Littoral/Sanaga-Maritime
+    #[arg(long, default_value = "")]
+    area: String,
     /// Its telephone
     #[arg(long, default_value = "")]
     telephone: String,
@@ -125,6 +134,9 @@ pub struct Changes {
     /// Its town
     #[arg(long)]
     town: Option<String>,
+    /// Its areas, from the largest to the smallest, such as Littoral/Sanaga-Maritime
+    #[arg(long)]
+    area: Option<String>,
     /// Its telephone
     #[arg(long)]
     telephone: Option<String>,
@@ -153,28 +165,6 @@ pub enum Leave {
     No,
 }
 
-/// Which agencies to list.
-#[derive(Args, Debug)]
-pub struct ListArguments {
-    /// Found in name, town, e-mail or matricule; case and accents do not matter
-    #[arg(long)]
-    text: Option<String>,
-    /// Of this status
-    #[arg(long, value_parser = clap::value_parser!(i16).range(0..=3))]
-    status: Option<i16>,
-    /// Of this plan
-    #[arg(long, alias = "profile")]
-    plan: Option<String>,
-    /// Whose account is below zero
-    #[arg(long)]
-    in_debt: bool,
-    /// Behind this matricule
-    #[arg(long, value_parser = read_matricule)]
-    after: Option<Matricule>,
-    #[command(flatten)]
-    extent: Extent,
-}
-
 /// Codes to grant.
 #[derive(Args, Debug)]
 pub struct GrantArguments {
@@ -191,19 +181,18 @@ pub struct GrantArguments {
     withdraw: bool,
 }
 
-pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Result<()> {
+pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Result<ExitCode> {
     let operator = desk.operator.clone();
-    match command {
+    let done = match command {
         AgencyCommand::Add(arguments) => add(desk, arguments).await,
-        AgencyCommand::List(arguments) => list(desk, arguments).await,
+        AgencyCommand::List(arguments) => agency_list::list(desk, arguments).await,
         AgencyCommand::Show { matricule } => show_one(desk, matricule).await,
         AgencyCommand::Edit(arguments) => edit(desk, arguments).await,
-        AgencyCommand::Status { matricule, status } => {
-            agencies::set_status(desk.connection(), &operator, matricule, status).await?;
-            let result = json!({ "agency": matricule, "status": status });
-            let (agency, word) = (matricule.to_string(), status_word(status));
-            desk.tell_line(&result, &said!("agency-status", agency = agency, status = status, word = word))
-        }
+        AgencyCommand::Status(arguments) => agency_status::set(desk, arguments).await,
+        AgencyCommand::Import(arguments) => return agency_import::import(desk, arguments).await,
+        AgencyCommand::Areas(arguments) => agency_areas::areas(desk, arguments).await,
+        AgencyCommand::Silent(arguments) => agency_areas::silent(desk, arguments).await,
+        AgencyCommand::Export(which) => agency_import::export(desk, which).await,
         AgencyCommand::Grant(arguments) => grant(desk, arguments).await,
         AgencyCommand::Install { matricule, name } => {
             installations::add(desk.connection(), &operator, matricule, &name).await?;
@@ -219,7 +208,8 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
             let agency = matricule.to_string();
             desk.tell_line(&result, &said!("agency-recharged", agency = agency, amount = amount, balance = balance))
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 async fn grant(desk: &mut Desk, arguments: GrantArguments) -> anyhow::Result<()> {
@@ -246,6 +236,7 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
         matricule: arguments.matricule,
         name: arguments.name,
         town: arguments.town,
+        area: arguments.area,
         telephone: arguments.telephone,
         email: arguments.email,
         plan: Some(arguments.plan),
@@ -280,6 +271,7 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
     let change = AgencyChange {
         name: changes.name,
         town: changes.town,
+        area: changes.area,
         telephone: changes.telephone,
         email: if changes.no_email { Some(String::new()) } else { changes.email },
         plan: changes.plan,
@@ -315,58 +307,6 @@ async fn edit(desk: &mut Desk, arguments: EditArguments) -> anyhow::Result<()> {
     show::text(&words)
 }
 
-async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
-    let ListArguments { text, status, plan, in_debt, after, extent } = arguments;
-    if let Some(plan) = &plan {
-        let known = agencies::plans(desk.connection()).await?;
-        if !known.contains(plan) {
-            bail!("plan {plan} does not exist: expected one of {}", known.join(", "));
-        }
-    }
-    let filter = AgencyFilter { text, status, plan, in_debt, after: None, limit: None };
-    listing::tell(desk, &filter, after, extent).await
-}
-
-impl Listing for AgencyFilter {
-    type Line = Agency;
-    type Cursor = Matricule;
-    const GOES_ON: &'static str = "--after";
-    const HEADINGS: &'static [&'static str] = &["matricule", "status", "balance", "name", "town", "email"];
-
-    async fn page(
-        &self,
-        connection: &mut AsyncPgConnection,
-        behind: Option<Matricule>,
-        limit: i64,
-    ) -> Result<Vec<Agency>, AdministrationError> {
-        agencies::list(connection, &AgencyFilter { after: behind, limit: Some(limit), ..self.clone() }).await
-    }
-
-    fn cursor(agency: &Agency) -> Matricule {
-        agency.matricule
-    }
-
-    fn goes_on(last: Matricule) -> String {
-        format!("{} {last}", Self::GOES_ON)
-    }
-
-    fn cells(agency: Agency, desk: &Desk) -> Vec<String> {
-        vec![
-            agency.matricule.to_string(),
-            agency.status.to_string(),
-            show::amount(agency.balance, &desk.server),
-            agency.name,
-            agency.town,
-            show::or_dash(Some(agency.email).filter(|email| !email.is_empty())),
-        ]
-    }
-
-    async fn nothing(&self, _: &mut AsyncPgConnection) -> Result<String, AdministrationError> {
-        let is_narrowed = self.text.is_some() || self.status.is_some() || self.plan.is_some() || self.in_debt;
-        Ok(if is_narrowed { said!("agency-none-such") } else { said!("agency-none") })
-    }
-}
-
 async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
     let agency = agencies::show(desk.connection(), matricule).await?;
     let scopes = scopes::list(desk.connection(), matricule).await?;
@@ -387,7 +327,7 @@ async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
         _ => (name, value),
     }));
     facts.extend([
-        ("status", format!("{} {}", agency.status, status_word(agency.status))),
+        ("status", format!("{} {}", agency.status, agency_status::word(agency.status))),
         ("balance", show::amount(agency.balance, &desk.server)),
         ("added", desk.clock.time(agency.created_at)),
         ("installations", installed.join(", ")),
@@ -401,6 +341,7 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
     vec![
         ("name", agency.name.clone()),
         ("town", agency.town.clone()),
+        ("area", agency.area.clone()),
         ("telephone", agency.telephone.clone()),
         ("email", if agency.email.is_empty() { said!("agency-no-email") } else { agency.email.clone() }),
         ("plan", agency.plan.clone()),
@@ -412,13 +353,4 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
 
 fn installation(name: &str, sequence_highest: i64) -> String {
     said!("agency-installation", name = name, sequence = sequence_highest.to_string())
-}
-
-fn status_word(status: i16) -> String {
-    match status {
-        0 => said!("status-0"),
-        1 => said!("status-1"),
-        2 => said!("status-2"),
-        _ => said!("status-3"),
-    }
 }

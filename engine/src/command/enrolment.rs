@@ -7,6 +7,7 @@ use serde_json::json;
 use store::agencies::enrolments::{self, Listed};
 use store::error::AdministrationError;
 
+use super::agency_areas::{self, AreaArguments};
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Listing, Newest};
 use crate::show;
@@ -23,6 +24,8 @@ pub enum EnrolmentCommand {
     },
     /// List codes, newest first: which are open, used or locked after wrong ones
     List(Newest),
+    /// Count by area how many agencies have a code, are enrolled and have written
+    Progress(AreaArguments),
 }
 
 pub(super) async fn run(desk: &mut Desk, command: EnrolmentCommand) -> anyhow::Result<()> {
@@ -36,6 +39,7 @@ pub(super) async fn run(desk: &mut Desk, command: EnrolmentCommand) -> anyhow::R
             desk.tell_line(&result, &words)
         }
         EnrolmentCommand::List(newest) => listing::tell_newest(desk, &Codes, newest).await,
+        EnrolmentCommand::Progress(arguments) => agency_areas::progress(desk, arguments).await,
     }
 }
 

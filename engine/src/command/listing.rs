@@ -50,7 +50,8 @@ pub(super) async fn tell_newest(
 }
 
 impl Extent {
-    fn lines(self, is_for_programs: bool) -> i64 {
+    /// Returns the largest number of lines that are shown.
+    pub(super) fn lines(self, is_for_programs: bool) -> i64 {
         match self.limit {
             Some(limit) => limit,
             None if self.all || is_for_programs => i64::MAX,

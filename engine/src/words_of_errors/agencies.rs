@@ -9,6 +9,10 @@ pub(super) fn of_agencies(error: &AdministrationError) -> String {
         }
         AdministrationError::AgencyExists(agency) => format!("agency {agency} exists already"),
         AdministrationError::MatriculesExhausted => "all matricules up to 999999 are taken".to_owned(),
+        AdministrationError::StatusOfMany { agencies, most } => format!(
+            "the status of {agencies} agencies would change, and a second person has to confirm it for more than {most} at once: \
+             name fewer agencies"
+        ),
         AdministrationError::PlanUnknown(plan) => format!("plan {plan} does not exist"),
         AdministrationError::InstallationExists { agency, name } => {
             format!("installation {name} of agency {agency} exists already")

@@ -4,7 +4,7 @@ use chrono::TimeZone;
 use sdc::letter::Matricule;
 use store::certificates::Concern;
 use store::database::fault::Fault;
-use store::error::{Book, InvalidValue, KeyName};
+use store::error::{Book, ImportError, InvalidValue, KeyName};
 use store::people::{Account, Act, Need, Operation, Privilege};
 use store::tables::definition::{Column, ColumnType};
 use store::tables::{Change, Mistake, MistakeProblem, Problem, ProblemCode, Warning};
@@ -31,6 +31,54 @@ fn are_said(cases: Vec<(AdministrationError, &str)>) {
 }
 
 #[test]
+fn each_error_of_an_import_has_its_sentence() {
+    let said = |error: ImportError, sentence: &'static str| (AdministrationError::Import(error), sentence);
+    are_said(vec![
+        said(
+            ImportError::Columns { unknown: vec!["colour".to_owned()], known: vec!["matricule", "name"] },
+            "the file has columns that are unknown or stand twice, colour: known are matricule, name",
+        ),
+        said(
+            ImportError::Empty,
+            "the file has no agencies: expected CSV with a line of column names, matricule among them, and at least one row",
+        ),
+        said(
+            ImportError::Cells { expected: 3, found: 2 },
+            "the row has 2 cells and the file 3 columns: quote cells with a separator or a quotation mark in them",
+        ),
+        said(
+            ImportError::Matricule { found: "x".to_owned() },
+            "expected a matricule of 1 to 999999, such as 000042, found \"x\"",
+        ),
+        said(ImportError::Twice { line: 7 }, "line 7 is about the same agency"),
+        said(
+            ImportError::Amount { column: "balance", found: "x".to_owned() },
+            "column balance says \"x\": expected an amount in the main unit of the currency, such as 12500",
+        ),
+        said(
+            ImportError::YesOrNo { column: "cbc", found: "x".to_owned() },
+            "column cbc says \"x\": expected yes or no",
+        ),
+        said(
+            ImportError::Certificate { reason: String::new() },
+            "the cell has no certificate: expected PEM, or the base64 of a certificate in DER",
+        ),
+        said(
+            ImportError::Fingerprints { certificates: 2, fingerprints: 1 },
+            "the row has 2 certificates and 1 fingerprints: expected the fingerprint of each, as the office told it over another channel",
+        ),
+        said(
+            ImportError::FurtherKey { agency: number(42) },
+            "agency 000042 has or had another key, so that its certificate takes two people: `xmserver cert register 000042 FILE`",
+        ),
+        said(
+            ImportError::Balance { limit: 1_000_000 },
+            "the opening balance is above what one person may recharge alone, 1000000 minor units: `xmserver approval limit` raises it",
+        ),
+    ]);
+}
+
+#[test]
 fn each_code_of_agencies_certificates_and_the_centre_has_its_sentence() {
     let (at, text) = (moment(), str::to_owned);
     are_said(vec![
@@ -39,6 +87,10 @@ fn each_code_of_agencies_certificates_and_the_centre_has_its_sentence() {
             "agency 000077 does not exist: `xmserver agency list` shows those that do",
         ),
         (AdministrationError::AgencyExists(number(1)), "agency 000001 exists already"),
+        (
+            AdministrationError::StatusOfMany { agencies: 11, most: 10 },
+            "the status of 11 agencies would change, and a second person has to confirm it for more than 10 at once: name fewer agencies",
+        ),
         (AdministrationError::PlanUnknown(text("no")), "plan no does not exist"),
         (
             AdministrationError::KeyNameTaken { name: KeyName::IssuerSerial, owner: number(1) },

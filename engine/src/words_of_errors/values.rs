@@ -36,6 +36,7 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
         }
         InvalidValue::CreditLimit => ("the credit limit", "an amount of 0 or more"),
         InvalidValue::Town => ("the town", "text on one line"),
+        InvalidValue::Area => ("the area", "names separated by strokes, as in Littoral/Sanaga-Maritime"),
         InvalidValue::Telephone => ("the telephone", "text on one line"),
         InvalidValue::Name => ("the name", "text on one line"),
         InvalidValue::EmailAscii => (

@@ -70,11 +70,62 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     speaker.with(&OF_A_TABLE).shows(&["table", "show", "ecr.MentionMarginale"]);
     // The test uses `says`, which does not compare with English, because the free disk space in `check` may change between two runs.
     speaker.with(&MONTHS).with(&["correct", "import", "certify"]).says(&["check"]);
+    agencies_in_a_file(&centre, &speaker);
     for arguments in PEOPLE {
         speaker.with(&["zoe", "mbome", "nkolo", "games", "daemon", "slip"]).says(arguments);
     }
     certificates(&centre, &speaker.data, certificate);
     an_office(&centre, &speaker);
+}
+
+/// Names of columns in a file of agencies, which are the same in every language.
+const COLUMNS: [&str; 20] = [
+    "matricule",
+    "name",
+    "town",
+    "area",
+    "telephone",
+    "email",
+    "plan",
+    "status",
+    "balance",
+    "credit_limit",
+    "letter_limit",
+    "added",
+    "last_letter",
+    "certificate_end",
+    "cbc",
+    "installation",
+    "certificate",
+    "fingerprint",
+    "scope",
+    "COLUMN",
+];
+
+/// Checks what is said about rows of a file, right and wrong ones.
+fn agencies_in_a_file(centre: &Centre, speaker: &Speaker<'_>) {
+    let file = centre.place.path().join("agencies.csv");
+    let name = file.to_str().unwrap();
+    let speaker = speaker.with(&COLUMNS);
+    let import = |text: &str, words: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let speaker = speaker.with(words);
+        speaker.shows(&["agency", "import", name, "--dry-run"]);
+        speaker.says(&["agency", "import", name]);
+    };
+    import("", &[]);
+    import("matricule,colour\n1,red\n", &["colour"]);
+    import(
+        "matricule,name,area,status,balance,cbc,certificate,fingerprint\n\
+         1,,Littoral//Sud,,,,,\n2,Antenne,Littoral,2,500,,,\n2,Antenne,,,,,,\n50,Antenne,,,9999999,,,\n51,Antenne\n52,Antenne,,,x1,,,\n\
+         53,Antenne,,,,x1,,\n54,Antenne,,,,,x1,\n55,Antenne,,,,,,AB\n,Antenne,,,,,,\n56,,,,,,,\n1,,,,7,,,\n",
+        &["Antenne", "Littoral", "Sanaga", "Maritime", "UTF", "AB", "PEM", "DER", "base64", "CSV"],
+    );
+    speaker.with(&["Antenne", "Littoral", "yes", "no"]).says(&["agency", "export"]);
+    speaker.with(&["Antenne", "Littoral"]).says(&["agency", "list", "--csv"]);
+    speaker.shows(&["agency", "list", "--by", "colour"]);
+    speaker.with(&["Littoral"]).shows(&["agency", "areas"]);
+    speaker.with(&["Littoral"]).shows(&["enrolment", "progress", "--area", "Littoral"]);
 }
 
 /// `sample office` explains its commands in the user's language; the commands themselves stay as they are.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot get its world ends at once, saying why")]
 
 mod agencies;
+mod bulk;
 mod centre;
 mod cli;
 mod day;

@@ -3,17 +3,26 @@
 
 mod addition;
 pub(crate) mod agency;
+mod areas;
 mod change;
 pub mod enrolments;
+mod export;
+pub mod import;
 pub mod installations;
+mod listing;
 pub mod profiles;
 pub mod scopes;
+mod statuses;
 #[cfg(test)]
 mod tests;
 mod unheard;
 mod values;
 
 pub use addition::{NewAgency, add, set_status};
-pub use agency::{Agency, AgencyFilter, list, plans, show};
+pub use agency::{Agency, plans, show};
+pub use areas::{Area, AreaCounts, areas};
 pub use change::{AgencyChange, Changed, edit};
+pub use export::export;
+pub use listing::{AgencyFilter, AgencyOrder, AgencyPage, Listed, count, list, matricules};
+pub use statuses::{STATUSES_MAX, set_status_of_many};
 pub use unheard::{Unheard, unheard};

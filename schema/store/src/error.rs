@@ -2,6 +2,7 @@
 //! commands turn the code into words in the reader's language.
 
 mod book;
+mod import;
 mod invalid;
 mod parameters;
 
@@ -12,6 +13,7 @@ use sdc::letter::Matricule;
 use serde_json::Value;
 
 pub use book::Book;
+pub use import::ImportError;
 pub use invalid::InvalidValue;
 
 use crate::certificates::certificate::Concern;
@@ -29,6 +31,15 @@ pub enum AdministrationError {
     AgencyUnknown(Matricule),
     /// An agency has the matricule already.
     AgencyExists(Matricule),
+    /// A file of agencies, or a row of it, cannot be imported.
+    Import(ImportError),
+    /// The status of too many agencies would change at once for one person to decide.
+    StatusOfMany {
+        /// Number of agencies whose status would change.
+        agencies: usize,
+        /// Largest number of agencies whose status one person changes at once.
+        most: usize,
+    },
     /// Every matricule belongs to an agency.
     MatriculesExhausted,
     /// No plan has the name.
@@ -351,6 +362,12 @@ impl From<InvalidValue> for AdministrationError {
     }
 }
 
+impl From<ImportError> for AdministrationError {
+    fn from(error: ImportError) -> AdministrationError {
+        AdministrationError::Import(error)
+    }
+}
+
 impl From<Mistake> for AdministrationError {
     fn from(mistake: Mistake) -> AdministrationError {
         AdministrationError::DefinitionFile(mistake)
@@ -399,6 +416,8 @@ impl AdministrationError {
         match self {
             AdministrationError::AgencyUnknown(_) => "agency_unknown",
             AdministrationError::AgencyExists(_) => "agency_exists",
+            AdministrationError::Import(error) => error.code(),
+            AdministrationError::StatusOfMany { .. } => "status_of_many",
             AdministrationError::MatriculesExhausted => "matricules_exhausted",
             AdministrationError::PlanUnknown(_) => "plan_unknown",
             AdministrationError::InstallationExists { .. } => "installation_exists",

@@ -2,7 +2,7 @@
 //!
 //! | module | contents |
 //! |---|---|
-//! | [`agencies`] | agencies, their installations and scopes |
+//! | [`agencies`] | agencies, their areas, installations and scopes; lists of them, and files that they come from |
 //! | [`centre`] | the server, its keys and its addresses |
 //! | [`certificates`] | certificates registered and revoked, and the signers by which letters are judged |
 //! | [`tables`] | definitions, adoption, the catalogue, and the examination of a letter's records |
@@ -17,6 +17,7 @@
 //! | [`elections`] | figures of the sample election: states of stations, totals, missing stations |
 //! | [`database`] | connections to PostgreSQL: pool, migrations, statements, faults |
 //! | [`error`] | reasons for which an operator's request was not carried out |
+//! | [`spreadsheet`] | CSV files as spreadsheets read and write them |
 //! | [`samples`], [`planted`], [`testing`] | sample databases; faults and bugs that tests plant; the world that tests run in |
 //!
 //! Every change by an operator first checks the required privilege, and is one transaction that also writes a line of the audit log. A
@@ -29,6 +30,8 @@
 //! | word | meaning | where |
 //! |---|---|---|
 //! | agency, office | a registered remote office named by its matricule, with one or more installations | [`agencies`] |
+//! | area | names of the places that an agency lies in, the largest first: `Littoral/Sanaga-Maritime` | [`agencies::Area`] |
+//! | rhythm | days that usually lie between two days with letters of an installation | `settle::post` |
 //! | installation | one copy of an office's program, which gives its letters sequence numbers | [`agencies::installations`] |
 //! | container, letter | what its sender sealed; what is in it, once it is opened and its signature verified | [`settle::Arrival`] |
 //! | stranger | the unknown sender of a container that no registered key signed; a stranger gets no answer | [`settle::Content`] |
@@ -90,5 +93,6 @@ pub mod reading;
 pub mod replicas;
 pub mod samples;
 pub mod settle;
+pub mod spreadsheet;
 pub mod tables;
 pub mod testing;

@@ -125,6 +125,17 @@ heading-registered = registered
 heading-candidate = candidate
 heading-votes = votes
 heading-area = area
+heading-agencies = agencies
+heading-active = active
+heading-in-debt = in debt
+heading-have-written = have written
+heading-silent = silent
+heading-code-open = code open
+heading-code-ended = code ended
+heading-enrolled = enrolled
+heading-rhythm = rhythm
+heading-last-letter = last letter
+heading-certificate = certificate
 heading-host = host
 heading-settings = settings
 heading-since = since
@@ -154,6 +165,27 @@ status-3 = all services
 # agency
 
 agency-status = agency { $agency } has status { $status } ({ $word })
+agency-statuses-shown = { $count ->
+    [one] { $count } agency is
+   *[other] { $count } agencies are
+} to have status { $status } ({ $word })
+agency-statuses-ask = Set it?
+agency-statuses = { $count ->
+    [one] { $count } agency has
+   *[other] { $count } agencies have
+} status { $status } ({ $word }) now, { $unchanged } had it already
+area-none = (none)
+rhythm-days = { $days } days
+rhythm-unknown = not known yet
+silent-none = every agency was heard within its rhythm
+import-opening = balance brought forward
+import-added = line { $line }: agency { $agency } is added
+import-changed = line { $line }: agency { $agency } is changed: { $columns }
+import-same = line { $line }: agency { $agency } is as the row says
+import-refused = line { $line }: agency { $agency } is left out: { $reason }
+import-balance-kept = { $sentence } (its balance stays: an import gives one to new agencies only)
+import-would = read as { $encoding }; { $added } would be added, { $changed } changed, { $same } stay as they are, { $refused } left out
+import-done = read as { $encoding }; { $added } added, { $changed } changed, { $same } as they were, { $refused } left out
 agency-installed = installation { $name } of agency { $agency } added
 agency-recharged = agency { $agency } credited with { $amount }; balance { $balance }
 agency-granted = { $count ->

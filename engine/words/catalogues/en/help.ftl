@@ -61,10 +61,14 @@ help-demo-kills = Kill the centre so many times on the way, at random moments, w
 # agency
 
 help-agency-add = Add an agency with its account
-help-agency-list = List agencies by matricule
+help-agency-list = List agencies, in the order of any column
 help-agency-show = Show one agency: data, account, scopes, installations
 help-agency-edit = Change its data: address, name, plan, limits. What is not named stays
-help-agency-status = Set its status: 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
+help-agency-import = Add and change agencies from a CSV file; exit code 1 where rows were left out
+help-agency-areas = Count agencies by area, as a tree
+help-agency-silent = List agencies that are silent for longer than their own rhythm explains, the longest silent first
+help-agency-export = Write agencies as CSV, with the columns that `agency import` reads
+help-agency-status = Set the status of one agency or of several: 0 suspended, 1 some services, 2 all but export, correct and import, 3 all
 help-agency-grant = Grant codes of a scope column: what the agency may write about
 help-agency-install = Add an installation: one set-up of an office program
 help-agency-statement = Show the statement of its account over some days, newest entries last
@@ -90,7 +94,20 @@ help-letter-limit = Largest container that it may send, in bytes: what its link 
 help-cbc = Whether it may use AES-256-CBC, for older software
 help-yes = It is
 help-no = It is not
-help-text = Found in name, town, e-mail or matricule; case and accents do not matter
+help-text = Found in name, town, area, telephone, e-mail or matricule; case and accents do not matter
+help-in-town = In this town
+help-in-area = In this area, such as Littoral or Littoral/Sanaga-Maritime
+help-without-certificate = That have no certificate that is valid now
+help-silent = That are silent for longer than their own rhythm explains
+help-never-heard = That never sent a letter
+help-by-column = By this column: matricule (as it is without this), name, town, area, telephone, email, plan, status, balance, credit_limit, letter_limit, added, last_letter or certificate_end
+help-descending = The largest first
+help-csv = For spreadsheets: all columns, as CSV
+help-its-area = Its areas, from the largest to the smallest, such as Littoral/Sanaga-Maritime
+help-several-numbers = Its number; several, as 42,43; - for numbers on standard input; or all for those that the options select
+help-without-asking = Do it without asking
+help-import-file = CSV in UTF-8 or Windows-1252, with commas or semicolons: its first line names the columns, as `agency export` writes them
+help-import-dry-run = Tell row by row what it would do, and do nothing
 help-of-status = Of this status
 help-of-plan = Of this plan
 help-statement-from = Its first day, such as 2026-11-01; by default the first of the month of the last one
@@ -275,6 +292,7 @@ help-voucher-until = The last day on which they can be redeemed, such as 2027-12
 
 # enrolment
 
+help-enrolment-progress = Count by area how many agencies have a code, are enrolled and have written
 help-enrolment-code = Make a code for a new installation of an agency; it is shown once
 help-enrolment-list = List codes, newest first: which are open, used or locked after wrong ones
 

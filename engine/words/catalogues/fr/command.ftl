@@ -125,6 +125,17 @@ heading-registered = inscrits
 heading-candidate = candidat
 heading-votes = voix
 heading-area = zone
+heading-agencies = agences
+heading-active = actives
+heading-in-debt = en dette
+heading-have-written = ont écrit
+heading-silent = muettes
+heading-code-open = code ouvert
+heading-code-ended = code échu
+heading-enrolled = inscrites
+heading-rhythm = rythme
+heading-last-letter = dernière lettre
+heading-certificate = certificat
 heading-host = machine
 heading-settings = réglages
 heading-since = depuis
@@ -154,6 +165,30 @@ status-3 = tous les services
 # agency
 
 agency-status = l'agence { $agency } a le statut { $status } ({ $word })
+agency-statuses-shown = { $count ->
+    [one] { $count } agence doit
+   *[other] { $count } agences doivent
+} avoir le statut { $status } ({ $word })
+agency-statuses-ask = Le fixer ?
+agency-statuses = { $count ->
+    [one] { $count } agence a
+   *[other] { $count } agences ont
+} maintenant le statut { $status } ({ $word }), { $unchanged ->
+    [one] { $unchanged } l'avait déjà
+   *[other] { $unchanged } l'avaient déjà
+}
+area-none = (aucune)
+rhythm-days = { $days } jours
+rhythm-unknown = pas encore connu
+silent-none = chaque agence s'est fait entendre dans son rythme
+import-opening = report à nouveau
+import-added = ligne { $line } : l'agence { $agency } est ajoutée
+import-changed = ligne { $line } : l'agence { $agency } est modifiée : { $columns }
+import-same = ligne { $line } : l'agence { $agency } est comme le dit la ligne
+import-refused = ligne { $line } : l'agence { $agency } est écartée : { $reason }
+import-balance-kept = { $sentence } (son solde reste : un import n'en donne qu'aux nouvelles agences)
+import-would = lu en { $encoding } ; { $added } seraient ajoutées, { $changed } modifiées, { $same } restent comme elles sont, { $refused } écartées
+import-done = lu en { $encoding } ; { $added } ajoutées, { $changed } modifiées, { $same } comme elles étaient, { $refused } écartées
 agency-installed = installation { $name } ajoutée à l'agence { $agency }
 agency-recharged = agence { $agency } créditée de { $amount } ; solde { $balance }
 agency-granted = { $count ->

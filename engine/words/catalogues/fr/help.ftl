@@ -61,10 +61,14 @@ help-demo-kills = Tuer le centre autant de fois en chemin, au hasard, sans prév
 # agency
 
 help-agency-add = Ajouter une agence avec son compte
-help-agency-list = Lister les agences par matricule
+help-agency-list = Lister les agences, dans l'ordre d'une colonne au choix
 help-agency-show = Montrer une agence : données, compte, ressorts, installations
 help-agency-edit = Modifier ses données : adresse, nom, plan, limites. Ce qui n'est pas nommé reste
-help-agency-status = Fixer son statut : 0 suspendue, 1 certains services, 2 tous sauf export, correct et import, 3 tous
+help-agency-import = Ajouter et modifier des agences d'après un fichier CSV ; code de sortie 1 si des lignes ont été écartées
+help-agency-areas = Compter les agences par zone, en arbre
+help-agency-silent = Lister les agences qui se taisent depuis plus longtemps que leur propre rythme ne l'explique, la plus longtemps muette d'abord
+help-agency-export = Écrire les agences en CSV, avec les colonnes que lit `agency import`
+help-agency-status = Fixer le statut d'une agence ou de plusieurs : 0 suspendue, 1 certains services, 2 tous sauf export, correct et import, 3 tous
 help-agency-grant = Accorder des codes d'une colonne de ressort : ce dont l'agence peut écrire
 help-agency-install = Ajouter une installation : une mise en place du logiciel d'une agence
 help-agency-statement = Montrer le relevé de son compte sur quelques jours, les dernières écritures à la fin
@@ -90,7 +94,20 @@ help-letter-limit = Le plus grand conteneur qu'elle puisse envoyer, en octets : 
 help-cbc = Si elle peut utiliser AES-256-CBC, pour des logiciels anciens
 help-yes = C'est permis
 help-no = Ce n'est pas permis
-help-text = Trouvé dans le nom, la ville, l'adresse ou le matricule ; casse et accents n'y font rien
+help-text = Trouvé dans le nom, la ville, la zone, le téléphone, l'adresse ou le matricule ; casse et accents n'y font rien
+help-in-town = Dans cette ville
+help-in-area = Dans cette zone, comme Littoral ou Littoral/Sanaga-Maritime
+help-without-certificate = Qui n'ont aucun certificat valable en ce moment
+help-silent = Qui se taisent depuis plus longtemps que leur propre rythme ne l'explique
+help-never-heard = Qui n'ont jamais envoyé de lettre
+help-by-column = D'après cette colonne : matricule (comme sans cette option), name, town, area, telephone, email, plan, status, balance, credit_limit, letter_limit, added, last_letter ou certificate_end
+help-descending = Le plus grand d'abord
+help-csv = Pour les tableurs : toutes les colonnes, en CSV
+help-its-area = Ses zones, de la plus grande à la plus petite, comme Littoral/Sanaga-Maritime
+help-several-numbers = Son numéro ; plusieurs, comme 42,43 ; - pour des numéros sur l'entrée standard ; ou all pour celles que les options désignent
+help-without-asking = Le faire sans demander
+help-import-file = CSV en UTF-8 ou Windows-1252, à virgules ou points-virgules : sa première ligne nomme les colonnes, comme `agency export` les écrit
+help-import-dry-run = Dire ligne par ligne ce qui serait fait, et ne rien faire
 help-of-status = De ce statut
 help-of-plan = De ce plan
 help-statement-from = Son premier jour, comme 2026-11-01 ; par défaut le premier du mois du dernier
@@ -275,6 +292,7 @@ help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exempl
 
 # enrolment
 
+help-enrolment-progress = Compter par zone combien d'agences ont un code, sont inscrites et ont écrit
 help-enrolment-code = Établir un code pour une nouvelle installation d'une agence ; il n'est montré qu'une fois
 help-enrolment-list = Lister les codes, le plus récent d'abord : lesquels sont ouverts, utilisés ou bloqués après des codes faux
 

@@ -7,7 +7,7 @@ use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 
 use super::agency::locked_status;
-use super::values::{check_credit_limit, check_email, check_line, check_name, check_status, explain};
+use super::values::{check_area, check_credit_limit, check_email, check_line, check_name, check_status, explain};
 use crate::centre::addresses::refuse_own;
 use crate::database::schema::{accounts, agencies};
 use crate::error::{AdministrationError, InvalidValue};
@@ -27,6 +27,9 @@ pub struct NewAgency {
     /// Town of the agency.
     #[serde(default)]
     pub town: String,
+    /// Areas that the agency lies in, from the largest to the smallest, as in `Littoral/Sanaga-Maritime`.
+    #[serde(default)]
+    pub area: String,
     /// Telephone number of the agency.
     #[serde(default)]
     pub telephone: String,
@@ -57,6 +60,7 @@ pub async fn add(
     check_status(new.status.unwrap_or(3))?;
     check_credit_limit(new.credit_limit)?;
     check_line(InvalidValue::Town, &new.town)?;
+    check_area(&new.area)?;
     check_line(InvalidValue::Telephone, &new.telephone)?;
     connection
         .transaction(async |connection| {
@@ -71,6 +75,7 @@ pub async fn add(
                     agencies::matricule.eq(number),
                     agencies::name.eq(&new.name),
                     agencies::town.eq(&new.town),
+                    agencies::area.eq(&new.area),
                     agencies::telephone.eq(&new.telephone),
                     agencies::email.eq(&new.email),
                     agencies::plan.eq(plan),
@@ -91,6 +96,7 @@ pub async fn add(
                 agency: number,
                 name: &new.name,
                 town: &new.town,
+                area: &new.area,
                 telephone: &new.telephone,
                 email: &new.email,
                 plan,

@@ -1,22 +1,13 @@
-//! An agency with its account: functions that show, list and lock it.
+//! An agency with its account: functions that show and lock it.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
 
 use crate::database::schema::{accounts, agencies, plans};
 use crate::error::AdministrationError;
-
-/// Start of an SQL expression that removes accents and case from a text, so that a search finds a name whether or not the operator types
-/// its accents. Normalization to NFD makes each accent a separate character, which is removed before `lower`: in the private database's
-/// locale, `lower` changes only ASCII letters.
-const FOLD_OPENS: &str = "lower(regexp_replace(normalize(";
-/// End of the SQL expression that [`FOLD_OPENS`] starts.
-const FOLD_CLOSES: &str = r", NFD), '[\u0300-\u036f]', '', 'g'))";
 
 /// An agency.
 #[derive(Clone, Debug, PartialEq, Eq, Queryable, Selectable, Serialize)]
@@ -28,6 +19,8 @@ pub struct Agency {
     pub name: String,
     /// Town of the agency.
     pub town: String,
+    /// Areas that the agency lies in, from the largest to the smallest, as in `Littoral/Sanaga-Maritime`; empty if nobody named any.
+    pub area: String,
     /// Telephone number of the agency.
     pub telephone: String,
     /// E-mail address for answers by mail; empty if the agency has no e-mail.
@@ -50,23 +43,6 @@ pub struct Agency {
     pub credit_limit: i64,
 }
 
-/// Conditions that select agencies for a list.
-#[derive(Clone, Debug, Default)]
-pub struct AgencyFilter {
-    /// Text that the name, the town, the e-mail or the six digits of the matricule contain; case and accents do not count.
-    pub text: Option<String>,
-    /// Status that the agencies have.
-    pub status: Option<i16>,
-    /// Name of the plan that the agencies have.
-    pub plan: Option<String>,
-    /// Whether only agencies are listed whose account is below zero.
-    pub in_debt: bool,
-    /// Matricule after which the list begins.
-    pub after: Option<Matricule>,
-    /// Largest number of agencies that the list shows; 100 if absent.
-    pub limit: Option<i64>,
-}
-
 /// Shows one agency.
 ///
 /// # Errors
@@ -80,42 +56,6 @@ pub async fn show(connection: &mut AsyncPgConnection, number: Matricule) -> Resu
         .await
         .optional()?
         .ok_or(AdministrationError::AgencyUnknown(number))
-}
-
-/// Lists agencies, ordered by matricule.
-///
-/// # Errors
-/// A fault of the database.
-pub async fn list(
-    connection: &mut AsyncPgConnection,
-    filter: &AgencyFilter,
-) -> Result<Vec<Agency>, AdministrationError> {
-    let mut query = agencies::table
-        .inner_join(accounts::table.on(accounts::agency.eq(agencies::matricule.nullable())))
-        .order(agencies::matricule)
-        .limit(filter.limit.unwrap_or(100))
-        .select(Agency::as_select())
-        .into_boxed();
-    if let Some(after) = filter.after {
-        query = query.filter(agencies::matricule.gt(after));
-    }
-    if let Some(text) = &filter.text {
-        let pattern = format!("%{}%", text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_"));
-        let searched =
-            "concat_ws(chr(10), agencies.name, agencies.town, agencies.email, lpad(agencies.matricule::text, 6, '0'))";
-        let found = sql::<Bool>(&format!("{FOLD_OPENS}{searched}{FOLD_CLOSES} LIKE {FOLD_OPENS}"));
-        query = query.filter(found.bind::<Text, _>(pattern).sql(FOLD_CLOSES));
-    }
-    if let Some(status) = filter.status {
-        query = query.filter(agencies::status.eq(status));
-    }
-    if let Some(plan) = &filter.plan {
-        query = query.filter(agencies::plan.eq(plan.clone()));
-    }
-    if filter.in_debt {
-        query = query.filter(accounts::balance.lt(0));
-    }
-    Ok(query.load(connection).await?)
 }
 
 /// Lists the plans' names.

@@ -6,7 +6,7 @@ use sdc::letter::Matricule;
 use serde::{Deserialize, Serialize};
 
 use super::agency::{Agency, locked_status, show};
-use super::values::{check_credit_limit, check_email, check_line, check_name, explain};
+use super::values::{check_area, check_credit_limit, check_email, check_letter_limit, check_line, check_name, explain};
 use crate::centre::addresses::refuse_own;
 use crate::database::schema::{accounts, agencies};
 use crate::error::{AdministrationError, InvalidValue};
@@ -14,6 +14,9 @@ use crate::people::action::{AuditAction, Differences};
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
+
+/// Status of agencies whose profile is protected.
+const PROTECTED_STATUS: i16 = 3;
 
 /// Changes to an agency's data; a member that is absent does not change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, AsChangeset, Serialize, Deserialize)]
@@ -26,6 +29,9 @@ pub struct AgencyChange {
     /// New town of the agency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub town: Option<String>,
+    /// New areas of the agency, from the largest to the smallest, as in `Littoral/Sanaga-Maritime`; empty removes them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub area: Option<String>,
     /// New telephone number of the agency.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telephone: Option<String>,
@@ -60,13 +66,18 @@ pub struct Changed {
 /// Changes an agency's data. If the agency has these values already, nothing changes and no error is returned.
 ///
 /// # Errors
-/// The agency or the plan does not exist, a value is not valid, or the change is empty; a fault of the database.
+/// The agency or the plan does not exist, a value is not valid, or the change is empty; the profile of an agency of status 3 is changed by
+/// somebody other than a Superviseur; a fault of the database.
 pub async fn edit(
     connection: &mut AsyncPgConnection,
     operator: &Operator,
     number: Matricule,
     change: &AgencyChange,
 ) -> Result<Changed, AdministrationError> {
+    // An agency that is not there has no profile, and the transaction below says so.
+    if show(connection, number).await.is_ok_and(|before| changes_protected(&before, change)) {
+        operator.require(connection, Operation::AgencyProfile).await?;
+    }
     operator.require(connection, Operation::AgencyEdit).await?;
     check(change)?;
     connection
@@ -76,6 +87,10 @@ pub async fn edit(
                 refuse_own(connection, email).await?;
             }
             let before = show(connection, number).await?;
+            // The status may have become 3 after the check above.
+            if changes_protected(&before, change) {
+                operator.may(Operation::AgencyProfile)?;
+            }
             let on_agency = AgencyChange { credit_limit: None, ..change.clone() };
             if on_agency != AgencyChange::default() {
                 let plan = change.plan.as_deref().unwrap_or_default();
@@ -99,13 +114,25 @@ pub async fn edit(
         .await
 }
 
-fn check(change: &AgencyChange) -> Result<(), AdministrationError> {
+/// Says whether a change concerns the protected profile of an agency of status 3: its name, town, telephone or e-mail, which only a
+/// Superviseur changes (guide, chapter 4.1).
+pub(super) fn changes_protected(before: &Agency, change: &AgencyChange) -> bool {
+    let AgencyChange { name, town, telephone, email, .. } = change;
+    let members = [(name, &before.name), (town, &before.town), (telephone, &before.telephone), (email, &before.email)];
+    before.status == PROTECTED_STATUS
+        && members.into_iter().any(|(new, old)| new.as_ref().is_some_and(|new| new != old.trim()))
+}
+
+/// Checks the values of a change.
+pub(super) fn check(change: &AgencyChange) -> Result<(), AdministrationError> {
     if *change == AgencyChange::default() {
         return Err(InvalidValue::Change.into());
     }
     change.name.as_deref().map_or(Ok(()), check_name)?;
     change.email.as_deref().map_or(Ok(()), check_email)?;
     change.town.as_deref().map_or(Ok(()), |town| check_line(InvalidValue::Town, town))?;
+    change.area.as_deref().map_or(Ok(()), check_area)?;
     change.telephone.as_deref().map_or(Ok(()), |telephone| check_line(InvalidValue::Telephone, telephone))?;
+    change.letter_bytes_max.map_or(Ok(()), check_letter_limit)?;
     change.credit_limit.map_or(Ok(()), check_credit_limit)
 }

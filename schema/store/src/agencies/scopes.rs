@@ -77,8 +77,8 @@ pub async fn grant(
         .await
 }
 
-/// Returns the name of a scope column with the spelling of the adopted table, since the operator may have typed it in another case.
-async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Result<String, AdministrationError> {
+/// Returns the scope columns of the adopted tables.
+pub(super) async fn columns(connection: &mut AsyncPgConnection) -> Result<Vec<String>, AdministrationError> {
     let known: Vec<Option<String>> = tables::table
         .filter(tables::abandoned_at.is_null().and(tables::scope_column.is_not_null()))
         .select(tables::scope_column)
@@ -86,7 +86,12 @@ async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Resul
         .order(tables::scope_column)
         .load(connection)
         .await?;
-    let known: Vec<String> = known.into_iter().flatten().collect();
+    Ok(known.into_iter().flatten().collect())
+}
+
+/// Returns the name of a scope column with the spelling of the adopted table, since the operator may have typed it in another case.
+async fn spelled(connection: &mut AsyncPgConnection, column_name: &str) -> Result<String, AdministrationError> {
+    let known = columns(connection).await?;
     known
         .iter()
         .find(|known| same(known, column_name))

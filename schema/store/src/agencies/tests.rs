@@ -6,7 +6,7 @@ use sdc::letter::Mode;
 use super::{installations, scopes};
 use crate::agencies;
 use crate::agencies::NewAgency;
-use crate::agencies::{AgencyChange, AgencyFilter};
+use crate::agencies::{AgencyChange, AgencyFilter, AgencyPage};
 use crate::centre::server;
 use crate::centre::server::Server;
 use crate::database::Connection;
@@ -30,17 +30,17 @@ async fn an_agency_is_added_shown_and_found() {
     let shown = agencies::show(&mut connection, number(3)).await.unwrap();
     assert_eq!((shown.name.as_str(), shown.status, shown.balance), ("Été de Bafia", 3, 0));
 
-    let find = async |connection: &mut Connection, filter: AgencyFilter| -> Vec<u32> {
-        agencies::list(connection, &filter).await.unwrap().iter().map(|agency| agency.matricule.into()).collect()
+    let find_page = async |connection: &mut Connection, filter: AgencyFilter, page: AgencyPage| -> Vec<u32> {
+        let found = agencies::list(connection, &filter, &page).await.unwrap();
+        found.iter().map(|listed| listed.agency.matricule.into()).collect()
     };
+    let find = async |connection: &mut Connection, filter| find_page(connection, filter, AgencyPage::default()).await;
     let all = AgencyFilter::default();
     assert_eq!(find(&mut connection, all.clone()).await, [1, 2, 3]);
     assert_eq!(find(&mut connection, AgencyFilter { text: Some("bafia".into()), ..all.clone() }).await, [3]);
     assert_eq!(find(&mut connection, AgencyFilter { text: Some("%".into()), ..all.clone() }).await, [] as [u32; 0]);
-    assert_eq!(
-        find(&mut connection, AgencyFilter { after: Some(number(1)), limit: Some(1), ..all.clone() }).await,
-        [2]
-    );
+    let second = AgencyPage { after: Some(number(1)), limit: Some(1), ..AgencyPage::default() };
+    assert_eq!(find_page(&mut connection, all.clone(), second).await, [2]);
     agencies::set_status(&mut connection, &OPERATOR, number(2), 0).await.unwrap();
     assert_eq!(find(&mut connection, AgencyFilter { status: Some(0), ..all }).await, [2]);
 }
@@ -265,8 +265,8 @@ async fn a_list_finds_matricules_by_their_digits() {
     }
     let mut found = async |text: &str| {
         let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
-        let found = agencies::list(&mut connection, &filter).await.unwrap();
-        found.into_iter().map(|agency| u32::from(agency.matricule)).collect::<Vec<u32>>()
+        let found = agencies::list(&mut connection, &filter, &AgencyPage::default()).await.unwrap();
+        found.into_iter().map(|listed| u32::from(listed.agency.matricule)).collect::<Vec<u32>>()
     };
     assert_eq!(found("107").await, [107, 10_700]);
     assert_eq!(found("000107").await, [107]);
@@ -286,8 +286,8 @@ async fn a_list_finds_names_without_their_accents_and_in_any_case() {
     }
     let mut found = async |text: &str| {
         let filter = AgencyFilter { text: Some(text.to_owned()), ..AgencyFilter::default() };
-        let found = agencies::list(&mut connection, &filter).await.unwrap();
-        found.into_iter().map(|agency| u32::from(agency.matricule)).collect::<Vec<u32>>()
+        let found = agencies::list(&mut connection, &filter, &AgencyPage::default()).await.unwrap();
+        found.into_iter().map(|listed| u32::from(listed.agency.matricule)).collect::<Vec<u32>>()
     };
     for (text, expected) in [
         ("edea", vec![10]),

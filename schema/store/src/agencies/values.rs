@@ -21,6 +21,20 @@ pub(super) fn check_status(status: i16) -> Result<(), AdministrationError> {
     if (0..=3).contains(&status) { Ok(()) } else { Err(InvalidValue::Status.into()) }
 }
 
+/// Checks an installation's name, as the database does.
+pub(super) fn check_installation(name: &str) -> Result<(), AdministrationError> {
+    let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if (1..=32).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('-') {
+        return Ok(());
+    }
+    Err(InvalidValue::InstallationName.into())
+}
+
+/// Checks the largest container's size, as the database does.
+pub(super) fn check_letter_limit(bytes: i32) -> Result<(), AdministrationError> {
+    if (4096..=16_777_216).contains(&bytes) { Ok(()) } else { Err(InvalidValue::LetterLimit.into()) }
+}
+
 pub(super) fn check_credit_limit(minor_units: i64) -> Result<(), AdministrationError> {
     if minor_units < 0 {
         return Err(InvalidValue::CreditLimit.into());
@@ -33,6 +47,15 @@ pub(super) fn check_line(what: InvalidValue, text: &str) -> Result<(), Administr
         return Err(what.into());
     }
     Ok(())
+}
+
+/// Checks areas: names that are separated by `/`, none of them empty or with blanks around it.
+pub(super) fn check_area(area: &str) -> Result<(), AdministrationError> {
+    let is_name = |name: &str| !name.is_empty() && name.trim() == name;
+    if area.is_empty() || (area.split('/').all(is_name) && !area.chars().any(char::is_control)) {
+        return Ok(());
+    }
+    Err(InvalidValue::Area.into())
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), AdministrationError> {

@@ -64,7 +64,8 @@ pub(crate) async fn refuse_own(connection: &mut AsyncPgConnection, email: &str) 
     Ok(())
 }
 
-async fn own(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Fault> {
+/// Returns the centre's addresses, without capitals.
+pub(crate) async fn own(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Fault> {
     #[derive(QueryableByName)]
     struct Own {
         #[diesel(sql_type = Text)]
@@ -77,6 +78,6 @@ async fn own(connection: &mut AsyncPgConnection) -> Result<Vec<String>, Fault> {
 
 /// Returns the form of an address that is compared and stored: without capitals, since no known mail server distinguishes case. (It would
 /// be allowed to before the `@`.)
-fn folded(address: &str) -> String {
+pub(crate) fn folded(address: &str) -> String {
     address.trim().to_lowercase()
 }

@@ -21,6 +21,7 @@ table! {
         matricule -> Integer,
         name -> Text,
         town -> Text,
+        area -> Text,
         telephone -> Text,
         email -> Text,
         plan -> Text,

@@ -66,6 +66,8 @@ invalid_values! {
     CreditLimit = "credit_limit";
     /// A town is text on one line.
     Town = "town";
+    /// Areas are names on one line, separated by `/`.
+    Area = "area";
     /// A telephone number is text on one line.
     Telephone = "telephone";
     /// A name is text on one line, and not empty.

@@ -14,6 +14,8 @@ impl AdministrationError {
             | AdministrationError::RechargeNotLocked(agency)
             | AdministrationError::AgencySilent(agency)
             | AdministrationError::FingerprintMismatch { agency } => json!({ "agency": agency }),
+            AdministrationError::Import(error) => error.parameters(),
+            AdministrationError::StatusOfMany { agencies, most } => json!({ "agencies": agencies, "most": most }),
             AdministrationError::PlanUnknown(plan) => json!({ "plan": plan }),
             AdministrationError::InstallationExists { agency, name } => json!({ "agency": agency, "name": name }),
             AdministrationError::KeyOfAnotherAgency { owner, agency } => json!({ "owner": owner, "agency": agency }),

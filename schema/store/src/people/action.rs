@@ -34,6 +34,7 @@ pub enum AuditAction<'a> {
         agency: Matricule,
         name: &'a str,
         town: &'a str,
+        area: &'a str,
         telephone: &'a str,
         email: &'a str,
         plan: &'a str,
@@ -45,6 +46,15 @@ pub enum AuditAction<'a> {
         agency: Matricule,
         #[serde(flatten)]
         differences: Differences,
+    },
+    AgencyImport {
+        #[serde(skip)]
+        first: Matricule,
+        #[serde(skip)]
+        last: Matricule,
+        file: &'a str,
+        added: Vec<Value>,
+        changed: Vec<Value>,
     },
     AgencyStatus {
         #[serde(skip)]

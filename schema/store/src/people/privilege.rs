@@ -106,6 +106,8 @@ operations! {
     AgencyAdd = "agency.add", ChefDAgence;
     /// Changes the data of an agency.
     AgencyEdit = "agency.edit", ChefDAgence;
+    /// Adds and changes agencies from a file.
+    AgencyImport = "agency.import", ChefDAgence;
     /// Changes the status of an agency.
     AgencyStatus = "agency.status", ChefDAgence;
     /// Credits the account of an agency.
@@ -138,6 +140,8 @@ operations! {
     TableAbandon = "table.abandon", Superviseur;
     /// Loads reference data from a file.
     TableLoad = "table.load", Superviseur;
+    /// Changes the name, town, telephone or e-mail of an agency of status 3.
+    AgencyProfile = "agency.profile", Superviseur;
     /// Confirms the change of profile that an office asked for.
     ProfileConfirm = "profile.confirm", Superviseur;
     /// Refuses the change of profile that an office asked for.

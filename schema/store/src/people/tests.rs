@@ -12,6 +12,7 @@ use super::{
     AuditAction, NewUser, Operation, Operator, Privilege, SystemAccount, audit, mapping, sign_in_as_system_account,
     users,
 };
+use crate::agencies::import::{self, ImportFile};
 use crate::agencies::{self, AgencyChange, NewAgency};
 use crate::agencies::{enrolments, installations, profiles, scopes};
 use crate::approvals;
@@ -42,6 +43,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
         matricule: Some(number(matricule)),
         name: format!("Centre {matricule}"),
         town: String::new(),
+        area: String::new(),
         telephone: String::new(),
         email: format!("centre{matricule}@example.cm"),
         plan: None,
@@ -154,8 +156,16 @@ async fn attempt(
         Operation::FlagExplain => flags::explain(connection, operator, 1, "counted twice").await,
         Operation::AgencyAdd => agencies::add(connection, operator, &agency(3)).await.map(drop),
         Operation::AgencyEdit => {
+            let change = AgencyChange { cbc_allowed: Some(true), ..AgencyChange::default() };
+            agencies::edit(connection, operator, one, &change).await.map(drop)
+        }
+        Operation::AgencyProfile => {
             let change = AgencyChange { town: Some("Édéa".to_owned()), ..AgencyChange::default() };
             agencies::edit(connection, operator, one, &change).await.map(drop)
+        }
+        Operation::AgencyImport => {
+            let file = ImportFile::parse(b"matricule,name\n3,Bureau\n", 0)?;
+            import::run(connection, operator, &file, "", |_| Ok(())).await
         }
         Operation::AgencyStatus => agencies::set_status(connection, operator, one, 0).await,
         Operation::AgencyRecharge => recharges::recharge(connection, operator, one, 1, "").await.map(drop),

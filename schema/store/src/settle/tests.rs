@@ -19,6 +19,7 @@ mod notices;
 mod order;
 mod profiles;
 mod retry;
+mod rhythm;
 mod rules;
 mod selections;
 mod signers;

@@ -26,6 +26,7 @@ pub(crate) fn agency(matricule: u32) -> NewAgency {
         matricule: Some(number(matricule)),
         name: format!("Centre {matricule}"),
         town: "Ebolowa".to_owned(),
+        area: String::new(),
         telephone: String::new(),
         email: format!("centre{matricule}@example.cm"),
         plan: None,

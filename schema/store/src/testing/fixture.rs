@@ -130,6 +130,7 @@ pub async fn enrol(
         matricule: Some(number),
         name: newcomer.name.clone(),
         town: newcomer.town.clone(),
+        area: String::new(),
         telephone: String::new(),
         email: newcomer.email.clone(),
         plan: newcomer.plan.clone(),

@@ -52,8 +52,9 @@ fn diesel_name(data_type: &str, element: &str, nullable: bool) -> String {
 
 /// Columns that are not declared. Some of them are read with plain SQL, since diesel takes twice as long to compile tables of more than
 /// sixteen columns. The columns named `profile` exist for programs of the former version.
-const LEFT_OUT: [(&str, &str); 16] = [
+const LEFT_OUT: [(&str, &str); 19] = [
     ("agencies", "profile"),
+    ("agencies", "searched"),
     ("rights", "profile"),
     ("tariffs", "profile"),
     ("installations", "transport"),
@@ -62,6 +63,8 @@ const LEFT_OUT: [(&str, &str); 16] = [
     ("installations", "certificate"),
     ("installations", "notice_highest"),
     ("installations", "notice_seen"),
+    ("installations", "heard_at"),
+    ("installations", "rhythm_days"),
     ("server", "told_since"),
     ("quarantine", "claimed_agency"),
     ("quarantine", "signer"),

@@ -9,6 +9,7 @@ impl AuditAction<'_> {
         match self {
             AuditAction::AgencyAdd { .. } => "agency.add",
             AuditAction::AgencyEdit { .. } => "agency.edit",
+            AuditAction::AgencyImport { .. } => "agency.import",
             AuditAction::AgencyStatus { .. } => "agency.status",
             AuditAction::AgencyRecharge { .. } => "agency.recharge",
             AuditAction::VoucherBatch { .. } => "voucher.batch",

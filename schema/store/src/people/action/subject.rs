@@ -25,6 +25,7 @@ impl AuditAction<'_> {
             | AuditAction::AnswerRetry { agency: Some(agency), .. }
             | AuditAction::CertificateRegister { agency, .. }
             | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
+            AuditAction::AgencyImport { first, last, .. } => format!("agencies {first} to {last}"),
             AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
             AuditAction::MessageBroadcast { broadcast, .. } => format!("broadcast {broadcast}"),
             AuditAction::VoucherBatch { batch, .. }

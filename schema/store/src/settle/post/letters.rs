@@ -41,8 +41,11 @@ impl Written {
         Ok(())
     }
 
-    /// Raises the highest number of each installation, and stores transport, cipher and form of the letter with this number. Notices of the
-    /// centre to the installation get the same transport, cipher and form.
+    /// Raises the highest number of each installation, and stores when, and by which transport, in which cipher and form, the letter with
+    /// this number came. Notices of the centre to the installation get the same transport, cipher and form.
+    ///
+    /// The rhythm is a mean of the days between two days with letters, in which the last such pause counts a quarter. It is counted in
+    /// days of UTC, because the letters of one day say nothing about the next day.
     pub(super) async fn raise_sequences(&self, verdicts: &[VerdictRow]) -> Result<(), Fault> {
         let numbered: Vec<&VerdictRow> = verdicts.iter().filter(|verdict| verdict.key.sequence.is_some()).collect();
         if numbered.is_empty() {
@@ -59,15 +62,21 @@ impl Written {
             Bind::Texts(numbered.iter().map(|verdict| outbox::kept_cipher(verdict.cipher)).collect()),
             Bind::Bigints(numbered.iter().map(|verdict| dictionary(verdict)).collect()),
             Bind::Integers(numbered.iter().map(|verdict| Some(verdict.certificate_id)).collect()),
+            Bind::Timestamptzs(numbered.iter().map(|verdict| Some(verdict.received_at)).collect()),
         ];
-        let text =
-            "UPDATE xm.installations i SET sequence_highest = n.sequence, transport = n.transport, cipher = n.cipher,
-                           dictionary = n.dictionary, certificate = n.certificate
-                      FROM (SELECT DISTINCT ON (agency, name) *
-                              FROM unnest(?, ?, ?, ?, ?, ?, ?)
-                                   AS s (agency, name, sequence, transport, cipher, dictionary, certificate)
-                             ORDER BY agency, name, sequence DESC) n
-                     WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.sequence";
+        let text = "
+            UPDATE xm.installations i
+               SET sequence_highest = n.sequence, transport = n.transport, cipher = n.cipher, dictionary = n.dictionary,
+                   certificate = n.certificate, heard_at = greatest(i.heard_at, n.received_at),
+                   rhythm_days = CASE WHEN n.day > (i.heard_at AT TIME ZONE 'UTC')::date
+                       THEN coalesce(i.rhythm_days * 0.75 + (n.day - (i.heard_at AT TIME ZONE 'UTC')::date) * 0.25,
+                                     n.day - (i.heard_at AT TIME ZONE 'UTC')::date)
+                       ELSE i.rhythm_days END
+              FROM (SELECT DISTINCT ON (agency, name) *, (received_at AT TIME ZONE 'UTC')::date AS day
+                      FROM unnest(?, ?, ?, ?, ?, ?, ?, ?)
+                           AS s (agency, name, sequence, transport, cipher, dictionary, certificate, received_at)
+                     ORDER BY agency, name, sequence DESC) n
+             WHERE i.agency = n.agency AND i.name = n.name AND i.sequence_highest < n.sequence";
         self.execute(text, &binds).await?;
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Tests of the adoption of tables and of the sample databases.
 
+mod brought;
+
 use diesel_async::SimpleAsyncConnection;
 
 use crate::database::Connection;
