@@ -15,6 +15,7 @@ use store::people::Operation;
 use super::desk::{Desk, read_matricule};
 use super::listing::{self, Extent, Listing};
 use super::statement::{self, StatementArguments};
+use super::terms;
 use crate::show;
 use crate::speech::{self, said};
 
@@ -201,7 +202,7 @@ pub(super) async fn run(desk: &mut Desk, command: AgencyCommand) -> anyhow::Resu
         AgencyCommand::Status { matricule, status } => {
             agencies::set_status(desk.connection(), &operator, matricule, status).await?;
             let result = json!({ "agency": matricule, "status": status });
-            let (agency, word) = (matricule.to_string(), status_word(status));
+            let (agency, word) = (matricule.to_string(), terms::status(status));
             desk.tell_line(&result, &said!("agency-status", agency = agency, status = status, word = word))
         }
         AgencyCommand::Grant(arguments) => grant(desk, arguments).await,
@@ -387,7 +388,7 @@ async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
         _ => (name, value),
     }));
     facts.extend([
-        ("status", format!("{} {}", agency.status, status_word(agency.status))),
+        ("status", format!("{} {}", agency.status, terms::status(agency.status))),
         ("balance", show::amount(agency.balance, &desk.server)),
         ("added", desk.clock.time(agency.created_at)),
         ("installations", installed.join(", ")),
@@ -412,13 +413,4 @@ fn data(agency: &Agency, desk: &Desk) -> Vec<(&'static str, String)> {
 
 fn installation(name: &str, sequence_highest: i64) -> String {
     said!("agency-installation", name = name, sequence = sequence_highest.to_string())
-}
-
-fn status_word(status: i16) -> String {
-    match status {
-        0 => said!("status-0"),
-        1 => said!("status-1"),
-        2 => said!("status-2"),
-        _ => said!("status-3"),
-    }
 }

@@ -8,6 +8,7 @@ pub mod enrolments;
 pub mod installations;
 pub mod profiles;
 pub mod scopes;
+pub mod status_of_many;
 #[cfg(test)]
 mod tests;
 mod unheard;
@@ -16,4 +17,5 @@ mod values;
 pub use addition::{NewAgency, add, set_status};
 pub use agency::{Agency, AgencyFilter, list, plans, show};
 pub use change::{AgencyChange, Changed, edit};
+pub use status_of_many::set_status_of_many;
 pub use unheard::{Unheard, unheard};
