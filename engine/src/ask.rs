@@ -4,6 +4,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::bail;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 
 use crate::speech::said;
 
@@ -31,6 +32,46 @@ pub fn ask(question: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
     Ok(answer.trim().to_owned())
+}
+
+/// Asks for a secret, which the terminal does not show while it is typed. Without a terminal, a line of standard input is the answer.
+///
+/// # Errors
+/// The terminal cannot be read or written.
+pub fn secret(question: &str) -> anyhow::Result<String> {
+    let hidden = if is_possible() {
+        tell(&format!("{question} "))?;
+        Some(Hidden::begin()?)
+    } else {
+        None
+    };
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    if hidden.is_some() {
+        tell("\n")?;
+    }
+    Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A terminal that does not show what is typed, until the value is dropped.
+struct Hidden(Termios);
+
+impl Hidden {
+    fn begin() -> anyhow::Result<Hidden> {
+        let usual = tcgetattr(std::io::stdin())?;
+        let mut hidden = usual.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(std::io::stdin(), SetArg::TCSAFLUSH, &hidden)?;
+        Ok(Hidden(usual))
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        if let Err(error) = tcsetattr(std::io::stdin(), SetArg::TCSANOW, &self.0) {
+            tracing::warn!(%error, "the terminal still hides what is typed: `stty echo` ends this");
+        }
+    }
 }
 
 /// Asks for consent. Every answer but a yes is a no.

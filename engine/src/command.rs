@@ -22,6 +22,7 @@ mod agency_list;
 mod agency_status;
 mod answer;
 mod approval;
+mod audit;
 mod cert;
 mod cert_list;
 mod correction;
@@ -43,6 +44,7 @@ mod quarantine;
 mod receipt_words;
 mod replica;
 mod sample;
+mod sign_in;
 mod statement;
 mod table;
 mod tariff;
@@ -140,9 +142,18 @@ pub enum Command {
     /// What one person asked and another one decides
     #[command(subcommand)]
     Approval(approval::ApprovalCommand),
+    /// The audit log: what operators did and looked at
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// People: who may do what, and by which account of this machine
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Sign in at this terminal by a password, where no account of this machine is yours
+    Login(sign_in::LoginArguments),
+    /// Sign out at this terminal
+    Logout,
+    /// Change your password
+    Passwd,
     /// Replicas: the processes that serve this centre together
     #[command(subcommand)]
     Replica(replica::ReplicaCommand),
@@ -229,6 +240,7 @@ impl CommandLine {
             Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
             Command::Approval(command) => place
                 .at_desk_with_letters(async |desk, configuration| approval::run(desk, configuration, command).await),
+            Command::Audit(command) => place.at_desk(async |desk| audit::run(desk, command).await),
             Command::Held(command) => {
                 place.at_desk_with_letters(async |desk, configuration| held::run(desk, configuration, command).await)
             }
@@ -237,6 +249,12 @@ impl CommandLine {
             Command::Election(command) => place.at_desk(async |desk| election::run(desk, command).await),
             Command::Flag(command) => place.at_desk(async |desk| flag::run(desk, command).await),
             Command::Replica(command) => place.at_desk(async |desk| replica::run(desk, &command).await),
+            Command::Login(arguments) => place.at_door(async |door| sign_in::login(door, arguments).await),
+            Command::Logout => place.at_door(async |door| sign_in::logout(door).await),
+            Command::Passwd => {
+                let configuration = Configuration::load(&place.sources)?;
+                place.at_desk(async |desk| sign_in::passwd(desk, &configuration.server.data_folder).await)
+            }
             Command::User(command) => {
                 let entrance = command.entrance();
                 place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)

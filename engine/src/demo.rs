@@ -19,13 +19,14 @@ use simulation::oracle;
 use simulation::post_office::{PostOffice, PostOfficeSettings};
 use simulation::town::{CentreCertificates, Town, TownPlan};
 use store::ledger::voucher_keys::VoucherKeys;
+use store::people::{sample, sign_in_as_system_account};
 
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::folder::DataFolder;
 use crate::init::{self, InitArguments};
 use crate::speech::{self, said};
-use crate::{keys, show};
+use crate::{keys, operator, show};
 
 mod arguments;
 mod centre;
@@ -206,6 +207,14 @@ fn configure(data: &Path, post_office: &PostOffice, http: &Port) -> anyhow::Resu
     Ok(Configuration::load(&Sources { file: None, data_folder: Some(data.to_owned()) })?)
 }
 
+/// Adds the guide's sample user mbome, with whom a visitor may sign in.
+async fn add_sample_user(open: &OpenDatabase, configuration: &Configuration) -> anyhow::Result<()> {
+    let mut connection = open.database.get().await?;
+    let account = operator::account(&configuration.server.data_folder);
+    let operator = sign_in_as_system_account(&mut connection, &account).await?;
+    Ok(sample::add(&mut connection, &operator).await?)
+}
+
 async fn build(
     configuration: &Configuration,
     post_office: &PostOffice,
@@ -239,6 +248,7 @@ async fn build(
         recipients: keys.certificates.into_iter().map(|(_, certificate)| certificate).collect(),
     };
     let open = OpenDatabase::open(configuration, Purpose::Command).await?;
+    add_sample_user(&open, configuration).await?;
     let progress = progress::Offices::new(arguments.agencies);
     let town = Town::build(&open.database, &certificates, &plan, || progress.step()).await;
     progress.finish();

@@ -17,7 +17,7 @@ use store::centre::server::{self, Server};
 use store::error::{AdministrationError, InvalidValue};
 use store::people::mapping::{self, Founder};
 use store::people::passwords::OneTimePassword;
-use store::people::sign_in_as_system_account;
+use store::people::{sample, sign_in_as_system_account};
 
 use crate::clock::Clock;
 use crate::configuration::Configuration;
@@ -63,6 +63,9 @@ pub struct Initialised {
 /// # Errors
 /// See [`init`]; or standard output cannot be written.
 pub async fn run(configuration: &Configuration, arguments: &InitArguments, json: bool) -> anyhow::Result<ExitCode> {
+    if arguments.name == sample::DEMO {
+        bail!("the name {} is that of the demo's centre: choose another one", sample::DEMO);
+    }
     let done = init(configuration, arguments).await?;
     if json {
         report_json(configuration, arguments, &done)?;

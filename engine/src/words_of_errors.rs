@@ -33,6 +33,16 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
             format!("the audit log is broken at line {line}: somebody changed it outside the program")
         }
         AdministrationError::Import(problem) => import::sentence(problem),
+        AdministrationError::AuditHeadOther { line, last } if line > last => format!(
+            "the audit log ends with line {last}, before line {line}, which was written down: its last lines were removed"
+        ),
+        AdministrationError::AuditHeadOther { line, .. } => format!(
+            "line {line} of the audit log has another hash than was written down: somebody wrote the log anew, \
+             or the line is of another centre"
+        ),
+        AdministrationError::AuditLineUnknown(line) => {
+            format!("line {line} of the audit log does not exist: `xmserver audit list` shows those that do")
+        }
         AdministrationError::AgencyUnknown(_)
         | AdministrationError::AgencyExists(_)
         | AdministrationError::MatriculesExhausted
@@ -78,6 +88,10 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::AccountUnknown(_)
         | AdministrationError::AccountUnmapped { .. }
         | AdministrationError::NobodyMapped { .. }
+        | AdministrationError::SignInFailed
+        | AdministrationError::UserLocked(_)
+        | AdministrationError::SessionEnded
+        | AdministrationError::PasswordFirst(_)
         | AdministrationError::PrivilegeMissing { .. } => people::of_people(error),
         AdministrationError::ApprovalNeeded(_)
         | AdministrationError::ApprovalUnknown(_)

@@ -101,7 +101,7 @@ pub async fn database(
 /// Reports how many users can sign in, and warns where fewer than two of them have privilege 3, since some acts need two people.
 async fn people(connection: &mut AsyncPgConnection, findings: &mut Findings) -> Result<(), AdministrationError> {
     let users = users::list(connection).await?;
-    let signing_in: Vec<_> = users.iter().filter(|user| !user.accounts.is_empty()).collect();
+    let signing_in: Vec<_> = users.iter().filter(|user| user.can_sign_in()).collect();
     let superviseur = Privilege::Superviseur.number();
     let superviseurs = signing_in.iter().filter(|user| user.privilege == superviseur).count();
     let (verdict, text) = match (signing_in.len(), superviseurs) {

@@ -19,6 +19,7 @@ use super::agency_list::{self, ListArguments, Which};
 use super::agency_status::{self, StatusArguments};
 use super::desk::{Desk, read_matricule};
 use super::statement::{self, StatementArguments};
+use super::terms;
 use crate::show;
 use crate::speech::{self, said};
 
@@ -327,7 +328,7 @@ async fn show_one(desk: &mut Desk, matricule: Matricule) -> anyhow::Result<()> {
         _ => (name, value),
     }));
     facts.extend([
-        ("status", format!("{} {}", agency.status, agency_status::word(agency.status))),
+        ("status", format!("{} {}", agency.status, terms::status(agency.status))),
         ("balance", show::amount(agency.balance, &desk.server)),
         ("added", desk.clock.time(agency.created_at)),
         ("installations", installed.join(", ")),

@@ -10,6 +10,7 @@ use store::agencies;
 
 use super::agency_list::Which;
 use super::desk::{Desk, read_matricule};
+use super::terms;
 use crate::ask;
 use crate::speech::said;
 
@@ -61,7 +62,7 @@ pub(super) async fn set(desk: &mut Desk, arguments: StatusArguments) -> anyhow::
     };
     let numbers = agencies::matricules(desk.connection(), &filter).await?;
     if !yes {
-        let shown = said!("agency-statuses-shown", count = numbers.len(), status = status, word = word(status));
+        let shown = said!("agency-statuses-shown", count = numbers.len(), status = status, word = terms::status(status));
         if !ask::is_possible() {
             bail!("{shown}\nnothing was done: say --yes to set it");
         }
@@ -71,10 +72,10 @@ pub(super) async fn set(desk: &mut Desk, arguments: StatusArguments) -> anyhow::
         }
     }
     let changed = agencies::set_status_of_many(desk.connection(), &operator, &numbers, status).await?;
-    let unchanged = numbers.len() - changed.len();
-    let result = json!({ "status": status, "agencies": changed, "unchanged": unchanged });
+    let unchanged = numbers.len() - changed;
+    let result = json!({ "status": status, "changed": changed, "unchanged": unchanged });
     let words =
-        said!("agency-statuses", count = changed.len(), status = status, word = word(status), unchanged = unchanged);
+        said!("agency-statuses", count = changed, status = status, word = terms::status(status), unchanged = unchanged);
     desk.tell_line(&result, &words)
 }
 
@@ -82,7 +83,7 @@ async fn one(desk: &mut Desk, matricule: Matricule, status: i16) -> anyhow::Resu
     let operator = desk.operator.clone();
     agencies::set_status(desk.connection(), &operator, matricule, status).await?;
     let result = json!({ "agency": matricule, "status": status });
-    let words = said!("agency-status", agency = matricule.to_string(), status = status, word = word(status));
+    let words = said!("agency-status", agency = matricule.to_string(), status = status, word = terms::status(status));
     desk.tell_line(&result, &words)
 }
 
@@ -92,16 +93,6 @@ fn read_input() -> anyhow::Result<Vec<Matricule>> {
     std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
     let numbers = text.split([' ', '\t', '\r', '\n', ',', ';']).filter(|number| !number.is_empty());
     numbers.map(|number| read_matricule(number).map_err(anyhow::Error::msg)).collect()
-}
-
-/// Returns the words of a status.
-pub(super) fn word(status: i16) -> String {
-    match status {
-        0 => said!("status-0"),
-        1 => said!("status-1"),
-        2 => said!("status-2"),
-        _ => said!("status-3"),
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use store::people::{Act, NewUser};
 use super::desk::Desk;
 use super::held;
 use super::listing::{self, Extent, Listing};
+use super::terms;
 use crate::configuration::Configuration;
 use crate::speech::said;
 use crate::{ask, show};
@@ -83,7 +84,13 @@ pub(super) async fn run(
             }
             let confirmed = approvals::confirm(desk.connection(), &operator, id).await?;
             let what = in_words(&confirmed.approval.act, desk);
-            desk.tell_line(&confirmed, &said!("approval-done", approval = id.to_string(), what = what))
+            let mut words = said!("approval-done", approval = id.to_string(), what = what);
+            if let (Act::UserPassword { user, .. }, Some(part)) =
+                (&confirmed.approval.act, confirmed.result["second_part"].as_str())
+            {
+                words = format!("{words}\n{}", said!("user-second-part", part = part, user = user));
+            }
+            desk.tell_line(&confirmed, &words)
         }
         ApprovalCommand::Refuse { id, reason } => {
             let refused = approvals::refuse(desk.connection(), &operator, id, &reason).await?;
@@ -120,7 +127,13 @@ pub(super) async fn asked(desk: &mut Desk, act: &Act) -> anyhow::Result<()> {
         act if act.of_held().is_some() => said!("approval-asked-held", approval = number, time = time),
         _ => said!("approval-asked", approval = number, time = time),
     };
-    desk.tell_line(&json!({ "approval": approval }), &format!("{needs}\n{next}"))
+    let mut result = json!({ "approval": approval });
+    let mut words = format!("{needs}\n{next}");
+    if let Act::UserPassword { user, first } = act {
+        result["first_part"] = json!(first);
+        words = format!("{words}\n{}", said!("user-first-part", part = first, user = user));
+    }
+    desk.tell_line(&result, &words)
 }
 
 /// Shows an act that waits for an approval, and asks the operator whether it is to be done.
@@ -158,6 +171,12 @@ fn in_words(act: &Act, desk: &Desk) -> String {
             fingerprint = store::certificates::spoken(&certificate.fingerprint)
         ),
         Act::EnrolmentCode { agency } => said!("act-enrolment", agency = agency.to_string()),
+        Act::AgencyStatusOfMany { agencies, status } => said!(
+            "act-status-of-many",
+            count = agencies.len(),
+            status = status.to_string(),
+            word = terms::status(*status)
+        ),
         Act::AgencyRecharge { agency, amount, note } => {
             let (agency, amount) = (agency.to_string(), show::amount(*amount, &desk.server));
             if note.is_empty() {
@@ -193,6 +212,9 @@ fn in_words(act: &Act, desk: &Desk) -> String {
             new = load.loaded.new,
             changed = load.loaded.changed
         ),
+        Act::UserLock { user, reason } => said!("act-lock", user = user, reason = reason),
+        Act::UserUnlock { user } => said!("act-unlock", user = user),
+        Act::UserPassword { user, .. } => said!("act-password", user = user),
         Act::UserUnmap { account } => said!("act-unmap", account = account),
     }
 }

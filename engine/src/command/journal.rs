@@ -93,11 +93,14 @@ async fn list(desk: &mut Desk, arguments: ListArguments) -> anyhow::Result<()> {
 }
 
 async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyhow::Result<()> {
-    let (line, original) = journal::show(desk.connection(), id).await?;
+    let (line, is_kept) = journal::show(desk.connection(), id).await?;
     let entries = quarantine::of_line(desk.connection(), &line).await?;
     let entries: Vec<i64> = entries.iter().map(|entry| entry.id).collect();
     if let Some(file) = container {
-        let Some(original) = &original else {
+        let operator = desk.operator.clone();
+        // Without the container there is nothing to look at, so no look is written down.
+        let original = if is_kept { journal::original(desk.connection(), &operator, id).await? } else { None };
+        let Some(original) = original else {
             match entries.first() {
                 Some(entry) => bail!(
                     "what was not accepted is kept in quarantine: `xmserver quarantine show {entry} --container {}`",
@@ -108,10 +111,10 @@ async fn show_one(desk: &mut Desk, id: i64, container: Option<PathBuf>) -> anyho
         };
         std::fs::write(&file, original).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let kept = match (&original, entries.as_slice()) {
-        (Some(_), _) => said!("journal-kept"),
-        (None, [entry, ..]) => said!("journal-in-quarantine", entry = entry.to_string()),
-        (None, []) => said!("journal-not-kept"),
+    let kept = match (is_kept, entries.as_slice()) {
+        (true, _) => said!("journal-kept"),
+        (false, [entry, ..]) => said!("journal-in-quarantine", entry = entry.to_string()),
+        (false, []) => said!("journal-not-kept"),
     };
     if desk.json {
         return show::json(&line);

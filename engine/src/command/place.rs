@@ -1,10 +1,14 @@
 //! Where a command works: the configuration, and a desk, which is a connection to the database with the operator signed in.
 
+use std::path::PathBuf;
 use std::process::{ExitCode, Termination};
 
+use serde::Serialize;
 use store::centre::server;
+use store::database::Connection;
 use store::error::AdministrationError;
-use store::people::{mapping, sign_in_as_system_account};
+use store::people::sessions::{self, Channel};
+use store::people::{Operator, mapping, sign_in_as_system_account};
 use tokio::runtime::Runtime;
 
 use super::approval;
@@ -13,7 +17,8 @@ use crate::clock::Clock;
 use crate::configuration::{Configuration, Sources};
 use crate::database::{OpenDatabase, Purpose};
 use crate::failure::{Exit, Worded};
-use crate::{logging, operator, words_of_errors};
+use crate::session_file::SessionFile;
+use crate::{logging, operator, show, words_of_errors};
 
 /// The options that every command has: where its configuration is, and whether its result is JSON.
 pub(super) struct Place {
@@ -56,16 +61,77 @@ impl Place {
         work: impl AsyncFnOnce(&mut Desk) -> anyhow::Result<T>,
     ) -> anyhow::Result<ExitCode> {
         let configuration = self.configuration()?;
-        runtime()?.block_on(async {
-            let open = OpenDatabase::open(&configuration, Purpose::Command).await?;
-            let done = match open.database.require_current_schema().await {
-                Ok(()) => with_desk(&open, &configuration, self.json, entrance, work).await,
-                Err(error) => Err(error.into()),
-            };
-            open.close().await;
-            done
+        opened(&configuration, async |open| with_desk(open, &configuration, self.json, entrance, work).await)
+    }
+
+    /// Opens the database and runs `work` with nobody signed in.
+    pub(super) fn at_door(&self, work: impl AsyncFnOnce(&mut Door) -> anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+        let configuration = self.configuration()?;
+        opened(&configuration, async |open| {
+            let connection = open.database.get().await?;
+            let data_folder = configuration.server.data_folder.clone();
+            work(&mut Door { connection, data_folder, json: self.json }).await?;
+            Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// The door of the centre: a connection to the database, before anybody has signed in.
+pub(super) struct Door {
+    pub(super) connection: Connection,
+    pub(super) data_folder: PathBuf,
+    /// Whether the result is for programs.
+    pub(super) json: bool,
+}
+
+impl Door {
+    /// Prints a result: as JSON for programs, in one line of words for people.
+    pub(super) fn tell_line(&self, result: &impl Serialize, words: &str) -> anyhow::Result<()> {
+        if self.json { show::json(result) } else { show::text(&format!("{words}\n")) }
+    }
+}
+
+/// Opens the database, runs `work`, and closes the database again.
+fn opened(
+    configuration: &Configuration,
+    work: impl AsyncFnOnce(&OpenDatabase) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    runtime()?.block_on(async {
+        let open = OpenDatabase::open(configuration, Purpose::Command).await?;
+        let done = match open.database.require_current_schema().await {
+            Ok(()) => work(&open).await,
+            Err(error) => Err(error.into()),
+        };
+        open.close().await;
+        done
+    })
+}
+
+/// Signs the operator in: by the session at this terminal if there is one, else by the account that runs the command. A session that has
+/// ended is told once: its user would otherwise go on as somebody else without knowing it.
+async fn signed_in(
+    connection: &mut Connection,
+    configuration: &Configuration,
+    entrance: &Entrance,
+) -> anyhow::Result<Operator> {
+    let data_folder = &configuration.server.data_folder;
+    let file = SessionFile::of_this_terminal(data_folder);
+    if let Some(file) = file
+        && let Some(token) = file.read()?
+    {
+        let resumed = sessions::resume(connection, &token, Channel::Command).await;
+        if matches!(resumed, Err(AdministrationError::SessionEnded)) {
+            file.remove()?;
+        }
+        return Ok(resumed?);
+    }
+    let account = operator::account(data_folder);
+    Ok(match (sign_in_as_system_account(connection, &account).await, entrance) {
+        (Err(AdministrationError::NobodyMapped { .. }), Entrance::FirstOf(user)) => {
+            mapping::map_first(connection, &account, user).await?
+        }
+        (signed_in, _) => signed_in?,
+    })
 }
 
 /// Makes the tokio runtime for one command.
@@ -84,13 +150,7 @@ async fn with_desk<T: Termination>(
     let server = server::show(&mut connection).await?;
     let clock = Clock::of(&server.zone)?;
     let own_addresses = configuration.own_addresses();
-    let account = operator::account(&configuration.server.data_folder);
-    let operator = match (sign_in_as_system_account(&mut connection, &account).await, entrance) {
-        (Err(AdministrationError::NobodyMapped { .. }), Entrance::FirstOf(user)) => {
-            mapping::map_first(&mut connection, &account, user).await?
-        }
-        (signed_in, _) => signed_in?,
-    };
+    let operator = signed_in(&mut connection, configuration, entrance).await?;
     let database = open.database.clone();
     let mut desk = Desk { database, connection, operator, server, clock, json, own_addresses };
     let done = match work(&mut desk).await {

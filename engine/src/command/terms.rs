@@ -44,6 +44,16 @@ pub fn kind(code: &str) -> String {
     }
 }
 
+/// Returns the meaning of an agency's status.
+pub(super) fn status(status: i16) -> String {
+    match status {
+        0 => said!("status-0"),
+        1 => said!("status-1"),
+        2 => said!("status-2"),
+        _ => said!("status-3"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
-use store::people::{Account, NewUser, Privilege, User, mapping, users};
+use store::people::{Account, NewUser, Privilege, User, locks, mapping, resets, users};
 
 use super::desk::{Desk, Entrance};
 use crate::show::{self, Table};
@@ -27,6 +27,24 @@ pub enum UserCommand {
     Unmap {
         /// The account
         account: String,
+    },
+    /// Lock a user: he cannot sign in any more, by account nor by password
+    Lock {
+        /// The user
+        name: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Unlock a user, also one who has to wait after wrong passwords
+    Unlock {
+        /// The user
+        name: String,
+    },
+    /// Give a user a first password, which he changes when he signs in
+    Password {
+        /// The user
+        name: String,
     },
     /// Change what a user may do: 1 Opérateur, 2 Chef d'Agence, 3 Superviseur
     Privilege {
@@ -107,6 +125,19 @@ pub(super) async fn run(desk: &mut Desk, command: UserCommand) -> anyhow::Result
             let result = json!({ "user": user, "account": account });
             desk.tell_line(&result, &said!("user-unmapped", account = account, user = user))
         }
+        UserCommand::Lock { name, reason } => {
+            locks::lock(desk.connection(), &operator, &name, &reason).await?;
+            desk.tell_line(&json!({ "user": name, "reason": reason }), &said!("user-locked", user = name))
+        }
+        UserCommand::Unlock { name } => {
+            locks::unlock(desk.connection(), &operator, &name).await?;
+            desk.tell_line(&json!({ "user": name }), &said!("user-unlocked", user = name))
+        }
+        UserCommand::Password { name } => {
+            let password = resets::reset_password(desk.connection(), &operator, &name).await?;
+            let result = json!({ "user": name, "password": password.reveal() });
+            desk.tell_line(&result, &first_password(&name, password.reveal()))
+        }
         UserCommand::Privilege { name, privilege } => {
             users::set_privilege(desk.connection(), &operator, &name, privilege).await?;
             let result = json!({ "user": name, "privilege": privilege.number() });
@@ -132,15 +163,26 @@ async fn add(desk: &mut Desk, arguments: AddArguments) -> anyhow::Result<()> {
     let account = account.map(|account| of_machine(&account)).transpose()?;
     let new = NewUser { name, privilege, is_commission: commission, account };
     let operator = desk.operator.clone();
-    // No interface asks for a password yet, so none is made.
-    users::add(desk.connection(), &operator, &new).await?;
-    desk.tell_line(&json!({ "user": new }), &added(&new))
+    let password = users::add(desk.connection(), &operator, &new).await?;
+    // Who signs in by an account needs no password, and one that nobody uses is not shown.
+    let password = if new.account.is_none() { Some(password.reveal().to_owned()) } else { None };
+    let mut result = json!({ "user": new });
+    if let Some(password) = &password {
+        result["password"] = json!(password);
+    }
+    desk.tell_line(&result, &added(&new, password.as_deref()))
 }
 
-fn added(new: &NewUser) -> String {
-    let signs_in = match &new.account {
-        Some(account) => said!("user-added-account", account = &account.name),
-        None => said!("user-added-next", user = &new.name),
+/// Returns the words of a first password, which are shown once.
+fn first_password(user: &str, password: &str) -> String {
+    said!("user-first-password", user = user, password = password, again = user)
+}
+
+fn added(new: &NewUser, password: Option<&str>) -> String {
+    let signs_in = match (&new.account, password) {
+        (Some(account), _) => said!("user-added-account", account = &account.name),
+        (None, Some(password)) => first_password(&new.name, password),
+        (None, None) => said!("user-added-next", user = &new.name),
     };
     let (number, title) = (new.privilege.number().to_string(), new.privilege.title());
     let added = said!("user-added", user = &new.name, privilege = number, title = title);
@@ -152,19 +194,31 @@ async fn list(desk: &mut Desk) -> anyhow::Result<()> {
     if desk.json {
         return show::json(&found);
     }
-    let mut table = Table::new(&["name", "privilege", "commission", "added", "accounts"]);
-    for User { name, privilege, is_commission, accounts, created_at } in found {
+    let mut table = Table::new(&["name", "privilege", "commission", "state", "added", "accounts"]);
+    for user in found {
+        let state = state(&user, desk);
+        let User { name, privilege, is_commission, accounts, created_at, .. } = user;
         let accounts: Vec<String> = accounts.iter().map(|one| format!("{} (uid {})", one.name, one.uid)).collect();
         let title = Privilege::of_number(privilege).map_or("", Privilege::title);
         table.row([
             name,
             format!("{privilege} {title}"),
             if is_commission { said!("word-yes") } else { "-".to_owned() },
+            state,
             desk.clock.time(created_at),
             show::joined_or_dash(&accounts),
         ]);
     }
     table.print(&said!("user-none"))
+}
+
+/// Returns what keeps a user from signing in: a lock, or a wait after wrong passwords.
+fn state(user: &User, desk: &Desk) -> String {
+    match (user.locked_at, user.waits_until) {
+        (Some(_), _) => said!("user-state-locked"),
+        (None, Some(until)) => said!("user-state-waits", time = desk.clock.short(until)),
+        (None, None) => "-".to_owned(),
+    }
 }
 
 /// Finds an account of this machine by its name. It is mapped by name and number, because the kernel knows an account only by its number.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 /// The name of the demo's server.
-pub const SERVER: &str = "demo";
+pub const SERVER: &str = store::people::sample::DEMO;
 /// The address to which agencies send their letters.
 pub const CENTRE_ADDRESS: &str = "centre@demo.example";
 /// Largest number of agencies that a user may ask for. Each needs a key and a maildrop.

@@ -11,7 +11,7 @@ pub(super) fn of_agencies(error: &AdministrationError) -> String {
         AdministrationError::MatriculesExhausted => "all matricules up to 999999 are taken".to_owned(),
         AdministrationError::StatusOfMany { agencies, most } => format!(
             "the status of {agencies} agencies would change, and a second person has to confirm it for more than {most} at once: \
-             name fewer agencies"
+             set it by `xmserver agency status`, which asks for one"
         ),
         AdministrationError::PlanUnknown(plan) => format!("plan {plan} does not exist"),
         AdministrationError::InstallationExists { agency, name } => {

@@ -20,12 +20,26 @@ pub(super) fn of_people(error: &AdministrationError) -> String {
         ),
         AdministrationError::AccountUnmapped { account, uid } => format!(
             "account {account} (uid {uid}) of this machine is no user's: a user of privilege 3 makes it one with \
-             `xmserver user map USER {account}`"
+             `xmserver user map USER {account}`, or sign in by a password with `xmserver login USER`"
         ),
         AdministrationError::NobodyMapped { account, superviseurs } => format!(
             "no account is a user's yet: `xmserver user map {}` makes account {account} the first, once",
             superviseurs.first().map_or("USER", String::as_str)
         ),
+        AdministrationError::SignInFailed => {
+            "the name or the password is not right, or the user is locked: after 5 wrong passwords he waits for 15 minutes, \
+             then longer"
+                .to_owned()
+        }
+        AdministrationError::UserLocked(user) => {
+            format!("user {user} is locked: another user of privilege 3 unlocks him with `xmserver user unlock {user}`")
+        }
+        AdministrationError::SessionEnded => {
+            "the session at this terminal has ended: sign in again with `xmserver login USER`".to_owned()
+        }
+        AdministrationError::PasswordFirst(user) => {
+            format!("user {user} has a first password, and chooses one of his own first: `xmserver login {user}`")
+        }
         AdministrationError::PrivilegeMissing { user, privilege, operation } => {
             let required = operation.privilege();
             format!(

@@ -89,7 +89,8 @@ fn each_code_of_agencies_certificates_and_the_centre_has_its_sentence() {
         (AdministrationError::AgencyExists(number(1)), "agency 000001 exists already"),
         (
             AdministrationError::StatusOfMany { agencies: 11, most: 10 },
-            "the status of 11 agencies would change, and a second person has to confirm it for more than 10 at once: name fewer agencies",
+            "the status of 11 agencies would change, and a second person has to confirm it for more than 10 at once: \
+             set it by `xmserver agency status`, which asks for one",
         ),
         (AdministrationError::PlanUnknown(text("no")), "plan no does not exist"),
         (

@@ -26,6 +26,9 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::LoadFileOther { sha256 } => {
             return ("the file", format!("the one that was asked for, of SHA-256 {sha256}"));
         }
+        InvalidValue::RecordKey { columns } => {
+            return ("the record", format!("one value for each of {}", columns.join(", ")));
+        }
         InvalidValue::LoadFile => ("the file", "CSV in UTF-8, with a line of column names and at least one of values"),
         InvalidValue::CheckWaived { known } => return ("the check to be waived", known.join(" or ")),
         InvalidValue::SampleName { known } => return ("the sample's name", known.join(" or ")),
@@ -59,6 +62,16 @@ fn invalid(value: &InvalidValue) -> (&'static str, String) {
         InvalidValue::TariffBeginning => ("the tariff's beginning", "a time that is not past"),
         InvalidValue::CreditRule => ("the credit rule", "owe or refuse"),
         InvalidValue::Price => ("the price", "0 to 1000000000 minor units"),
+        InvalidValue::Password { chars_min, chars_max, different_min } => {
+            return (
+                "the password",
+                format!(
+                    "{chars_min} to {chars_max} characters, {different_min} of them different, without the user's name"
+                ),
+            );
+        }
+        InvalidValue::PasswordSame => ("the password", "another one than before"),
+        InvalidValue::SampleUser => ("the sample user", "the demo's centre, which alone has him"),
         InvalidValue::UserName => ("the user's name", "2 to 32 of a-z, 0-9, point, underscore and hyphen"),
         InvalidValue::UserNameBegins => {
             ("the user's name", "2 to 32 of a-z, 0-9, point, hyphen and _, not beginning with one of the last three")

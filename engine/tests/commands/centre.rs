@@ -40,6 +40,8 @@ impl Centre {
         command.arg("--data-folder").arg(self.data_folder()).args(arguments).stdin(Stdio::null());
         // The locale C makes the program speak English, whatever the tester's language is.
         command.env("LC_ALL", "C");
+        // Sessions of `xmserver login` are kept here, and not in the tester's home.
+        command.env("XDG_STATE_HOME", self.place.path().join("state"));
         if let Some(url) = &self.url {
             command.env("XMSERVER_DATABASE__URL", url);
         }

@@ -94,7 +94,14 @@ pub const QUESTIONS: &[&[&str]] = &[
 /// Commands about users: acts of one person, acts that need a second one, and approvals.
 pub const PEOPLE: &[&[&str]] = &[
     &["user", "add", "zoe"],
-    &["user", "add", "zoe"],
+    &["user", "lock", "zoe", "--reason", "x"],
+    &["user", "list"],
+    &["user", "unlock", "zoe"],
+    &["user", "lock", "nobody", "--reason", "x"],
+    &["user", "password", "nobody"],
+    &["login", "zoe"],
+    &["logout"],
+    &["passwd"],
     &["user", "map", "zoe", "games"],
     &["user", "unmap", "games"],
     &["user", "add", "mbome", "--privilege", "3", "--account", "daemon"],
@@ -121,8 +128,29 @@ pub const PEOPLE: &[&[&str]] = &[
     &["approval", "refuse", "2", "--reason", "x"],
     &["approval", "list"],
     &["approval", "list", "--with-decided"],
+    &["user", "lock", "mbome", "--reason", "x"],
+    &["user", "lock", "superviseur", "--reason", " "],
     &["user", "list"],
 ];
+
+/// Commands about the audit log. What `audit verify` shows has a hash, so it is not among them.
+pub const AUDIT: &[&[&str]] = &[
+    &["audit", "list", "--subject", "centre"],
+    &["audit", "list", "--looks"],
+    &["audit", "list", "--record", "ecr.Nowhere", "C01"],
+    &["audit", "list", "--record", "ecr.ActeNaissance", "C01"],
+    &["audit", "list", "--record", "ecr.ActeNaissance", "C01", "2026", "17"],
+    &["audit", "show", "999999"],
+    &["audit", "verify", "--written", NEVER_WRITTEN],
+    &["audit", "verify", "--written", NOT_YET_WRITTEN],
+    &["audit", "verify", "--written", "7"],
+    &["audit", "export", "--after", "999999"],
+    &["audit", "export", "/nowhere/audit.json"],
+];
+
+/// The first line of an audit log with a hash that no line has, and a line that no log of these tests has.
+const NEVER_WRITTEN: &str = "1:1111111111111111111111111111111111111111111111111111111111111111";
+const NOT_YET_WRITTEN: &str = "999999:1111111111111111111111111111111111111111111111111111111111111111";
 
 /// Commands with which an operator changes a centre, right and wrong ones.
 pub const CHANGES: &[&[&str]] = &[

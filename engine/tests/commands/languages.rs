@@ -10,7 +10,7 @@ use words::pseudo;
 
 use crate::centre::{Centre, INIT};
 use crate::cli::agency_certificate;
-use crate::day::{CHANGES, OF_A_TABLE, PEOPLE, QUESTIONS};
+use crate::day::{AUDIT, CHANGES, OF_A_TABLE, PEOPLE, QUESTIONS};
 use crate::operators::{LETTER, agencies, in_douala, refused_letter, write};
 use crate::speaker::{DATA, MONTHS, Speaker};
 
@@ -71,9 +71,11 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     // The test uses `says`, which does not compare with English, because the free disk space in `check` may change between two runs.
     speaker.with(&MONTHS).with(&["correct", "import", "certify"]).says(&["check"]);
     agencies_in_a_file(&centre, &speaker);
+    first_passwords(&speaker.with(&["zoe"]));
     for arguments in PEOPLE {
         speaker.with(&["zoe", "mbome", "nkolo", "games", "daemon", "slip"]).says(arguments);
     }
+    the_audit_log(&speaker);
     certificates(&centre, &speaker.data, certificate);
     an_office(&centre, &speaker);
 }
@@ -126,6 +128,27 @@ fn agencies_in_a_file(centre: &Centre, speaker: &Speaker<'_>) {
     speaker.shows(&["agency", "list", "--by", "colour"]);
     speaker.with(&["Littoral"]).shows(&["agency", "areas"]);
     speaker.with(&["Littoral"]).shows(&["enrolment", "progress", "--area", "Littoral"]);
+}
+
+/// Checks the sentences with a first password, which is random.
+fn first_passwords(speaker: &Speaker<'_>) {
+    for arguments in [&["user", "add", "zoe"][..], &["user", "password", "zoe"]] {
+        let told = speaker.said(pseudo::TAG, arguments);
+        let words = told.out.split_whitespace().map(|word| word.trim_end_matches(','));
+        let password = words.clone().find(|word| word.len() == 24 && word.is_ascii()).unwrap();
+        let data: Vec<&str> = DATA.iter().chain(&speaker.data).copied().chain([password, "login"]).collect();
+        assert_eq!(pseudo::foreign(&told.out, &data), Vec::<String>::new(), "{}{}", told.out, told.err);
+    }
+}
+
+/// Checks the commands about the audit log. Names of actions and subjects are the same in every language, as the log has them.
+fn the_audit_log(speaker: &Speaker<'_>) {
+    for arguments in AUDIT {
+        speaker.with(&["recharge.limit", "centre.keys"]).says(arguments);
+    }
+    let told = speaker.said(pseudo::TAG, &["audit", "verify"]);
+    let head = told.out.split_whitespace().last().unwrap();
+    assert_eq!(pseudo::foreign(&told.out, &[head]), Vec::<String>::new(), "{}{}", told.out, told.err);
 }
 
 /// `sample office` explains its commands in the user's language; the commands themselves stay as they are.

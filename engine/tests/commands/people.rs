@@ -1,11 +1,14 @@
 //! Tests of users: which account signs in as which user, what each user may do, and which acts need a second person. The real program runs
 //! against a real PostgreSQL.
 
+use std::io::Write;
+use std::process::{Output, Stdio};
+
 use diesel_async::SimpleAsyncConnection;
 use serde_json::{Value, json};
 use store::database::{Database, DatabaseSettings};
 
-use crate::centre::{Centre, INIT};
+use crate::centre::{Centre, INIT, Said};
 
 async fn write(centre: &Centre, statements: &str) {
     let database = Database::new(DatabaseSettings::new(centre.url.clone().unwrap())).unwrap();
@@ -143,6 +146,118 @@ async fn what_needs_two_is_asked_and_another_one_confirms_it() {
     );
     centre.done(&["approval", "limit", "1000"]);
     assert_eq!(centre.json(&["approval", "limit", "--json"]), json!({ "limit": 1000 }));
+}
+
+/// Runs a command that asks for secrets, and gives it these lines as what a person would type.
+fn typed(centre: &Centre, arguments: &[&str], lines: &[&str]) -> Said {
+    let mut command = centre.command(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    Said { code: status.code(), out: String::from_utf8(stdout).unwrap(), err: String::from_utf8(stderr).unwrap() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_account_signs_in_by_a_password() {
+    const GOOD: &str = "correct horse battery";
+    const OTHER: &str = "quatre chevaux verts";
+    let centre = three().await;
+    let first = centre.json(&["user", "add", "zoe", "--json"])["password"].as_str().unwrap().to_owned();
+    let said = typed(&centre, &["login", "zoe"], &["wrong"]);
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(said.err.contains("the name or the password is not right"), "{}", said.err);
+    let said = typed(&centre, &["login", "zoe"], &[&first, "zzzz", "zzzz"]);
+    assert!(said.err.contains("expected 12 to 128 characters"), "a first password is changed first: {}", said.err);
+    let said = typed(&centre, &["login", "zoe"], &[&first, GOOD, OTHER]);
+    assert!(said.err.contains("the two passwords differ: nothing was changed"), "{}", said.err);
+    let said = typed(&centre, &["login", "zoe"], &[&first, GOOD, GOOD]);
+    assert!(said.out.starts_with("zoe is signed in at this terminal, until 30 minutes"), "{}{}", said.out, said.err);
+    assert!(centre.refused(&["agency", "add", "--name", "X"]).contains("user zoe has privilege 1"));
+    let said = typed(&centre, &["passwd"], &[GOOD, OTHER, OTHER]);
+    assert_eq!(said.out, "the password of zoe is changed, and every other session has ended\n", "{}", said.err);
+    assert!(centre.refused(&["agency", "add", "--name", "X"]).contains("user zoe"), "he is signed in still");
+    assert_eq!(centre.done(&["logout"]), "zoe is signed out\n");
+    assert_eq!(centre.done(&["logout"]), "nobody was signed in at this terminal\n");
+    centre.done(&["agency", "add", "--name", "Second", "--matricule", "2"]);
+
+    // A session that ended by itself is told once, since the next command is another user's.
+    assert_eq!(typed(&centre, &["login", "zoe"], &[OTHER]).code, Some(0));
+    write(&centre, "UPDATE xm.sessions SET used_at = now() - interval '31 minutes'").await;
+    assert!(centre.refused(&["agency", "list"]).contains("the session at this terminal has ended"));
+    centre.done(&["agency", "status", "2", "1"]);
+    assert_eq!(
+        centre.done(&["user", "lock", "zoe", "--reason", "has left"]),
+        "user zoe is locked, and every session has ended\n"
+    );
+    assert!(centre.done(&["user", "list"]).contains("locked"));
+    assert_eq!(typed(&centre, &["login", "zoe"], &[OTHER]).code, Some(1));
+    centre.done(&["user", "unlock", "zoe"]);
+    assert_eq!(typed(&centre, &["login", "zoe"], &[OTHER]).code, Some(0));
+    centre.done(&["logout"]);
+
+    // The first password of a user of weight has two parts, one for each of the two people who give it.
+    let said = centre.say(&["user", "password", "nkolo", "--json"]);
+    let asked: Value = serde_json::from_str(&said.out).unwrap();
+    let (id, part) = (asked["approval"]["id"].to_string(), asked["first_part"].as_str().unwrap());
+    assert_eq!((said.code, &asked["approval"]["parameters"]), (Some(5), &json!({ "user": "nkolo" })));
+    become_user(&centre, "mbome").await;
+    let told = centre.done(&["approval", "confirm", &id, "--yes"]);
+    let second = told.split("second part of the password of nkolo: ").nth(1).unwrap().split(',').next().unwrap();
+    let said = typed(&centre, &["login", "nkolo"], &[&format!("{part}{second}"), GOOD, GOOD]);
+    assert!(said.out.starts_with("nkolo is signed in"), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn no_centre_takes_the_name_of_the_demos() {
+    let centre = Centre::with_nothing_configured();
+    let refused = centre.refused(&["init", "--name", "demo", "--mode", "test"]);
+    assert!(refused.contains("the name demo is that of the demo's centre: choose another one"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_is_searched_verified_and_exported() {
+    let centre = three().await;
+    become_user(&centre, "mbome").await;
+    let listed = centre.json(&["audit", "list", "--subject", "user mbome", "--json"]);
+    let actions: Vec<_> = listed.as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["user.map", "user.add"], "{listed}");
+    let line = listed[1]["id"].to_string();
+    let shown = centre.done(&["audit", "show", &line]);
+    assert!(shown.contains("user.add") && shown.contains(r#"{"privilege":"superviseur"}"#), "{shown}");
+    assert!(centre.absent(&["audit", "show", "9999"]).contains("line 9999 of the audit log does not exist"));
+
+    let verified = centre.json(&["audit", "verify", "--json"]);
+    let head = verified["head"].as_str().unwrap();
+    let told = centre.done(&["audit", "verify", "--written", head]);
+    assert!(told.contains("the audit log is whole: ") && told.contains("write down: "), "{told}");
+    let file = centre.place.path().join("audit.jsonl");
+    let told = centre.done(&["audit", "export", file.to_str().unwrap()]);
+    let lines: Vec<Value> =
+        std::fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(told.starts_with(&format!("{} lines exported to ", lines.len())), "{told}");
+    assert!(lines.windows(2).all(|pair| pair[1]["previous_hash"] == pair[0]["hash"]));
+    let last = &lines[lines.len() - 1];
+    assert_eq!((&last["action"], &last["operator"]), (&json!("audit.export"), &json!("mbome")));
+    assert!(centre.refused(&["audit", "export", file.to_str().unwrap()]).contains("cannot write"));
+
+    // Somebody who owns the database changes a line, and then takes the last ones away.
+    let force = "ALTER TABLE xm.audit DISABLE TRIGGER USER";
+    write(&centre, &format!("{force}; UPDATE xm.audit SET operator = 'clerk' WHERE id = {line}")).await;
+    let told = failure(&centre, &["audit", "verify"]);
+    assert_eq!(
+        (&told["error"]["code"], &told["error"]["parameters"]["line"]),
+        (&json!("audit_broken"), &listed[1]["id"])
+    );
+    write(&centre, &format!("UPDATE xm.audit SET operator = 'superviseur' WHERE id = {line}")).await;
+    let written = centre.json(&["audit", "verify", "--json"])["head"].as_str().unwrap().to_owned();
+    write(&centre, "DELETE FROM xm.audit WHERE id > 9").await;
+    let refused = centre.refused(&["audit", "verify", "--written", &written]);
+    assert!(refused.contains("the audit log ends with line 9, before line"), "{refused}");
+
+    become_user(&centre, "clerk").await;
+    assert!(centre.refused(&["audit", "list"]).contains("audit.show needs 2 (Chef d'Agence)"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

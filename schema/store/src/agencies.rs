@@ -12,7 +12,7 @@ pub mod installations;
 mod listing;
 pub mod profiles;
 pub mod scopes;
-mod statuses;
+pub mod status_of_many;
 #[cfg(test)]
 mod tests;
 mod unheard;
@@ -24,5 +24,5 @@ pub use areas::{Area, AreaCounts, areas};
 pub use change::{AgencyChange, Changed, edit};
 pub use export::export;
 pub use listing::{AgencyFilter, AgencyOrder, AgencyPage, Listed, count, list, matricules};
-pub use statuses::{STATUSES_MAX, set_status_of_many};
+pub use status_of_many::{AGENCIES_ALONE_MAX, set_status_of_many};
 pub use unheard::{Unheard, unheard};

@@ -246,6 +246,14 @@ pub enum AdministrationError {
         /// Superviseurs, one of whom may have the account.
         superviseurs: Vec<String>,
     },
+    /// A name and a password opened nothing: one of them is wrong, or the user is locked or has to wait. The error does not say which.
+    SignInFailed,
+    /// The user is locked.
+    UserLocked(String),
+    /// The session has ended, by time or because its user got another password.
+    SessionEnded,
+    /// The user has to change his first password before he can do anything else.
+    PasswordFirst(String),
     /// The operation requires a higher privilege than the user has.
     PrivilegeMissing {
         /// Name of the user.
@@ -320,6 +328,15 @@ pub enum AdministrationError {
     Invalid(InvalidValue),
     /// The hash chain of the audit log is broken; the number is that of the first wrong line.
     AuditBroken(i64),
+    /// The audit log lacks the line that somebody has written down, or the line has another hash.
+    AuditHeadOther {
+        /// Number of the line that was written down.
+        line: i64,
+        /// Number of the last line of the log.
+        last: i64,
+    },
+    /// The audit log has no line of this number.
+    AuditLineUnknown(i64),
     /// A fault of the database.
     Fault(Fault),
 }
@@ -468,6 +485,10 @@ impl AdministrationError {
             AdministrationError::AccountUnknown(_) => "account_unknown",
             AdministrationError::AccountUnmapped { .. } => "account_unmapped",
             AdministrationError::NobodyMapped { .. } => "nobody_mapped",
+            AdministrationError::SignInFailed => "sign_in_failed",
+            AdministrationError::UserLocked(_) => "user_locked",
+            AdministrationError::SessionEnded => "session_ended",
+            AdministrationError::PasswordFirst(_) => "password_first",
             AdministrationError::PrivilegeMissing { .. } => "privilege_missing",
             AdministrationError::ApprovalNeeded(_) => "approval_needed",
             AdministrationError::ApprovalUnknown(_) => "approval_unknown",
@@ -481,6 +502,8 @@ impl AdministrationError {
             AdministrationError::ServerMissing => "server_missing",
             AdministrationError::Invalid(_) => "value_invalid",
             AdministrationError::AuditBroken(_) => "audit_broken",
+            AdministrationError::AuditHeadOther { .. } => "audit_head_other",
+            AdministrationError::AuditLineUnknown(_) => "audit_line_unknown",
             AdministrationError::Fault(fault) if fault.is_passing() => "database_away",
             AdministrationError::Fault(_) => "database_refused",
         }
@@ -502,6 +525,7 @@ impl AdministrationError {
             | AdministrationError::UserUnknown(_)
             | AdministrationError::AccountUnknown(_)
             | AdministrationError::ApprovalUnknown(_)
+            | AdministrationError::AuditLineUnknown(_)
             | AdministrationError::ServerMissing => ErrorKind::NotFound,
             AdministrationError::Fault(fault) if fault.is_passing() => ErrorKind::Away,
             _ => ErrorKind::Refused,

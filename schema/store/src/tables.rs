@@ -8,6 +8,8 @@ pub mod definition;
 pub mod examine;
 pub mod load;
 pub mod loaded;
+pub mod named_record;
+pub mod records;
 pub mod rights;
 
 pub use adoption::{

@@ -1,7 +1,7 @@
 # What administration refuses, by the code of the error. The English is that of the sentences of the code.
 
 error-agency-unknown = agency { $agency } does not exist: `xmserver agency list` shows those that do
-error-status-of-many = the status of { $agencies } agencies would change, and a second person has to confirm it for more than { $most } at once: name fewer agencies
+error-status-of-many = the status of { $agencies } agencies would change, and a second person has to confirm it for more than { $most } at once: set it by `xmserver agency status`, which asks for one
 error-import-columns = the file has columns that are unknown or stand twice, { $unknown }: known are { $known }
 error-import-empty = the file has no agencies: expected CSV with a line of column names, matricule among them, and at least one row
 error-import-cells = the row has { $found } cells and the file { $expected } columns: quote cells with a separator or a quotation mark in them
@@ -87,6 +87,9 @@ error-server-missing = this database has no server yet: run `xmserver init`
 error-invalid = { $what } is not valid: expected { $expected }
 error-detail = refused: { $reason }
 error-audit-broken = the audit log is broken at line { $line }: somebody changed it outside the program
+error-audit-end = the audit log ends with line { $last }, before line { $line }, which was written down: its last lines were removed
+error-audit-other = line { $line } of the audit log has another hash than was written down: somebody wrote the log anew, or the line is of another centre
+error-audit-line = line { $line } of the audit log does not exist: `xmserver audit list` shows those that do
 
 # Values that are not valid, and what was expected
 
@@ -220,10 +223,14 @@ error-trigger-before = trigger { $trigger } runs before each row is written: if 
 # Users and approvals
 
 error-user-unknown = user { $user } does not exist: `xmserver user list` shows those that do
+error-sign-in-failed = the name or the password is not right, or the user is locked: after 5 wrong passwords he waits for 15 minutes, then longer
+error-user-locked = user { $user } is locked: another user of privilege 3 unlocks him with `xmserver user unlock { $again }`
+error-session-ended = the session at this terminal has ended: sign in again with `xmserver login USER`
+error-password-first = user { $user } has a first password, and chooses one of his own first: `xmserver login { $again }`
 error-superviseur-last = nobody of privilege 3 would be left who can sign in: give it to another user with an account first
 error-account-mapped = account { $account } is a user's already: `xmserver user list` shows whose
 error-account-unknown = account { $account } is nobody's, and none of this machine: `xmserver user list` shows the accounts of users
-error-account-unmapped = account { $account } (uid { $uid }) of this machine is no user's: a user of privilege 3 makes it one with `xmserver user map USER { $again }`
+error-account-unmapped = account { $account } (uid { $uid }) of this machine is no user's: a user of privilege 3 makes it one with `xmserver user map USER { $again }`, or sign in by a password with `xmserver login USER`
 error-nobody-mapped = no account is a user's yet: `xmserver user map { $user }` makes account { $account } the first, once
 error-privilege-missing = user { $user } has privilege { $privilege } ({ $title }): { $what } needs { $needed } ({ $needed_title })
 error-approval-needed = { $what } needs a second person here: it has to be asked first
@@ -240,6 +247,13 @@ error-approval-asker = approval { $approval } was not done: user { $user }, who 
 error-approval-commission = approval { $approval } was not done: one of the two must be a member of the election commission; another user confirms it
 error-what-limit = the limit
 error-what-sample = the sample's name
+error-what-password = the password
+error-what-sample-user = the sample user
+error-right-password = { $least } to { $most } characters, { $different } of them different, without the user's name
+error-right-password-other = another one than before
+error-right-sample-user = the demo's centre, which alone has him
+error-what-record = the record
+error-right-record-key = one value for each of { $columns }
 error-what-explanation = the explanation
 error-what-waived = the check to be waived
 error-what-load-file = the file
@@ -259,6 +273,10 @@ error-operation-quarantine-show = quarantine.show
 error-operation-quarantine-drop = quarantine.drop
 error-operation-quarantine-retry = quarantine.retry
 error-operation-quarantine-select = quarantine.select
+error-operation-letter-original = letter.original
+error-operation-audit-show = audit.show
+error-operation-audit-verify = audit.verify
+error-operation-audit-export = audit.export
 error-operation-held-show = held.show
 error-operation-held-decide = held.decide
 error-operation-correction-decide = correction.decide
@@ -290,6 +308,9 @@ error-operation-centre-keys = centre.keys
 error-operation-user-add = user.add
 error-operation-user-privilege = user.privilege
 error-operation-user-commission = user.commission
+error-operation-user-lock = user.lock
+error-operation-user-unlock = user.unlock
+error-operation-user-password = user.password
 error-operation-recharge-limit = recharge.limit
 error-operation-approval-confirm = approval.confirm
 error-operation-user-map = user.map

@@ -100,6 +100,7 @@ heading-asked = asked
 heading-by = by
 heading-decided-by = decided by
 heading-what = what
+heading-action = action
 heading-time = time
 heading-amount = amount
 heading-note = note
@@ -477,6 +478,30 @@ enrolment-state-used = used
 enrolment-state-replaced = replaced
 enrolment-state-expired = expired
 
+# login, logout, passwd
+
+login-password = Password of { $user }:
+login-done = { $user } is signed in at this terminal, until { $minutes } minutes without a command have passed, { $hours } hours at most; `xmserver logout` ends it
+logout-done = { $user } is signed out
+logout-nobody = nobody was signed in at this terminal
+passwd-former = Present password of { $user }:
+passwd-new = New password:
+passwd-again = The same again:
+passwd-done = the password of { $user } is changed, and every other session has ended
+
+# audit
+
+audit-verified = { $lines ->
+    [one] the audit log is whole: { $lines } line
+   *[other] the audit log is whole: { $lines } lines
+}
+audit-write-down = write down: { $head }
+audit-exported = { $count ->
+    [one] { $count } line exported to { $file }
+   *[other] { $count } lines exported to { $file }
+}
+audit-none = no line of the audit log is like this
+
 # approval, user
 
 approval-done = approval { $approval } confirmed and done: { $what }
@@ -502,6 +527,10 @@ approval-state-refused = refused
 approval-state-changed = changed
 approval-state-withdrawn = withdrawn
 act-certificate = a further certificate for agency { $agency }, { $algorithm }, SHA-256 { $fingerprint }
+act-status-of-many = setting the status of { $count ->
+    [one] { $count } agency
+   *[other] { $count } agencies
+} to { $status } ({ $word })
 act-recharge = recharging agency { $agency } with { $amount }
 act-recharge-note = recharging agency { $agency } with { $amount } ({ $note })
 act-vouchers = making { $count ->
@@ -521,6 +550,16 @@ act-unmap = ending that account { $account } is a user's
 act-release = releasing held letter { $id }, with { $checks } waived ({ $reason })
 act-refuse-held = refusing held letter { $id } ({ $reason })
 act-load = loading { $table } from a file of SHA-256 { $sha256 }: { $new } new, { $changed } changed
+user-locked = user { $user } is locked, and every session has ended
+user-unlocked = user { $user } is unlocked
+user-first-password = the first password of { $user } is { $password }, shown this once: `xmserver login { $again }` changes it
+user-first-part = first part of the password of { $user }: { $part }, shown this once
+user-second-part = second part of the password of { $user }: { $part }, shown this once; it is written behind the first part
+user-state-locked = locked
+user-state-waits = waits until { $time }
+act-lock = locking user { $user } ({ $reason })
+act-unlock = unlocking user { $user }
+act-password = giving user { $user } a first password, in two parts
 user-own-account = this account is that of user { $user }
 user-mapped = account { $account } (uid { $uid }) is now that of user { $user }
 user-unmapped = account { $account } is no longer that of user { $user }

@@ -299,6 +299,10 @@ error-port-of-here = port { $port } of 127.0.0.1: { $reason }
 error-no-trial = the configuration is not one of a trial: expected a mailbox and a relay at { $address } with security = "none", as `xmserver sample configuration --trial 2110 2525` prints them
 error-user-account-missing = this account is that of user { $user }: name the account to be mapped
 error-account-absent = account { $account } does not exist on this machine: expected one that `getent passwd` shows
+error-name-of-demo = the name { $name } is that of the demo's centre: choose another one
+error-passwords-differ = the two passwords differ: nothing was changed
+error-no-home = this account has no home folder, where the session could be kept: name a folder in XDG_STATE_HOME
+error-session-file = the file of the session at this terminal
 error-approval-yes = nothing was done: say --yes to confirm it
 error-approval-waits = nothing was done: it waits still
 

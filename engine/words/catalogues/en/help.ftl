@@ -32,7 +32,11 @@ help-replica = Replicas: the processes that serve this centre together
 help-flag = Flags: what was accepted and wants an explanation
 help-election = Elections: stations by state, sums, and who is missing
 help-approval = What one person asked and another one decides
+help-audit = The audit log: what operators did and looked at
 help-user = People: who may do what, and by which account of this machine
+help-login = Sign in at this terminal by a password, where no account of this machine is yours
+help-logout = Sign out at this terminal
+help-passwd = Change your password
 help-mail = Mailboxes and relay
 help-completions = Print what a shell needs to complete command lines
 help-completions-shell = The shell
@@ -296,6 +300,21 @@ help-enrolment-progress = Count by area how many agencies have a code, are enrol
 help-enrolment-code = Make a code for a new installation of an agency; it is shown once
 help-enrolment-list = List codes, newest first: which are open, used or locked after wrong ones
 
+# audit
+
+help-audit-list = List what operators did, the newest first
+help-audit-show = Show one line with all that it says
+help-audit-verify = Verify that no line was changed, removed or put in between, and show the last one, to be written down
+help-audit-written = The line and its hash that were written down: it must still be there
+help-audit-export = Export the lines, the oldest first, each as a JSON object on a line of its own
+help-audit-file = A new file to write; by default standard output
+help-audit-after = Newer than this line
+help-audit-by = Of this user, or of `account NAME`
+help-audit-action = Of this action, such as agency.edit
+help-audit-subject = About this subject, such as "agency 000042"
+help-audit-looks = Looks at the content of records alone
+help-audit-record = Who looked at this record, or at a letter that brought it: its table, such as ecr.ActeNaissance, and the values of its legal key
+
 # approval, user
 
 help-approval-list = List what was asked and waits
@@ -312,6 +331,9 @@ help-the-user = The user
 help-account-default = The account; by default the one that runs this command, which becomes the first where no account is anybody's yet
 help-user-unmap = End that an account is a user's
 help-the-account = The account
+help-user-lock = Lock a user: he cannot sign in any more, by account nor by password
+help-user-unlock = Unlock a user, also one who has to wait after wrong passwords
+help-user-password = Give a user a first password, which he changes when he signs in
 help-user-privilege = Change what a user may do: 1 Opérateur, 2 Chef d'Agence, 3 Superviseur
 help-privilege-range = 1 to 3
 help-user-commission = Mark a user as a member of the election commission, or no longer
@@ -370,6 +392,11 @@ value-ending-within-days = ENDING_WITHIN_DAYS
 value-outcome = OUTCOME
 value-letter-id = LETTER_ID
 value-approval = APPROVAL
+value-line-hash = LINE:HASH
+value-line = LINE
+value-key = KEY
+value-action = ACTION
+value-subject = SUBJECT
 value-area = AREA
 value-check = CHECK
 value-election = ELECTION

@@ -63,6 +63,7 @@ usage-large = number too large to fit in target type
 usage-small = number too small to fit in target type
 usage-privilege = expected 1 Opérateur, 2 Chef d'Agence or 3 Superviseur, found { $found }
 usage-letter-named = expected a letter's id, its digest (64 hexadecimal digits) or the number of a line of the journal, found { $found }
+usage-head = expected a line and its hash as `xmserver audit verify` shows them, 7:1ac5…, found { $found }
 usage-uuid-length = invalid length: found { $found }
 usage-uuid-character = invalid character: found { $found } at { $at }
 usage-uuid-groups = invalid group count: expected 5, found { $found }

@@ -1,7 +1,7 @@
 # Ce que l'administration refuse, selon le code de l'erreur.
 
 error-agency-unknown = l'agence { $agency } n'existe pas : `xmserver agency list` montre celles qui existent
-error-status-of-many = le statut de { $agencies } agences changerait, et pour plus de { $most } à la fois une deuxième personne doit le confirmer : nommez moins d'agences
+error-status-of-many = le statut de { $agencies } agences changerait, et pour plus de { $most } à la fois une deuxième personne doit le confirmer : fixez-le par `xmserver agency status`, qui en demande une
 error-import-columns = le fichier a des colonnes inconnues ou répétées, { $unknown } : connues sont { $known }
 error-import-empty = le fichier ne contient pas d'agences : attendu du CSV avec une ligne de noms de colonnes, dont matricule, et au moins une ligne de valeurs
 error-import-cells = la ligne a { $found } cellules et le fichier { $expected } colonnes : mettez entre guillemets les cellules qui contiennent un séparateur ou un guillemet
@@ -93,6 +93,9 @@ error-server-missing = cette base n'a pas encore de serveur : lancez `xmserver i
 error-invalid = { $what } : valeur non valable, attendu { $expected }
 error-detail = refusée : { $reason }
 error-audit-broken = le registre des actes est rompu à la ligne { $line } : quelqu'un l'a changé hors du programme
+error-audit-end = le registre des actes finit à la ligne { $last }, avant la ligne { $line } qui a été notée : ses dernières lignes ont été enlevées
+error-audit-other = la ligne { $line } du registre des actes n'a pas l'empreinte qui a été notée : quelqu'un a récrit le registre, ou la ligne est d'un autre centre
+error-audit-line = la ligne { $line } du registre des actes n'existe pas : `xmserver audit list` montre celles qui existent
 
 # Les valeurs non valables, et ce qui était attendu
 
@@ -229,10 +232,14 @@ error-trigger-before = le déclencheur { $trigger } s'exécute avant l'écriture
 # Utilisateurs et approbations
 
 error-user-unknown = l'utilisateur { $user } n'existe pas : `xmserver user list` montre ceux qui existent
+error-sign-in-failed = le nom ou le mot de passe n'est pas le bon, ou l'utilisateur est bloqué : après 5 faux mots de passe il attend 15 minutes, puis plus longtemps
+error-user-locked = l'utilisateur { $user } est bloqué : un autre utilisateur de privilège 3 le débloque par `xmserver user unlock { $again }`
+error-session-ended = la session à ce terminal a pris fin : identifiez-vous de nouveau par `xmserver login UTILISATEUR`
+error-password-first = l'utilisateur { $user } a un premier mot de passe, et en choisit d'abord un à lui : `xmserver login { $again }`
 error-superviseur-last = il ne resterait personne de privilège 3 qui puisse s'identifier : donnez-le d'abord à un autre utilisateur qui a un compte
 error-account-mapped = le compte { $account } est déjà celui d'un utilisateur : `xmserver user list` montre de qui
 error-account-unknown = le compte { $account } n'est à personne, et n'est pas de cette machine : `xmserver user list` montre les comptes des utilisateurs
-error-account-unmapped = le compte { $account } (uid { $uid }) de cette machine n'est à aucun utilisateur : un utilisateur de privilège 3 le lui donne par `xmserver user map UTILISATEUR { $again }`
+error-account-unmapped = le compte { $account } (uid { $uid }) de cette machine n'est à aucun utilisateur : un utilisateur de privilège 3 le lui donne par `xmserver user map UTILISATEUR { $again }`, ou identifiez-vous par un mot de passe avec `xmserver login UTILISATEUR`
 error-nobody-mapped = aucun compte n'est encore celui d'un utilisateur : `xmserver user map { $user }` fait du compte { $account } le premier, une seule fois
 error-privilege-missing = l'utilisateur { $user } a le privilège { $privilege } ({ $title }) : il faut { $needed } ({ $needed_title }) pour { $what }
 error-approval-needed = { $what } demande ici une seconde personne : il faut d'abord l'avoir demandé
@@ -249,6 +256,13 @@ error-approval-asker = l'approbation { $approval } n'a pas été exécutée : l'
 error-approval-commission = l'approbation { $approval } n'a pas été exécutée : l'un des deux doit être membre de la commission électorale ; un autre utilisateur la confirme
 error-what-limit = la limite
 error-what-sample = le nom de l'échantillon
+error-what-password = le mot de passe
+error-what-sample-user = l'utilisateur de la démonstration
+error-right-password = { $least } à { $most } caractères, dont { $different } différents, sans le nom de l'utilisateur
+error-right-password-other = un autre qu'avant
+error-right-sample-user = le centre de la démonstration, qui seul l'a
+error-what-record = la fiche
+error-right-record-key = une valeur pour chacune des colonnes { $columns }
 error-what-explanation = l'explication
 error-what-waived = le contrôle à lever
 error-what-load-file = le fichier
@@ -268,6 +282,10 @@ error-operation-quarantine-show = regarder une entrée de la quarantaine
 error-operation-quarantine-drop = écarter une entrée de la quarantaine
 error-operation-quarantine-retry = reprendre une entrée de la quarantaine
 error-operation-quarantine-select = choisir des entrées de la quarantaine
+error-operation-letter-original = regarder les octets d'une lettre
+error-operation-audit-show = regarder le journal d'audit
+error-operation-audit-verify = vérifier le journal d'audit
+error-operation-audit-export = exporter le journal d'audit
 error-operation-held-show = regarder une lettre retenue
 error-operation-held-decide = décider d'une lettre retenue
 error-operation-correction-decide = décider de corrections qui attendent
@@ -299,6 +317,9 @@ error-operation-centre-keys = faire les clés du centre
 error-operation-user-add = ajouter un utilisateur
 error-operation-user-privilege = changer le privilège d'un utilisateur
 error-operation-user-commission = donner ou retirer la marque de la commission électorale
+error-operation-user-lock = user.lock
+error-operation-user-unlock = user.unlock
+error-operation-user-password = user.password
 error-operation-recharge-limit = changer la limite des recharges
 error-operation-approval-confirm = confirmer une approbation
 error-operation-user-map = donner un compte à un utilisateur

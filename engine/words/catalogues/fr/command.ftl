@@ -100,6 +100,7 @@ heading-asked = demandée
 heading-by = par
 heading-decided-by = décidée par
 heading-what = objet de la demande
+heading-action = acte
 heading-time = moment
 heading-amount = montant
 heading-note = remarque
@@ -522,6 +523,30 @@ enrolment-state-used = utilisé
 enrolment-state-replaced = remplacé
 enrolment-state-expired = expiré
 
+# login, logout, passwd
+
+login-password = Mot de passe de { $user } :
+login-done = { $user } est identifié à ce terminal, jusqu'à ce que { $minutes } minutes passent sans commande, { $hours } heures au plus ; `xmserver logout` y met fin
+logout-done = { $user } s'est retiré
+logout-nobody = personne n'était identifié à ce terminal
+passwd-former = Mot de passe actuel de { $user } :
+passwd-new = Nouveau mot de passe :
+passwd-again = Le même encore une fois :
+passwd-done = le mot de passe de { $user } est changé, et toutes ses autres sessions ont pris fin
+
+# audit
+
+audit-verified = { $lines ->
+    [one] le registre des actes est entier : { $lines } ligne
+   *[other] le registre des actes est entier : { $lines } lignes
+}
+audit-write-down = à noter : { $head }
+audit-exported = { $count ->
+    [one] { $count } ligne exportée dans { $file }
+   *[other] { $count } lignes exportées dans { $file }
+}
+audit-none = aucune ligne du registre des actes n'est ainsi
+
 # approval, user
 
 approval-done = approbation { $approval } confirmée et exécutée : { $what }
@@ -547,6 +572,10 @@ approval-state-refused = refusée
 approval-state-changed = sans effet
 approval-state-withdrawn = retirée
 act-certificate = un certificat de plus pour l'agence { $agency }, { $algorithm }, SHA-256 { $fingerprint }
+act-status-of-many = le passage de { $count ->
+    [one] { $count } agence
+   *[other] { $count } agences
+} au statut { $status } ({ $word })
 act-recharge = la recharge de l'agence { $agency } de { $amount }
 act-recharge-note = la recharge de l'agence { $agency } de { $amount } ({ $note })
 act-vouchers = l'établissement de { $count ->
@@ -572,6 +601,16 @@ act-load = le chargement de { $table } depuis un fichier de SHA-256 { $sha256 } 
     [one] { $changed } modifiée
    *[other] { $changed } modifiées
 }
+user-locked = l'utilisateur { $user } est bloqué, et toutes ses sessions ont pris fin
+user-unlocked = l'utilisateur { $user } est débloqué
+user-first-password = le premier mot de passe de { $user } est { $password }, montré cette seule fois : `xmserver login { $again }` le change
+user-first-part = première partie du mot de passe de { $user } : { $part }, montrée cette seule fois
+user-second-part = seconde partie du mot de passe de { $user } : { $part }, montrée cette seule fois ; elle s'écrit après la première
+user-state-locked = bloqué
+user-state-waits = attend jusqu'au { $time }
+act-lock = le blocage de l'utilisateur { $user } ({ $reason })
+act-unlock = le déblocage de l'utilisateur { $user }
+act-password = un premier mot de passe, en deux parties, pour l'utilisateur { $user }
 user-own-account = ce compte est celui de l'utilisateur { $user }
 user-mapped = le compte { $account } (uid { $uid }) est désormais celui de l'utilisateur { $user }
 user-unmapped = le compte { $account } n'est plus celui de l'utilisateur { $user }

@@ -307,6 +307,10 @@ error-port-of-here = port { $port } de 127.0.0.1 : { $reason }
 error-no-trial = la configuration n'est pas celle d'un essai : attendu une boîte aux lettres et un relais à { $address } avec security = "none", tels que les imprime `xmserver sample configuration --trial 2110 2525`
 error-user-account-missing = ce compte est celui de l'utilisateur { $user } : nommez le compte à donner
 error-account-absent = le compte { $account } n'existe pas sur cette machine : attendu un compte que `getent passwd` montre
+error-name-of-demo = le nom { $name } est celui du centre de la démonstration : choisissez-en un autre
+error-passwords-differ = les deux mots de passe diffèrent : rien n'a été changé
+error-no-home = ce compte n'a pas de dossier personnel où garder la session : nommez un dossier dans XDG_STATE_HOME
+error-session-file = le fichier de la session à ce terminal
 error-approval-yes = rien n'a été fait : dites --yes pour la confirmer
 error-approval-waits = rien n'a été fait : la demande attend toujours
 

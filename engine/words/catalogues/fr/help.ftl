@@ -32,7 +32,11 @@ help-replica = Les répliques : les processus qui servent ce centre ensemble
 help-flag = Signalements : ce qui a été accepté et demande une explication
 help-election = Élections : bureaux par état, sommes, et qui manque
 help-approval = Ce qu'une personne a demandé et qu'une autre décide
+help-audit = Le registre des actes : ce que les opérateurs ont fait et regardé
 help-user = Les personnes : qui peut faire quoi, et par quel compte de cette machine
+help-login = S'identifier à ce terminal par un mot de passe, là où aucun compte de cette machine n'est le vôtre
+help-logout = Se retirer de ce terminal
+help-passwd = Changer votre mot de passe
 help-mail = Les boîtes aux lettres et le relais
 help-completions = Afficher ce dont un interpréteur de commandes a besoin pour compléter les lignes de commande
 help-completions-shell = L'interpréteur de commandes
@@ -296,6 +300,21 @@ help-enrolment-progress = Compter par zone combien d'agences ont un code, sont i
 help-enrolment-code = Établir un code pour une nouvelle installation d'une agence ; il n'est montré qu'une fois
 help-enrolment-list = Lister les codes, le plus récent d'abord : lesquels sont ouverts, utilisés ou bloqués après des codes faux
 
+# audit
+
+help-audit-list = Lister ce que les opérateurs ont fait, les derniers actes d'abord
+help-audit-show = Montrer une ligne avec tout ce qu'elle dit
+help-audit-verify = Vérifier qu'aucune ligne n'a été changée, enlevée ou intercalée, et montrer la dernière, à noter
+help-audit-written = La ligne et son empreinte qui ont été notées : elle doit y être encore
+help-audit-export = Exporter les lignes, les plus anciennes d'abord, chacune en objet JSON sur sa propre ligne
+help-audit-file = Un nouveau fichier à écrire ; par défaut la sortie standard
+help-audit-after = Plus récentes que celle-ci
+help-audit-by = De cet utilisateur, ou de « account NOM »
+help-audit-action = De cet acte, comme agency.edit
+help-audit-subject = À ce sujet, comme « agency 000042 »
+help-audit-looks = Seulement les regards sur le contenu de fiches
+help-audit-record = Qui a regardé cette fiche, ou une lettre qui l'a apportée : sa table, comme ecr.ActeNaissance, et les valeurs de sa clé légale
+
 # approval, user
 
 help-approval-list = Lister ce qui a été demandé et qui attend
@@ -312,6 +331,9 @@ help-the-user = L'utilisateur
 help-account-default = Le compte ; par défaut celui qui lance cette commande, et qui devient le premier si aucun compte n'est encore à personne
 help-user-unmap = Retirer son compte à un utilisateur
 help-the-account = Le compte
+help-user-lock = Bloquer un utilisateur : il ne peut plus s'identifier, ni par un compte ni par un mot de passe
+help-user-unlock = Débloquer un utilisateur, aussi celui qui doit attendre après de faux mots de passe
+help-user-password = Donner à un utilisateur un premier mot de passe, qu'il change en s'identifiant
 help-user-privilege = Changer ce qu'un utilisateur peut faire : 1 Opérateur, 2 Chef d'Agence, 3 Superviseur
 help-privilege-range = 1 à 3
 help-user-commission = Marquer un utilisateur comme membre de la commission électorale, ou ne plus le marquer
@@ -370,6 +392,11 @@ value-ending-within-days = JOURS
 value-outcome = ISSUE
 value-letter-id = LETTRE
 value-approval = APPROBATION
+value-line-hash = LIGNE:EMPREINTE
+value-line = LIGNE
+value-key = CLÉ
+value-action = ACTE
+value-subject = SUJET
 value-area = ZONE
 value-check = CONTRÔLE
 value-election = ÉLECTION

@@ -63,6 +63,7 @@ usage-large = le nombre est trop grand
 usage-small = le nombre est trop petit
 usage-privilege = attendu 1 Opérateur, 2 Chef d'Agence ou 3 Superviseur, trouvé { $found }
 usage-letter-named = attendu l'identifiant d'une lettre, son condensé (64 chiffres hexadécimaux) ou le numéro d'une ligne du journal, trouvé { $found }
+usage-head = attendu une ligne et son empreinte telles que `xmserver audit verify` les montre, 7:1ac5…, trouvé { $found }
 usage-uuid-length = longueur fausse : trouvé { $found }, attendu un identifiant comme 019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08
 usage-uuid-character = caractère inattendu : trouvé { $found } à la place { $at }, attendu un identifiant comme 019a5f0e-8f3b-7c61-a2d4-5b1e9c3f7a08
 usage-uuid-groups = nombre de groupes faux : attendu 5, trouvé { $found }

@@ -25,7 +25,7 @@ pub use plan::RowOutcome;
 
 use self::known::Known;
 use self::plan::{Planned, Rules, plan};
-use super::statuses::{self, STATUSES_MAX};
+use super::status_of_many::{self, AGENCIES_ALONE_MAX};
 use crate::error::AdministrationError;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
@@ -117,8 +117,8 @@ async fn rules(
         .filter_map(|row| row.wanted.as_ref().ok())
         .filter_map(|wanted| Some((wanted.matricule, wanted.status?)))
         .collect();
-    let changed = statuses::differing(connection, &wanted).await?;
-    rules.statuses_too_many = (changed > STATUSES_MAX).then_some(changed);
+    let changed = status_of_many::differing(connection, &wanted).await?;
+    rules.statuses_too_many = (changed > AGENCIES_ALONE_MAX).then_some(changed);
     Ok(rules)
 }
 

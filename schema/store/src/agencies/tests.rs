@@ -14,8 +14,9 @@ use crate::database::fault::Fault;
 use crate::error::{AdministrationError, InvalidValue};
 use crate::ledger::recharges;
 use crate::people::Privilege;
+use crate::people::audit;
+use crate::people::sessions::{Place, sign_in};
 use crate::people::{NewUser, users};
-use crate::people::{audit, passwords};
 use crate::testing::TestCluster;
 use crate::testing::centre::*;
 
@@ -81,7 +82,7 @@ async fn operators_adding_at_once_get_different_matricules() {
     let mut numbers: Vec<u32> = added.into_iter().map(|number| number.unwrap().into()).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [3, 4, 5, 6, 7, 8, 9, 10]);
-    assert_eq!(audit::verify(&mut connection).await.unwrap().id, 1 + 2 + 8);
+    assert_eq!(audit::verify(&mut connection, None).await.unwrap().id, 1 + 2 + 8);
 }
 
 #[tokio::test]
@@ -143,7 +144,7 @@ async fn entries_and_audit_lines_stay_as_written() {
 async fn a_changed_audit_line_is_found() {
     let (_database, mut connection) = centre().await;
     recharges::recharge(&mut connection, &OPERATOR, number(1), 5000, "cash").await.unwrap();
-    assert_eq!(audit::verify(&mut connection).await.unwrap().id, 4);
+    assert_eq!(audit::verify(&mut connection, None).await.unwrap().id, 4);
     let lines = audit::list(&mut connection, None, 2).await.unwrap();
     assert_eq!(
         (lines[0].id, lines[0].action.as_str(), lines[0].operator.as_str()),
@@ -158,10 +159,10 @@ async fn a_changed_audit_line_is_found() {
         ("id = 9", "id = 2", 3),
     ] {
         run(&mut connection, &format!("UPDATE xm.audit SET {change} WHERE id = 2")).await;
-        let found = audit::verify(&mut connection).await;
+        let found = audit::verify(&mut connection, None).await;
         assert!(matches!(found, Err(AdministrationError::AuditBroken(line)) if line == broken), "{change}: {found:?}");
         run(&mut connection, &format!("UPDATE xm.audit SET {undo} WHERE id IN (2, 9)")).await;
-        audit::verify(&mut connection).await.unwrap();
+        audit::verify(&mut connection, None).await.unwrap();
     }
 }
 
@@ -343,9 +344,12 @@ async fn the_first_superviseur_gets_a_random_password_kept_as_a_hash() {
     let second = users::add(&mut connection, &OPERATOR, &new("essomba", Privilege::Operateur)).await.unwrap();
     assert_ne!(first.reveal(), second.reveal());
     assert_eq!(value(&mut connection, superviseurs).await, 1);
-    assert!(passwords::matches(&mut connection, "nkolo", first.reveal()).await.unwrap());
-    assert!(!passwords::matches(&mut connection, "nkolo", second.reveal()).await.unwrap());
-    assert!(!passwords::matches(&mut connection, "nobody", "").await.unwrap());
+    let place = Place::console("192.0.2.7".parse().unwrap());
+    assert!(sign_in(&mut connection, "nkolo", first.reveal(), &place).await.unwrap().must_change);
+    for (name, password) in [("nkolo", second.reveal()), ("nobody", "")] {
+        let error = sign_in(&mut connection, name, password, &place).await.unwrap_err();
+        assert!(matches!(error, AdministrationError::SignInFailed), "{error}");
+    }
     let hashed = "SELECT count(*) FROM xm.users WHERE password_hash LIKE '$argon2id$%' AND must_change";
     assert_eq!(value(&mut connection, hashed).await, 2);
     assert!(!format!("{first:?}").contains(first.reveal()));

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::{Value, json};
 
-use crate::agencies::{agency, enrolments};
+use crate::agencies::{agency, enrolments, status_of_many};
 use crate::certificates::registration::{self, Confirmation};
 use crate::database::fault::Fault;
 use crate::database::schema::{certificates as registered, entries};
@@ -16,7 +16,7 @@ use crate::people::act::{Act, HeldDecision};
 use crate::people::approved::Approved;
 use crate::people::operator::Operator;
 use crate::people::user::NewUser;
-use crate::people::{mapped, mapping, standing, users};
+use crate::people::{locks, mapped, mapping, resets, standing, users};
 use crate::tables;
 use crate::tables::loaded::TableLoad;
 
@@ -36,6 +36,7 @@ impl Act {
                 let name = agency::show(connection, *agency).await?.name;
                 Ok(json!({ "name": name, "status": status, "certificates": certificates }))
             }
+            Act::AgencyStatusOfMany { agencies, .. } => status_of_many::seen(connection, agencies).await,
             Act::AgencyRecharge { agency, .. } => {
                 let status = agency::locked_status(connection, *agency).await?;
                 let recharges: i64 = entries::table
@@ -52,12 +53,16 @@ impl Act {
             Act::RechargeLimit { .. } => Ok(json!({ "limit": recharges::limit(connection).await? })),
             Act::UserAdd(NewUser { name, account, .. }) => {
                 standing::lock(connection).await?;
-                let user = users::find(connection, name).await?;
+                let user = users::seen(connection, name).await?;
                 Ok(json!({ "user": user, "account_of": owner(connection, account.as_ref()).await? }))
             }
-            Act::UserPrivilege { user, .. } | Act::UserCommission { user, .. } => {
+            Act::UserPrivilege { user, .. }
+            | Act::UserCommission { user, .. }
+            | Act::UserLock { user, .. }
+            | Act::UserUnlock { user }
+            | Act::UserPassword { user, .. } => {
                 standing::lock(connection).await?;
-                Ok(json!({ "user": users::find(connection, user).await? }))
+                Ok(json!({ "user": users::seen(connection, user).await? }))
             }
             Act::HeldDecide(HeldDecision { held, .. })
             | Act::ResultRelease(HeldDecision { held, .. })
@@ -68,7 +73,7 @@ impl Act {
             }
             Act::UserMap { user, account } => {
                 standing::lock(connection).await?;
-                let user = users::find(connection, user).await?;
+                let user = users::seen(connection, user).await?;
                 Ok(json!({ "user": user, "account_of": owner(connection, Some(account)).await? }))
             }
             Act::UserUnmap { account } => {
@@ -98,6 +103,11 @@ impl Act {
                 let expires_at = enrolments::permit_by(connection, decider, approved, *agency).await?;
                 Ok(json!({ "expires_at": expires_at }))
             }
+            Act::AgencyStatusOfMany { agencies, status } => {
+                let changed =
+                    status_of_many::set_status_of_many_by(connection, decider, approved, agencies, *status).await?;
+                Ok(json!({ "agencies": agencies.len(), "changed": changed }))
+            }
             Act::AgencyRecharge { agency, amount, note } => {
                 let balance = recharges::recharge_by(connection, decider, approved, *agency, *amount, note).await?;
                 Ok(json!({ "balance": balance }))
@@ -112,7 +122,7 @@ impl Act {
             }
             Act::UserAdd(new) => {
                 // The new user gets no password: whoever confirms would see it and could sign in as the new user. He signs in with his
-                // account of the machine.
+                // account of the machine, or two people give him a password in two parts.
                 users::add_by(connection, decider, approved, new).await?;
                 Ok(json!({ "user": new.name }))
             }
@@ -131,6 +141,19 @@ impl Act {
             Act::UserMap { user, account } => {
                 mapping::map_by(connection, decider, approved, user, account).await?;
                 Ok(json!({ "user": user }))
+            }
+            Act::UserLock { user, reason } => {
+                locks::lock_by(connection, decider, approved, user, reason).await?;
+                Ok(json!({ "user": user }))
+            }
+            Act::UserUnlock { user } => {
+                locks::unlock_by(connection, decider, approved, user).await?;
+                Ok(json!({ "user": user }))
+            }
+            Act::UserPassword { user, first } => {
+                let approved = approved.map(|approved| (approved, first.as_str()));
+                let second = resets::reset_by(connection, decider, approved, user).await?;
+                Ok(json!({ "user": user, "second_part": second.reveal() }))
             }
             Act::UserUnmap { account } => {
                 let user = mapping::unmap_by(connection, decider, approved, account).await?;

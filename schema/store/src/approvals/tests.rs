@@ -174,7 +174,7 @@ async fn of_two_who_decide_at_once_one_does_and_the_other_is_told() {
     let (one, two) =
         tokio::join!(confirm(&mut first, &ekane, again.id), refuse(&mut second, &mbome, again.id, "no slip"));
     assert!(one.is_ok() != two.is_ok());
-    audit::verify(&mut connection).await.unwrap();
+    audit::verify(&mut connection, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -294,6 +294,37 @@ async fn power_is_given_by_two_as_soon_as_there_are_two() {
 }
 
 #[tokio::test]
+async fn the_status_of_more_than_ten_agencies_is_set_by_two() {
+    let (_database, mut connection, ekane, mbome, nkolo) = two().await;
+    let make = "INSERT INTO xm.agencies (matricule, name, email) SELECT n, 'Mairie', '' FROM generate_series(3, 12) n;
+                INSERT INTO xm.accounts (kind, agency) SELECT 'agency', n FROM generate_series(3, 12) n";
+    connection.batch_execute(make).await.unwrap();
+    let suspended = "SELECT count(*) AS count FROM xm.agencies WHERE status = 0";
+    let numbers: Vec<_> = (1..=12).map(number).collect();
+    // Ten are few, also if one of them is named twice; and nobody is asked about an agency that does not exist.
+    let ten = [&numbers[..10], &numbers[..1]].concat();
+    assert_eq!(agencies::set_status_of_many(&mut connection, &nkolo, &ten, 0).await.unwrap(), 10);
+    let line = last_line(&mut connection).await;
+    assert_eq!((line.action.as_str(), line.subject.as_str()), ("agency.status_of_many", "10 agencies"));
+    assert_eq!((&line.detail["agencies"][9], &line.detail["changed"]), (&json!(10), &json!(10)));
+    let unknown = [&numbers[..], &[number(99)]].concat();
+    let error = agencies::set_status_of_many(&mut connection, &nkolo, &unknown, 0).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::AgencyUnknown(agency) if agency == number(99)), "{error}");
+    let act = needed(agencies::set_status_of_many(&mut connection, &nkolo, &numbers, 0).await);
+    let approval = ask(&mut connection, &nkolo, &act).await.unwrap();
+    assert_eq!((&approval.seen["agencies"], &approval.seen["by_status"]), (&json!(12), &json!({ "0": 10, "3": 2 })));
+    assert_eq!(count(&mut connection, suspended).await, 10, "nothing is done yet");
+    // Another agency has another status meanwhile, so what was seen holds no more.
+    agencies::set_status(&mut connection, &nkolo, number(1), 3).await.unwrap();
+    let error = confirm(&mut connection, &mbome, approval.id).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::ApprovalChanged(_)), "{error}");
+    let approval = ask(&mut connection, &nkolo, &act).await.unwrap();
+    let confirmed = confirm(&mut connection, &ekane, approval.id).await.unwrap();
+    assert_eq!(confirmed.result, json!({ "agencies": 12, "changed": 3 }));
+    assert_eq!(count(&mut connection, suspended).await, 12);
+}
+
+#[tokio::test]
 async fn nobody_becomes_the_only_one_by_ending_the_other() {
     let (_database, mut connection, ekane, ..) = two().await;
     // The account of `mbome`, the second Superviseur, has ended. `mbome` must still count, so `ekane` still needs a second person.
@@ -305,7 +336,7 @@ async fn nobody_becomes_the_only_one_by_ending_the_other() {
 #[test]
 fn results_need_one_of_the_commission_among_the_two() {
     let decider = Operator::pretended("mbome", Privilege::Superviseur);
-    let asker = |is_commission| Standing { privilege: Privilege::Superviseur, is_commission };
+    let asker = |is_commission| Standing { privilege: Privilege::Superviseur, is_commission, is_locked: false };
     let judged =
         |need, is_asker, decider: &Operator| judge(1, need, Operation::UserAdd, ("ekane", &asker(is_asker)), decider);
     for &need in Need::ALL {

@@ -276,6 +276,21 @@ table! {
         locked_until -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         is_commission -> Bool,
+        locked_at -> Nullable<Timestamptz>,
+        signed_in_at -> Nullable<Timestamptz>,
+    }
+}
+
+table! {
+    xm.sessions (id) {
+        id -> BigInt,
+        token_sha256 -> Bytea,
+        user_name -> Text,
+        channel -> Text,
+        place -> Text,
+        started_at -> Timestamptz,
+        used_at -> Timestamptz,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 

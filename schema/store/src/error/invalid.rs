@@ -97,6 +97,11 @@ invalid_values! {
         /// Checks that hold the letter.
         known: Vec<String>
     } = "check_waived";
+    /// A record is named by one value for each column of its table's legal key.
+    RecordKey {
+        /// Columns of the legal key.
+        columns: Vec<String>
+    } = "record_key";
     /// An installation's name has 1 to 32 characters of a-z, 0-9 and hyphen.
     InstallationName = "installation_name";
     /// A scope has a column and at least one code.
@@ -124,6 +129,19 @@ invalid_values! {
     CreditRule = "credit_rule";
     /// A price is an amount of minor units from 0 to a maximum.
     Price = "price";
+    /// A password that a user chooses has a least length, several different characters, and not the user's name in it.
+    Password {
+        /// Least number of characters.
+        chars_min: usize,
+        /// Largest number of characters.
+        chars_max: usize,
+        /// Least number of different characters.
+        different_min: usize
+    } = "password";
+    /// A new password is another one than the former.
+    PasswordSame = "password_same";
+    /// The sample user exists in the demo's centre alone.
+    SampleUser = "sample_user";
     /// A user's name has 2 to 32 characters of a-z, 0-9, point, underscore and hyphen.
     UserName = "user_name";
     /// The first user's name has the characters of every user's name, and begins with a letter or digit.

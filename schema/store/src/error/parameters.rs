@@ -40,7 +40,10 @@ impl AdministrationError {
             AdministrationError::QuarantineIncomplete { id } => json!({ "id": id }),
             AdministrationError::AddressOfCentre(address) => json!({ "address": address }),
             AdministrationError::Invalid(value) => value.parameters(),
-            AdministrationError::AuditBroken(line) => json!({ "line": line }),
+            AdministrationError::AuditBroken(line) | AdministrationError::AuditLineUnknown(line) => {
+                json!({ "line": line })
+            }
+            AdministrationError::AuditHeadOther { line, last } => json!({ "line": line, "last": last }),
             AdministrationError::CertificateExists
             | AdministrationError::NobodyToTell
             | AdministrationError::NothingSelected
@@ -69,7 +72,10 @@ impl AdministrationError {
             AdministrationError::TariffLater { from } => json!({ "from": from }),
             AdministrationError::TariffUnknown(id) => json!({ "id": id }),
             AdministrationError::TariffBegun { id, from } => json!({ "id": id, "from": from }),
-            AdministrationError::UserExists(user) | AdministrationError::UserUnknown(user) => json!({ "user": user }),
+            AdministrationError::UserExists(user)
+            | AdministrationError::UserUnknown(user)
+            | AdministrationError::UserLocked(user)
+            | AdministrationError::PasswordFirst(user) => json!({ "user": user }),
             AdministrationError::AccountMapped { account } | AdministrationError::AccountUnknown(account) => {
                 json!({ "account": account })
             }

@@ -22,6 +22,7 @@ use crate::people::action::AuditAction;
 use crate::people::audit;
 use crate::people::operator::Operator;
 use crate::people::privilege::Operation;
+use crate::tables::named_record::NamedRecord;
 
 pub mod decision;
 
@@ -202,7 +203,7 @@ pub async fn show(
     connection
         .transaction(async |connection| {
             let letter = find(connection, id).await?;
-            let rows = diesel::sql_query(
+            let rows: Vec<HeldRow> = diesel::sql_query(
                 "SELECT coalesce(t.name, '') AS table, r.row_number AS number, r.numero, r.content
                    FROM xm.held_rows r LEFT JOIN xm.tables t ON t.id = r.table_id
                   WHERE r.held = $1 ORDER BY r.table_id, r.row_number",
@@ -210,10 +211,44 @@ pub async fn show(
             .bind::<BigInt, _>(id)
             .load(connection)
             .await?;
-            audit::write(connection, operator, &AuditAction::HeldShow { held: id }).await?;
+            let records = named(connection, id, &rows).await?;
+            let HeldLetter { agency, letter_id, .. } = letter;
+            let action = AuditAction::HeldShow { held: id, agency, letter_id, records: &records };
+            audit::write(connection, operator, &action).await?;
             Ok((letter, rows))
         })
         .await
+}
+
+/// A table that a held letter writes to.
+#[derive(QueryableByName)]
+struct Keyed {
+    #[diesel(sql_type = Text)]
+    name: String,
+    #[diesel(sql_type = Text)]
+    full_name: String,
+    #[diesel(sql_type = Array<Text>)]
+    legal_key: Vec<String>,
+}
+
+/// Names the records of a held letter's rows, for the audit log.
+async fn named(
+    connection: &mut AsyncPgConnection,
+    id: i64,
+    rows: &[HeldRow],
+) -> Result<Vec<NamedRecord>, AdministrationError> {
+    let tables: Vec<Keyed> = diesel::sql_query(
+        "SELECT t.name, t.application || '.' || t.name AS full_name, t.legal_key
+           FROM xm.held h JOIN xm.tables t ON t.id = ANY(h.tables) WHERE h.id = $1",
+    )
+    .bind::<BigInt, _>(id)
+    .load(connection)
+    .await?;
+    let record = |row: &HeldRow| {
+        let table = tables.iter().find(|table| table.name == row.table)?;
+        NamedRecord::of_row(&table.full_name, &table.legal_key, &row.content)
+    };
+    Ok(rows.iter().filter_map(record).collect())
 }
 
 /// Locks an open held letter until the transaction ends, and returns its state. An approval stores this state as `seen`, and the decision

@@ -1,15 +1,20 @@
 //! The journal: one line for each arrival of a letter, with the original bytes as long as they are kept.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Nullable, SmallInt, Text, Timestamptz, Uuid as SqlUuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use sdc::letter::Matricule;
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::database::schema::originals;
 use crate::error::{AdministrationError, Book};
+use crate::people::action::AuditAction;
+use crate::people::audit;
+use crate::people::operator::Operator;
+use crate::people::privilege::Operation;
 
 /// A line of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, QueryableByName, Serialize)]
@@ -217,29 +222,54 @@ pub async fn of_mail(
     Ok(lines)
 }
 
-/// Returns one line, and the container's original bytes as long as they are kept.
+/// Returns one line, and whether the container's original bytes are still kept.
 ///
 /// # Errors
 /// The line does not exist; a fault of the database.
-pub async fn show(
+pub async fn show(connection: &mut AsyncPgConnection, id: i64) -> Result<(JournalLine, bool), AdministrationError> {
+    let line = find(connection, id).await?;
+    let original = originals::table
+        .filter(originals::journal_id.eq(id))
+        // The time selects the partition.
+        .filter(originals::received_at.eq(line.received_at));
+    let is_kept = diesel::select(exists(original)).get_result(connection).await?;
+    Ok((line, is_kept))
+}
+
+/// Returns the container's original bytes; `None` if they are not kept any more. The audit log records that the operator took them.
+///
+/// # Errors
+/// The line does not exist; a fault of the database.
+pub async fn original(
     connection: &mut AsyncPgConnection,
+    operator: &Operator,
     id: i64,
-) -> Result<(JournalLine, Option<Vec<u8>>), AdministrationError> {
-    let line: JournalLine = diesel::sql_query("SELECT * FROM xm.journal WHERE id = $1")
+) -> Result<Option<Vec<u8>>, AdministrationError> {
+    operator.require(connection, Operation::LetterOriginal).await?;
+    connection
+        .transaction(async |connection| {
+            let JournalLine { received_at, agency, letter_id, .. } = find(connection, id).await?;
+            let original = originals::table
+                .filter(originals::journal_id.eq(id))
+                .filter(originals::received_at.eq(received_at))
+                .select(originals::container)
+                .first(connection)
+                .await
+                .optional()?;
+            let action = AuditAction::LetterOriginal { line: id, agency, letter_id };
+            audit::write(connection, operator, &action).await?;
+            Ok(original)
+        })
+        .await
+}
+
+async fn find(connection: &mut AsyncPgConnection, id: i64) -> Result<JournalLine, AdministrationError> {
+    diesel::sql_query("SELECT * FROM xm.journal WHERE id = $1")
         .bind::<BigInt, _>(id)
         .get_result(connection)
         .await
         .optional()?
-        .ok_or(AdministrationError::LineUnknown { book: Book::Journal, id })?;
-    let original = originals::table
-        .filter(originals::journal_id.eq(id))
-        // The time selects the partition.
-        .filter(originals::received_at.eq(line.received_at))
-        .select(originals::container)
-        .first(connection)
-        .await
-        .optional()?;
-    Ok((line, original))
+        .ok_or(AdministrationError::LineUnknown { book: Book::Journal, id })
 }
 
 mod optional_hex {

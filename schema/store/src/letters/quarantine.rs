@@ -251,7 +251,9 @@ pub async fn show(
                 .select((quarantine::original, quarantine::held_version))
                 .first(connection)
                 .await?;
-            audit::write(connection, operator, &AuditAction::QuarantineShow { entry: id }).await?;
+            let QuarantineEntry { agency, letter_id, .. } = entry;
+            let action = AuditAction::QuarantineShow { entry: id, agency, letter_id };
+            audit::write(connection, operator, &action).await?;
             Ok(QuarantineContent { entry, original, held_version })
         })
         .await

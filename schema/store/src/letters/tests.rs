@@ -6,6 +6,7 @@ use crate::error::{AdministrationError, Book};
 use crate::letters::answers::{self, AnswerFilter};
 use crate::letters::journal::{self, JournalFilter};
 use crate::letters::quarantine::{self, QuarantineFilter};
+use crate::people::audit;
 use crate::testing::centre::*;
 
 #[tokio::test]
@@ -35,9 +36,14 @@ async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
     assert_eq!(ids(JournalFilter { flagged: true, ..all.clone() }).await, [11, 7, 2]);
     assert_eq!(ids(JournalFilter { flagged: true, before: Some(7), ..all }).await, [2]);
     assert_eq!(journal::show(&mut connection, 7).await.unwrap().0.flags, 7);
-    let (line, original) = journal::show(&mut connection, 3).await.unwrap();
-    assert_eq!((line.id, original.as_deref()), (3, Some(b"bytes of 3".as_slice())));
-    assert_eq!(journal::show(&mut connection, 4).await.unwrap().1, None);
+    let (line, is_kept) = journal::show(&mut connection, 3).await.unwrap();
+    assert_eq!((line.id, is_kept), (3, true));
+    assert!(!journal::show(&mut connection, 4).await.unwrap().1);
+    let taken = journal::original(&mut connection, &OPERATOR, 3).await.unwrap();
+    assert_eq!(taken.as_deref(), Some(b"bytes of 3".as_slice()));
+    let look = audit::list(&mut connection, None, 1).await.unwrap().remove(0);
+    assert_eq!((look.action.as_str(), look.subject.as_str()), ("letter.original", "journal line 3"));
+    assert_eq!(journal::original(&mut connection, &OPERATOR, 4).await.unwrap(), None);
     assert!(serde_json::to_string(&line).unwrap().contains(&hex::encode(line.digest.unwrap())));
     let error = journal::show(&mut connection, 99).await.unwrap_err();
     assert!(matches!(error, AdministrationError::LineUnknown { book: Book::Journal, id: 99 }), "{error}");

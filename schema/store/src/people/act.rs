@@ -34,6 +34,14 @@ pub enum Act {
         /// The agency that the code is for.
         agency: Matricule,
     },
+    /// Sets the status of many agencies.
+    #[serde(rename = "agency.status_of_many")]
+    AgencyStatusOfMany {
+        /// The agencies, each once, by matricule.
+        agencies: Vec<Matricule>,
+        /// Their new status.
+        status: i16,
+    },
     /// Credits an agency's account.
     #[serde(rename = "agency.recharge")]
     AgencyRecharge {
@@ -87,6 +95,28 @@ pub enum Act {
         /// The account that is mapped.
         account: Account,
     },
+    /// Locks a user.
+    #[serde(rename = "user.lock")]
+    UserLock {
+        /// Name of the user.
+        user: String,
+        /// Reason of the lock, in a person's words.
+        reason: String,
+    },
+    /// Unlocks a user.
+    #[serde(rename = "user.unlock")]
+    UserUnlock {
+        /// Name of the user.
+        user: String,
+    },
+    /// Gives a user a first password.
+    #[serde(rename = "user.password")]
+    UserPassword {
+        /// Name of the user.
+        user: String,
+        /// First part of the password, which only the asker is shown.
+        first: String,
+    },
     /// Releases or refuses a held letter that has no results.
     #[serde(rename = "held.decide")]
     HeldDecide(HeldDecision),
@@ -126,6 +156,7 @@ impl Act {
         match self {
             Act::CertificateReplace { .. } => Need::CertificateReplace,
             Act::EnrolmentCode { .. } => Need::EnrolmentCode,
+            Act::AgencyStatusOfMany { .. } => Need::AgencyStatusOfMany,
             Act::AgencyRecharge { .. } => Need::AgencyRecharge,
             Act::VoucherBatch { .. } => Need::VoucherBatch,
             Act::RechargeLimit { .. } => Need::RechargeLimit,
@@ -133,6 +164,9 @@ impl Act {
             Act::UserPrivilege { .. } => Need::UserPrivilege,
             Act::UserCommission { .. } => Need::UserCommission,
             Act::UserMap { .. } => Need::UserMap,
+            Act::UserLock { .. } => Need::UserLock,
+            Act::UserUnlock { .. } => Need::UserUnlock,
+            Act::UserPassword { .. } => Need::UserPassword,
             Act::HeldDecide(_) => Need::HeldDecide,
             Act::ResultRelease(_) => Need::ResultRelease,
             Act::ResultCorrect(_) => Need::ResultCorrect,
@@ -156,6 +190,7 @@ impl Act {
             // With the code, the agency registers another key in place of its present one. So the asker needs the same privilege as for
             // registering that key himself.
             Act::EnrolmentCode { .. } => Operation::CertificateReplace,
+            Act::AgencyStatusOfMany { .. } => Operation::AgencyStatus,
             Act::AgencyRecharge { .. } => Operation::AgencyRecharge,
             Act::VoucherBatch { .. } => Operation::VoucherBatch,
             Act::RechargeLimit { .. } => Operation::RechargeLimit,
@@ -163,6 +198,9 @@ impl Act {
             Act::UserPrivilege { .. } => Operation::UserPrivilege,
             Act::UserCommission { .. } => Operation::UserCommission,
             Act::UserMap { .. } => Operation::UserMap,
+            Act::UserLock { .. } => Operation::UserLock,
+            Act::UserUnlock { .. } => Operation::UserUnlock,
+            Act::UserPassword { .. } => Operation::UserPassword,
             Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => Operation::HeldDecide,
             Act::TableLoad(_) => Operation::TableLoad,
             Act::UserUnmap { .. } => Operation::UserUnmap,
@@ -185,7 +223,7 @@ impl Act {
     }
 
     /// Returns the parameters that people and programs see. Instead of the bytes of a certificate, they contain its fingerprint and other
-    /// facts.
+    /// facts; a part of a password is not among them.
     pub fn told(&self) -> Value {
         match self {
             Act::CertificateReplace { agency, certificate, accepts_concerns } => json!({
@@ -196,6 +234,7 @@ impl Act {
                 "not_after": certificate.not_after,
                 "accepts_concerns": accepts_concerns,
             }),
+            Act::UserPassword { user, .. } => json!({ "user": user }),
             other => other.parameters().unwrap_or_default(),
         }
     }

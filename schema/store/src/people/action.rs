@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::accounts::Account;
+use super::audit_filter::AuditFilter;
 use super::privilege::{Operation, Privilege};
 use crate::agencies::agency::Agency;
 use crate::centre::identity::Server;
@@ -22,6 +23,7 @@ use crate::plans::edit::PlanEdit;
 use crate::tables::adoption::change::{Change, Outcome};
 use crate::tables::adoption::file::TableFile;
 use crate::tables::loaded::Loaded;
+use crate::tables::named_record::NamedRecord;
 
 /// An action of an operator. Its serialized members become the detail of the audit line; members that identify the subject are skipped,
 /// since the line has the subject in a column of its own.
@@ -61,6 +63,11 @@ pub enum AuditAction<'a> {
         agency: Matricule,
         from: i16,
         to: i16,
+    },
+    AgencyStatusOfMany {
+        agencies: &'a [Matricule],
+        status: i16,
+        changed: usize,
     },
     AgencyRecharge {
         #[serde(skip)]
@@ -192,6 +199,14 @@ pub enum AuditAction<'a> {
     QuarantineShow {
         #[serde(skip)]
         entry: i64,
+        agency: Option<Matricule>,
+        letter_id: Option<Uuid>,
+    },
+    LetterOriginal {
+        #[serde(skip)]
+        line: i64,
+        agency: Option<Matricule>,
+        letter_id: Option<Uuid>,
     },
     QuarantineDrop {
         #[serde(skip)]
@@ -216,6 +231,9 @@ pub enum AuditAction<'a> {
     HeldShow {
         #[serde(skip)]
         held: i64,
+        agency: Matricule,
+        letter_id: Uuid,
+        records: &'a [NamedRecord],
     },
     HeldDecide {
         #[serde(skip)]
@@ -295,6 +313,24 @@ pub enum AuditAction<'a> {
         user: &'a str,
         account: &'a Account,
     },
+    UserLock {
+        #[serde(skip)]
+        user: &'a str,
+        reason: &'a str,
+    },
+    UserUnlock {
+        #[serde(skip)]
+        user: &'a str,
+    },
+    UserPassword {
+        #[serde(skip)]
+        user: &'a str,
+    },
+    /// A user changed his own password.
+    PasswordChange {
+        #[serde(skip)]
+        user: &'a str,
+    },
     RechargeLimit {
         from: i64,
         to: i64,
@@ -342,10 +378,43 @@ pub enum AuditAction<'a> {
         privilege: Privilege,
         required: Privilege,
     },
+    /// An operator read the audit log itself.
+    AuditShow {
+        #[serde(flatten)]
+        filter: &'a AuditFilter,
+    },
+    /// An operator had the chain verified: `line` is the last line of it, or the first that is wrong.
+    AuditVerify {
+        is_whole: bool,
+        line: i64,
+    },
+    AuditExport {
+        after: i64,
+    },
     SignInRefused {
         #[serde(skip)]
         account: &'a str,
         uid: u32,
+        /// The user of the account, who is locked; `None` if the account is nobody's.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        user: Option<&'a str>,
+    },
+    /// A user signed in by his password.
+    SignIn {
+        #[serde(skip)]
+        user: &'a str,
+        channel: &'a str,
+        place: &'a str,
+    },
+    SignOut {
+        #[serde(skip)]
+        user: &'a str,
+    },
+    /// A name and a password opened nothing: one of them is wrong, or the user is locked or has to wait.
+    PasswordRefused {
+        #[serde(skip)]
+        user: Option<&'a str>,
+        channel: &'a str,
     },
 }
 
@@ -369,6 +438,9 @@ impl Differences {
 }
 
 impl AuditAction<'_> {
+    /// Names of the actions by which an operator looks at the content of records.
+    pub const LOOKS: [&'static str; 3] = ["held.show", "letter.original", "quarantine.show"];
+
     /// Returns the action's parameters as JSON, in the form in which the audit line stores them.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub(crate) fn judge(
     if asked_by == decider.user() {
         return Err(AdministrationError::ApprovalOwn(id));
     }
-    if asker.privilege < operation.privilege() {
+    if asker.privilege < operation.privilege() || asker.is_locked {
         return Err(AdministrationError::ApprovalAskerMayNot { id, user: asked_by.to_owned() });
     }
     // A result of an election may be changed only if a member of the election commission agrees, as asker or as decider.

@@ -1,7 +1,11 @@
 //! The audit log: one line for each action of an operator. Each line contains the hash of the line before.
 //!
 //! If a line is changed, removed or inserted, the hashes no longer match from that line on. If the last lines are deleted, the remaining
-//! hashes still match. Only somebody who has stored the last hash outside the database ([`Head`]) notices this.
+//! hashes still match. Only somebody who has stored the last hash outside the database ([`Head`]) notices this. The database itself refuses
+//! that a line is changed or deleted, and takes a new line only behind the last one.
+
+use std::fmt;
+use std::str::FromStr;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use diesel::prelude::*;
@@ -58,7 +62,7 @@ pub struct Line {
     pub hash: Vec<u8>,
 }
 
-/// The last line of the log, by number and hash.
+/// The last line of the log, by number and hash. People write it down as `7:1ac5…`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Head {
     /// Number of the last line; 0 if the log is empty.
@@ -66,6 +70,25 @@ pub struct Head {
     /// Hash of the last line.
     #[serde(with = "hex")]
     pub hash: Vec<u8>,
+}
+
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.id, hex::encode(&self.hash))
+    }
+}
+
+impl FromStr for Head {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Head, String> {
+        let expected =
+            || format!("expected a line and its hash as `xmserver audit verify` shows them, 7:1ac5…, found {text:?}");
+        let (id, hash) = text.split_once(':').ok_or_else(expected)?;
+        let id = id.parse().ok().filter(|id| *id > 0).ok_or_else(expected)?;
+        let hash = hex::decode(hash).ok().filter(|hash| hash.len() == 32).ok_or_else(expected)?;
+        Ok(Head { id, hash })
+    }
 }
 
 impl Line {
@@ -108,19 +131,34 @@ fn canonical(value: &Value) -> String {
 /// The author of a line: a person who signed in, the program itself under an account of the operating system, or an account that belongs to
 /// no user.
 #[derive(Clone, Debug)]
-pub struct Author(String);
+pub struct Author {
+    name: String,
+    /// Number of the session, if the author signed in by a password.
+    session: Option<i64>,
+}
 
 impl Author {
     /// Makes the author of a line for a user who has signed in.
     pub(super) fn of_user(name: &str) -> Author {
-        Author(name.to_owned())
+        Author { name: name.to_owned(), session: None }
+    }
+
+    /// Makes the author of a line for a user in a session.
+    pub(super) fn of_session(name: &str, session: i64) -> Author {
+        Author { name: name.to_owned(), session: Some(session) }
+    }
+
+    /// Makes the author of a line for somebody who has not proven who he is: the place where he is, such as `address 192.0.2.7`. A user's
+    /// name has no blank, so a place never looks like a user.
+    pub(super) fn of_place(place: &str) -> Author {
+        Author { name: place.to_owned(), session: None }
     }
 }
 
 impl From<&SystemAccount> for Author {
     /// Returns the author `account NAME`. A user's name has no blank, so an account never looks like a user.
     fn from(account: &SystemAccount) -> Author {
-        Author(format!("account {}", account.name()))
+        Author { name: format!("account {}", account.name()), session: None }
     }
 }
 
@@ -133,7 +171,10 @@ pub(crate) async fn write(
     author: impl Into<Author>,
     action: &AuditAction<'_>,
 ) -> Result<(), Fault> {
-    let (Author(operator), detail) = (author.into(), action.detail()?);
+    let (Author { name: operator, session }, mut detail) = (author.into(), action.detail()?);
+    if let (Some(session), Some(members)) = (session, detail.as_object_mut()) {
+        members.insert("session".to_owned(), session.into());
+    }
     diesel::sql_query("SELECT pg_advisory_xact_lock($1)").bind::<BigInt, _>(AUDIT_LOCK).execute(connection).await?;
     let Head { id, hash } = head(connection).await?;
     let mut line = Line {
@@ -164,10 +205,8 @@ pub async fn head(connection: &mut AsyncPgConnection) -> Result<Head, Fault> {
 }
 
 /// Lists lines, newest first. If `before` is given, only lines with a lower number are listed.
-///
-/// # Errors
-/// A fault of the database.
-pub async fn list(
+#[cfg(test)]
+pub(crate) async fn list(
     connection: &mut AsyncPgConnection,
     before: Option<i64>,
     limit: i64,
@@ -195,28 +234,77 @@ pub async fn since(
     Ok(lines.load(connection).await?)
 }
 
-/// Checks the hashes of all lines. Returns the last line's number and hash.
-///
-/// # Errors
-/// [`AdministrationError::AuditBroken`] with the number of the first wrong line; a fault of the database.
-pub async fn verify(connection: &mut AsyncPgConnection) -> Result<Head, AdministrationError> {
-    let mut head = Head { id: 0, hash: vec![0; 32] };
-    loop {
+/// A walk along the chain, oldest line first. Each line is verified before it is given.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    at: Head,
+}
+
+impl Walk {
+    /// Begins behind a line; 0 is the beginning of the log.
+    ///
+    /// # Errors
+    /// The line does not exist; a fault of the database.
+    pub async fn behind(connection: &mut AsyncPgConnection, line: i64) -> Result<Walk, AdministrationError> {
+        let hash = match line {
+            0 => vec![0; 32],
+            line => {
+                let found = audit::table.find(line).select(audit::hash).first(connection).await.optional()?;
+                found.ok_or(AdministrationError::AuditLineUnknown(line))?
+            }
+        };
+        Ok(Walk { at: Head { id: line, hash } })
+    }
+
+    /// Returns the next lines up to `last`; none at the end.
+    ///
+    /// # Errors
+    /// [`AdministrationError::AuditBroken`] with the number of the first wrong line; a fault of the database.
+    pub async fn page(
+        &mut self,
+        connection: &mut AsyncPgConnection,
+        last: i64,
+    ) -> Result<Vec<Line>, AdministrationError> {
         let page: Vec<Line> = audit::table
-            .filter(audit::id.gt(head.id))
+            .filter(audit::id.gt(self.at.id))
+            .filter(audit::id.le(last))
             .order(audit::id)
             .limit(PAGE)
             .select(Line::as_select())
             .load(connection)
             .await?;
-        let Some(last) = page.last() else { return Ok(head) };
-        let last_id = last.id;
-        for line in page {
-            if line.id != head.id + 1 || line.previous_hash != head.hash || line.hash != line.computed_hash() {
+        for line in &page {
+            if line.id != self.at.id + 1 || line.previous_hash != self.at.hash || line.hash != line.computed_hash() {
                 return Err(AdministrationError::AuditBroken(line.id));
             }
-            head = Head { id: line.id, hash: line.hash };
+            self.at = Head { id: line.id, hash: line.hash.clone() };
         }
-        debug_assert_eq!(head.id, last_id);
+        Ok(page)
+    }
+}
+
+/// Verifies the hashes of all lines, and that the log has the line that somebody wrote down, if `written_down` is given. Returns the last
+/// line's number and hash.
+///
+/// # Errors
+/// [`AdministrationError::AuditBroken`] with the number of the first wrong line; [`AdministrationError::AuditHeadOther`]; a fault of the
+/// database.
+pub(crate) async fn verify(
+    connection: &mut AsyncPgConnection,
+    written_down: Option<&Head>,
+) -> Result<Head, AdministrationError> {
+    let mut walk = Walk::behind(connection, 0).await?;
+    let mut is_there = written_down.is_none();
+    loop {
+        let page = walk.page(connection, i64::MAX).await?;
+        is_there |=
+            page.iter().any(|line| written_down.is_some_and(|head| line.id == head.id && line.hash == head.hash));
+        if page.is_empty() {
+            break;
+        }
+    }
+    match written_down {
+        Some(head) if !is_there => Err(AdministrationError::AuditHeadOther { line: head.id, last: walk.at.id }),
+        _ => Ok(walk.at),
     }
 }

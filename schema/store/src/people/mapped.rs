@@ -33,10 +33,13 @@ pub(super) async fn is_nobody_mapped(connection: &mut AsyncPgConnection) -> Resu
 
 /// Fails if no Superviseur can sign in any more, since nobody could then add a Superviseur.
 pub(super) async fn demand_superviseur(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
-    let left = system_accounts::table
-        .inner_join(users::table.on(users::name.eq(system_accounts::user_name)))
-        .filter(users::privilege.eq(Privilege::Superviseur.number()))
+    let mapped = system_accounts::table
+        .filter(system_accounts::user_name.eq(users::name))
         .filter(system_accounts::ended_at.is_null());
+    let left = users::table
+        .filter(users::privilege.eq(Privilege::Superviseur.number()))
+        .filter(users::locked_at.is_null())
+        .filter(exists(mapped).or(users::signed_in_at.is_not_null().and(users::must_change.eq(false))));
     if diesel::select(exists(left)).get_result(connection).await? {
         return Ok(());
     }

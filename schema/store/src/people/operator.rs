@@ -19,9 +19,16 @@ pub struct Operator {
     user: String,
     privilege: Privilege,
     is_commission: bool,
+    /// Number of the session; `None` if the operator signed in by an account.
+    session: Option<i64>,
 }
 
 impl Operator {
+    /// Makes the operator of a session that was found by its token.
+    pub(super) fn of_session(session: i64, user: String, privilege: Privilege, is_commission: bool) -> Operator {
+        Operator { user, privilege, is_commission, session: Some(session) }
+    }
+
     /// Returns the user's name, as the audit log contains it.
     pub fn user(&self) -> &str {
         &self.user
@@ -65,55 +72,65 @@ impl Operator {
 
 impl From<&Operator> for Author {
     fn from(operator: &Operator) -> Author {
-        Author::of_user(operator.user())
+        match operator.session {
+            Some(session) => Author::of_session(operator.user(), session),
+            None => Author::of_user(operator.user()),
+        }
     }
 }
 
 /// Signs in the user to whom the account of the operating system belongs that runs the command.
 ///
 /// # Errors
-/// [`AdministrationError::AccountUnmapped`], which is also written to the audit log; [`AdministrationError::NobodyMapped`] if no account
+/// [`AdministrationError::AccountUnmapped`] or [`AdministrationError::UserLocked`], which are also written to the audit log; [`AdministrationError::NobodyMapped`] if no account
 /// belongs to a user, as in a database that comes from a version of the program that knew no accounts; a fault of the database.
 pub async fn sign_in_as_system_account(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
 ) -> Result<Operator, AdministrationError> {
-    if let Some(operator) = mapped(connection, account).await? {
-        return Ok(operator);
+    let uid = account.account().uid;
+    match mapped(connection, account).await? {
+        Some((operator, false)) => return Ok(operator),
+        Some((Operator { user, .. }, true)) => {
+            let action = AuditAction::SignInRefused { account: account.name(), uid, user: Some(&user) };
+            connection.transaction(async |connection| audit::write(connection, account, &action).await).await?;
+            return Err(AdministrationError::UserLocked(user));
+        }
+        None => {}
     }
     if mapped::is_nobody_mapped(connection).await? {
         let superviseurs = superviseurs(connection).await?;
         return Err(AdministrationError::NobodyMapped { account: account.name().to_owned(), superviseurs });
     }
-    let uid = account.account().uid;
-    let action = AuditAction::SignInRefused { account: account.name(), uid };
+    let action = AuditAction::SignInRefused { account: account.name(), uid, user: None };
     connection.transaction(async |connection| audit::write(connection, account, &action).await).await?;
     Err(AdministrationError::AccountUnmapped { account: account.name().to_owned(), uid })
 }
 
-/// Returns the user to whom the account belongs now.
+/// Returns the user to whom the account belongs now, and whether he is locked.
 async fn mapped(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,
-) -> Result<Option<Operator>, AdministrationError> {
-    let found: Option<(String, i16, bool)> = system_accounts::table
+) -> Result<Option<(Operator, bool)>, AdministrationError> {
+    let found: Option<(String, i16, bool, bool)> = system_accounts::table
         .inner_join(people::table.on(people::name.eq(system_accounts::user_name)))
         .filter(system_accounts::uid.eq(i64::from(account.account().uid)))
         .filter(system_accounts::account.eq(account.name()))
         .filter(system_accounts::ended_at.is_null())
-        .select((people::name, people::privilege, people::is_commission))
+        .select((people::name, people::privilege, people::is_commission, people::locked_at.is_not_null()))
         .first(connection)
         .await
         .optional()?;
-    let Some((user, privilege, is_commission)) = found else { return Ok(None) };
-    Ok(Some(Operator { user, privilege: Privilege::kept(privilege)?, is_commission }))
+    let Some((user, privilege, is_commission, is_locked)) = found else { return Ok(None) };
+    let operator = Operator { user, privilege: Privilege::kept(privilege)?, is_commission, session: None };
+    Ok(Some((operator, is_locked)))
 }
 
 #[cfg(test)]
 impl Operator {
     /// Makes an operator for a test, without a sign-in.
     pub(crate) fn pretended(user: &str, privilege: Privilege) -> Operator {
-        Operator { user: user.to_owned(), privilege, is_commission: false }
+        Operator { user: user.to_owned(), privilege, is_commission: false, session: None }
     }
 
     /// Makes an operator for a test who may do everything.

@@ -96,6 +96,8 @@ operations! {
     QuarantineSelect = "quarantine.select", Operateur;
     /// Shows a held letter with its rows.
     HeldShow = "held.show", Operateur;
+    /// Takes the original container of a letter out of the journal.
+    LetterOriginal = "letter.original", Operateur;
     /// Releases or refuses a held letter: one person asks, another confirms.
     HeldDecide = "held.decide", Operateur;
     /// Approves or refuses waiting corrections, by one person; corrections of results take two people.
@@ -134,6 +136,12 @@ operations! {
     CertificateReplace = "certificate.replace", ChefDAgence;
     /// Revokes a key with all its certificates.
     CertificateRevoke = "certificate.revoke", ChefDAgence;
+    /// Reads the audit log.
+    AuditShow = "audit.show", ChefDAgence;
+    /// Verifies the chain of the audit log.
+    AuditVerify = "audit.verify", ChefDAgence;
+    /// Exports the audit log.
+    AuditExport = "audit.export", Superviseur;
     /// Adopts tables, so that agencies may write to them.
     TableAdopt = "table.adopt", Superviseur;
     /// Abandons a table.
@@ -162,6 +170,12 @@ operations! {
     UserPrivilege = "user.privilege", Superviseur;
     /// Makes a user a member of the election commission, or ends the membership.
     UserCommission = "user.commission", Superviseur;
+    /// Locks a user, who cannot sign in any more.
+    UserLock = "user.lock", Superviseur;
+    /// Unlocks a user.
+    UserUnlock = "user.unlock", Superviseur;
+    /// Gives a user a first password.
+    UserPassword = "user.password", Superviseur;
     /// Sets the largest amount that one person may recharge alone.
     RechargeLimit = "recharge.limit", Superviseur;
     /// Confirms an operation that another person asked for.

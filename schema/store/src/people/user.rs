@@ -32,4 +32,17 @@ pub struct User {
     pub accounts: Vec<Account>,
     /// Time when the user was added.
     pub created_at: DateTime<Utc>,
+    /// Time since which the user is locked by an operator; `None` if he is not.
+    pub locked_at: Option<DateTime<Utc>>,
+    /// Time until which the user's password opens nothing after wrong tries; `None` if it may be tried.
+    pub waits_until: Option<DateTime<Utc>>,
+    /// Time when the user last signed in by a password of his own; `None` if he never did.
+    pub signed_in_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    /// Says whether the user can sign in: he is not locked, and has an account or a password of his own.
+    pub fn can_sign_in(&self) -> bool {
+        self.locked_at.is_none() && (!self.accounts.is_empty() || self.signed_in_at.is_some())
+    }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use serde_json::{Value, json};
 
 use super::accounts::Account;
 use super::act::Act;
@@ -18,6 +19,19 @@ use super::user::{NewUser, User};
 use crate::database::fault::Fault;
 use crate::database::schema::{system_accounts, users};
 use crate::error::{AdministrationError, InvalidValue};
+
+/// A row of `xm.users`.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = users)]
+struct Row {
+    name: String,
+    privilege: i16,
+    is_commission: bool,
+    created_at: DateTime<Utc>,
+    locked_at: Option<DateTime<Utc>>,
+    locked_until: Option<DateTime<Utc>>,
+    signed_in_at: Option<DateTime<Utc>>,
+}
 
 /// Adds a user with a random password, which must be changed at the first sign-in. If the user gets a higher privilege than 1 or belongs to
 /// the commission, this needs a second person, unless the operator is the only Superviseur.
@@ -48,7 +62,7 @@ pub(crate) async fn add_by(
             // The user is inserted before a second person is demanded, so that the database finds mistakes in his data before anybody is
             // asked to confirm. If a second person is needed, the insertion is rolled back.
             insert(connection, new, &password).await?;
-            let standing = Standing { privilege: new.privilege, is_commission: new.is_commission };
+            let standing = Standing { privilege: new.privilege, is_commission: new.is_commission, is_locked: false };
             if standing.is_of_weight() && !is_alone {
                 Approved::demand(approved, || Act::UserAdd(new.clone()))?;
             }
@@ -64,11 +78,7 @@ pub(crate) async fn add_by(
 /// # Errors
 /// A fault of the database.
 pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<User>, AdministrationError> {
-    let found: Vec<(String, i16, bool, DateTime<Utc>)> = users::table
-        .order(users::name)
-        .select((users::name, users::privilege, users::is_commission, users::created_at))
-        .load(connection)
-        .await?;
+    let found: Vec<Row> = users::table.order(users::name).select(Row::as_select()).load(connection).await?;
     let mapped: Vec<(String, i64, String)> = system_accounts::table
         .filter(system_accounts::ended_at.is_null())
         .order(system_accounts::id)
@@ -79,9 +89,19 @@ pub async fn list(connection: &mut AsyncPgConnection) -> Result<Vec<User>, Admin
         let of_user = mapped.iter().filter(|(user, ..)| user == name);
         of_user.map(|(_, uid, account)| Account::kept(*uid, account)).collect::<Result<Vec<_>, Fault>>()
     };
-    let user = |(name, privilege, is_commission, created_at): (String, i16, bool, DateTime<Utc>)| {
+    let user = |Row { name, privilege, is_commission, created_at, locked_at, locked_until, signed_in_at }| {
         let accounts = accounts_of(&name)?;
-        Ok::<User, AdministrationError>(User { name, privilege, is_commission, accounts, created_at })
+        let waits_until = locked_until.filter(|until| *until > Utc::now());
+        Ok::<User, AdministrationError>(User {
+            name,
+            privilege,
+            is_commission,
+            accounts,
+            created_at,
+            locked_at,
+            waits_until,
+            signed_in_at,
+        })
     };
     found.into_iter().map(user).collect()
 }
@@ -171,9 +191,16 @@ pub(crate) async fn set_commission_by(
         .await
 }
 
-/// Finds a user by name.
-pub(crate) async fn find(connection: &mut AsyncPgConnection, name: &str) -> Result<Option<User>, AdministrationError> {
-    Ok(list(connection).await?.into_iter().find(|user| user.name == name))
+/// Returns the state of a user that an approval stores as `seen`: his rights, accounts and lock, and not what changes when he signs in.
+pub(crate) async fn seen(connection: &mut AsyncPgConnection, name: &str) -> Result<Value, AdministrationError> {
+    let Some(user) = list(connection).await?.into_iter().find(|user| user.name == name) else { return Ok(Value::Null) };
+    let User { name, privilege, is_commission, accounts, created_at, locked_at, .. } = user;
+    let mut seen = json!({ "name": name, "privilege": privilege, "is_commission": is_commission, "accounts": accounts,
+                           "created_at": created_at });
+    if let Some(locked_at) = locked_at {
+        seen["locked_at"] = json!(locked_at);
+    }
+    Ok(seen)
 }
 
 pub(super) async fn insert(

@@ -8,7 +8,7 @@ use super::file::Wanted;
 use super::known::{Held, Known};
 use crate::agencies::agency::Agency;
 use crate::agencies::change::changes_protected;
-use crate::agencies::statuses::STATUSES_MAX;
+use crate::agencies::status_of_many::AGENCIES_ALONE_MAX;
 use crate::centre::addresses;
 use crate::certificates::certificate::{CertificateFields, concerns};
 use crate::error::{AdministrationError, ImportError, InvalidValue, KeyName};
@@ -124,7 +124,7 @@ fn changed(wanted: &Wanted, before: &Agency, rules: &Rules) -> Result<Agency, Ad
     }
     let status = wanted.status.unwrap_or(before.status);
     if let Some(agencies) = rules.statuses_too_many.filter(|_| status != before.status) {
-        return Err(AdministrationError::StatusOfMany { agencies, most: STATUSES_MAX });
+        return Err(AdministrationError::StatusOfMany { agencies, most: AGENCIES_ALONE_MAX });
     }
     let text =
         |new: &Option<String>, old: &String| new.as_ref().filter(|new| *new != old.trim()).unwrap_or(old).clone();

@@ -27,17 +27,19 @@ impl AuditAction<'_> {
             | AuditAction::CertificateRevoke { agency, .. } => format!("agency {agency}"),
             AuditAction::AgencyImport { first, last, .. } => format!("agencies {first} to {last}"),
             AuditAction::AnswerRetry { agency: None, .. } => "all agencies".to_owned(),
+            AuditAction::AgencyStatusOfMany { agencies, .. } => format!("{} agencies", agencies.len()),
             AuditAction::MessageBroadcast { broadcast, .. } => format!("broadcast {broadcast}"),
             AuditAction::VoucherBatch { batch, .. }
             | AuditAction::VoucherWrite { batch, .. }
             | AuditAction::VoucherRevoke { batch, .. } => format!("vouchers {batch}"),
-            AuditAction::QuarantineShow { entry }
+            AuditAction::QuarantineShow { entry, .. }
             | AuditAction::QuarantineDrop { entry, .. }
             | AuditAction::QuarantineRetry { entry, .. } => {
                 format!("quarantine entry {entry}")
             }
             AuditAction::QuarantineSelect { selection, .. } => format!("selection {selection}"),
-            AuditAction::HeldShow { held } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
+            AuditAction::HeldShow { held, .. } | AuditAction::HeldDecide { held, .. } => format!("held letter {held}"),
+            AuditAction::LetterOriginal { line, .. } => format!("journal line {line}"),
             AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
             AuditAction::TableAdopt { table, .. }
             | AuditAction::TableLoad { table, .. }
@@ -51,7 +53,14 @@ impl AuditAction<'_> {
             | AuditAction::UserPrivilege { user, .. }
             | AuditAction::UserCommission { user, .. }
             | AuditAction::UserMap { user, .. }
-            | AuditAction::UserUnmap { user, .. } => format!("user {user}"),
+            | AuditAction::UserUnmap { user, .. }
+            | AuditAction::UserLock { user, .. }
+            | AuditAction::UserUnlock { user }
+            | AuditAction::UserPassword { user }
+            | AuditAction::PasswordChange { user }
+            | AuditAction::SignIn { user, .. }
+            | AuditAction::SignOut { user }
+            | AuditAction::PasswordRefused { user: Some(user), .. } => format!("user {user}"),
             AuditAction::ApprovalAsk { approval, .. }
             | AuditAction::ApprovalConfirm { approval, .. }
             | AuditAction::ApprovalChanged { approval, .. }
@@ -59,6 +68,10 @@ impl AuditAction<'_> {
             | AuditAction::ApprovalWithdraw { approval, .. }
             | AuditAction::ApprovalRefusedTry { approval, .. } => format!("approval {approval}"),
             AuditAction::OperationRefused { operation, .. } => format!("operation {}", operation.name()),
+            AuditAction::AuditShow { .. } | AuditAction::AuditVerify { .. } | AuditAction::AuditExport { .. } => {
+                "audit log".to_owned()
+            }
+            AuditAction::PasswordRefused { user: None, .. } => "unknown user".to_owned(),
             AuditAction::SignInRefused { account, .. } => format!("account {account}"),
         }
     }

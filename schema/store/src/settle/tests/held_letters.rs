@@ -1,17 +1,18 @@
 //! Tests of held letters: their rows are in no table and cost nothing. Two people decide about each letter, and settling then makes another
 //! attempt at it.
 
-use diesel_async::SimpleAsyncConnection;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use sdc::answer::receipt::{HoldCode, Receipt, Verdict};
 use sdc::letter::Letter;
 use sdc::refusal::RefusalCode;
 
 use super::country::Country;
 use crate::approvals;
-use crate::error::AdministrationError;
+use crate::error::{AdministrationError, InvalidValue};
 use crate::letters::flags::{self, FlagFilter};
 use crate::letters::held::{self, HeldFilter, HeldLetter, decision};
-use crate::people::{Operator, Privilege, audit};
+use crate::letters::journal;
+use crate::people::{AuditAction, AuditFilter, Inspection, Operator, Privilege, RecordAsked, audit};
 use crate::settle::{Outcome, Tried};
 use crate::testing::eventually;
 
@@ -276,4 +277,62 @@ async fn a_flag_waits_until_somebody_explains_it_once() {
     let all = FlagFilter { with_explained: true, ..FlagFilter::default() };
     assert_eq!(flags::list(connection, &all).await.unwrap()[0].explained_by.as_deref(), Some("ekane"));
     assert_eq!(HoldCode::ALL.map(HoldCode::as_str), ["check", "approval"]);
+}
+
+/// Who looked at a record is found by its legal key, whether its rows were read while the letter was held, or its container was taken out of
+/// the journal.
+#[tokio::test]
+async fn who_looked_at_a_record_is_found_by_its_legal_key() {
+    let mut country = Country::new("by_agency", false).await;
+    held_letter(&mut country).await;
+    let accepted = country.result("S2", Some(10), &[("A", 9)]);
+    assert_eq!(country.send(42, accepted).await.verdict, Verdict::Accepted);
+    let connection = &mut *country.world().connection().await;
+    held::show(connection, &ekane(), open(&country).await.id).await.unwrap();
+    let line = country.count("SELECT id FROM xm.journal WHERE outcome = 'accepted'").await;
+    assert!(journal::original(connection, &ndi(), line).await.unwrap().is_some());
+    let reader = Operator::pretended("mbome", Privilege::ChefDAgence);
+    let search = async |connection: &mut AsyncPgConnection, table: &str, key: &[&str]| {
+        let key = key.iter().map(|value| (*value).to_owned()).collect();
+        let record = Some(RecordAsked { table: table.to_owned(), key });
+        Inspection::begin(connection, &reader, AuditFilter { record, ..AuditFilter::default() }).await
+    };
+    for (table, key, expected) in [
+        ("lab.Result", &["S1"][..], &["ekane held.show"][..]),
+        ("lab.Vote", &["S1", "B"], &["ekane held.show"]),
+        ("lab.Result", &["S2"], &["ndi letter.original"]),
+        ("lab.result", &["S2"], &["ndi letter.original"]),
+        ("lab.Vote", &["S2", "A"], &["ndi letter.original"]),
+        ("lab.Vote", &["S2", "B"], &[]),
+        ("lab.Result", &["S3"], &[]),
+    ] {
+        let inspection = search(connection, table, key).await.unwrap();
+        let lines = inspection.page(connection, None, 10).await.unwrap();
+        let found: Vec<_> = lines.iter().map(|line| format!("{} {}", line.operator, line.action)).collect();
+        assert_eq!(found, expected, "{table} {key:?}");
+    }
+    let error = search(connection, "lab.Vote", &["S1"]).await.unwrap_err();
+    assert!(
+        matches!(&error, AdministrationError::Invalid(InvalidValue::RecordKey { columns }) if *columns == ["Code", "Cand"]),
+        "{error}"
+    );
+    let error = search(connection, "lab.Nothing", &["S1"]).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::TableUnknown(_)), "{error}");
+}
+
+/// The chain has an operator's lines one after the other, and letters have none: settling neither writes the audit log nor waits for it.
+#[tokio::test]
+async fn settling_writes_no_audit_line_and_waits_for_none() {
+    const LINES: &str = "SELECT count(*) FROM xm.audit";
+    let mut country = Country::new("by_agency", false).await;
+    let before = country.count(LINES).await;
+    let mut operators = country.world().connection().await;
+    operators.batch_execute("BEGIN").await.unwrap();
+    let look = AuditAction::AuditVerify { is_whole: true, line: 1 };
+    audit::write(&mut operators, &ekane(), &look).await.unwrap();
+    held_letter(&mut country).await;
+    let accepted = country.result("S2", Some(10), &[("A", 9)]);
+    assert_eq!(country.send(42, accepted).await.verdict, Verdict::Accepted);
+    operators.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(country.count(LINES).await, before);
 }
