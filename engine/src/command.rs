@@ -18,6 +18,7 @@ use sample::SampleCommand;
 mod agency;
 mod answer;
 mod approval;
+mod carrier;
 mod cert;
 mod cert_list;
 mod correction;
@@ -141,6 +142,9 @@ pub enum Command {
     /// Replicas: the processes that serve this centre together
     #[command(subcommand)]
     Replica(replica::ReplicaCommand),
+    /// Carrier: NATS JetStream between the processes that receive letters and those that settle them
+    #[command(subcommand)]
+    Carrier(carrier::CarrierCommand),
     /// Mailboxes and relay
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -188,6 +192,10 @@ impl CommandLine {
             Command::Check(arguments) => {
                 let configuration = place.configuration()?;
                 runtime()?.block_on(check::check(&configuration, &arguments, json))
+            }
+            Command::Carrier(command) => {
+                let configuration = place.configuration()?;
+                runtime()?.block_on(carrier::run(&configuration, command, json))
             }
             Command::Mail(command) => {
                 let configuration = place.configuration()?;
