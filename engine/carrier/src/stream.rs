@@ -1,8 +1,8 @@
 //! The stream that keeps the parcels: how it is made, what it promises, and whether it was emptied.
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType};
+use async_nats::jetstream::{Error, ErrorCode};
 
 use crate::connection::Carrier;
 use crate::fault::CarrierFault;
@@ -158,7 +158,7 @@ impl Carrier {
                 CreateStreamErrorKind::JetStream(refused) if refused.error_code() == ErrorCode::STREAM_NAME_EXIST => {
                     self.stream().await
                 }
-                CreateStreamErrorKind::JetStream(refused) => Err(CarrierFault::Refused(refused.to_string())),
+                CreateStreamErrorKind::JetStream(refused) => Err(refusal(&refused)),
                 _ => Err(CarrierFault::away(error)),
             },
         }
@@ -175,7 +175,7 @@ impl Carrier {
                 GetStreamErrorKind::JetStream(refused) if refused.error_code() == ErrorCode::STREAM_NOT_FOUND => {
                     CarrierFault::NoStream
                 }
-                GetStreamErrorKind::JetStream(refused) => CarrierFault::Refused(refused.to_string()),
+                GetStreamErrorKind::JetStream(refused) => refusal(&refused),
                 _ => CarrierFault::away(error),
             }),
         }
@@ -192,6 +192,14 @@ impl Carrier {
             servers.push(Server::ask(url).await?);
         }
         Ok(Promise::of(&stream, &servers))
+    }
+}
+
+/// Tells servers that refuse from servers that have no leader yet, or none any more, and say so by 503.
+fn refusal(refused: &Error) -> CarrierFault {
+    match refused.code() {
+        503 => CarrierFault::Away(refused.to_string()),
+        _ => CarrierFault::Refused(refused.to_string()),
     }
 }
 

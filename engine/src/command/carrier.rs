@@ -1,7 +1,7 @@
 //! `xmserver carrier`: the stream of NATS JetStream that takes letters from the processes that receive them to those that settle them.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use carrier::{Carrier, CarrierFault, Contract, Promise, STREAM, StreamState};
@@ -14,6 +14,9 @@ use crate::speech::{self, said};
 
 /// Longest wait for the first connection to a server.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Pause between two questions to servers that do not answer yet.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What to do with the carrier.
 #[derive(Subcommand, Clone, Copy, Debug)]
@@ -65,7 +68,7 @@ pub(super) async fn run(
     Ok(if is_enough { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Asks until a server answers: the connection is made in the background.
+/// Asks until the servers answer: the connection is made in the background, and servers that have just started choose a leader first.
 async fn answered(
     carrier: &Carrier,
     ask: impl AsyncFn() -> Result<StreamState, CarrierFault>,
@@ -75,11 +78,17 @@ async fn answered(
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
+    let until = Instant::now() + CONNECT_WAIT_MAX;
     if tokio::time::timeout(CONNECT_WAIT_MAX, connecting).await.is_err() {
         let servers = carrier.settings().servers.join(", ");
         return Err(CarrierFault::Away(servers));
     }
-    ask().await
+    loop {
+        match ask().await {
+            Err(CarrierFault::Away(_)) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+            answer => return answer,
+        }
+    }
 }
 
 fn tell(stream: &StreamState, contract: Contract, shortcoming: Option<&str>, json: bool) -> anyhow::Result<()> {

@@ -235,6 +235,7 @@ error-carrier-size = at most { $bytes } where server.role is intake
 error-carrier-away = no server of the carrier answers: { $reason }
 error-carrier-no-stream = the stream XM_MAIL is not on the servers: run `xmserver carrier init`
 error-carrier-refused = the servers of the carrier refuse: { $reason }
+error-carrier-file = ca_file: { $file }: { $reason }
 error-carrier-not-configured = no carrier is configured: add [carrier] with its servers to the configuration
 error-carrier-no-intake = nothing is pushed to this process: server.role intake needs an [[intake]] or [https], or no letter can come
 error-carrier-contract = the contract carried is refused: { $reason }

@@ -240,6 +240,7 @@ error-carrier-size = au plus { $bytes } quand server.role est intake
 error-carrier-away = aucun serveur du transporteur ne répond : { $reason }
 error-carrier-no-stream = le flux XM_MAIL n'est pas sur les serveurs : lancez `xmserver carrier init`
 error-carrier-refused = les serveurs du transporteur refusent : { $reason }
+error-carrier-file = ca_file : { $file } : { $reason }
 error-carrier-not-configured = aucun transporteur n'est configuré : ajoutez [carrier] avec ses serveurs à la configuration
 error-carrier-no-intake = rien n'est poussé vers ce processus : server.role intake demande un [[intake]] ou [https], ou aucune lettre ne peut venir
 error-carrier-contract = le contrat carried est refusé : { $reason }
