@@ -1,6 +1,6 @@
 //! Seven supervised actors, the messages between them, and what keeps them alive.
 //!
-//! The flow of a letter, one file per actor: [`mailbox_poller`] (or [`push_intake`]) → [`sdc_decoder`] → [`signature_verifier`] →
+//! The flow of a letter, one file per actor: [`mailbox_poller`] (or [`push_intake`], [`carrier_poller`]) → [`sdc_decoder`] → [`signature_verifier`] →
 //! [`table_writer`] → [`billing_ledger`] → [`exporter`], with [`record_reader`] beside it for letters that ask for records; [`messages`]
 //! lists the arrows. [`pipeline`] builds them, last actor first, and drains them in order.
 //!
@@ -31,6 +31,8 @@
 //! | session, window | one connection to a source; the candidates asked for at a time | `mailbox_poller::session` |
 //! | gate | closed while the database is away: no mail is fetched | [`gate`] |
 //! | courier | a way by which answers leave: the relay, or the transfer folder | [`courier`] |
+//! | carrier | takes pushed mail from the process that received it to the one that settles it | [`carrier_poller`], crate `carrier` |
+//! | reception | where the pushed mail of a source goes: to the actors here, to the carrier, or both | [`admission::lender`] |
 //! | lease | for a while, only one process polls a mailbox, or sends an answer of the outbox | `admission::records`, [`exporter`] |
 //!
 //! Who has a mail:
@@ -69,6 +71,7 @@ pub mod admission;
 pub mod answer_desk;
 pub mod at_work;
 pub mod billing_ledger;
+pub mod carrier_poller;
 pub mod claims;
 pub mod courier;
 pub mod custody;

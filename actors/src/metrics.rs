@@ -4,6 +4,7 @@
 //! such a series would miss that event.
 
 mod actor;
+mod carrier;
 mod families;
 mod in_hand;
 mod intake;
@@ -20,6 +21,7 @@ use crate::room::Hands;
 use crate::transport::NoContainer;
 use actor::ActorFamilies;
 pub use actor::{ActorMetrics, Handled, Stay};
+pub use carrier::CarrierMetrics;
 use families::{counters, gauges, registered};
 use in_hand::InHand;
 use intake::IntakeFamilies;
@@ -43,6 +45,8 @@ pub struct Metrics {
     actors: ActorFamilies,
     in_hand: InHand,
     intake: IntakeFamilies,
+    /// Metrics of the carrier.
+    pub carrier: CarrierMetrics,
     /// Containers committed, by outcome (`accepted`, `duplicate`, or the code of the refusal).
     pub letters: IntCounterVec,
     /// Containers that name a registered key and are not signed with it, by the refusal's code: `signature_invalid`, `signature_forbidden`.
@@ -102,6 +106,7 @@ impl Metrics {
             actors: ActorFamilies::new(registry)?,
             in_hand: registered(registry, InHand::new()?)?,
             intake: IntakeFamilies::new(registry)?,
+            carrier: CarrierMetrics::new(registry)?,
             letters: vec("xm_letters_total", "Containers committed, by outcome", &["outcome"])?,
             signatures_refused: vec(
                 "xm_signatures_refused_total",

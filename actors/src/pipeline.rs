@@ -3,6 +3,7 @@
 mod actors;
 mod limits;
 mod parts;
+mod reception;
 mod supervisor;
 
 use std::sync::Arc;
@@ -30,7 +31,8 @@ use crate::stop::{StopTeller, stop};
 use crate::supervision::Escalation;
 use actors::{Shared, keep_house, start_decoders, start_exporters, start_reader, start_sources, start_writers};
 pub use limits::Limits;
-pub use parts::{PipelineParts, PolledSource, PushedSource};
+pub use parts::{PipelineParts, PolledSource, PushedSource, ReceptionParts};
+pub use reception::ReceptionPipeline;
 use supervisor::Supervisor;
 
 /// If a letter contradicts records that are already in the database, the writer reads these records from the database, so that the
@@ -91,8 +93,7 @@ impl Pipeline {
                 policy: parts.policy.clone(),
                 ending,
                 escalate,
-                tasks: parts.tasks.clone(),
-                process: parts.replica.process,
+                records: Some((parts.tasks.clone(), parts.replica.process)),
                 is_lost: Arc::clone(&is_lost),
             },
         };

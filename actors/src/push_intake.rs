@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::RwLock;
 
-use crate::admission::lender::{Lender, Patience};
-use crate::admission::source::Admission;
+use crate::admission::lender::{Lender, Reception};
 use crate::answer_desk::AnswerDesk;
 use crate::lifelong::{LifeWork, Lifelong};
 use crate::outage::Outage;
@@ -27,14 +26,12 @@ const ANSWERS_WAIT: Duration = Duration::from_millis(500);
 /// What a push intake is built with.
 #[derive(Clone)]
 pub struct PushIntakeParts {
-    /// The source's settings, and the limits and rules that decide which of its mail is accepted.
-    pub source: Admission,
+    /// The source's settings, and where its mail goes.
+    pub source: Reception,
     /// Transport by which the mail is pushed.
     pub transport: Arc<dyn Pushed>,
     /// The answer desk, for senders that wait for the answers to their letters.
     pub desk: AnswerDesk,
-    /// How long the sender of a mail waits.
-    pub patience: Patience,
     /// Lock that is held for reading until no pushed mail is being processed. Draining takes the lock for writing, and so waits for this
     /// actor.
     pub polling: Arc<RwLock<()>>,
@@ -57,10 +54,10 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
     let mut pause = PAUSE_MIN;
     while !source.drain.is_told() {
         tokio::select! {
-            () = source.gate.open() => {}
+            () = opened(source) => {}
             () = source.drain.told() => return,
         }
-        match Lender::begin(source.clone(), parts.patience, guard.metrics.clone()).await {
+        match Lender::begin(source, guard.metrics.clone()).await {
             Ok(lender) => {
                 let began = Instant::now();
                 let fault = tokio::select! {
@@ -82,7 +79,7 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
             }
             Err(fault) => {
                 guard.metrics.fault();
-                tracing::debug!(mailbox = &*source.name, %fault, "no mail is taken before the database answers");
+                tracing::debug!(mailbox = &*source.name, %fault, "no mail is taken before the database or the carrier answers");
             }
         }
         tokio::select! {
@@ -93,8 +90,15 @@ async fn listen_until_drained(parts: &PushIntakeParts, guard: &Guard) {
     }
 }
 
+/// Waits until the database, if the process has one, can be reached.
+async fn opened(source: &Reception) {
+    if let Some(admission) = &source.here {
+        admission.gate.open().await;
+    }
+}
+
 /// Waits until the process drains and every mail has its fate, and then a little longer, so that the senders receive their answers.
-async fn drained(source: &Admission, lender: &Lender) {
+async fn drained(source: &Reception, lender: &Lender) {
     source.drain.told().await;
     lender.idle().await;
     tokio::time::sleep(ANSWERS_WAIT).await;

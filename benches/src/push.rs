@@ -3,6 +3,7 @@
 //! One thread sends them all, since the engine needs the processors and the sender should take little of them. A run fails unless every
 //! letter is settled once and every sender is told so.
 
+mod carried;
 mod lmtp;
 mod outcome;
 mod receipts;
@@ -27,6 +28,7 @@ use crate::reading::load_average;
 use crate::stock::{Stock, container_of};
 use crate::yardstick::Yardstick;
 
+use carried::Carried;
 pub use outcome::Push;
 use sending::{Sent, To};
 
@@ -73,6 +75,9 @@ pub struct Asked {
     /// A burst before and one after, to which the speed is compared
     #[arg(long)]
     beside_burst: bool,
+    /// Three nats-servers carry the letters; before it a run without them, to which the speed is compared
+    #[arg(long, conflicts_with = "beside_burst")]
+    carrier: bool,
     /// Posts the documents without the hint before them that names the agency; by LMTP the subject of the mail has it
     #[arg(long)]
     without_hint: bool,
@@ -114,7 +119,10 @@ impl Asked {
         let with_hint = !(self.without_hint && self.by == By::Https);
         let size = Size { letters: self.letters, by: self.by, connections, with_hint };
         let stock = self.options.stock(self.letters, Mix::default()).await?;
-        let outcome = run(&stock, size, self.beside_burst).await?;
+        let outcome = match self.carrier {
+            true => run_carried(&stock, size).await?,
+            false => run(&stock, size, self.beside_burst).await?,
+        };
         self.options.tell(&outcome)?;
         Ok(outcome.problems())
     }
@@ -131,7 +139,7 @@ pub async fn run(stock: &Stock, size: Size, beside_burst: bool) -> Result<Push> 
     if beside_burst {
         bursts.push(burst().await?);
     }
-    let mut outcome = push(stock, size).await?;
+    let mut outcome = push(stock, size, None).await?;
     if beside_burst {
         bursts.push(burst().await?);
     }
@@ -139,13 +147,30 @@ pub async fn run(stock: &Stock, size: Size, beside_burst: bool) -> Result<Push> 
     Ok(outcome)
 }
 
-async fn push(stock: &Stock, size: Size) -> Result<Push> {
+/// Pushes the letters of the stock without a carrier, and then with one.
+///
+/// # Errors
+/// See [`run`]; the nats-servers do not start.
+async fn run_carried(stock: &Stock, size: Size) -> Result<Push> {
+    let load_average = load_average()?;
+    let without = push(stock, size, None).await?;
+    let carried = Carried::start()?;
+    let mut outcome = push(stock, size, Some(&carried)).await?;
+    outcome.compare_with_uncarried(without.push, load_average);
+    Ok(outcome)
+}
+
+async fn push(stock: &Stock, size: Size, carried: Option<&Carried>) -> Result<Push> {
     let letters = prepared(stock, size)?;
-    let listening = Listening::prepare(size)?;
+    let mut listening = Listening::prepare(size)?;
+    listening.configuration.extend(carried.map(Carried::configured));
     let mut centre = Centre::start_for_pushing(stock, &listening.configuration).await?;
     let start_seconds = centre.wait_ready()?;
     let accepts = format!("/accept/{}", if size.by == By::Lmtp { "smtp" } else { "http" });
     centre.wait("it accepts letters", LONGEST, |engine| engine.get(&accepts).starts_with("HTTP/1.1 200"))?;
+    if let Some(carried) = carried {
+        carried.prepare(&mut centre)?;
+    }
     let yardstick = Yardstick::lay()?;
     let processes = centre.processes()?;
     let (to, connections) = (listening.to.clone(), size.connections);
@@ -155,6 +180,9 @@ async fn push(stock: &Stock, size: Size) -> Result<Push> {
     let sent = sent?;
     let seconds = (sent.ended - sent.begun).as_secs_f64();
     let yardstick_us = Some(yardstick.read()?);
+    if let Some(carried) = carried {
+        carried.require_all(&centre, size.letters)?;
+    }
     let mut figures = Figures {
         letters: stock.expected.mails,
         seconds,

@@ -7,7 +7,7 @@ use cluster::Cluster;
 use words::Problem;
 
 use crate::clock::Clock;
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, Role};
 use crate::database::{OpenDatabase, Purpose, connect_reader};
 use crate::reach::reach;
 use crate::show;
@@ -38,24 +38,9 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
     machine::configured(configuration, &mut findings);
     folder_of_words(&mut findings);
     machine::libraries(&mut findings);
-    let opened = OpenDatabase::open(configuration, Purpose::Command).await;
-    let clock = match &opened {
-        Ok(open) => database::clock(open).await,
-        Err(_) => Clock::UTC,
-    };
-    let keys = machine::secrets(configuration, clock, &mut findings);
-    match opened {
-        Ok(open) => {
-            let folder = configuration.is_embedded().then(|| configuration.cluster_folder());
-            let shared_user = folder.and_then(|folder| Cluster::shared_user(&folder));
-            let reader = connect_reader(configuration, None).unwrap_or_else(|error| {
-                findings.add(Verdict::Fail, "reading", format!("{error:#}"));
-                None
-            });
-            database::database(&open, (shared_user, reader), keys.as_ref(), clock, &mut findings).await;
-            open.close().await;
-        }
-        Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),
+    // A process that only takes pushed letters has neither keys nor a database.
+    if configuration.server.role != Role::Intake {
+        centre(configuration, &mut findings).await;
     }
     if arguments.online {
         for reached in reach(configuration, None).await {
@@ -67,6 +52,29 @@ pub async fn check(configuration: &Configuration, arguments: &CheckArguments, js
     }
     tell(&findings, json)?;
     Ok(if findings.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Checks the centre's keys and its database.
+async fn centre(configuration: &Configuration, findings: &mut Findings) {
+    let opened = OpenDatabase::open(configuration, Purpose::Command).await;
+    let clock = match &opened {
+        Ok(open) => database::clock(open).await,
+        Err(_) => Clock::UTC,
+    };
+    let keys = machine::secrets(configuration, clock, findings);
+    match opened {
+        Ok(open) => {
+            let folder = configuration.is_embedded().then(|| configuration.cluster_folder());
+            let shared_user = folder.and_then(|folder| Cluster::shared_user(&folder));
+            let reader = connect_reader(configuration, None).unwrap_or_else(|error| {
+                findings.add(Verdict::Fail, "reading", format!("{error:#}"));
+                None
+            });
+            database::database(&open, (shared_user, reader), keys.as_ref(), clock, findings).await;
+            open.close().await;
+        }
+        Err(error) => findings.add(Verdict::Fail, "database", format!("{error:#}")),
+    }
 }
 
 fn verdict(verdict: Verdict) -> String {

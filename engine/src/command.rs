@@ -23,6 +23,7 @@ mod agency_status;
 mod answer;
 mod approval;
 mod audit;
+mod carrier;
 mod cert;
 mod cert_list;
 mod correction;
@@ -157,6 +158,9 @@ pub enum Command {
     /// Replicas: the processes that serve this centre together
     #[command(subcommand)]
     Replica(replica::ReplicaCommand),
+    /// Carrier: NATS JetStream between the processes that receive letters and those that settle them
+    #[command(subcommand)]
+    Carrier(carrier::CarrierCommand),
     /// Mailboxes and relay
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -216,6 +220,10 @@ impl CommandLine {
             Command::Check(arguments) => {
                 let configuration = place.configuration()?;
                 runtime()?.block_on(check::check(&configuration, &arguments, json))
+            }
+            Command::Carrier(command) => {
+                let configuration = place.configuration()?;
+                runtime()?.block_on(carrier::run(&configuration, command, json))
             }
             Command::Mail(command) => {
                 let configuration = place.configuration()?;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use actors::pipeline::Limits;
 use actors::transport::NoContainer;
 use actors::transport::http::HttpSettings;
+use carrier::CarrierSettings;
 use mail::{IntakeSettings, MailboxSettings, RelaySettings};
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,9 @@ pub struct Configuration {
     pub intakes: Vec<IntakeConfiguration>,
     /// Address at which offices post letters over HTTPS and collect the answers.
     pub https: Option<HttpSettings>,
+    /// NATS JetStream, which takes pushed letters from the process that receives them to the one that settles them; none where each process
+    /// settles what it receives.
+    pub carrier: Option<CarrierSettings>,
     /// Relay that answers are sent to; none where no letter comes by e-mail.
     pub relay: Option<RelayConfiguration>,
     /// Limits on memory, disk and load.
@@ -73,6 +77,8 @@ pub struct ServerConfiguration {
     /// Name of this process among several that serve the centre. The identity of the process is then derived from its name, and not kept
     /// in the data folder, so that it stays the same on another host.
     pub process_name: Option<String>,
+    /// What this process does. With `intake` and `work` there is a carrier.
+    pub role: Role,
     /// Address and port at which `/live`, `/ready` and `/metrics` are served.
     pub http_address: SocketAddr,
     /// Format of the log lines.
@@ -86,6 +92,30 @@ pub struct ServerConfiguration {
     pub shutdown_seconds_max: u64,
     /// Longest time, in seconds, that metrics read from the database are kept; metrics that cost little are read more often.
     pub metrics_kept_seconds_max: u64,
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Everything.
+    #[default]
+    All,
+    /// It receives pushed letters, and hands them to the carrier. It has neither keys nor a database.
+    Intake,
+    /// It settles letters, of mailboxes, folder and carrier. Nothing is pushed to it.
+    Work,
+}
+
+impl Role {
+    /// Returns the role's name in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::All => "all",
+            Role::Intake => "intake",
+            Role::Work => "work",
+        }
+    }
 }
 
 /// Format of the log lines.
@@ -206,6 +236,7 @@ impl Default for ServerConfiguration {
             data_folder: DATA_FOLDER.into(),
             keys_folder: None,
             process_name: None,
+            role: Role::All,
             http_address: SocketAddr::from(([127, 0, 0, 1], 9464)),
             log_format: LogFormat::Text,
             log_level: "info".to_owned(),
@@ -254,7 +285,17 @@ impl Configuration {
 
     /// Says whether letters are pushed to this program.
     pub fn has_pushed(&self) -> bool {
-        !self.intakes.is_empty() || self.https.is_some()
+        !self.listens_for_mail().is_empty() || self.listens_for_posts().is_some()
+    }
+
+    /// Returns the addresses at which this process takes mail. The file may name more: replicas of different roles can share one file.
+    pub fn listens_for_mail(&self) -> &[IntakeConfiguration] {
+        if self.server.role == Role::Work { &[] } else { &self.intakes }
+    }
+
+    /// Returns the address at which this process takes letters over HTTPS.
+    pub fn listens_for_posts(&self) -> Option<&HttpSettings> {
+        self.https.as_ref().filter(|_| self.server.role != Role::Work)
     }
 
     fn mailbox_addresses(&self) -> impl Iterator<Item = String> {

@@ -36,7 +36,17 @@ pub struct Observed {
     https: Option<String>,
     metrics: Metrics,
     program: ProgramGauges,
-    gauges: DatabaseGauges,
+    gauges: Option<DatabaseGauges>,
+}
+
+/// The database of a program that has one, and what is compared with it.
+pub struct ObservedDatabase {
+    /// The database.
+    pub database: Database,
+    /// The metrics that are read from the database.
+    pub gauges: DatabaseGauges,
+    /// The keys that the program runs with.
+    pub keys: KeyWatch,
 }
 
 /// Parts of which [`Observed`] is made.
@@ -45,16 +55,12 @@ pub struct ObservedParts {
     pub registry: Registry,
     /// The metrics of the actors, registered in `registry`.
     pub metrics: Metrics,
-    /// The database.
-    pub database: Database,
-    /// The metrics that are read from the database.
-    pub gauges: DatabaseGauges,
+    /// The database; `None` where the program has neither a database nor keys.
+    pub database: Option<ObservedDatabase>,
     /// Names of the intakes, to which mail is pushed.
     pub intakes: Vec<String>,
     /// Name of the intake to which letters are posted over HTTPS, if there is one.
     pub https: Option<String>,
-    /// The keys that the program runs with.
-    pub keys: KeyWatch,
     /// The data folder.
     pub data_folder: PathBuf,
     /// Whether the private PostgreSQL is in the data folder: it fails when the disk is full, so its free space is checked.
@@ -73,17 +79,20 @@ impl Observed {
             registry,
             metrics,
             database,
-            gauges,
             intakes,
             https,
-            keys,
             data_folder,
             is_embedded,
             quarantine_bytes_max,
         } = parts;
+        let (compared, gauges) = match database {
+            Some(ObservedDatabase { database, gauges, keys }) => (Some((database, keys)), Some(gauges)),
+            None => (None, None),
+        };
+        let database = compared.as_ref().map(|(database, _)| database.clone());
         Ok(Observed {
-            program: ProgramGauges::new(&registry, database.clone(), data_folder.clone(), quarantine_bytes_max)?,
-            readiness: Readiness::new(metrics.clone(), database, keys, is_embedded.then_some(data_folder)),
+            program: ProgramGauges::new(&registry, database, data_folder.clone(), quarantine_bytes_max)?,
+            readiness: Readiness::new(metrics.clone(), compared, is_embedded.then_some(data_folder)),
             acceptance: Acceptance::new(!intakes.is_empty()),
             http_acceptance: Acceptance::new(https.is_some()),
             intakes,
@@ -118,7 +127,9 @@ impl Observed {
     async fn metrics(&self) -> HttpResponse {
         self.program.read();
         let mut families = self.registry.gather();
-        families.extend(self.gauges.gather().await);
+        if let Some(gauges) = &self.gauges {
+            families.extend(gauges.gather().await);
+        }
         let mut body = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut body) {
             tracing::warn!(%error, "the metrics could not be written");
@@ -209,11 +220,13 @@ mod tests {
         let parts = ObservedParts {
             metrics: Metrics::new(&registry).unwrap(),
             registry,
-            gauges: DatabaseGauges::new((&database, None), None, Duration::MAX).unwrap(),
-            database,
+            database: Some(ObservedDatabase {
+                gauges: DatabaseGauges::new((&database, None), None, Duration::MAX).unwrap(),
+                database,
+                keys,
+            }),
             intakes: vec!["lmtp".to_owned()],
             https: None,
-            keys,
             data_folder: std::env::temp_dir(),
             is_embedded: false,
             quarantine_bytes_max: 1,

@@ -26,8 +26,8 @@ pub struct Readiness {
     /// Reason why no mail is taken; `None` while mail is taken.
     closed: Mutex<Option<Closed>>,
     metrics: Metrics,
-    database: Database,
-    keys: KeyWatch,
+    /// The database and the keys of the centre; `None` where the program has neither, and hands letters to the carrier.
+    compared: Option<(Database, KeyWatch)>,
     /// Folder of the private PostgreSQL, on whose disk the free space is checked; `None` where a database is configured.
     database_folder: Option<PathBuf>,
     free_bytes_min: u64,
@@ -35,12 +35,15 @@ pub struct Readiness {
 
 impl Readiness {
     /// Makes the readiness of a program that takes no mail yet.
-    pub fn new(metrics: Metrics, database: Database, keys: KeyWatch, database_folder: Option<PathBuf>) -> Readiness {
+    pub fn new(
+        metrics: Metrics,
+        compared: Option<(Database, KeyWatch)>,
+        database_folder: Option<PathBuf>,
+    ) -> Readiness {
         Readiness {
             closed: Mutex::new(Some(Closed::Starting)),
             metrics,
-            database,
-            keys,
+            compared,
             database_folder,
             free_bytes_min: FREE_BYTES_MIN,
         }
@@ -74,21 +77,10 @@ impl Readiness {
         if closed == Some(Closed::Draining) {
             return Err(Unready::NoMailTaken(Closed::Draining));
         }
-        // While the database cannot be reached, two reasons hold: no mail is taken (`closed`), and the database is away. The database is
-        // checked first, because it is what the operator must repair.
-        let is_starting = closed == Some(Closed::Starting);
-        match tokio::time::timeout(DATABASE_PATIENCE, self.database.require_current_schema()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
-            // A starting program will soon run the migrations and compare its keys, so an older database is no obstacle yet.
-            Ok(Err(MigrateError::DatabaseOlder { .. })) if is_starting => {}
-            Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
-            Ok(Err(MigrateError::Fault(fault))) if fault.is_not_admitted() => return Err(Unready::DatabaseRefuses),
-            Ok(Err(_)) | Err(_) => return Err(Unready::DatabaseAway),
-        }
-        if !is_starting {
-            let keys = tokio::time::timeout(DATABASE_PATIENCE, self.keys.look(&self.database)).await;
-            keys.unwrap_or(Err(Unready::DatabaseAway))?;
+        match &self.compared {
+            Some((database, keys)) => look_at(database, keys, closed == Some(Closed::Starting)).await?,
+            None if closed == Some(Closed::Trying) => return Err(Unready::CarrierAway),
+            None => {}
         }
         if let Some(closed) = closed {
             return Err(Unready::NoMailTaken(closed));
@@ -98,6 +90,26 @@ impl Readiness {
         }
         Ok(())
     }
+}
+
+/// Checks the database, and that the keys of the program are those of the database.
+async fn look_at(database: &Database, keys: &KeyWatch, is_starting: bool) -> Result<(), Unready> {
+    // While the database cannot be reached, two reasons hold: no mail is taken, and the database is away. The database is checked first,
+    // because it is what the operator must repair.
+    match tokio::time::timeout(DATABASE_PATIENCE, database.require_current_schema()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(MigrateError::DatabaseNewer { found })) => return Err(Unready::DatabaseNewer { migration: found }),
+        // A starting program will soon run the migrations and compare its keys, so an older database is no obstacle yet.
+        Ok(Err(MigrateError::DatabaseOlder { .. })) if is_starting => {}
+        Ok(Err(MigrateError::DatabaseOlder { missing })) => return Err(Unready::DatabaseOlder { missing }),
+        Ok(Err(MigrateError::Fault(fault))) if fault.is_not_admitted() => return Err(Unready::DatabaseRefuses),
+        Ok(Err(_)) | Err(_) => return Err(Unready::DatabaseAway),
+    }
+    if !is_starting {
+        let keys = tokio::time::timeout(DATABASE_PATIENCE, keys.look(database)).await;
+        keys.unwrap_or(Err(Unready::DatabaseAway))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -115,7 +127,8 @@ mod tests {
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let database = TestCluster::shared().await.database().await;
         let (_keys, keys) = key_watch::tests::watched(Some(&database)).await;
-        let mut readiness = Readiness::new(metrics.clone(), database.clone(), keys, Some(place.path().to_owned()));
+        let mut readiness =
+            Readiness::new(metrics.clone(), Some((database.clone(), keys)), Some(place.path().to_owned()));
         readiness.free_bytes_min = 0;
         assert_eq!(readiness.look().await, Err(Unready::NoMailTaken(Closed::Starting)));
         readiness.set_taking_mail(false);
@@ -166,7 +179,7 @@ mod tests {
         let nowhere = Database::new(DatabaseSettings::new("postgresql://xmserver@127.0.0.1:1/x")).unwrap();
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let (_keys, keys) = key_watch::tests::watched(None).await;
-        let mut readiness = Readiness::new(metrics, nowhere, keys, None);
+        let mut readiness = Readiness::new(metrics, Some((nowhere, keys)), None);
         readiness.free_bytes_min = 0;
         assert_eq!(readiness.look().await, Err(Unready::DatabaseAway), "while the program waits for it to start");
         // Nothing answers at the database's address. The reason must be the database, whether the program has already stopped taking mail

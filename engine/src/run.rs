@@ -31,27 +31,30 @@ use store::people::SystemAccount;
 use store::replicas::Replica;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguration};
+use crate::configuration::{Configuration, FolderConfiguration, RelayConfiguration, Role};
 use crate::database::{self, OpenDatabase, Purpose};
-use crate::failure::Exit;
 use crate::folder::{DataFolder, FolderLock};
 use crate::gauges::DatabaseGauges;
 use crate::housekeeping::Housekeeper;
-use crate::http::{self, Observed, ObservedParts};
+use crate::http::{self, Observed, ObservedDatabase, ObservedParts};
 use crate::issuer::Authority;
 use crate::keys::{self, LoadedKeys};
 use crate::ready::key_watch::KeyWatch;
 use crate::{acts, housekeeping, notices, operator, replica, summary};
 
+mod carry;
+mod life;
+mod reception;
 mod reread;
 mod service;
 mod sources;
 mod stops;
 
-use reread::{Named, reread};
+use life::Surroundings;
+use reread::Named;
 use service::ServiceManager;
-use sources::{Listening, polled, posted, pushed, taken};
-use stops::{Asked, Stops};
+use sources::{Listening, polled, taken};
+use stops::Stops;
 
 /// First pause between two attempts to reach the database at the start; the pause grows up to [`START_PAUSE_MAX`].
 const START_PAUSE: Duration = Duration::from_secs(1);
@@ -76,6 +79,9 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
             variables,
             "these environment variables are no keys: a key's name has two underscores between its levels"
         );
+    }
+    if configuration.server.role == Role::Intake {
+        return reception::run(configuration);
     }
     let folder = DataFolder::of(configuration)?;
     database::require_made(configuration)?;
@@ -110,7 +116,9 @@ pub fn run(configuration: &Configuration) -> anyhow::Result<ExitCode> {
 /// Refuses a configuration without a source of letters, or without a relay for letters that come by mail. Only `run` needs them.
 fn required(configuration: &Configuration) -> anyhow::Result<()> {
     let has_mail = !configuration.mailboxes.is_empty() || !configuration.intakes.is_empty();
-    if !has_mail && configuration.folder.is_none() && configuration.https.is_none() {
+    let has_others = configuration.folder.is_some() || configuration.listens_for_posts().is_some();
+    // A process of the role `work` may have no source but the carrier.
+    if !has_mail && !has_others && configuration.server.role != Role::Work {
         bail!(
             "no mailbox is configured: add a [[mailbox]], an [[intake]], [https] or a [folder] to the configuration, or no letter can come"
         );
@@ -169,7 +177,7 @@ struct Shown {
 impl Centre<'_> {
     async fn serve(self, shown: Shown) -> anyhow::Result<ExitCode> {
         let mut stops = Stops::new()?;
-        let mut manager = ServiceManager::new();
+        let manager = ServiceManager::new();
         manager.begins("the database is opened");
         let Shown { registry, metrics, observed } = shown;
         let server = tokio::select! {
@@ -181,21 +189,26 @@ impl Centre<'_> {
             entered = self.enter(&replica) => entered?,
             () = stops.told() => return Ok(ExitCode::SUCCESS),
         }
-        let listening = self.listening()?;
+        let carrier = tokio::select! {
+            carrier = carry::open(self.configuration, &self.runtime) => carrier?,
+            () = stops.told() => return Ok(ExitCode::SUCCESS),
+        };
+        let listening = reception::listening(self.configuration, &self.runtime)?;
         let certificates: Vec<Named> = listening.iter().filter_map(Listening::named).collect();
         let pushed = listening.into_iter().map(|one| one.source).collect();
-        let parts = self.parts(&server, replica, metrics, pushed)?;
+        let parts = PipelineParts { carrier, ..self.parts(&server, replica, metrics, pushed)? };
         let housekeeper = Housekeeper { database: self.database.clone(), process: parts.replica.process };
         self.runtime.spawn(housekeeping::work_daily(housekeeper.clone(), self.configuration.own_addresses()));
         self.runtime.spawn(acts::tell(self.database.clone()));
         self.runtime.spawn(notices::tell_hourly(housekeeper.clone()));
         self.runtime.spawn(notices::tell_minutely(housekeeper));
         self.runtime.spawn(summary::tell_hourly(registry));
-        let mut pipeline = Pipeline::start(parts);
+        let pipeline = Pipeline::start(parts);
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             server = server.name,
             mode = server.mode.as_str(),
+            role = self.configuration.server.role.as_str(),
             mailboxes = self.configuration.mailboxes.len(),
             intakes = self.configuration.intakes.len(),
             https = self.configuration.https.as_ref().map(|https| https.listen.to_string()),
@@ -203,37 +216,8 @@ impl Centre<'_> {
             http = %self.configuration.server.http_address,
             "the centre runs"
         );
-        manager.is_ready();
-        let mut looks = tokio::time::interval(READINESS_INTERVAL);
-        loop {
-            tokio::select! {
-                _ = looks.tick() => {
-                    observed.set_taking_mail(pipeline.is_taking_mail(), pipeline.has_room());
-                    manager.report(pipeline.is_supervised());
-                }
-                escalation = pipeline.escalation() => {
-                    let reason = escalation.map_or_else(|| "its supervisors are gone".to_owned(), |it| it.to_string());
-                    tracing::error!("the centre stops, to be started again: {reason}");
-                    return Ok(Exit::Escalated.into());
-                }
-                asked = stops.asked() => match asked {
-                    Asked::Stop => break,
-                    Asked::Reread => {
-                        manager.rereads();
-                        reread(self.configuration, &certificates);
-                        manager.is_ready();
-                    }
-                },
-            }
-        }
-        manager.stops();
-        observed.set_leaving();
-        if self.configuration.has_pushed() {
-            self.give_notice(&mut pipeline, &mut stops).await;
-        }
-        observed.set_draining();
-        self.drain(pipeline, &mut stops).await;
-        Ok(ExitCode::SUCCESS)
+        let configuration = self.configuration;
+        Ok(Surroundings { configuration, observed: &observed, certificates, manager, stops }.live(pipeline).await)
     }
 
     /// Starts the HTTP server of metrics and health before anything else: PostgreSQL may take minutes to recover from a crash, and `/live`
@@ -247,12 +231,14 @@ impl Centre<'_> {
         let observed = Arc::new(Observed::new(ObservedParts {
             registry: registry.clone(),
             metrics: metrics.clone(),
-            database: self.database.clone(),
-            gauges: DatabaseGauges::new((&self.database, self.reading.clone()), first_end, kept_max)?,
-            keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
+            database: Some(ObservedDatabase {
+                gauges: DatabaseGauges::new((&self.database, self.reading.clone()), first_end, kept_max)?,
+                keys: KeyWatch::new(Arc::clone(&self.keys), self.keys_folder.clone()),
+                database: self.database.clone(),
+            }),
             data_folder: server.data_folder.clone(),
-            intakes: self.configuration.intakes.iter().map(|intake| intake.name.clone()).collect(),
-            https: self.configuration.https.as_ref().map(|https| https.name.clone()),
+            intakes: self.configuration.listens_for_mail().iter().map(|intake| intake.name.clone()).collect(),
+            https: self.configuration.listens_for_posts().map(|https| https.name.clone()),
             is_embedded: self.configuration.is_embedded(),
             quarantine_bytes_max: self.configuration.limits.of_settling().stranger_bytes_of_reason(),
         })?);
@@ -324,6 +310,7 @@ impl Centre<'_> {
             issuer: self.issuer()?,
             sources,
             pushed,
+            carrier: None,
             couriers,
             replica,
             mail_limits: MailLimits { mail_bytes_max, ..MailLimits::default() },
@@ -331,13 +318,6 @@ impl Centre<'_> {
             policy: Policy::default(),
             metrics,
         })
-    }
-
-    fn listening(&self) -> anyhow::Result<Vec<Listening>> {
-        let configuration = self.configuration;
-        let https = configuration.https.iter().map(posted);
-        let intakes = configuration.intakes.iter().map(|intake| pushed(configuration, intake, &self.runtime));
-        intakes.chain(https).collect()
     }
 
     /// Loads the centre's authority, where its key is in the folder of keys.
@@ -361,31 +341,6 @@ impl Centre<'_> {
     fn transfer_folder(&self, folder: &FolderConfiguration) -> TransferFolder {
         let quiet = Duration::from_secs(folder.quiet_seconds);
         TransferFolder::new(&folder.path, self.runtime.clone(), quiet)
-    }
-
-    /// Waits for a short time, so that balancers can see that they should send mail elsewhere. If the program stopped at once, balancers
-    /// would still send mail to it, and the senders would have to send that mail again.
-    async fn give_notice(&self, pipeline: &mut Pipeline, stops: &mut Stops) {
-        let seconds = self.configuration.server.drain_notice_seconds;
-        tracing::info!(seconds, "stopping soon: balancers that ask /accept send letters elsewhere");
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
-            // The program stops in any case. Its exit code is that of an ordinary stop, because no service manager needs to start it again.
-            _ = pipeline.escalation() => {}
-            () = stops.told() => {}
-        }
-    }
-
-    async fn drain(&self, pipeline: Pipeline, stops: &mut Stops) {
-        let deadline = Duration::from_secs(self.configuration.server.shutdown_seconds_max);
-        tracing::info!(mails_in_hand = pipeline.mails_in_hand(), "stopping: no more mail is fetched");
-        tokio::select! {
-            came_back = pipeline.drain(deadline) => match came_back {
-                true => tracing::info!("stopped: everything in hand was settled"),
-                false => tracing::warn!("stopped at the deadline: what was not settled is in its mailbox still"),
-            },
-            () = stops.told() => tracing::warn!("stopped at once: what was not settled is in its mailbox still"),
-        }
     }
 }
 

@@ -18,7 +18,7 @@ const IN_HAND: [&str; 12] = [
     "xm_reads_waiting",
 ];
 /// Gauges of a state, which may be above 0 even in an idle program. A new gauge must be added here or to [`IN_HAND`].
-const STATES: [&str; 46] = [
+const STATES: [&str; 48] = [
     "process_max_fds",
     "process_open_fds",
     "process_resident_memory_bytes",
@@ -36,6 +36,8 @@ const STATES: [&str; 46] = [
     "xm_approvals_waiting",
     "xm_approvals_waiting_oldest_seconds",
     "xm_build_info",
+    "xm_carrier_durable",
+    "xm_carrier_waiting",
     "xm_centre_certificate_expiry_seconds",
     "xm_data_folder_free_bytes",
     "xm_data_folder_size_bytes",

@@ -1,4 +1,4 @@
-//! Real mail servers, a balancer, a PostgreSQL and a Prometheus, started for one test in a new folder: on free loopback ports, or in a
+//! Real mail servers, a balancer, a PostgreSQL, nats-servers and a Prometheus, started for one test in a new folder: on free loopback ports, or in a
 //! network namespace that stands for another machine.
 //!
 //! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. When it is dropped, it ends and its
@@ -11,6 +11,7 @@ mod daemon;
 mod dovecot;
 mod folder;
 mod haproxy;
+mod nats;
 mod place;
 mod postfix;
 pub mod postgres;
@@ -24,6 +25,7 @@ pub use certificate::Certificate;
 pub use cluster::Port;
 pub use dovecot::{Account, Dovecot, DovecotSettings};
 pub use haproxy::{Backend, Haproxy};
+pub use nats::{NATS_PASSWORD, Nats, nats_server};
 pub use place::Place;
 pub use postfix::{Postfix, Push};
 pub use prometheus::{Prometheus, promtool};

@@ -22,7 +22,7 @@ pub fn lease_of(key: &str) -> String {
 }
 
 impl Admission {
-    async fn call<T, F>(&self, ask: impl FnOnce(Connection) -> F + Send + 'static) -> Result<T, Fault>
+    pub(crate) async fn call<T, F>(&self, ask: impl FnOnce(Connection) -> F + Send + 'static) -> Result<T, Fault>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Fault>> + Send,

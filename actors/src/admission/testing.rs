@@ -16,7 +16,8 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::decoders::{Decoder, Decoders};
-use super::lender::{Lender, Patience, PushedMail};
+use super::lender::here::HereLender;
+use super::lender::{Lender, Patience, PushedMail, Reception};
 use super::source::Admission;
 use crate::answer_desk::{AnswerDesk, AnswerDeskParts};
 use crate::claims::Claims;
@@ -38,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// Makes the mail of a letter that contains its number.
 pub(crate) fn letter(number: usize) -> PushedMail {
     let mail = format!("Subject: SDC 1 agency=000042\r\n\r\nletter {number}\r\n").into_bytes();
-    PushedMail { mail, over_size_bytes: None, answer: None }
+    PushedMail { mail, over_size_bytes: None, answer: None, origin: None }
 }
 
 /// A source that mail is pushed to. The test receives the mail that is lent.
@@ -90,9 +91,15 @@ impl Source {
     }
 
     /// Starts a lender for the source.
-    pub(crate) async fn lender(&self, patience: Patience) -> Lender {
+    pub(crate) async fn lender(&self, patience: Patience) -> HereLender {
         let metrics = self.admission.metrics.actor("push_intake");
-        Lender::begin(self.admission.clone(), patience, metrics).await.unwrap()
+        HereLender::begin(self.admission.clone(), patience, metrics).await.unwrap()
+    }
+
+    /// Starts what a transport lends its mail to.
+    pub(crate) async fn reception(&self, patience: Patience) -> Lender {
+        let metrics = self.admission.metrics.actor("push_intake");
+        Lender::begin(&Reception::here(self.admission.clone(), patience), metrics).await.unwrap()
     }
 
     /// Waits for the next mail that is lent.

@@ -11,14 +11,17 @@ use store::settle::Settler;
 use tokio::sync::RwLock;
 
 use super::limits::Limits;
-use super::parts::PipelineParts;
+use super::parts::{PipelineParts, PushedSource};
 use super::supervisor::Supervisor;
 use crate::admission::decoders::{Decoder, Decoders};
+use crate::admission::lender::Reception;
+use crate::admission::lender::carrying::Carrying;
 use crate::admission::records::lease_of;
 use crate::admission::source::{Admission, Turns};
 use crate::answer_desk::{AnswerDesk, AnswerDeskParts};
 use crate::at_work::AtWork;
 use crate::billing_ledger::{BillingLedger, BillingLedgerParts};
+use crate::carrier_poller::{self, CarrierPoller, CarrierPollerParts};
 use crate::claims::Claims;
 use crate::courier::Courier;
 use crate::database_tasks::DatabaseTasks;
@@ -37,7 +40,7 @@ use crate::signature_verifier::{SignatureVerifier, SignatureVerifierParts};
 use crate::stop::Stop;
 use crate::supervision::{Escalation, Link};
 use crate::table_writer::{Pending, TableWriter, TableWriterParts, TableWriters};
-use crate::transport::{NoContainer, TransportFacts};
+use crate::transport::{Form, NoContainer, TransportFacts};
 
 /// A window may use at most one `WINDOWS_MIN`th of the permits for kilobytes, so that one window is settled while the next is fetched.
 const WINDOWS_MIN: u32 = 4;
@@ -209,7 +212,8 @@ pub(super) fn start_decoders(
     }))
 }
 
-/// Starts the actors that receive mail: a poller for each source that lists its mail, and a push intake for each source that is pushed to.
+/// Starts the actors that receive mail: a poller for each source that lists its mail, a push intake for each source that is pushed to, and
+/// the poller of the carrier.
 pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &Decoders, arbiters: &mut Vec<Arbiter>) {
     let arbiter = Arbiter::new();
     let count = u32::try_from(parts.sources.len()).unwrap_or(u32::MAX).max(1);
@@ -233,21 +237,51 @@ pub(super) fn start_sources(parts: &PipelineParts, shared: &Shared, decoders: &D
         sealer: shared.sealer.clone(),
         metrics: Arc::clone(&shared.metrics),
     });
+    let limits = &parts.limits;
+    let carrying = parts
+        .carrier
+        .as_ref()
+        .map(|carrier| Carrying::new(carrier.clone(), parts.tasks.runtime.clone(), limits.kilobytes_in_hand_max));
     for pushed in &parts.pushed {
         let facts = pushed.transport.facts();
         let admission = shared.admission(parts, decoders, (&pushed.name, pushed.no_container), facts);
-        let intake = PushIntakeParts {
-            source: Admission { mail_bytes_max: pushed.mail_bytes_max, ..admission },
-            transport: Arc::clone(&pushed.transport),
-            desk: desk.clone(),
-            patience: pushed.patience,
-            polling: Arc::clone(&shared.polling),
-        };
+        let admission = Admission { mail_bytes_max: pushed.mail_bytes_max, ..admission };
+        let here = Reception::here(admission, pushed.patience);
+        let reception = Reception { carrying: carrying.clone(), ..here };
+        let intake = push_intake(pushed, reception, &desk, &shared.polling);
         let link = Link::new(parts.metrics.actor("push_intake"));
         let make = move |guard| PushIntake::new(intake.clone(), guard);
         shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
     }
+    if let Some(carrier) = &parts.carrier {
+        let facts = TransportFacts { answers_by: "mail", noun: "carrier", form: Form::Mail };
+        let poller = CarrierPollerParts {
+            source: shared.admission(parts, decoders, (carrier_poller::NAME, NoContainer::Quarantine), facts),
+            carrier: carrier.clone(),
+            desk,
+            kilobytes_max: limits.kilobytes_in_hand_max,
+            polling: Arc::clone(&shared.polling),
+        };
+        let link = Link::new(parts.metrics.actor("carrier_poller"));
+        let make = move |guard| CarrierPoller::new(poller.clone(), guard);
+        shared.supervisor.keep(&link, (&arbiter, &AtWork::default()), make);
+    }
     arbiters.push(arbiter);
+}
+
+/// Makes the parts of the actor that serves a pushed source.
+pub(super) fn push_intake(
+    pushed: &PushedSource,
+    source: Reception,
+    desk: &AnswerDesk,
+    polling: &Arc<RwLock<()>>,
+) -> PushIntakeParts {
+    PushIntakeParts {
+        source,
+        transport: Arc::clone(&pushed.transport),
+        desk: desk.clone(),
+        polling: Arc::clone(polling),
+    }
 }
 
 impl Shared {
@@ -316,8 +350,14 @@ pub(super) fn keep_house(parts: &PipelineParts, shared: &Shared) {
     parts.tasks.runtime.spawn(async move { gate.keep(&database, &metrics, &ending).await });
 
     let (database, replicas) = (parts.tasks.database.clone(), shared.replicas.clone());
+    let partitions = parts.carrier.iter().flat_map(|carrier| 0..carrier.settings().partitions);
     let replica = Replica {
-        leases: parts.sources.iter().map(|source| lease_of(&source.name)).collect(),
+        leases: parts
+            .sources
+            .iter()
+            .map(|source| lease_of(&source.name))
+            .chain(partitions.map(carrier_poller::lease_of))
+            .collect(),
         ..parts.replica.clone()
     };
     let (draining, ending) = (shared.draining.clone(), shared.supervisor.ending.clone());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::carrier::Carrier;
 use mail::extract::MailLimits;
 use sdc::keys::{CentreKeys, SigningKey};
 use store::certificates::issuer::CertificateIssuer;
@@ -49,6 +50,22 @@ pub struct PushedSource {
     pub no_container: NoContainer,
 }
 
+/// Everything that a process without a database is built from: it hands pushed mail to the carrier.
+pub struct ReceptionParts {
+    /// The carrier.
+    pub carrier: Carrier,
+    /// Runtime on which notices are received.
+    pub runtime: Handle,
+    /// Sources to which mail is pushed.
+    pub pushed: Vec<PushedSource>,
+    /// Largest number of kilobytes of mail that are handed to the carrier at once.
+    pub kilobytes_max: u32,
+    /// How the actors are supervised.
+    pub policy: Policy,
+    /// Metrics of the actors and of the flow.
+    pub metrics: Metrics,
+}
+
 /// Everything that a pipeline is built from.
 pub struct PipelineParts {
     /// The database, and the runtime on which work with it runs.
@@ -68,6 +85,8 @@ pub struct PipelineParts {
     pub sources: Vec<PolledSource>,
     /// Sources to which mail is pushed.
     pub pushed: Vec<PushedSource>,
+    /// The carrier, from which mail is taken; `None` where there is none.
+    pub carrier: Option<Carrier>,
     /// Couriers that carry answers, one for each transport.
     pub couriers: Vec<Arc<dyn Courier>>,
     /// This process among the replicas of the centre. Its identity is kept across restarts.

@@ -24,8 +24,8 @@ pub(super) struct Supervisor {
     pub(super) policy: Policy,
     pub(super) ending: Stop,
     pub(super) escalate: UnboundedSender<Escalation>,
-    pub(super) tasks: DatabaseTasks,
-    pub(super) process: Uuid,
+    /// Where the mail is recorded that made a thread hang, and by which process; `None` where there is no database, and no mail is opened.
+    pub(super) records: Option<(DatabaseTasks, Uuid)>,
     /// Set once a supervising task has ended before the pipeline did: an actor is then watched by nobody.
     pub(super) is_lost: Arc<AtomicBool>,
 }
@@ -77,12 +77,13 @@ impl Supervisor {
 
     /// Records in the database, before the process ends, which mail made its thread hang.
     async fn set_aside(&self, mail: MailName) {
-        let (database, process, name) = (self.tasks.database.clone(), self.process, mail.clone());
+        let Some((tasks, process)) = self.records.clone() else { return };
+        let (database, name) = (tasks.database.clone(), mail.clone());
         let writing = async move {
             let mut connection = database.get().await?;
             in_hand::set_aside(&mut connection, process, &name.mailbox, &name.uidl).await
         };
-        match self.tasks.call_within(SET_ASIDE_MAX, writing).await {
+        match tasks.call_within(SET_ASIDE_MAX, writing).await {
             Ok(()) => {}
             Err(Undone::Fault(fault)) => tracing::error!(%mail, %fault, "{NOT_SET_ASIDE}"),
             Err(Undone::LeftBehind) => tracing::error!(%mail, "{NOT_SET_ASIDE}"),

@@ -70,7 +70,7 @@ impl Recipient for Lending {
     async fn take(&self, content: Content) -> Outcome {
         let _held = self.metrics.hold();
         let Content { mail, over_size_bytes } = content;
-        let fate = self.lender.lend(PushedMail { mail, over_size_bytes, answer: None }).await;
+        let fate = self.lender.lend(PushedMail { mail, over_size_bytes, answer: None, origin: None }).await;
         let outcome = match fate {
             Fate::Settled | Fate::Left => Outcome::Taken,
             _ if self.lender.is_draining() => Outcome::Leaving,

@@ -330,6 +330,7 @@ impl World {
             issuer: None,
             sources,
             pushed: Vec::new(),
+            carrier: None,
             couriers: vec![Arc::new(courier)],
             replica: testing::replica(process),
             mail_limits: mail::extract::MailLimits::default(),

@@ -213,7 +213,8 @@ impl Recipient for HastyLending {
 
     async fn take(&self, content: Content) -> Outcome {
         let lender = self.0.clone();
-        let pushed = PushedMail { mail: content.mail, over_size_bytes: content.over_size_bytes, answer: None };
+        let pushed =
+            PushedMail { mail: content.mail, over_size_bytes: content.over_size_bytes, answer: None, origin: None };
         tokio::spawn(async move { lender.lend(pushed).await });
         Outcome::Taken
     }

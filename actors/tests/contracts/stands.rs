@@ -204,7 +204,7 @@ impl Senders {
 
     async fn push(&self, mut pushing: Pushing<'_>, lender: &Lender) {
         let mail = pushing.mail.clone().unwrap_or_default();
-        let lent = lender.lend(PushedMail { mail, over_size_bytes: None, answer: None });
+        let lent = lender.lend(PushedMail { mail, over_size_bytes: None, answer: None, origin: None });
         let fate = if self.is_impatient {
             tokio::time::timeout(IMPATIENCE, lent).await.unwrap_or(Fate::Settled)
         } else {

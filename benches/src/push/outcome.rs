@@ -16,6 +16,8 @@ const HTTPS_PER_SECOND_MIN: f64 = 1500.0;
 /// The bound of the 99th percentile of the time from a letter's first octet to its receipt by HTTPS, in milliseconds. The percentile must
 /// be smaller.
 const HTTPS_P99_MS: f64 = 1000.0;
+/// The lower bound of [`Push::share_of_uncarried`], with all programs on one machine.
+const CARRIED_SHARE_MIN: f64 = 0.65;
 
 /// The results of all runs of the subcommand.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +27,9 @@ pub struct Push {
     /// Letters a second, divided by the mean of the letters a second in the two bursts, where the user asked for bursts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_burst: Option<f64>,
+    /// Letters a second, divided by those of the run without a carrier, where the user asked for a carrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share_of_uncarried: Option<f64>,
     /// The longest time from a letter's first octet to the reply to it, in milliseconds.
     pub max_ms: f64,
     /// Processor time of the engine without its PostgreSQL for a letter, from the first octet to the last reply, in microseconds.
@@ -43,6 +48,8 @@ pub struct Push {
     pub load_average: f64,
     /// The bursts before and after the run, where the user asked for them.
     pub bursts: Vec<Figures>,
+    /// The run without a carrier, where the user asked for a carrier.
+    pub uncarried: Option<Figures>,
     /// The run in which letters are pushed.
     pub push: Figures,
 }
@@ -54,6 +61,7 @@ impl Push {
         Push {
             size,
             share_of_burst: None,
+            share_of_uncarried: None,
             max_ms: sent.waits.last().map_or(0.0, Duration::as_secs_f64) * 1e3,
             engine_us: of_a_letter(sent.used.engine),
             postgres_us: of_a_letter(sent.used.postgres),
@@ -63,6 +71,7 @@ impl Push {
             receipts_opened: 0,
             load_average: 0.0,
             bursts: Vec::new(),
+            uncarried: None,
             push: Figures::default(),
         }
     }
@@ -72,6 +81,12 @@ impl Push {
         let of_bursts: f64 = bursts.iter().map(|burst| burst.letters_per_second).sum::<f64>() / bursts.len() as f64;
         self.share_of_burst = (!bursts.is_empty()).then(|| self.push.letters_per_second / of_bursts);
         (self.bursts, self.load_average) = (bursts, load_average);
+    }
+
+    /// Adds the run without a carrier, and compares the speed of this run with it.
+    pub(super) fn compare_with_uncarried(&mut self, without: Figures, load_average: f64) {
+        self.share_of_uncarried = Some(self.push.letters_per_second / without.letters_per_second);
+        (self.uncarried, self.load_average) = (Some(without), load_average);
     }
 
     /// Says whether every sender was told that its letter is settled.
@@ -93,6 +108,16 @@ impl Push {
         // bound is kept, not whether it is broken.
         let is_least = |found: f64, least: f64| found >= least;
         let mut broken = Vec::new();
+        if let Some(share) = self.share_of_uncarried {
+            // The bounds of speed below are those of letters that are not carried.
+            if !is_least(share, CARRIED_SHARE_MIN) {
+                broken.push(format!(
+                    "share_of_uncarried is {}: at least {CARRIED_SHARE_MIN} was expected",
+                    number(share)
+                ));
+            }
+            return broken;
+        }
         match (self.size.by, self.share_of_burst) {
             (By::Lmtp, Some(share)) if !is_least(share, LMTP_SHARE_MIN) => {
                 broken.push(format!("share_of_burst is {}: at least {LMTP_SHARE_MIN} was expected", number(share)));
@@ -117,6 +142,7 @@ impl Report for Push {
     fn summary(&self) -> Vec<(&'static str, String)> {
         vec![
             ("share_of_burst", self.share_of_burst.map_or_else(|| "-".to_owned(), number)),
+            ("share_of_uncarried", self.share_of_uncarried.map_or_else(|| "-".to_owned(), number)),
             ("max_ms", number(self.max_ms)),
             ("engine_us", number(self.engine_us)),
             ("postgres_us", number(self.postgres_us)),
@@ -130,7 +156,8 @@ impl Report for Push {
 
     fn runs(&self) -> Vec<(String, &Figures)> {
         let bursts = self.bursts.iter().enumerate().map(|(at, run)| (format!("burst {}", at + 1), run));
-        bursts.chain([("push".to_owned(), &self.push)]).collect()
+        let uncarried = self.uncarried.iter().map(|run| ("without carrier".to_owned(), run));
+        bursts.chain(uncarried).chain([("push".to_owned(), &self.push)]).collect()
     }
 
     fn broken_bounds(&self) -> Vec<String> {
@@ -161,6 +188,7 @@ mod tests {
         Push {
             size,
             share_of_burst: Some(0.8),
+            share_of_uncarried: None,
             max_ms: 1.0,
             engine_us: 1.0,
             postgres_us: 1.0,
@@ -170,6 +198,7 @@ mod tests {
             receipts_opened: 16,
             load_average: 0.0,
             bursts: Vec::new(),
+            uncarried: None,
             push,
         }
     }
@@ -201,6 +230,8 @@ mod tests {
         let counts = |by, letters| (good(by, letters).problems().len(), slow(by, letters).problems().len());
         assert_eq!([counts(By::Lmtp, 19_999), counts(By::Https, 19_999)], [(0, 0), (0, 0)]);
         assert_eq!([counts(By::Lmtp, 20_000), counts(By::Https, 20_000)], [(0, 1), (0, 2)]);
+        let carried = |share, letters| Push { share_of_uncarried: Some(share), ..slow(By::Https, letters) }.problems();
+        assert_eq!((carried(0.65, 20_000).len(), carried(0.64, 20_000).len(), carried(0.64, 60).len()), (0, 1, 0));
     }
 
     #[test]

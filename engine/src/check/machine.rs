@@ -37,7 +37,9 @@ pub fn configured(configuration: &Configuration, findings: &mut Findings) {
         );
         findings.add(Verdict::Warn, "environment", text);
     }
-    if configuration.mailboxes.is_empty() && configuration.folder.is_none() && !configuration.has_pushed() {
+    let has_source =
+        !configuration.mailboxes.is_empty() || configuration.folder.is_some() || configuration.has_pushed();
+    if !has_source && configuration.carrier.is_none() {
         let text =
             "none is configured: add a [[mailbox]], an [[intake]], [https] or a [folder] to the configuration file";
         findings.add(Verdict::Fail, "mailboxes", text);

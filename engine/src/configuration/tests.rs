@@ -22,12 +22,13 @@ const MAILBOX: &str =
 const MISTAKES: &[(&str, &str)] = &[
     (
         "[server]\nhttp_adress = \"x\"",
-        "FILE: unknown key server.http_adress: expected one of data_folder, keys_folder, process_name, http_address, \
-         log_format, log_level, drain_notice_seconds, shutdown_seconds_max, metrics_kept_seconds_max",
+        "FILE: unknown key server.http_adress: expected one of data_folder, keys_folder, process_name, role, \
+         http_address, log_format, log_level, drain_notice_seconds, shutdown_seconds_max, metrics_kept_seconds_max",
     ),
     (
         "[sever]",
-        "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, https, relay, limits",
+        "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, https, carrier, relay, \
+         limits",
     ),
     (
         "[server]\nhttp_address = \"here\"",
@@ -157,6 +158,32 @@ const MISTAKES: &[(&str, &str)] = &[
         "[[mailbox]]\nname = \"main\"\nno_container = \"keep\"\n[mailbox.pop3]\nhost = \"h\"\nusername = \"u\"",
         "FILE: mailbox 1: no_container: expected one of leave, quarantine, drop, found `keep`",
     ),
+    (
+        "[server]\nrole = \"work\"",
+        "FILE: carrier.servers: expected the servers of the carrier where server.role is not all, found none",
+    ),
+    ("[server]\nrole = \"both\"", "FILE: server.role: expected one of all, intake, work, found `both`"),
+    ("[carrier]\nservers = []", "FILE: carrier.servers: expected tls://host:port of each server, found none"),
+    (
+        "[carrier]\nservers = [\"nats://10.0.0.1:4222\"]",
+        "FILE: carrier.servers: `nats://` is for a server on this machine; 10.0.0.1 is elsewhere, so expected `tls://`",
+    ),
+    (
+        "[carrier]\nservers = [\"tls://h:1\"]\ncontract = \"carried\"",
+        "FILE: carrier.monitoring: expected http://host:port of each server, found none",
+    ),
+    (
+        "[carrier]\nservers = [\"tls://h:1\"]\nusername = \"work\"",
+        "FILE: carrier.password_file: expected a file with the user's password, found none",
+    ),
+    (
+        "[carrier]\nservers = [\"tls://h:1\"]\n[folder]\npath = \"/x\"\nname = \"carrier\"",
+        "FILE: carrier.name: expected a name of its own, found \"carrier\" twice",
+    ),
+    (
+        "[server]\nrole = \"intake\"\n[carrier]\nservers = [\"tls://h:1\"]\n[https]\nlisten = \"127.0.0.1:1\"\nsecurity = \"none\"",
+        "FILE: https.document_size_max_bytes: expected at most 921600 where server.role is intake, found 5242880",
+    ),
     ("[folder]\nname = \"stick\"", "FILE: key folder.path is missing"),
     ("[folder]\npath = \"transfer\"", "FILE: folder.path: expected an absolute path, found \"transfer\""),
     (
@@ -264,6 +291,16 @@ fn the_samples_https_is_valid_and_shows_the_defaults() {
     let short = "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"\n";
     let [shown, short] = [&shown, short].map(|text| load(text).unwrap().https.unwrap());
     assert_eq!(serde_json::to_value(&shown).unwrap(), serde_json::to_value(&short).unwrap());
+}
+
+#[test]
+fn the_samples_carrier_is_valid_and_shows_the_defaults() {
+    let lines = SAMPLE.lines().skip_while(|line| *line != "# [carrier]").take_while(|line| !line.is_empty());
+    let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
+    let short = "[carrier]\nservers = [\"tls://nats-1.example.org:4222\", \"tls://nats-2.example.org:4222\", \
+                 \"tls://nats-3.example.org:4222\"]\n";
+    let [shown, short] = [&shown, short].map(|text| load(text).unwrap().carrier.unwrap());
+    assert_eq!(shown, short);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Checks the values of a configuration beyond their types. The check looks at neither disk nor network; `xmserver check` does.
 
+use actors::carrier_poller;
 use actors::pipeline::Limits;
 use actors::transport::NoContainer;
 use figment::Figment;
 use tracing_subscriber::EnvFilter;
 
-use super::{Configuration, sentence};
+use super::{Configuration, Role, sentence};
 
 /// Returns one sentence for each mistake in the configuration.
 pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<String> {
@@ -16,6 +17,7 @@ pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<
     folder(configuration, &mut problems);
     intakes(configuration, &mut problems);
     https(configuration, &mut problems);
+    carrier(configuration, &mut problems);
     if let Some(relay) = &configuration.relay {
         if let Err(error) = relay.smtp.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded("relay.smtp.", problem));
@@ -219,6 +221,47 @@ fn https(configuration: &Configuration, problems: &mut Problems<'_>) {
     }
     if let Err(error) = https.validate() {
         error.problems.iter().for_each(|problem| problems.add_worded("https.", problem));
+    }
+}
+
+/// Checks the carrier, and the role that needs one. A process without a database can settle nothing itself, so it may take no mail that is
+/// too large for the carrier.
+fn carrier(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let role = configuration.server.role;
+    let Some(carrier) = &configuration.carrier else {
+        if role != Role::All {
+            let expected = "the servers of the carrier where server.role is not all";
+            problems.add_worded("", &format!("carrier.servers: expected {expected}, found none"));
+        }
+        return;
+    };
+    carrier.problems().iter().for_each(|problem| problems.add_worded("carrier.", problem));
+    let intakes = configuration.intakes.iter().map(|intake| &intake.name);
+    let mailboxes = configuration.mailboxes.iter().map(|mailbox| &mailbox.name);
+    let others = configuration.folder.iter().map(|folder| &folder.name);
+    let others = others.chain(configuration.https.iter().map(|https| &https.name));
+    if intakes.chain(mailboxes).chain(others).any(|name| name == carrier_poller::NAME) {
+        problems.add_worded(
+            "carrier.",
+            &format!("name: expected a name of its own, found {:?} twice", carrier_poller::NAME),
+        );
+    }
+    if role != Role::Intake {
+        return;
+    }
+    let most = ::carrier::MAIL_BYTES_MAX as u64;
+    let too_large = |found: u64| format!("expected at most {most} where server.role is intake, found {found}");
+    for (index, intake) in configuration.intakes.iter().enumerate() {
+        let found = intake.smtp.mail_size_max_bytes;
+        if found > most {
+            let problem = format!("mail_size_max_bytes: {}", too_large(found));
+            problems.add_worded(&format!("intake.{index}.smtp."), &problem);
+        }
+    }
+    if let Some(found) =
+        configuration.https.as_ref().map(|https| https.document_size_max_bytes).filter(|&found| found > most)
+    {
+        problems.add_worded("https.", &format!("document_size_max_bytes: {}", too_large(found)));
     }
 }
 

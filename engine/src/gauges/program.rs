@@ -15,7 +15,7 @@ const COMMIT: Option<&str> = option_env!("XMSERVER_COMMIT");
 
 /// The metrics, and the objects that they are read from.
 pub struct ProgramGauges {
-    database: Database,
+    database: Option<Database>,
     data_folder: PathBuf,
     connections: IntGaugeVec,
     hosts: IntGauge,
@@ -32,7 +32,7 @@ impl ProgramGauges {
     /// Two metrics have the same name.
     pub fn new(
         registry: &Registry,
-        database: Database,
+        database: Option<Database>,
         data_folder: PathBuf,
         quarantine_bytes_max: u64,
     ) -> prometheus::Result<ProgramGauges> {
@@ -77,13 +77,15 @@ impl ProgramGauges {
 
     /// Reads the metrics.
     pub fn read(&self) {
-        let (connections, idle) = self.database.connections();
-        for (state, connections) in [("idle", idle), ("used", connections.saturating_sub(idle))] {
-            self.connections.with_label_values(&[state]).set(whole(connections as u64));
+        if let Some(database) = &self.database {
+            let (connections, idle) = database.connections();
+            for (state, connections) in [("idle", idle), ("used", connections.saturating_sub(idle))] {
+                self.connections.with_label_values(&[state]).set(whole(connections as u64));
+            }
+            self.hosts.set(whole(database.hosts() as u64));
+            raise(&self.primary_changes, database.primary_changes());
+            raise(&self.unknown_commits, database.unknown_commits());
         }
-        self.hosts.set(whole(self.database.hosts() as u64));
-        raise(&self.primary_changes, self.database.primary_changes());
-        raise(&self.unknown_commits, self.database.unknown_commits());
         if let Some(room) = disk::room(&self.data_folder) {
             self.disk_free_bytes.set(whole(room.free_bytes));
             self.disk_size_bytes.set(whole(room.size_bytes));

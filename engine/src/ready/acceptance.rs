@@ -34,7 +34,7 @@ pub enum Elsewhere {
     Stopping,
     /// The program has as much mail in hand as it may have.
     Full,
-    /// The program does not reach the database.
+    /// The program does not reach the database or, where it has none, the carrier.
     DatabaseAway,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Elsewhere {
             Elsewhere::Starting => "the program does not listen yet: its log says why",
             Elsewhere::Stopping => "the program is stopping",
             Elsewhere::Full => "the program has as much mail in hand as it may",
-            Elsewhere::DatabaseAway => "the database does not answer",
+            Elsewhere::DatabaseAway => "the database does not answer, or the carrier where there is no database",
         })
     }
 }

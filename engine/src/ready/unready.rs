@@ -12,6 +12,9 @@ pub enum Unready {
     /// The database does not answer, or not in time.
     #[error("the database does not answer")]
     DatabaseAway,
+    /// No server of the carrier answers, and this program has no database of its own.
+    #[error("no server of the carrier answers")]
+    CarrierAway,
     /// The database refuses the program's login.
     #[error("the database does not admit this program: its user, password or name are not those of database.url_file")]
     DatabaseRefuses,

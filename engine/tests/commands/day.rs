@@ -13,6 +13,8 @@ pub const QUESTIONS: &[&[&str]] = &[
     &["table", "check"],
     &["plan", "list"],
     &["replica", "list"],
+    &["carrier", "init"],
+    &["carrier", "check"],
     &["plan", "show", "standard"],
     &["tariff", "list"],
     &["tariff", "list", "--with-ended"],

@@ -1,4 +1,4 @@
-//! The samples for PostgreSQL and NATS, as Patroni and nats-server read them. Neither runs with the centre here.
+//! The samples for PostgreSQL and NATS, as Patroni and nats-server read them. The scenario `carrier` runs the centre with the latter.
 
 use std::fs;
 use std::net::TcpListener;

@@ -72,7 +72,8 @@ async fn settle(shared: &Shared, body: body::Body) -> HttpResponse {
     let arrived = Instant::now();
     let _held = shared.metrics.hold();
     let answer = AnswerSlot::default();
-    let pushed = PushedMail { mail: body.document, over_size_bytes: None, answer: Some(Arc::clone(&answer)) };
+    let pushed =
+        PushedMail { mail: body.document, over_size_bytes: None, answer: Some(Arc::clone(&answer)), origin: None };
     let outcome = match shared.lender.lend(pushed).await {
         Fate::Settled | Fate::Left => Outcome::Taken,
         _ if shared.lender.is_draining() => Outcome::Leaving,

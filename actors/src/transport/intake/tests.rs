@@ -62,7 +62,7 @@ impl Sender {
 async fn a_sender_whose_mail_nobody_ends_hears_451_and_may_go_on() {
     let mut source = Source::new().await;
     let patience = Patience { hold: Duration::ZERO, answer: Duration::from_millis(50) };
-    let lender = source.lender(patience).await;
+    let lender = source.reception(patience).await;
     let port = Port::hold().unwrap();
     let mut settings = IntakeSettings::new(Protocol::Lmtp, port.address());
     settings.addresses = vec![ADDRESS.to_owned()];

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use actix::Actor;
 use actors::admission::decoders::{Decoder, Decoders};
-use actors::admission::lender::Patience;
+use actors::admission::lender::{Patience, Reception};
 use actors::admission::source::{Admission, Turns};
 use actors::answer_desk::{AnswerDesk, AnswerDeskParts};
 use actors::at_work::AtWork;
@@ -138,11 +138,11 @@ impl<'w> Case<'w> {
                 supervised(link, ending, move |guard| MailboxPoller::new(parts.clone(), guard).start())
             }
             Way::Pushed(transport) => {
+                let patience = Patience { hold: self.hold_max, answer: PATIENCE };
                 let parts = PushIntakeParts {
-                    source: self.admission(transport.facts(), draining),
+                    source: Reception::here(self.admission(transport.facts(), draining), patience),
                     transport,
                     desk: self.desk(),
-                    patience: Patience { hold: self.hold_max, answer: PATIENCE },
                     polling: Arc::clone(&polling),
                 };
                 let link = Link::new(self.metrics.actor("push_intake"));

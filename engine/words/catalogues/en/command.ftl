@@ -605,6 +605,17 @@ replica-silent = silent for { $seconds } s
 replica-gone = ended { $at }
 replica-differ = The replicas are not configured alike: compare mailboxes, folder, relay and limits in their files. While a new version is rolled out this may be so for minutes.
 
+# carrier
+
+carrier-stream = the stream { $stream } is kept by { $replicas } servers: { $servers }
+carrier-waiting = { $parcels ->
+    [one] { $parcels } parcel in it is not settled
+   *[other] { $parcels } parcels in it are not settled
+}
+carrier-durable = what is acknowledged is on the disks of a majority of them
+carrier-volatile = what is acknowledged may be lost where servers lose power together: { $reason }
+carrier-volatile-is-enough = the contract settled needs no more: senders keep their letters until the commit
+
 # plan
 
 plan-none = no plan

@@ -656,6 +656,17 @@ replica-silent = muette depuis { $seconds } s
 replica-gone = finie le { $at }
 replica-differ = Les répliques ne sont pas configurées de la même façon : comparez boîtes, dossier, relais et limites dans leurs fichiers. Pendant le déploiement d'une nouvelle version, cela peut durer quelques minutes.
 
+# carrier
+
+carrier-stream = le flux { $stream } est gardé par { $replicas } serveurs : { $servers }
+carrier-waiting = { $parcels ->
+    [one] { $parcels } envoi qui s'y trouve n'est pas réglé
+   *[other] { $parcels } envois qui s'y trouvent ne sont pas réglés
+}
+carrier-durable = ce qui est confirmé est sur les disques de la majorité d'entre eux
+carrier-volatile = ce qui est confirmé peut se perdre quand des serveurs perdent ensemble le courant : { $reason }
+carrier-volatile-is-enough = le contrat settled n'en demande pas plus : les expéditeurs gardent leurs lettres jusqu'à la validation
+
 # plan
 
 plan-none = aucun plan

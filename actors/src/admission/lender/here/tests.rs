@@ -27,25 +27,25 @@ fn is_suspect(number: usize, attempts: i16) -> String {
 }
 
 /// Pushes a mail in a task of its own.
-fn push(lender: &Lender, number: usize) -> JoinHandle<Fate> {
+fn push(lender: &HereLender, number: usize) -> JoinHandle<Fate> {
     let lender = lender.clone();
     tokio::spawn(async move { lender.lend(letter(number)).await })
 }
 
 /// Pushes a mail and returns the fate that its sender is told.
-async fn answer(lender: &Lender, number: usize) -> Fate {
+async fn answer(lender: &HereLender, number: usize) -> Fate {
     timeout(PATIENCE, lender.lend(letter(number))).await.expect("a sender is answered")
 }
 
 /// Starts a lender for a source in which these mails are suspects.
-async fn lender_of_suspects(source: &Source, numbers: &[usize]) -> Lender {
+async fn lender_of_suspects(source: &Source, numbers: &[usize]) -> HereLender {
     let tokens: Vec<String> = numbers.iter().map(|number| token(*number)).collect();
     in_hand::suspect(&mut source.database.get().await.unwrap(), "lmtp", &tokens).await.unwrap();
     source.lender(PATIENT).await
 }
 
 /// Ends the pause in which no suspect is tried.
-fn end_pause(lender: &Lender) {
+fn end_pause(lender: &HereLender) {
     *locked(&lender.0.suspects_wait_until) = Some(Instant::now());
 }
 
@@ -139,7 +139,7 @@ async fn a_sender_is_answered_in_time_and_its_mail_stays_in_hand_until_its_fate(
     let lender = source.lender(HASTY).await;
     assert_eq!(answer(&lender, 1).await, Fate::Returned, "nobody works on it");
     let first = source.next().await;
-    timeout(PATIENCE, lender.idle()).await.expect("no sender waits");
+    timeout(PATIENCE, lender.senders().gone()).await.expect("no sender waits");
     assert_eq!(answer(&lender, 2).await, Fate::Returned);
     source.next().await.share.settle();
     // Both mails were answered the same way. If the answer had deleted their records, the record of the first mail would be gone before
