@@ -35,7 +35,6 @@ mod place;
 mod plan;
 mod profile;
 mod quarantine;
-mod receipt_words;
 mod replica;
 mod sample;
 mod statement;

@@ -98,7 +98,9 @@ pub struct KitHttps {
 #[derive(Debug, thiserror::Error)]
 pub enum KitError {
     /// The text is no kit: not JSON, or not the members of one.
-    #[error("the kit cannot be read: expected the file as the centre made it, found at line {line}, column {column}: {what}")]
+    #[error(
+        "the kit cannot be read: expected the file as the centre made it, found at line {line}, column {column}: {what}"
+    )]
     Unreadable {
         /// Line of the fault, from 1.
         line: usize,
@@ -116,7 +118,9 @@ pub enum KitError {
         found: usize,
     },
     /// The kit is of another version.
-    #[error("the kit has version {found}, but this program reads version {expected}: use the program that came with the kit")]
+    #[error(
+        "the kit has version {found}, but this program reads version {expected}: use the program that came with the kit"
+    )]
     Version {
         /// Version of the kit.
         found: u64,
@@ -140,7 +144,9 @@ pub enum KitError {
         source: KeyError,
     },
     /// All certificates have ended.
-    #[error("the certificates of the kit ended on {ended}: look at the clock of this machine, or ask the centre for a new kit")]
+    #[error(
+        "the certificates of the kit ended on {ended}: look at the clock of this machine, or ask the centre for a new kit"
+    )]
     Ended {
         /// Last moment of the certificate that is valid for longest.
         ended: DateTime<Utc>,

@@ -125,7 +125,8 @@ mod tests {
     #[test]
     fn a_persons_data_is_where_the_environment_says() {
         let of = |pairs: &[(&str, &str)]| {
-            let variable = |name: &str| pairs.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
+            let variable =
+                |name: &str| pairs.iter().find(|(one, _)| *one == name).map(|(_, value)| (*value).to_owned());
             data_folder(variable).map(|path| path.display().to_string())
         };
         assert_eq!(of(&[("HOME", "/h")]).as_deref(), Some("/h/.local/share"));

@@ -94,8 +94,16 @@ mod tests {
             (ColumnType::Date, "2026-02-29", Err("type")),
             (ColumnType::Date, "2026-11-02", Ok(json!("2026-11-02"))),
             (ColumnType::Time, "08:15", Ok(json!("08:15:00"))),
-            (ColumnType::Timestamptz { fraction_digits: Some(0) }, "2026-11-02T08:15:00+01:00", Ok(json!("2026-11-02T07:15:00Z"))),
-            (ColumnType::Uuid, "8F14E45F-CEEA-467F-A8B5-1F0D3C2B9A77", Ok(json!("8f14e45f-ceea-467f-a8b5-1f0d3c2b9a77"))),
+            (
+                ColumnType::Timestamptz { fraction_digits: Some(0) },
+                "2026-11-02T08:15:00+01:00",
+                Ok(json!("2026-11-02T07:15:00Z")),
+            ),
+            (
+                ColumnType::Uuid,
+                "8F14E45F-CEEA-467F-A8B5-1F0D3C2B9A77",
+                Ok(json!("8f14e45f-ceea-467f-a8b5-1f0d3c2b9a77")),
+            ),
             (ColumnType::Bytea, "AQI=", Ok(json!("AQI="))),
             (ColumnType::Bytea, "%", Err("type")),
             (ColumnType::Date, "", Err("not_null")),
@@ -103,6 +111,9 @@ mod tests {
             let read = typed(&column(kind), typed_text).map_err(|broken| broken.rule);
             assert_eq!(read, expected, "{kind:?} {typed_text:?}");
         }
-        assert_eq!(typed(&Column { nullable: true, ..column(ColumnType::Date) }, "").map_err(|b| b.rule), Ok(Value::Null));
+        assert_eq!(
+            typed(&Column { nullable: true, ..column(ColumnType::Date) }, "").map_err(|b| b.rule),
+            Ok(Value::Null)
+        );
     }
 }

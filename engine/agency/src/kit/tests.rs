@@ -31,13 +31,21 @@ fn refused(path: &str, value: Value) -> String {
 #[test]
 fn a_wrong_kit_is_refused_with_what_is_wrong() {
     for (path, value, expected) in [
-        ("/sdc_kit", json!(2), "the kit has version 2, but this program reads version 1: use the program that came with the kit"),
+        (
+            "/sdc_kit",
+            json!(2),
+            "the kit has version 2, but this program reads version 1: use the program that came with the kit",
+        ),
         ("/mode", json!("trial"), "unknown variant `trial`"),
         ("/matricule", json!(0), "matricule 0 is outside 1 to 999999"),
         ("/centre/name", json!(""), "the kit's centre.name is not valid: expected the server's name, 1 to 63 octets"),
         ("/centre/email", json!("centre"), "the kit's centre.email is not valid: expected an e-mail address"),
         ("/centre/telephone", json!("1\n2"), "the kit's centre.telephone is not valid"),
-        ("/centre/certificates", json!([]), "the kit's centre.certificates is not valid: expected at least one certificate"),
+        (
+            "/centre/certificates",
+            json!([]),
+            "the kit's centre.certificates is not valid: expected at least one certificate",
+        ),
         ("/centre/certificates/0", json!("x"), "certificate 1 of the kit cannot be used"),
         ("/mail/address", json!("a@b\r\nBcc: c@d"), "the kit's mail.address is not valid"),
         ("/mail/pop3/user", Value::Null, "the kit's mail.pop3.user is not valid: expected the mailbox's name"),
@@ -71,5 +79,8 @@ fn a_kit_whose_certificates_have_ended_points_to_the_clock() {
     let mut kit = Kit::read(GOLDEN).unwrap();
     kit.centre.certificates = vec![include_str!("../../tests/kits/ended.crt").to_owned()];
     let said = Kit::read(&kit.write()).unwrap_err().to_string();
-    assert!(said.starts_with("the certificates of the kit ended on 2001-") && said.contains("look at the clock"), "{said}");
+    assert!(
+        said.starts_with("the certificates of the kit ended on 2001-") && said.contains("look at the clock"),
+        "{said}"
+    );
 }
