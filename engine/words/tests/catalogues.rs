@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// Messages whose text is the same in both languages.
-const ALIKE: [&str; 47] = [
+const ALIKE: [&str; 49] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -111,6 +111,8 @@ const ALIKE: [&str; 47] = [
     "value-application",
     "value-code",
     "value-codes",
+    "value-condition",
+    "value-kit",
     "value-matricule",
     "value-note",
     "value-plan",

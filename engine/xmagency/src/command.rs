@@ -13,8 +13,10 @@ mod carry;
 mod init;
 mod letter;
 mod mail;
+mod read;
 mod record;
 mod sign_in;
+mod speak;
 mod status;
 mod table;
 mod user;
@@ -67,6 +69,12 @@ pub enum Command {
     Export(carry::ExportArguments),
     /// Carry letters to the centre and answers home, by mail or on a stick
     Transmit(carry::TransmitArguments),
+    /// Correct or cancel a record that the centre has
+    Correct(speak::CorrectArguments),
+    /// Read records back from the centre
+    Import(read::ImportArguments),
+    /// Have papers certified: does the centre have the record, and does it say the same?
+    Certify(read::CertifyArguments),
     /// Letters of the office, and their receipts
     #[command(subcommand)]
     Letter(letter::LetterCommand),
@@ -76,6 +84,10 @@ pub enum Command {
     Recharge(ask::RechargeArguments),
     /// Write to the operators of the centre, and read what they write
     Message(ask::MessageArguments),
+    /// Ask what the centre knows of the agency, or for a change of it
+    Profile(speak::ProfileArguments),
+    /// Ask for a new certificate, from 60 days before the present one ends; `transmit` does it by itself
+    Renew,
     /// Mailbox and relay
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -102,6 +114,11 @@ impl CommandLine {
             Command::Table(command) => table::run(&entrance.desk()?, command),
             Command::Export(arguments) => carry::export(&entrance.desk()?, &arguments),
             Command::Transmit(arguments) => carry::transmit(&entrance.desk()?, &arguments),
+            Command::Correct(arguments) => speak::correct(&entrance.desk()?, arguments),
+            Command::Import(arguments) => read::import(&entrance.desk()?, arguments),
+            Command::Certify(arguments) => read::certify(&entrance.desk()?, &arguments),
+            Command::Profile(arguments) => speak::profile(&entrance.desk()?, arguments),
+            Command::Renew => speak::renew(&entrance.desk()?),
             Command::Letter(command) => letter::run(&entrance.desk()?, command),
             Command::Account(arguments) => ask::account(&entrance.desk()?, &arguments),
             Command::Recharge(arguments) => ask::recharge(&entrance.desk()?, &arguments),

@@ -6,6 +6,7 @@ use face::{said, speech};
 use serde_json::json;
 
 use crate::database::DatabaseError;
+use crate::not_found::NotFound;
 use crate::people::NotAnOfficer;
 use crate::transmit::Away;
 use crate::vault::VaultError;
@@ -22,11 +23,6 @@ pub enum Exit {
     /// A mail server, a stick or the centre cannot be reached, or another program uses the office. The same command may succeed later.
     Away = 4,
 }
-
-/// Error: what the command names is not there.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotFound(pub String);
 
 /// The failure of a command, as it is reported.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! The office's letters: packed, carried, and settled by the centre's verified answers.
 
+mod correction;
 mod export;
+mod imported;
 mod settle;
 
 use agency::office::{AnswerError, PackError};
@@ -15,6 +17,7 @@ use crate::database::{Database, DatabaseError};
 use crate::desk::{Desk, KeyError};
 use crate::register::verdict_named;
 
+pub use correction::{Correcting, correct};
 pub use export::{ExportError, Exported, export};
 pub use settle::{News, take};
 
@@ -102,6 +105,16 @@ impl Database {
             "SELECT sequence, letter_id, service, length(document), made_at, made_by, sent_at, sends, verdict, receipt
                            FROM letters WHERE ?1 IS NULL OR sequence = ?1 ORDER BY sequence DESC LIMIT ?2";
         self.list(statement, params![only, limit], letter)
+    }
+
+    /// Lists what answers to a letter brought beside their receipts, by part.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn parts(&self, sequence: i64) -> Result<Vec<serde_json::Value>, DatabaseError> {
+        let statement = "SELECT body FROM parts WHERE sequence = ?1 AND body IS NOT NULL ORDER BY part";
+        let texts = self.list(statement, [sequence], |row| row.get::<_, String>(0))?;
+        Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
     }
 
     /// Lists the letters that are to be carried now, in their order: those never carried, those that have had no answer for an hour, and

@@ -24,6 +24,7 @@ pub mod database;
 pub mod desk;
 pub mod failure;
 pub mod letters;
+pub mod not_found;
 pub mod people;
 pub mod place;
 pub mod records;

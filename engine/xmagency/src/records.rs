@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::database::{Database, DatabaseError};
-use crate::failure::NotFound;
+use crate::not_found::NotFound;
 use crate::tables::Table;
 
 pub use csv_file::{CsvError, Loaded, load, written};

@@ -7,7 +7,7 @@ use sdc::names::{folded, same};
 use serde_json::Value;
 
 use crate::database::{Database, DatabaseError};
-use crate::failure::NotFound;
+use crate::not_found::NotFound;
 
 /// A table with its columns.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ office-ask-mail-password = Password of the mailbox { $mailbox }:
 office-ask-needed = needed
 office-ask-may-be-empty = may be empty
 
-office-made = The office of agency { $agency } at { $centre } is in { $folder }.
+office-set-up = The office of agency { $agency } at { $centre } is in { $folder }.
     User { $user } is its first officer; the installation is called { $installation }.
     Without the pass-phrase nobody can open the office's records: keep it where only the officer finds it.
 office-centre-fingerprint = Certificate of the centre: { $fingerprint }
@@ -327,3 +327,45 @@ value-kit = KIT
 value-user = USER
 value-seconds = SECONDS
 value-thread = THREAD
+
+office-estimate = { $count ->
+    [one] that would be one record
+   *[other] that would be { $count } records
+}, { $bytes } bytes, for { $amount }
+office-part-records = { $count ->
+    [one] one record came; see `xmagency record list`
+   *[other] { $count } records came; see `xmagency record list`
+}
+office-paper-match = paper { $paper }: the centre has the record, and it says the same
+office-paper-differs = paper { $paper }: the centre has the record, but it says something else in { $columns }
+office-paper-cancelled = paper { $paper }: the record was cancelled
+office-paper-not-found = paper { $paper }: the centre has no such record, or none that this office may know of
+
+error-office-not-sent = record { $number } has status { $status }, expected 4, a record that the centre has
+error-renewal-early-office = the certificate cannot be renewed yet: the centre takes a renewal from { $days } days before its end
+error-next-key = the next key was not stored
+error-position-damaged = the position of the last import is damaged: import without --changed
+error-key-parts = the key { $key } is not valid: expected { $parts }
+error-papers = found { $count } papers, expected 1 to { $most } in a letter
+error-no-column = { $text } is no column of { $table }
+error-column-expected = { $column }: expected { $expected }
+help-office-correct-or-cancel-a-record-that-the-centre = Correct or cancel a record that the centre has
+help-office-read-records-back-from-the-centre = Read records back from the centre
+help-office-have-papers-certified-does-the-centre-have-the = Have papers certified: does the centre have the record, and does it say the same?
+help-office-ask-what-the-centre-knows-of-the-agency = Ask what the centre knows of the agency, or for a change of it
+help-office-ask-for-a-new-certificate-from-60-days = Ask for a new certificate, from 60 days before the present one ends; `transmit` does it by itself
+help-office-new-values-each-as-column-value = New values, each as COLUMN=VALUE
+help-office-the-record-is-no-longer-valid = The record is no longer valid
+help-office-what-proves-it-such-as-the-number-of = What proves it, such as the number of the minutes
+help-office-new-name-of-the-agency = New name of the agency
+help-office-new-town-of-the-agency = New town of the agency
+help-office-new-telephone-number-of-the-agency = New telephone number of the agency
+help-office-new-e-mail-address-of-the-agency = New e-mail address of the agency
+help-office-only-those-that-this-condition-selects-such-as = Only those that this condition selects, such as "NomEnfant LIKE 'MB%'"
+help-office-only-those-that-were-written-or-changed-since = Only those that were written or changed since the last import of this table
+help-office-only-ask-how-many-records-that-would-be = Only ask how many records that would be, and what they would cost; this is free
+help-office-legal-keys-as-papers-show-them-the-columns = Legal keys as papers show them, the columns of each separated by slashes, such as C01/2026/118
+help-office-a-file-of-comma-separated-values-the-columns = A file of comma-separated values: the columns of the legal key, and what else the papers show
+value-condition = CONDITION
+value-key = KEY
+value-address = ADDRESS

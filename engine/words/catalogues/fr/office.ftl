@@ -7,7 +7,7 @@ office-ask-mail-password = Mot de passe de la boîte { $mailbox } :
 office-ask-needed = obligatoire
 office-ask-may-be-empty = peut rester vide
 
-office-made = L'agence { $agency } auprès de { $centre } se trouve dans { $folder }.
+office-set-up = L'agence { $agency } auprès de { $centre } se trouve dans { $folder }.
     { $user } en est le premier officier ; l'installation s'appelle { $installation }.
     Sans la phrase de passe, personne ne peut ouvrir les fiches : gardez-la là où seul l'officier la trouve.
 office-centre-fingerprint = Certificat du centre : { $fingerprint }
@@ -327,3 +327,45 @@ value-kit = KIT
 value-user = UTILISATEUR
 value-seconds = SECONDES
 value-thread = FIL
+
+office-estimate = { $count ->
+    [one] ce serait une fiche
+   *[other] ce seraient { $count } fiches
+}, { $bytes } octets, pour { $amount }
+office-part-records = { $count ->
+    [one] une fiche est venue ; voir `xmagency record list`
+   *[other] { $count } fiches sont venues ; voir `xmagency record list`
+}
+office-paper-match = papier { $paper } : le centre a la fiche, et elle dit la même chose
+office-paper-differs = papier { $paper } : le centre a la fiche, mais elle dit autre chose dans { $columns }
+office-paper-cancelled = papier { $paper } : la fiche a été annulée
+office-paper-not-found = papier { $paper } : le centre n'a pas de telle fiche, ou aucune que cette agence puisse connaître
+
+error-office-not-sent = la fiche { $number } a le statut { $status }, attendu 4, une fiche que le centre a
+error-renewal-early-office = le certificat ne peut pas encore être renouvelé : le centre prend un renouvellement à partir de { $days } jours avant sa fin
+error-next-key = la prochaine clé n'a pas été enregistrée
+error-position-damaged = la position du dernier import est endommagée : importez sans --changed
+error-key-parts = la clé { $key } n'est pas valable : attendu { $parts }
+error-papers = trouvé { $count } papiers, attendu 1 à { $most } dans une lettre
+error-no-column = { $text } n'est pas une colonne de { $table }
+error-column-expected = { $column } : attendu { $expected }
+help-office-correct-or-cancel-a-record-that-the-centre = Rectifier ou annuler une fiche que le centre a
+help-office-read-records-back-from-the-centre = Relire des fiches du centre
+help-office-have-papers-certified-does-the-centre-have-the = Faire certifier des papiers : le centre a-t-il la fiche, et dit-elle la même chose ?
+help-office-ask-what-the-centre-knows-of-the-agency = Demander ce que le centre sait de l'agence, ou une modification
+help-office-ask-for-a-new-certificate-from-60-days = Demander un nouveau certificat, dès 60 jours avant la fin du présent ; `transmit` le fait de lui-même
+help-office-new-values-each-as-column-value = Nouvelles valeurs, chacune sous la forme COLONNE=VALEUR
+help-office-the-record-is-no-longer-valid = La fiche n'est plus valable
+help-office-what-proves-it-such-as-the-number-of = Ce qui le prouve, comme le numéro du procès-verbal
+help-office-new-name-of-the-agency = Nouveau nom de l'agence
+help-office-new-town-of-the-agency = Nouvelle ville de l'agence
+help-office-new-telephone-number-of-the-agency = Nouveau numéro de téléphone de l'agence
+help-office-new-e-mail-address-of-the-agency = Nouvelle adresse électronique de l'agence
+help-office-only-those-that-this-condition-selects-such-as = Seulement celles que cette condition choisit, comme "NomEnfant LIKE 'MB%'"
+help-office-only-those-that-were-written-or-changed-since = Seulement celles écrites ou modifiées depuis le dernier import de cette table
+help-office-only-ask-how-many-records-that-would-be = Demander seulement combien de fiches ce seraient, et leur prix ; c'est gratuit
+help-office-legal-keys-as-papers-show-them-the-columns = Clés légales telles que les papiers les montrent, leurs colonnes séparées par des barres, comme C01/2026/118
+help-office-a-file-of-comma-separated-values-the-columns = Un fichier de valeurs séparées par des virgules : les colonnes de la clé légale, et ce que les papiers montrent encore
+value-condition = CONDITION
+value-key = CLÉ
+value-address = ADRESSE

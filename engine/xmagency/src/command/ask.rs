@@ -1,6 +1,7 @@
 //! `xmagency account`, `recharge` and `message`: what the office asks of the centre beside its records. Each packs a letter; `transmit`
 //! carries it, and the answer is read here or with `letter show`.
 
+use agency::packed::Packed;
 use anyhow::{Context, bail};
 use chrono::NaiveDate;
 use clap::Args;
@@ -47,8 +48,13 @@ pub struct MessageArguments {
     thread: Option<Uuid>,
 }
 
-fn packed(desk: &Desk, request: Request) -> anyhow::Result<()> {
-    let packed = letters::ask(desk, request)?;
+/// Packs a request, and tells its letter.
+pub(super) fn packed(desk: &Desk, request: Request) -> anyhow::Result<()> {
+    told(desk, &letters::ask(desk, request)?)
+}
+
+/// Tells a letter that was packed.
+pub(super) fn told(desk: &Desk, packed: &Packed) -> anyhow::Result<()> {
     let (letter, bytes) = (packed.sequence.to_string(), packed.document.len());
     let result = json!({ "sequence": packed.sequence, "bytes": bytes });
     desk.tell(&result, &said!("office-asked", letter = letter, bytes = bytes))

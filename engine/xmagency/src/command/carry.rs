@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use face::said;
 
+use super::speak;
 use crate::desk::Desk;
 use crate::letters::{self, News};
 use crate::transmit::{self, Carried};
@@ -60,6 +61,9 @@ pub(super) fn export(desk: &Desk, arguments: &ExportArguments) -> anyhow::Result
 }
 
 pub(super) fn transmit(desk: &Desk, arguments: &TransmitArguments) -> anyhow::Result<()> {
+    if speak::is_due(desk)? && !speak::is_asked(desk)? {
+        speak::pack_renewal(desk)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let carried = runtime.context("the program cannot reach the network")?.block_on(carry(desk, arguments))?;
     let words = in_words(desk, &carried)?;

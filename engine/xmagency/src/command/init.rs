@@ -104,7 +104,7 @@ pub(super) fn init(entrance: &Entrance, arguments: &InitArguments) -> anyhow::Re
         "centre_fingerprints": kit.certificates()?.iter().map(|one| one.fingerprint().to_string()).collect::<Vec<_>>(),
     });
     let mut words = said!(
-        "office-made",
+        "office-set-up",
         agency = kit.matricule.to_string(),
         centre = &kit.centre.name,
         folder = entrance.folder.display().to_string(),

@@ -105,7 +105,7 @@ pub enum RecordCommand {
     },
 }
 
-fn read_pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn read_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(column, _)| !column.trim().is_empty());
     let pair = pair.map(|(column, value)| (sdc::names::composed(column.trim()), value.to_owned()));
     pair.ok_or_else(|| format!("expected COLUMN=VALUE, found {text:?}"))
@@ -332,7 +332,7 @@ fn lines(faults: &[Fault]) -> String {
     faults.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn faulty(faults: &[Fault]) -> anyhow::Error {
+pub(super) fn faulty(faults: &[Fault]) -> anyhow::Error {
     anyhow::anyhow!("{}\n{}", said!("office-values-faulty"), lines(faults))
 }
 

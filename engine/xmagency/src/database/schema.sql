@@ -101,6 +101,7 @@ CREATE TABLE records (
 ) STRICT;
 CREATE UNIQUE INDEX records_by_legal_key ON records (application, table_name, legal_key)
     WHERE status > 0 AND legal_key IS NOT NULL;
+CREATE UNIQUE INDEX records_by_origin ON records (application, table_name, origin) WHERE origin IS NOT NULL;
 CREATE INDEX records_by_status ON records (status, application, table_name);
 CREATE INDEX records_by_letter ON records (sequence) WHERE sequence IS NOT NULL;
 
@@ -111,6 +112,22 @@ CREATE TABLE packed (
     row        INTEGER NOT NULL,
     numero     INTEGER NOT NULL REFERENCES records,
     PRIMARY KEY (sequence, table_name, row)
+) STRICT, WITHOUT ROWID;
+
+-- What a letter of corrections changes here once it is accepted: the columns that change, in JSON; none where the record is cancelled.
+CREATE TABLE corrections (
+    sequence INTEGER NOT NULL REFERENCES letters,
+    numero   INTEGER NOT NULL REFERENCES records,
+    columns  TEXT,
+    PRIMARY KEY (sequence, numero)
+) STRICT, WITHOUT ROWID;
+
+-- Up to where the office has read a table of the centre.
+CREATE TABLE positions (
+    application TEXT NOT NULL,
+    table_name  TEXT NOT NULL,
+    position    TEXT NOT NULL,
+    PRIMARY KEY (application, table_name)
 ) STRICT, WITHOUT ROWID;
 
 -- Who did what to a record, and what it was before.

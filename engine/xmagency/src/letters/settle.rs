@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use rusqlite::params;
 use sdc::answer::AnswerContent;
 use sdc::answer::notice::NoticeContent;
+use sdc::answer::part::PartContent;
 use sdc::answer::receipt::{Receipt, Verdict};
 use sdc::keys::RegisteredCertificate;
 use sdc::refusal::Remedy;
@@ -14,9 +15,10 @@ use sdc::service::Service;
 use serde::Serialize;
 use serde_json::json;
 
-use super::LetterError;
+use super::{LetterError, correction, imported};
 use crate::database::{Database, DatabaseError};
 use crate::desk::{Desk, KeyError, now};
+use crate::settings::Setting;
 
 /// What a document of the centre told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,7 +93,20 @@ fn take_answer(database: &Database, answered: Answered) -> Result<News, LetterEr
         }
     }
     settle_records(database, sequence, &receipt)?;
+    if receipt.verdict == Verdict::Accepted {
+        correction::settle(database, sequence)?;
+    }
+    go_on_behind(database, receipt.highest_sequence)?;
     Ok(News::Receipt { sequence: sequence.unsigned_abs(), verdict: receipt.verdict })
+}
+
+/// Never gives a number that the centre has had already, as an office would that was copied back from a backup.
+fn go_on_behind(database: &Database, highest: u64) -> Result<(), DatabaseError> {
+    let next = database.setting(Setting::NextSequence)?.and_then(|text| text.parse::<u64>().ok());
+    match next {
+        Some(next) if next > highest => Ok(()),
+        _ => database.set(Setting::NextSequence, &(highest + 1).to_string()),
+    }
 }
 
 /// Gives the records of a letter the status that its verdict asks for.
@@ -134,6 +149,9 @@ fn take_part(database: &Database, given: Given) -> Result<News, LetterError> {
     let statement = "UPDATE parts SET body = ?3
                       WHERE part = ?2 AND sequence = (SELECT sequence FROM letters WHERE digest = ?1)";
     database.change(statement, params![digest, number, json!(part.content).to_string()])?;
+    if let PartContent::Rows(rows) = &part.content {
+        imported::keep(database, &digest, rows)?;
+    }
     Ok(News::Part { letter: digest, part: number })
 }
 
