@@ -42,7 +42,6 @@ mod place;
 mod plan;
 mod profile;
 mod quarantine;
-mod receipt_words;
 mod replica;
 mod sample;
 mod sign_in;

@@ -30,6 +30,7 @@ pub mod https_world;
 pub mod instruments;
 pub mod lab;
 pub mod nemesis;
+pub mod office;
 pub mod poster;
 pub mod program;
 pub mod proxy;

@@ -1,4 +1,4 @@
-//! The program under test, as cargo built it.
+//! The programs under test, as cargo built them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,14 @@ const SOURCES: [&str; 3] = ["engine", "actors", "schema"];
 /// the tests of this crate are built.
 pub fn xmserver() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let found = PROGRAM.get_or_init(|| find("xmserver", &[]).map_err(|error| format!("{error:#}")));
+    let found = PROGRAM.get_or_init(|| find("engine", "xmserver", &[]).map_err(|error| format!("{error:#}")));
+    found.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Returns the path of `xmagency`, the program of an office. It is built if it is missing or older than its sources.
+pub fn xmagency() -> Result<&'static Path> {
+    static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let found = PROGRAM.get_or_init(|| find("xmagency", "xmagency", &[]).map_err(|error| format!("{error:#}")));
     found.as_deref().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
@@ -23,11 +30,11 @@ pub fn xmserver() -> Result<&'static Path> {
 /// its sources.
 pub fn xmserver_nemesis() -> Result<&'static Path> {
     static PROGRAM: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = || find("xmserver-nemesis", &["--features", "nemesis"]).map_err(|error| format!("{error:#}"));
+    let built = || find("engine", "xmserver-nemesis", &["--features", "nemesis"]).map_err(|error| format!("{error:#}"));
     PROGRAM.get_or_init(built).as_deref().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-fn find(name: &str, features: &[&str]) -> Result<PathBuf> {
+fn find(package: &str, name: &str, features: &[&str]) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     // Test binaries are one folder deeper than programs.
     let folder = this.parent().context("a test has a folder")?;
@@ -41,7 +48,7 @@ fn find(name: &str, features: &[&str]) -> Result<PathBuf> {
     }
     if built.is_none_or(|built| built < newest) {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(&root).args(["build", "--locked", "--package", "engine", "--bin", name]).args(features);
+        cargo.current_dir(&root).args(["build", "--locked", "--package", package, "--bin", name]).args(features);
         cargo.arg("--target-dir").arg(folder.parent().context("a profile has a folder")?);
         if folder.ends_with("release") {
             cargo.arg("--release");

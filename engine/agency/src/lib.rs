@@ -7,6 +7,8 @@
 
 pub mod collect;
 pub mod identity;
+pub mod kit;
 pub mod office;
 pub mod packed;
+pub mod platform;
 pub mod register;

@@ -11,7 +11,6 @@ use store::letters::answers::{self, Answer, AnswerFilter};
 use super::desk::{Desk, read_matricule};
 use super::letter::{self, Wanted};
 use super::listing::{self, Extent, Listing};
-use super::receipt_words;
 use crate::show;
 use crate::speech::{self, said};
 
@@ -82,7 +81,7 @@ async fn show_told(desk: &mut Desk, wanted: &Wanted) -> anyhow::Result<()> {
         };
         let (letter, agency) = (decided.letter_id.to_string(), decided.agency.to_string());
         let subject = said!("answer-subject", letter = letter, agency = agency);
-        let told = letter::receipt(decided).map(|receipt| receipt_words::lines(&receipt, desk)).unwrap_or_default();
+        let told = letter::receipt(decided).map(|receipt| desk.receipt_in_words(&receipt)).unwrap_or_default();
         let told: String = told.iter().map(|line| format!("{}\n", show::plain(line))).collect();
         show::text(&format!("{subject}\n{told}{}\n", show::plain(&letter::answer_state(story, desk.clock))))?;
     }

@@ -2,6 +2,7 @@
 //! and the form in which results are printed.
 
 use diesel_async::AsyncPgConnection;
+use sdc::answer::receipt::Receipt;
 use sdc::letter::Matricule;
 use serde::Serialize;
 use store::centre::addresses;
@@ -41,6 +42,11 @@ impl Desk {
 
     pub(super) fn connection(&mut self) -> &mut AsyncPgConnection {
         &mut self.connection
+    }
+
+    /// Returns a receipt in words, one line for each statement in it.
+    pub(super) fn receipt_in_words(&self, receipt: &Receipt) -> Vec<String> {
+        face::receipt_words::lines(receipt, |amount| show::amount(amount, &self.server))
     }
 
     /// Prints a result: as JSON for programs, in words for people.

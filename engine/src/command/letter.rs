@@ -10,7 +10,7 @@ use store::letters::quarantine::QuarantineEntry;
 use store::letters::story::{self, Decided, Named, Story};
 
 use super::desk::{Desk, read_matricule};
-use super::{quarantine, receipt_words, terms};
+use super::{quarantine, terms};
 use crate::clock::Clock;
 use crate::show::{self, Labels};
 use crate::speech::{self, said};
@@ -97,7 +97,7 @@ fn words(story: &Story, desk: &Desk) -> String {
     }
     lines.extend(story.quarantine.iter().map(|entry| ("heading-quarantine", of_quarantine(entry))));
     if let Some(decided) = &story.decided {
-        let told = receipt(decided).map(|receipt| receipt_words::lines(&receipt, desk));
+        let told = receipt(decided).map(|receipt| desk.receipt_in_words(&receipt));
         let told = told.unwrap_or_else(|| vec![said!("letter-unreadable")]);
         lines.extend(told.into_iter().map(|line| ("heading-receipt", line)));
         lines.push(("heading-answer", answer_state(story, desk.clock)));

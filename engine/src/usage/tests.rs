@@ -1,8 +1,11 @@
 //! Help and errors of the command line in every language.
 
-use words::{Catalogues, Language, pseudo};
+use clap::builder::PossibleValue;
+use clap::{ArgAction, Command, CommandFactory};
+use face::usage::in_language;
+use words::{Catalogues, Language, Words, pseudo};
 
-use super::*;
+use crate::command::CommandLine;
 
 fn words(language: &str) -> Words {
     let language: Language = language.parse().unwrap();

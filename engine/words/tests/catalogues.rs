@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// Messages whose text is the same in both languages.
-const ALIKE: [&str; 47] = [
+const ALIKE: [&str; 49] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -111,6 +111,8 @@ const ALIKE: [&str; 47] = [
     "value-application",
     "value-code",
     "value-codes",
+    "value-condition",
+    "value-kit",
     "value-matricule",
     "value-note",
     "value-plan",
@@ -284,7 +286,7 @@ const FAMILIES: [&str; 11] = [
 
 #[test]
 fn every_message_is_said_somewhere_and_every_name_is_a_message() {
-    let code = sources_of(&["engine/src", "engine/words/src"]);
+    let code = sources_of(&["engine/src", "engine/face/src", "engine/xmagency/src", "engine/words/src"]);
     let english = messages("en");
     let all: String = code.iter().map(|(_, text)| text.as_str()).collect();
     let is_of_family =
@@ -355,7 +357,16 @@ fn sentence(call: &str) -> Option<String> {
 /// Errors are made in English and translated where they are shown: each needs a message with the same English text.
 #[test]
 fn every_sentence_of_an_error_has_words() {
-    let places = ["engine/src", "engine/mail/src", "schema/cluster/src", "schema/store/src", "schema/sdc/src"];
+    let places = [
+        "engine/src",
+        "engine/face/src",
+        "engine/agency/src",
+        "engine/xmagency/src",
+        "engine/mail/src",
+        "schema/cluster/src",
+        "schema/store/src",
+        "schema/sdc/src",
+    ];
     let mut code = sources_of(&places);
     code.retain(|(path, _)| !NOT_TOLD.iter().any(|file| path.ends_with(file)));
     let (mut sentences, mut missing) = (0, Vec::new());

@@ -55,6 +55,7 @@ pub mod der;
 pub mod digest;
 pub mod document;
 pub mod enrolment;
+pub mod examine;
 pub mod expected;
 pub mod identifiers;
 mod json;

@@ -20,6 +20,11 @@ pub fn same(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() { one.eq_ignore_ascii_case(other) } else { fold(one).eq(fold(other)) }
 }
 
+/// Returns a text in Unicode NFC, the only form that letters have. What people type may be in another form.
+pub fn composed(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
+}
+
 fn fold(name: &str) -> impl Iterator<Item = char> {
     name.nfd().flat_map(char::to_lowercase).flat_map(char::to_uppercase).flat_map(char::to_lowercase)
 }

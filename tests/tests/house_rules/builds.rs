@@ -69,7 +69,7 @@ fn a_production_build_has_no_simulator_and_an_office_no_centre() {
     assert_eq!(has(&built_from("engine", &[]), &simulator), simulator, "what is looked for has these names");
     let mut breaches = has(&built_from("engine", &["--no-default-features"]), &simulator);
     let centre = ["simulation", "store", "actors", "actix", "actix-rt", "diesel", "diesel-async", "tokio-postgres"];
-    for package in ["agency", "mail", "sdc"] {
+    for package in ["agency", "xmagency", "mail", "sdc"] {
         breaches.extend(has(&built_from(package, &[]), &centre).iter().map(|name| format!("{package} links {name}")));
     }
     demand(breaches);

@@ -31,6 +31,31 @@ fn unsafe_code_is_in_one_small_file() {
     assert_eq!(of("// unsafe\nfn unsafe_to_cache_prepared() {}"), 0);
 }
 
+/// The only file of the office's end that may call Unix, so that offices can run on anything.
+const PLATFORM_FILE: &str = "engine/agency/src/platform.rs";
+
+/// Returns the lines of the office's crates that call Unix.
+fn unix_calls(source: &Source) -> Vec<String> {
+    let is_of_offices =
+        ["engine/agency/src/", "engine/xmagency/src/"].iter().any(|folder| source.path.starts_with(folder));
+    if !is_of_offices || source.path == PLATFORM_FILE {
+        return Vec::new();
+    }
+    let calls =
+        |line: &str| ["os::unix", "os::linux", "nix::", "rustix::", "libc::"].iter().any(|call| line.contains(call));
+    let lines = source.code().filter(|(_, line)| calls(line));
+    lines.map(|(number, _)| format!("{}:{number}: Unix is called in {PLATFORM_FILE} alone", source.path)).collect()
+}
+
+#[test]
+fn an_office_calls_unix_in_one_file() {
+    let sources = of_kind("rs");
+    assert!(sources.iter().any(|source| source.path == PLATFORM_FILE && source.text.contains("os::unix")));
+    demand(sources.iter().flat_map(unix_calls).collect());
+    let of = |path: &str| unix_calls(&Source::new(path, "//! A file.\nuse std::os::unix::fs::MetadataExt;\n")).len();
+    assert_eq!([of("engine/xmagency/src/a.rs"), of(PLATFORM_FILE), of("engine/src/a.rs")], [1, 0, 0]);
+}
+
 /// Returns the lines that find a free port and release it at once. Until a server listens on the port, any outgoing connection may take it.
 fn released_ports(source: &Source) -> Vec<String> {
     let releases = |line: &str| line.contains("bind(\"127.0.0.1:0\")") && line.contains(".local_addr()");

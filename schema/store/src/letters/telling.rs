@@ -1,7 +1,7 @@
 //! Notices that the centre queues by itself: new definitions of tables, and certificates of keys with which the centre will sign. Each
 //! installation gets each notice once. Notices about the end of an office's certificate are queued by `certificates::ending`.
 
-use diesel::sql_types::{Array, Bytea, Integer, Jsonb, Nullable, Text};
+use diesel::sql_types::{Array, BigInt, Bytea, Integer, Jsonb, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use sdc::answer::notice::{NoticeContent, TableDefinition};
 use sdc::letter::{Matricule, Office};
@@ -56,25 +56,29 @@ pub async fn definitions(connection: &mut AsyncPgConnection) -> Result<usize, Fa
     }
 }
 
-/// The last known revision of tables, rights and plans. Notices about table definitions are looked for only when the revision has changed.
+/// What notices about table definitions depend on, as it was last known: the revision of tables, rights and plans, and how many
+/// installations have enrolled. Such notices are looked for only when one of the two has changed.
 #[derive(Debug, Default)]
 pub struct Watch {
-    revision: Option<i64>,
+    known: Option<(i64, i64)>,
 }
 
 impl Watch {
-    /// Calls [`definitions`] if tables, rights or plans have changed since the last call. The first call only records the revision. Returns
-    /// how many notices were queued.
+    /// Calls [`definitions`] if tables, rights or plans have changed since the last call, or an installation has enrolled, which can write
+    /// no record before it knows the tables. The first call only records the state. Returns how many notices were queued.
     ///
     /// # Errors
     /// A fault of the database; the next call then tries again.
     pub async fn look(&mut self, connection: &mut AsyncPgConnection) -> Result<usize, Fault> {
         let (_server, revision) = with_revision(connection).await?;
-        let told = match self.revision {
-            Some(known) if known != revision => definitions(connection).await?,
+        let text = "SELECT count(used_at) FROM xm.enrolment_codes";
+        let enrolled: Vec<i64> = Statement::<BigInt>::new(text, &[]).load(connection).await?;
+        let now = (revision, enrolled.into_iter().next().unwrap_or_default());
+        let told = match self.known {
+            Some(known) if known != now => definitions(connection).await?,
             _ => 0,
         };
-        self.revision = Some(revision);
+        self.known = Some(now);
         Ok(told)
     }
 }

@@ -3,7 +3,6 @@
 //! Everything that does not depend on stored rows is decided here, for the whole letter together: a refusal lists every faulty row, up to a
 //! hundred, and not only the first. The module writes nothing; settling inserts its result.
 
-mod cells;
 mod checks;
 mod flags;
 mod holdings;

@@ -79,6 +79,18 @@ async fn who_watches_tells_definitions_at_the_next_look_and_only_where_something
 }
 
 #[tokio::test]
+async fn an_installation_that_has_enrolled_is_told_the_tables_at_the_next_look() {
+    let world = world().await;
+    let mut watch = telling::Watch::default();
+    let mut look = async || watch.look(&mut *world.connection().await).await.unwrap();
+    assert_eq!((look().await, look().await), (0, 0), "nobody has enrolled");
+    let enrolled = "INSERT INTO xm.enrolment_codes (agency, is_further, made_by, expires_at, used_at, installation)
+                    VALUES (42, false, 'mbome', now() + interval '1 day', now(), 'main')";
+    world.sql(enrolled).await;
+    assert_eq!((look().await, look().await), (1, 0));
+}
+
+#[tokio::test]
 async fn the_next_certificate_of_the_centre_is_told_once_before_it_signs() {
     let world = world().await;
     world

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use sdc::examine::cells::{self, Broken, TextRules};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::cells::{self, Broken, TYPE, TextRules};
 use crate::database::statement::Bind;
 use crate::tables::definition::{Column, ColumnType};
 
@@ -73,9 +73,7 @@ impl ColumnValues {
             ColumnType::Numeric { precision, scale } => {
                 ColumnValues::Numeric(reader.cells(values, |value| cells::numeric(value, precision, scale)))
             }
-            ColumnType::Boolean => ColumnValues::Boolean(
-                reader.cells(values, |value| value.as_bool().ok_or_else(|| TYPE.with("true or false"))),
-            ),
+            ColumnType::Boolean => ColumnValues::Boolean(reader.cells(values, cells::boolean)),
             ColumnType::Text { length_chars_max, padded } => {
                 let rules = TextRules { length_chars_max, padded, multiline: column.multiline };
                 ColumnValues::Text(reader.cells(values, |value| cells::text(value, rules)))
@@ -86,10 +84,7 @@ impl ColumnValues {
                 ColumnValues::Timestamptz(reader.cells(values, |value| cells::timestamptz(value, fraction_digits)))
             }
             ColumnType::Uuid => ColumnValues::Uuid(reader.cells(values, cells::uuid)),
-            ColumnType::Bytea => ColumnValues::Bytea(reader.cells(values, |value| {
-                let text = value.as_str().ok_or_else(|| TYPE.with("base64 text"))?;
-                BASE64.decode(text).map_err(|_not_base64| TYPE.with("base64 text"))
-            })),
+            ColumnType::Bytea => ColumnValues::Bytea(reader.cells(values, cells::octets)),
         }
     }
 

@@ -3,15 +3,19 @@
 //! A record that is sent again must be recognised as the same, and the table must contain exactly what an officer signed. So a value is
 //! accepted only if the column stores it unchanged, or in the one form that this file gives it.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
-use sdc::expected::Expected;
-use sdc::moment;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::expected::Expected;
+use crate::moment;
+
 /// The rule that a value breaks, and a description of a right value.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Code of the rule: `type`, `range`, `precision`, `length` or `characters`.
+    /// Code of the rule: `not_null`, `type`, `range`, `precision`, `length` or `characters`.
     pub rule: &'static str,
     /// Description of a right value. It never contains the wrong value.
     pub expected: String,
@@ -20,6 +24,8 @@ pub struct Broken {
 /// Code of the rule that a value breaks.
 pub struct Rule(&'static str);
 
+/// The column needs a value.
+pub const NOT_NULL: Rule = Rule("not_null");
 /// The value has another JSON type or another form.
 pub const TYPE: Rule = Rule("type");
 const LENGTH: Rule = Rule("length");
@@ -221,4 +227,15 @@ pub fn uuid(value: &Value) -> Result<Uuid, Broken> {
     let expected = || TYPE.with("a hyphenated UUID");
     let text = value.as_str().filter(|text| text.len() == 36).ok_or_else(expected)?;
     Uuid::try_parse(text).map_err(|_no_uuid| expected())
+}
+
+/// Reads `true` or `false`.
+pub fn boolean(value: &Value) -> Result<bool, Broken> {
+    value.as_bool().ok_or_else(|| TYPE.with("true or false"))
+}
+
+/// Reads octets from their base64 text.
+pub fn octets(value: &Value) -> Result<Vec<u8>, Broken> {
+    let text = value.as_str().ok_or_else(|| TYPE.with("base64 text"))?;
+    BASE64.decode(text).map_err(|_not_base64| TYPE.with("base64 text"))
 }

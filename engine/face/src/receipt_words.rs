@@ -1,15 +1,14 @@
-//! Receipts in words, as an operator reads them to an officer on the telephone.
+//! Receipts in words: as an operator reads them to an officer on the telephone, and as the officer's own program shows them.
 
 use sdc::answer::receipt::{Flag, Hold, HoldCode, Receipt, TableReceipt, Verdict};
 use sdc::refusal::{Refusal, RowFault};
 use words::{Value, Words};
 
-use super::desk::Desk;
-use crate::show;
-use crate::speech::{self, said};
+use crate::said;
+use crate::speech;
 
-/// Returns a receipt in words, one line for each statement in it.
-pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
+/// Returns a receipt in words, one line for each statement in it. `amount` writes an amount of minor units with its currency.
+pub fn lines(receipt: &Receipt, amount: impl Fn(i64) -> String) -> Vec<String> {
     let mut lines = Vec::new();
     match (&receipt.verdict, &receipt.refusal) {
         (Verdict::Accepted, _) => lines.push(said!("receipt-accepted")),
@@ -25,7 +24,7 @@ pub(super) fn lines(receipt: &Receipt, desk: &Desk) -> Vec<String> {
     lines.extend(receipt.rows.iter().flat_map(of_corrections));
     lines.extend(receipt.flags.iter().flat_map(of_flag));
     let account = &receipt.account;
-    let (cost, balance) = (show::amount(account.cost, &desk.server), show::amount(account.balance, &desk.server));
+    let (cost, balance) = (amount(account.cost), amount(account.balance));
     let sequence = receipt.highest_sequence.to_string();
     lines.push(said!("receipt-account", cost = cost, balance = balance, sequence = sequence));
     lines.extend(receipt.skew_seconds.map(|seconds| said!("receipt-skew", seconds = seconds)));
@@ -61,7 +60,8 @@ fn of_hold(hold: &Hold) -> Vec<String> {
     std::iter::once(why).chain(hold.checks.iter().flat_map(told)).collect()
 }
 
-fn of_refusal(refusal: &Refusal) -> Vec<String> {
+/// Returns a refusal in words: its meaning, its parameters and its faulty rows.
+pub fn of_refusal(refusal: &Refusal) -> Vec<String> {
     let words = speech::words();
     let (code, meaning) = (refusal.code.as_str(), words.refusal(refusal.code));
     let mut lines = vec![said!("receipt-refused-because", code = code, meaning = meaning)];
@@ -77,7 +77,8 @@ fn of_refusal(refusal: &Refusal) -> Vec<String> {
     lines
 }
 
-fn of_fault(fault: &RowFault) -> String {
+/// Returns a faulty row in words.
+pub fn of_fault(fault: &RowFault) -> String {
     let words = speech::words();
     let (table, row) = (&fault.table, fault.row.to_string());
     let (rule, expected) = (words.rule(&fault.rule), words.expected(&fault.expected));
