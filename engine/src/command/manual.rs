@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::CommandLine;
 use crate::speech::{self, said};
-use crate::{show, usage};
+use crate::show;
 
 /// Prints the completions for a shell.
 pub(super) fn completions(shell: Shell) -> anyhow::Result<()> {
@@ -39,7 +39,7 @@ pub(super) fn pages(folder: &Path, is_for_programs: bool) -> anyhow::Result<()> 
 }
 
 fn command_line() -> Command {
-    usage::in_language(CommandLine::command(), speech::words())
+    face::usage::in_language(CommandLine::command(), speech::words())
 }
 
 /// Writes the page of a command, and those of its subcommands.
