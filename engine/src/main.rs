@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use engine::command::CommandLine;
 use engine::failure::Failure;
 use engine::{speech, usage};
 
@@ -21,7 +22,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     let has_json = arguments.iter().any(|word| word == "--json");
     speech::begin(&arguments);
-    let line = match usage::read(arguments) {
+    let line: CommandLine = match usage::read(arguments) {
         Ok(line) => line,
         Err(error) => return Failure::of_command_line(error).tell(has_json),
     };
