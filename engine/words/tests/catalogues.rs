@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// Messages whose text is the same in both languages.
-const ALIKE: [&str; 47] = [
+const ALIKE: [&str; 48] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -112,6 +112,7 @@ const ALIKE: [&str; 47] = [
     "value-code",
     "value-codes",
     "value-matricule",
+    "value-matricules",
     "value-note",
     "value-plan",
     "value-service",
