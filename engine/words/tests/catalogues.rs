@@ -73,7 +73,7 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
 }
 
 /// Messages whose text is the same in both languages.
-const ALIKE: [&str; 49] = [
+const ALIKE: [&str; 50] = [
     "check-subject-configuration",
     "check-subject-tables",
     "table-problem",
@@ -114,6 +114,7 @@ const ALIKE: [&str; 49] = [
     "value-condition",
     "value-kit",
     "value-matricule",
+    "value-matricules",
     "value-note",
     "value-plan",
     "value-service",

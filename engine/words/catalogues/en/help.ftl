@@ -367,6 +367,7 @@ value-letters = LETTERS
 value-seed = SEED
 value-kills = KILLS
 value-matricule = MATRICULE
+value-matricules = MATRICULES
 value-status = STATUS
 value-amount = AMOUNT
 value-note = NOTE

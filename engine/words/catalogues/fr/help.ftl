@@ -367,6 +367,7 @@ value-letters = LETTRES
 value-seed = NOMBRE
 value-kills = FOIS
 value-matricule = MATRICULE
+value-matricules = MATRICULES
 value-status = STATUT
 value-amount = MONTANT
 value-note = NOTE
