@@ -49,8 +49,7 @@ struct Cost {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sealed {
-    #[serde(flatten)]
-    cost: CostOf,
+    argon2id: Cost,
     #[serde(with = "hex::serde")]
     salt: Vec<u8>,
     #[serde(with = "hex::serde")]
@@ -58,11 +57,6 @@ struct Sealed {
     /// The database's key, encrypted, and the tag behind it.
     #[serde(with = "hex::serde")]
     key: Vec<u8>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CostOf {
-    argon2id: Cost,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -231,7 +225,7 @@ impl Vault {
         if sealed.key.len() != KEY_BYTES + TAG_BYTES || sealed.nonce.len() != NONCE_BYTES {
             return Err(damaged());
         }
-        let wrapping = derive(passphrase, &sealed.salt, sealed.cost.argon2id).ok_or_else(damaged)?;
+        let wrapping = derive(passphrase, &sealed.salt, sealed.argon2id).ok_or_else(damaged)?;
         let (encrypted, tag) = sealed.key.split_at(KEY_BYTES);
         let about = associated(&name);
         let opened =
@@ -264,7 +258,7 @@ impl Vault {
         );
         let mut sealed = sealed.map_err(crypto)?;
         sealed.extend_from_slice(&tag);
-        let sealed = Sealed { cost: CostOf { argon2id: COST }, salt, nonce, key: sealed };
+        let sealed = Sealed { argon2id: COST, salt, nonce, key: sealed };
         self.file.users.insert(user.to_owned(), sealed);
         Ok(())
     }

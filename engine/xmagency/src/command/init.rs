@@ -1,7 +1,7 @@
 //! `xmagency init` and `xmagency enrol`: from a kit to an office that the centre knows.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use agency::identity::{Algorithm, Identity};
 use agency::kit::Kit;
@@ -12,6 +12,7 @@ use face::{said, show};
 use sdc::request::{ENROLMENT_ALPHABET, ENROLMENT_CHARS, EnrolmentCode};
 use serde_json::json;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::sign_in::{self, Entrance};
 use crate::database::Database;
@@ -57,15 +58,7 @@ pub(super) fn init(entrance: &Entrance, arguments: &InitArguments) -> anyhow::Re
     let user = read_name(entrance.user.as_deref().unwrap_or(OFFICER))?;
     let mut vault = Vault::new(&entrance.folder)?;
     let passphrase = Entrance::chosen(&user, entrance.passphrase_file.as_deref())?;
-    let mail_password = match (&kit.mail, &arguments.mail_password_file) {
-        (None, _) => None,
-        (Some(_), Some(file)) => Some(sign_in::first_line(file)?),
-        (Some(mail), None) if sign_in::is_terminal() => {
-            let mailbox = mail.pop3.user.clone().unwrap_or_default();
-            Some(sign_in::hidden(&said!("office-ask-mail-password", mailbox = mailbox))?)
-        }
-        (Some(_), None) => None,
-    };
+    let mail_password = mail_password(&kit, arguments)?;
     let key = DatabaseKey::generate()?;
     vault.seal(&user, &passphrase, &key)?;
     let (key_pem, certificate_pem) = Identity::generate_pem(&kit.matricule.to_string(), Algorithm::P256)?;
@@ -73,11 +66,7 @@ pub(super) fn init(entrance: &Entrance, arguments: &InitArguments) -> anyhow::Re
 
     platform::create_private_folder(&entrance.folder)
         .with_context(|| format!("could not create the folder {}", entrance.folder.display()))?;
-    // A database without a vault is of an `init` that was cut off: nobody has its key, and it has nothing yet.
-    let left = entrance.folder.join(crate::database::FILE);
-    if left.exists() {
-        fs::remove_file(&left).with_context(|| format!("could not remove {}", left.display()))?;
-    }
+    set_aside(&entrance.folder)?;
     let database = Database::open(&entrance.folder, &key)?;
     let transaction = database.begin()?;
     database.set(Setting::Kit, &kit.write())?;
@@ -95,30 +84,52 @@ pub(super) fn init(entrance: &Entrance, arguments: &InitArguments) -> anyhow::Re
     let desk = Desk {
         folder: entrance.folder.clone(),
         database,
-        person: Person { name: user.clone(), role: Role::Officer },
+        person: Person { name: user, role: Role::Officer },
         json: entrance.json,
     };
+    tell_made(&desk, &kit, &installation, &fingerprint.to_string())
+}
+
+/// Reads the password of the mailbox, where the office has mail: from its file, else from the terminal, else later.
+fn mail_password(kit: &Kit, arguments: &InitArguments) -> anyhow::Result<Option<Zeroizing<String>>> {
+    match (&kit.mail, &arguments.mail_password_file) {
+        (Some(_), Some(file)) => Ok(Some(sign_in::first_line(file)?)),
+        (Some(mail), None) if sign_in::is_terminal() => {
+            let mailbox = mail.pop3.user.clone().unwrap_or_default();
+            Ok(Some(sign_in::hidden(&said!("office-ask-mail-password", mailbox = mailbox))?))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Gives a database without a vault another name. It is mostly of an `init` that was cut off. But it may be of an office that has lost its
+/// vault, and would open again with a copy of that, so it is not removed.
+fn set_aside(folder: &Path) -> anyhow::Result<()> {
+    let left = folder.join(crate::database::FILE);
+    if left.exists() {
+        let aside = left.with_extension(format!("{}.db", now().replace(':', "")));
+        fs::rename(&left, &aside).with_context(|| format!("could not rename {}", left.display()))?;
+    }
+    Ok(())
+}
+
+fn tell_made(desk: &Desk, kit: &Kit, installation: &str, fingerprint: &str) -> anyhow::Result<()> {
+    let centre: Vec<String> = kit.certificates()?.iter().map(|one| one.fingerprint().to_string()).collect();
     let result = json!({
-        "office": entrance.folder, "matricule": kit.matricule, "installation": installation, "user": user,
-        "centre": kit.centre.name, "mode": kit.mode, "fingerprint": fingerprint.to_string(),
-        "centre_fingerprints": kit.certificates()?.iter().map(|one| one.fingerprint().to_string()).collect::<Vec<_>>(),
+        "office": desk.folder, "matricule": kit.matricule, "installation": installation, "user": desk.person.name,
+        "centre": kit.centre.name, "mode": kit.mode, "fingerprint": fingerprint, "centre_fingerprints": centre,
     });
-    let mut words = said!(
+    let mut lines = vec![said!(
         "office-set-up",
         agency = kit.matricule.to_string(),
         centre = &kit.centre.name,
-        folder = entrance.folder.display().to_string(),
-        user = &user,
-        installation = &installation
-    );
-    for certificate in kit.certificates()? {
-        words.push_str(&format!(
-            "\n{}",
-            said!("office-centre-fingerprint", fingerprint = certificate.fingerprint().to_string())
-        ));
-    }
-    words.push_str(&format!("\n{}", said!("office-next-enrol", telephone = telephone(&kit))));
-    desk.tell(&result, &words)
+        folder = desk.folder.display().to_string(),
+        user = &desk.person.name,
+        installation = installation
+    )];
+    lines.extend(centre.iter().map(|fingerprint| said!("office-centre-fingerprint", fingerprint = fingerprint)));
+    lines.push(said!("office-next-enrol", telephone = telephone(kit)));
+    desk.tell(&result, &lines.join("\n"))
 }
 
 fn telephone(kit: &Kit) -> String {

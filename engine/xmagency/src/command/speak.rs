@@ -96,10 +96,11 @@ pub(super) fn is_due(desk: &Desk) -> anyhow::Result<bool> {
     Ok(ends.is_some_and(|ends| ends < Utc::now() + Duration::days(RENEWAL_DAYS)))
 }
 
-/// Says whether a renewal is under way already.
+/// Says whether a renewal is under way already, or was refused within a day, as where the clock of this machine is wrong.
 pub(super) fn is_asked(desk: &Desk) -> anyhow::Result<bool> {
-    let statement = "SELECT 1 FROM letters WHERE service = 'renew' AND verdict IS NULL LIMIT 1";
-    Ok(desk.database.find(statement, [], |row| row.get::<_, i64>(0))?.is_some())
+    let statement = "SELECT 1 FROM letters WHERE service = 'renew' AND (verdict IS NULL OR made_at > ?1) LIMIT 1";
+    let yesterday = (Utc::now() - Duration::days(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    Ok(desk.database.find(statement, [yesterday], |row| row.get::<_, i64>(0))?.is_some())
 }
 
 /// Makes the next key, and packs the letter that asks for its certificate.

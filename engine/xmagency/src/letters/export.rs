@@ -122,11 +122,11 @@ fn by_application(tables: Vec<Table>, only: Option<&Table>) -> BTreeMap<String, 
     found
 }
 
-/// Lists the records of a table that wait to be packed, oldest first.
+/// Lists the records of a table that wait to be packed, oldest first. A record in which the centre has found a fault waits for an officer.
 fn waiting(database: &Database, table: &Table, again: bool) -> Result<Vec<Record>, DatabaseError> {
     let statement = "SELECT r.numero FROM records r LEFT JOIN letters l ON l.sequence = r.sequence
                       WHERE r.application = ?1 AND r.table_name = ?2 AND r.origin IS NULL
-                        AND (r.status = 2 OR (?3 AND r.status = 3 AND l.verdict = 'refused'))
+                        AND ((r.status = 2 AND r.remark ->> 'fault' IS NULL) OR (?3 AND r.status = 3 AND l.verdict = 'refused'))
                       ORDER BY r.numero";
     let named = params![table.definition.application, table.definition.table, again];
     let numeros: Vec<i64> = database.list(statement, named, |row| row.get(0))?;
