@@ -198,7 +198,7 @@ struct AllSelections;
 impl Listing for AllSelections {
     type Line = Selection;
     type Cursor = i64;
-    const HEADINGS: &'static [&'static str] = &["id", "made", "made by", "entries", "undecided", "filter"];
+    const HEADINGS: &'static [&'static str] = &["id", "time", "made by", "entries", "undecided", "filter"];
 
     async fn page(
         &self,

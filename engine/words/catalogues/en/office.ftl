@@ -366,6 +366,5 @@ help-office-only-ask-how-many-records-that-would-be = Only ask how many records 
 help-office-legal-keys-as-papers-show-them-the-columns = Legal keys as papers show them, the columns of each separated by slashes, such as C01/2026/118
 help-office-a-file-of-comma-separated-values-the-columns = A file of comma-separated values: the columns of the legal key, and what else the papers show
 value-condition = CONDITION
-value-key = KEY
 value-address = ADDRESS
 error-could-not-rename = could not rename { $file }

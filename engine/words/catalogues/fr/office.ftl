@@ -366,6 +366,5 @@ help-office-only-ask-how-many-records-that-would-be = Demander seulement combien
 help-office-legal-keys-as-papers-show-them-the-columns = Clés légales telles que les papiers les montrent, leurs colonnes séparées par des barres, comme C01/2026/118
 help-office-a-file-of-comma-separated-values-the-columns = Un fichier de valeurs séparées par des virgules : les colonnes de la clé légale, et ce que les papiers montrent encore
 value-condition = CONDITION
-value-key = CLÉ
 value-address = ADRESSE
 error-could-not-rename = impossible de renommer { $file }
