@@ -19,6 +19,7 @@ error-certificate-ambiguous-number = { $named } est le numéro d'un certificat e
 error-certificate-ambiguous = plusieurs certificats ont une empreinte qui commence par { $named } : donnez-en plus
 error-certificate-revoked = le certificat { $fingerprint } a été révoqué le { $time }
 error-table-unknown = la table { $table } n'est pas adoptée : `xmserver table list` montre celles qui le sont
+error-record-unknown = aucune fiche de la table { $table } n'a la clé légale { $key }
 error-definition-file = le fichier de définitions n'est pas valable : { $reason }
 error-line = ligne { $line } : { $reason }
 error-table-there = la table { $table } n'est pas abandonnée : { $relation } est dans la base ; pour n'en plus prendre de fiches, mettez may_export = false dans son fichier et adoptez-la de nouveau
@@ -266,6 +267,7 @@ error-operation-letter-original = letter.original
 error-operation-audit-show = audit.show
 error-operation-audit-verify = audit.verify
 error-operation-audit-export = audit.export
+error-operation-record-show = record.show
 error-operation-held-show = regarder une lettre retenue
 error-operation-held-decide = décider d'une lettre retenue
 error-operation-correction-decide = décider de corrections qui attendent

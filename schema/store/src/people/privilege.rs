@@ -92,6 +92,8 @@ operations! {
     QuarantineDrop = "quarantine.drop", Operateur;
     /// Processes the container of an entry of the quarantine again.
     QuarantineRetry = "quarantine.retry", Operateur;
+    /// Shows a record by its legal key.
+    RecordShow = "record.show", Operateur;
     /// Shows a held letter with its rows.
     HeldShow = "held.show", Operateur;
     /// Takes the original container of a letter out of the journal.

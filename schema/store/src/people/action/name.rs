@@ -35,6 +35,7 @@ impl AuditAction<'_> {
             AuditAction::LetterOriginal { .. } => "letter.original",
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
+            AuditAction::RecordShow { .. } => "record.show",
             AuditAction::HeldShow { .. } => "held.show",
             AuditAction::HeldDecide { .. } => "held.decide",
             AuditAction::FlagExplain { .. } => "flag.explain",
