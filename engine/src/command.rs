@@ -42,6 +42,7 @@ mod place;
 mod plan;
 mod profile;
 mod quarantine;
+mod record;
 mod replica;
 mod sample;
 mod sign_in;
@@ -97,6 +98,9 @@ pub enum Command {
     /// Tables that agencies may write to
     #[command(subcommand)]
     Table(table::TableCommand),
+    /// Records of these tables
+    #[command(subcommand)]
+    Record(record::RecordCommand),
     /// Plans: rights and quotas that many agencies share
     #[command(subcommand)]
     Plan(plan::PlanCommand),
@@ -236,13 +240,13 @@ impl CommandLine {
             Command::Quarantine(command) => place
                 .at_desk_with_letters(async |desk, configuration| quarantine::run(desk, configuration, command).await),
             Command::Table(command) => place.at_desk(async |desk| table::run(desk, command).await),
+            Command::Record(command) => place.at_desk(async |desk| record::run(desk, command).await),
             Command::Plan(command) => place.at_desk(async |desk| plan::run(desk, command).await),
             Command::Tariff(command) => place.at_desk(async |desk| tariff::run(desk, command).await),
             Command::Message(command) => place.at_desk(async |desk| message::run(desk, command).await),
             Command::Profile(command) => place.at_desk(async |desk| profile::run(desk, command).await),
             Command::Voucher(command) => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)
+                place.at_desk_with_letters(async |desk, configuration| voucher::run(desk, configuration, command).await)
             }
             Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
             Command::Approval(command) => place
@@ -258,10 +262,9 @@ impl CommandLine {
             Command::Replica(command) => place.at_desk(async |desk| replica::run(desk, &command).await),
             Command::Login(arguments) => place.at_door(async |door| sign_in::login(door, arguments).await),
             Command::Logout => place.at_door(async |door| sign_in::logout(door).await),
-            Command::Passwd => {
-                let configuration = Configuration::load(&place.sources)?;
-                place.at_desk(async |desk| sign_in::passwd(desk, &configuration.server.data_folder).await)
-            }
+            Command::Passwd => place.at_desk_with_letters(async |desk, configuration| {
+                sign_in::passwd(desk, &configuration.server.data_folder).await
+            }),
             Command::User(command) => {
                 let entrance = command.entrance();
                 place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)

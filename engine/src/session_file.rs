@@ -15,8 +15,8 @@ use store::people::sessions::Token;
 pub struct SessionFile(PathBuf);
 
 impl SessionFile {
-    /// Finds the file's place: in the folder `xmserver` of the user's state (`XDG_STATE_HOME`, else `.local/state` in his home). Returns `None`
-    /// where the user has neither.
+    /// Finds the file's place: in the folder `xmserver` of the user's state (`XDG_STATE_HOME`, else `.local/state` in his home). Returns
+    /// `None` where the user has neither.
     pub fn of_this_terminal(data_folder: &Path) -> Option<SessionFile> {
         let terminal = getsid(None).ok()?;
         let centre = std::path::absolute(data_folder).ok()?;

@@ -29,20 +29,10 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
     match error {
         AdministrationError::Fault(fault) => fault.to_string(),
         AdministrationError::Invalid(value) => values::sentence(value),
-        AdministrationError::AuditBroken(line) => {
-            format!("the audit log is broken at line {line}: somebody changed it outside the program")
-        }
         AdministrationError::Import(problem) => import::sentence(problem),
-        AdministrationError::AuditHeadOther { line, last } if line > last => format!(
-            "the audit log ends with line {last}, before line {line}, which was written down: its last lines were removed"
-        ),
-        AdministrationError::AuditHeadOther { line, .. } => format!(
-            "line {line} of the audit log has another hash than was written down: somebody wrote the log anew, \
-             or the line is of another centre"
-        ),
-        AdministrationError::AuditLineUnknown(line) => {
-            format!("line {line} of the audit log does not exist: `xmserver audit list` shows those that do")
-        }
+        AdministrationError::AuditBroken(_)
+        | AdministrationError::AuditHeadOther { .. }
+        | AdministrationError::AuditLineUnknown(_) => people::of_audit(error),
         AdministrationError::AgencyUnknown(_)
         | AdministrationError::AgencyExists(_)
         | AdministrationError::MatriculesExhausted
@@ -71,6 +61,7 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::VouchersEnded { .. }
         | AdministrationError::RechargeNotLocked(_) => ledger::of_ledger(error, shown),
         AdministrationError::TableUnknown(_)
+        | AdministrationError::RecordUnknown(_)
         | AdministrationError::DefinitionFile(_)
         | AdministrationError::TableThere { .. }
         | AdministrationError::LoadColumns { .. }
@@ -81,18 +72,6 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::ServerMissing
         | AdministrationError::KeysForeign { .. }
         | AdministrationError::KeyMissing { .. } => centre::of_centre(error),
-        AdministrationError::UserExists(_)
-        | AdministrationError::UserUnknown(_)
-        | AdministrationError::SuperviseurLast
-        | AdministrationError::AccountMapped { .. }
-        | AdministrationError::AccountUnknown(_)
-        | AdministrationError::AccountUnmapped { .. }
-        | AdministrationError::NobodyMapped { .. }
-        | AdministrationError::SignInFailed
-        | AdministrationError::UserLocked(_)
-        | AdministrationError::SessionEnded
-        | AdministrationError::PasswordFirst(_)
-        | AdministrationError::PrivilegeMissing { .. } => people::of_people(error),
         AdministrationError::ApprovalNeeded(_)
         | AdministrationError::ApprovalUnknown(_)
         | AdministrationError::ApprovalDecided { .. }
@@ -111,5 +90,6 @@ pub fn sentence(error: &AdministrationError, shown: impl Fn(DateTime<Utc>) -> St
         | AdministrationError::CertificateUnknown(_)
         | AdministrationError::CertificateAmbiguous(_)
         | AdministrationError::CertificateRevoked { .. } => certificates::of_certificates(error, shown),
+        of_people => people::of_people(of_people),
     }
 }

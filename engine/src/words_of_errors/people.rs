@@ -1,4 +1,4 @@
-//! Sentences for errors of users, their accounts and their privileges.
+//! Sentences for errors of users, their accounts, passwords and privileges, and of the audit log.
 
 use store::error::AdministrationError;
 
@@ -50,6 +50,25 @@ pub(super) fn of_people(error: &AdministrationError) -> String {
                 required.number(),
                 required.title()
             )
+        }
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn of_audit(error: &AdministrationError) -> String {
+    match error {
+        AdministrationError::AuditBroken(line) => {
+            format!("the audit log is broken at line {line}: somebody changed it outside the program")
+        }
+        AdministrationError::AuditHeadOther { line, last } if line > last => format!(
+            "the audit log ends with line {last}, before line {line}, which was written down: its last lines were removed"
+        ),
+        AdministrationError::AuditHeadOther { line, .. } => format!(
+            "line {line} of the audit log has another hash than was written down: somebody wrote the log anew, \
+             or the line is of another centre"
+        ),
+        AdministrationError::AuditLineUnknown(line) => {
+            format!("line {line} of the audit log does not exist: `xmserver audit list` shows those that do")
         }
         other => other.to_string(),
     }

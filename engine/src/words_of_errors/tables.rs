@@ -9,6 +9,10 @@ use crate::words_of_problems;
 
 pub(super) fn of_tables(error: &AdministrationError) -> String {
     match error {
+        AdministrationError::RecordUnknown(record) => {
+            let key: Vec<&str> = record.key.values().map(String::as_str).collect();
+            format!("no record of table {} has the legal key {}", record.table, key.join(", "))
+        }
         AdministrationError::TableUnknown(table) => {
             format!("table {table} is not adopted: `xmserver table list` shows those that are")
         }

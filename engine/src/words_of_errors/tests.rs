@@ -7,6 +7,7 @@ use store::database::fault::Fault;
 use store::error::{Book, ImportError, InvalidValue, KeyName};
 use store::people::{Account, Act, Need, Operation, Privilege};
 use store::tables::definition::{Column, ColumnType};
+use store::tables::named_record::NamedRecord;
 use store::tables::{Change, Mistake, MistakeProblem, Problem, ProblemCode, Warning};
 
 use super::*;
@@ -143,6 +144,13 @@ fn each_code_of_lines_tables_values_and_people_has_its_sentence() {
     let act = Act::UserUnmap { account: text("alice") };
     are_said(vec![
         (AdministrationError::LineUnknown { book: Book::Journal, id: 99 }, "journal line 99 does not exist"),
+        (
+            AdministrationError::RecordUnknown(NamedRecord {
+                table: text("ecr.ActeNaissance"),
+                key: [(text("CentreCode"), text("C01")), (text("NumeroActe"), text("17"))].into(),
+            }),
+            "no record of table ecr.ActeNaissance has the legal key C01, 17",
+        ),
         (AdministrationError::LineUnknown { book: Book::Quarantine, id: 9 }, "quarantine entry 9 does not exist"),
         (AdministrationError::LineUnknown { book: Book::Selections, id: 9 }, "selection 9 does not exist"),
         (
@@ -201,6 +209,63 @@ fn each_code_of_lines_tables_values_and_people_has_its_sentence() {
         (
             AdministrationError::ApprovalExpired { id: 7, at },
             "approval 7 ended on 2026-12-01 08:30:00 UTC: it has to be asked anew",
+        ),
+    ]);
+}
+
+#[test]
+fn each_code_of_signing_in_and_of_the_audit_log_has_its_sentence() {
+    let text = str::to_owned;
+    are_said(vec![
+        (
+            AdministrationError::SignInFailed,
+            "the name or the password is not right, or the user is locked: after 5 wrong passwords he waits for 15 minutes, then longer",
+        ),
+        (
+            AdministrationError::UserLocked(text("zoe")),
+            "user zoe is locked: another user of privilege 3 unlocks him with `xmserver user unlock zoe`",
+        ),
+        (
+            AdministrationError::SessionEnded,
+            "the session at this terminal has ended: sign in again with `xmserver login USER`",
+        ),
+        (
+            AdministrationError::PasswordFirst(text("zoe")),
+            "user zoe has a first password, and chooses one of his own first: `xmserver login zoe`",
+        ),
+        (
+            AdministrationError::AccountUnmapped { account: text("alice"), uid: 1000 },
+            "account alice (uid 1000) of this machine is no user's: a user of privilege 3 makes it one with `xmserver user map USER \
+             alice`, or sign in by a password with `xmserver login USER`",
+        ),
+        (
+            InvalidValue::Password { chars_min: 12, chars_max: 128, different_min: 5 }.into(),
+            "the password is not valid: expected 12 to 128 characters, 5 of them different, without the user's name",
+        ),
+        (InvalidValue::PasswordSame.into(), "the password is not valid: expected another one than before"),
+        (
+            InvalidValue::SampleUser.into(),
+            "the sample user is not valid: expected the demo's centre, which alone has him",
+        ),
+        (
+            InvalidValue::RecordKey { columns: vec![text("CentreCode"), text("NumeroActe")] }.into(),
+            "the record is not valid: expected one value for each of CentreCode, NumeroActe",
+        ),
+        (
+            AdministrationError::AuditBroken(7),
+            "the audit log is broken at line 7: somebody changed it outside the program",
+        ),
+        (
+            AdministrationError::AuditHeadOther { line: 9, last: 7 },
+            "the audit log ends with line 7, before line 9, which was written down: its last lines were removed",
+        ),
+        (
+            AdministrationError::AuditHeadOther { line: 7, last: 9 },
+            "line 7 of the audit log has another hash than was written down: somebody wrote the log anew, or the line is of another centre",
+        ),
+        (
+            AdministrationError::AuditLineUnknown(9),
+            "line 9 of the audit log does not exist: `xmserver audit list` shows those that do",
         ),
     ]);
 }

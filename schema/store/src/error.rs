@@ -23,6 +23,7 @@ use crate::people::privilege::{Operation, Privilege};
 use crate::tables::adoption::mistake::Mistake;
 use crate::tables::adoption::problem::Problem;
 use crate::tables::loaded::LoadFault;
+use crate::tables::named_record::NamedRecord;
 
 /// Reason for which an operation of administration failed.
 #[derive(Debug)]
@@ -98,6 +99,8 @@ pub enum AdministrationError {
     },
     /// No adopted table has the name.
     TableUnknown(String),
+    /// No record of a table has the legal key.
+    RecordUnknown(NamedRecord),
     /// A definition file has a mistake.
     DefinitionFile(Mistake),
     /// The table to be abandoned still exists in the database.
@@ -452,6 +455,7 @@ impl AdministrationError {
             AdministrationError::CertificateUnknown(_) => "certificate_unknown",
             AdministrationError::CertificateRevoked { .. } => "certificate_revoked",
             AdministrationError::TableUnknown(_) => "table_unknown",
+            AdministrationError::RecordUnknown(_) => "record_unknown",
             AdministrationError::TableUnfit { .. } => "table_unfit",
             AdministrationError::TableThere { .. } => "table_there",
             AdministrationError::DefinitionFile(_) => "definition_file_invalid",
@@ -478,6 +482,18 @@ impl AdministrationError {
             AdministrationError::QuarantineDecided { .. } => "quarantine_decided",
             AdministrationError::QuarantineIncomplete { .. } => "quarantine_incomplete",
             AdministrationError::NothingSelected => "nothing_selected",
+            AdministrationError::ServerExists { .. } => "server_exists",
+            AdministrationError::ServerMissing => "server_missing",
+            AdministrationError::Invalid(_) => "value_invalid",
+            AdministrationError::Fault(fault) if fault.is_passing() => "database_away",
+            AdministrationError::Fault(_) => "database_refused",
+            other => other.code_of_people(),
+        }
+    }
+
+    /// Returns the code of an error about people, their approvals, or the audit log.
+    fn code_of_people(&self) -> &'static str {
+        match self {
             AdministrationError::UserExists(_) => "user_exists",
             AdministrationError::UserUnknown(_) => "user_unknown",
             AdministrationError::SuperviseurLast => "superviseur_last",
@@ -498,14 +514,10 @@ impl AdministrationError {
             AdministrationError::ApprovalChanged(_) => "approval_changed",
             AdministrationError::ApprovalAskerMayNot { .. } => "approval_asker_may_not",
             AdministrationError::ApprovalWithoutCommission(_) => "approval_without_commission",
-            AdministrationError::ServerExists { .. } => "server_exists",
-            AdministrationError::ServerMissing => "server_missing",
-            AdministrationError::Invalid(_) => "value_invalid",
             AdministrationError::AuditBroken(_) => "audit_broken",
             AdministrationError::AuditHeadOther { .. } => "audit_head_other",
             AdministrationError::AuditLineUnknown(_) => "audit_line_unknown",
-            AdministrationError::Fault(fault) if fault.is_passing() => "database_away",
-            AdministrationError::Fault(_) => "database_refused",
+            _ => "unknown",
         }
     }
 
@@ -516,6 +528,7 @@ impl AdministrationError {
             | AdministrationError::PlanUnknown(_)
             | AdministrationError::CertificateUnknown(_)
             | AdministrationError::TableUnknown(_)
+            | AdministrationError::RecordUnknown(_)
             | AdministrationError::TariffUnknown(_)
             | AdministrationError::VouchersUnknown(_)
             | AdministrationError::MessageUnknown(_)

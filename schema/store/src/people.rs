@@ -2,8 +2,8 @@
 //!
 //! An [`Operator`] is a person who signed in. Every change needs an operator, and first checks the privilege that it requires;
 //! [`Operation`] is the only table of these privileges. The audit log has a line for each change that was made and for each attempt that
-//! was refused; an [`Inspection`] reads the log. Some changes need two people ([`Need`] is the only table of them): one person asks for the change as an [`Act`], and
-//! [`crate::approvals`] performs it.
+//! was refused; an [`Inspection`] reads the log. Some changes need two people ([`Need`] is the only table of them): one person asks for the
+//! change as an [`Act`], and [`crate::approvals`] performs it.
 
 pub mod accounts;
 pub(crate) mod act;

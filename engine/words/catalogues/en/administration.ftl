@@ -31,6 +31,7 @@ error-certificate-ambiguous-number = { $named } is the number of one certificate
 error-certificate-ambiguous = several certificates have fingerprints that begin with { $named }: give more of it
 error-certificate-revoked = certificate { $fingerprint } was revoked on { $time }
 error-table-unknown = table { $table } is not adopted: `xmserver table list` shows those that are
+error-record-unknown = no record of table { $table } has the legal key { $key }
 error-definition-file = the definition file is not valid: { $reason }
 error-line = line { $line }: { $reason }
 error-table-there = table { $table } is not given up: { $relation } is in the database; to take no more records of it, set may_export = false in its file and adopt again
@@ -277,6 +278,7 @@ error-operation-letter-original = letter.original
 error-operation-audit-show = audit.show
 error-operation-audit-verify = audit.verify
 error-operation-audit-export = audit.export
+error-operation-record-show = record.show
 error-operation-held-show = held.show
 error-operation-held-decide = held.decide
 error-operation-correction-decide = correction.decide

@@ -16,6 +16,7 @@ help-demo = See it work, with nothing configured: agencies send good and bad let
 help-agency = Agencies: the registered remote offices
 help-cert = Certificates of agencies
 help-table = Tables that agencies may write to
+help-record = Records of these tables
 help-plan = Plans: rights and quotas that many agencies share
 help-tariff = Prices
 help-message = Messages: what offices and operators write to each other
@@ -302,6 +303,12 @@ help-voucher-until = The last day on which they can be redeemed, such as 2027-12
 help-enrolment-progress = Count by area how many agencies have a code, are enrolled and have written
 help-enrolment-code = Make a code for a new installation of an agency; it is shown once
 help-enrolment-list = List codes, newest first: which are open, used or locked after wrong ones
+
+# record
+
+help-record-show = Show a record by its legal key; that is put on record
+help-record-table = Its table, such as ecr.ActeNaissance
+help-record-key = The values of its legal key, in the order of `xmserver table show`
 
 # audit
 

@@ -31,6 +31,7 @@ error-certificate-ambiguous-number = { $named } est le numéro d'un certificat e
 error-certificate-ambiguous = plusieurs certificats ont une empreinte qui commence par { $named } : donnez-en plus
 error-certificate-revoked = le certificat { $fingerprint } a été révoqué le { $time }
 error-table-unknown = la table { $table } n'est pas adoptée : `xmserver table list` montre celles qui le sont
+error-record-unknown = aucune fiche de la table { $table } n'a la clé légale { $key }
 error-definition-file = le fichier de définitions n'est pas valable : { $reason }
 error-line = ligne { $line } : { $reason }
 error-table-there = la table { $table } n'est pas abandonnée : { $relation } est dans la base ; pour n'en plus prendre de fiches, mettez may_export = false dans son fichier et adoptez-la de nouveau
@@ -286,6 +287,7 @@ error-operation-letter-original = regarder les octets d'une lettre
 error-operation-audit-show = regarder le journal d'audit
 error-operation-audit-verify = vérifier le journal d'audit
 error-operation-audit-export = exporter le journal d'audit
+error-operation-record-show = regarder une fiche
 error-operation-held-show = regarder une lettre retenue
 error-operation-held-decide = décider d'une lettre retenue
 error-operation-correction-decide = décider de corrections qui attendent

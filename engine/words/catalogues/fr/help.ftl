@@ -16,6 +16,7 @@ help-demo = Le voir à l'œuvre sans rien configurer : des agences envoient de b
 help-agency = Les agences : les centres éloignés enregistrés
 help-cert = Les certificats des agences
 help-table = Les tables où les agences peuvent écrire
+help-record = Les fiches de ces tables
 help-plan = Les plans : droits et quotas que beaucoup d'agences partagent
 help-tariff = Les prix
 help-message = Messages : ce que les agences et les opérateurs s'écrivent
@@ -302,6 +303,12 @@ help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exempl
 help-enrolment-progress = Compter par zone combien d'agences ont un code, sont inscrites et ont écrit
 help-enrolment-code = Établir un code pour une nouvelle installation d'une agence ; il n'est montré qu'une fois
 help-enrolment-list = Lister les codes, le plus récent d'abord : lesquels sont ouverts, utilisés ou bloqués après des codes faux
+
+# record
+
+help-record-show = Montrer une fiche par sa clé légale ; c'est consigné
+help-record-table = Sa table, comme ecr.ActeNaissance
+help-record-key = Les valeurs de sa clé légale, dans l'ordre de `xmserver table show`
 
 # audit
 

@@ -120,6 +120,22 @@ impl Act {
                 recharges::set_limit_by(connection, decider, approved, *amount).await?;
                 Ok(json!({ "limit": amount }))
             }
+            Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => {
+                Err(Fault::Bug(format!("{} is done by a further attempt at its letter", self.need().name())).into())
+            }
+            Act::TableLoad(_) => Err(Fault::Bug(format!("{} is done with its file", self.need().name())).into()),
+            of_people => of_people.perform_on_people(connection, decider, approved).await,
+        }
+    }
+
+    /// Performs an act on users, their accounts and passwords.
+    async fn perform_on_people(
+        &self,
+        connection: &mut AsyncPgConnection,
+        decider: &Operator,
+        approved: Option<&Approved>,
+    ) -> Result<Value, AdministrationError> {
+        match self {
             Act::UserAdd(new) => {
                 // The new user gets no password: whoever confirms would see it and could sign in as the new user. He signs in with his
                 // account of the machine, or two people give him a password in two parts.
@@ -134,10 +150,6 @@ impl Act {
                 users::set_commission_by(connection, decider, approved, user, *is_commission).await?;
                 Ok(json!({ "user": user }))
             }
-            Act::HeldDecide(_) | Act::ResultRelease(_) | Act::ResultCorrect(_) => {
-                Err(Fault::Bug(format!("{} is done by a further attempt at its letter", self.need().name())).into())
-            }
-            Act::TableLoad(_) => Err(Fault::Bug(format!("{} is done with its file", self.need().name())).into()),
             Act::UserMap { user, account } => {
                 mapping::map_by(connection, decider, approved, user, account).await?;
                 Ok(json!({ "user": user }))
@@ -159,6 +171,7 @@ impl Act {
                 let user = mapping::unmap_by(connection, decider, approved, account).await?;
                 Ok(json!({ "user": user }))
             }
+            other => Err(Fault::Bug(format!("{} is no act on people", other.need().name())).into()),
         }
     }
 }

@@ -59,6 +59,7 @@ impl AdministrationError {
     fn parameters_of_centre(&self) -> Value {
         match self {
             AdministrationError::TableUnknown(table) => json!({ "table": table }),
+            AdministrationError::RecordUnknown(record) => json!(record),
             AdministrationError::DefinitionFile(mistake) => json!(mistake),
             AdministrationError::TableThere { table, relation } => json!({ "table": table, "relation": relation }),
             AdministrationError::ScopeColumnUnknown { column, known } => json!({ "column": column, "known": known }),

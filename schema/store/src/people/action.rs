@@ -1,5 +1,6 @@
 //! The actions of the audit log. Each action has its parameters, its stable name, and its subject (the person or thing that it changes).
 
+mod differences;
 mod name;
 mod subject;
 
@@ -7,13 +8,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sdc::letter::Matricule;
 use sdc::service::Service;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use uuid::Uuid;
+
+pub use differences::Differences;
 
 use super::accounts::Account;
 use super::audit_filter::AuditFilter;
 use super::privilege::{Operation, Privilege};
-use crate::agencies::agency::Agency;
 use crate::centre::identity::Server;
 use crate::centre::key::CentreKey;
 use crate::certificates::certificate::Concern;
@@ -228,6 +230,12 @@ pub enum AuditAction<'a> {
         entries: i64,
         filter: &'a Value,
     },
+    /// An operator read a record of a table.
+    RecordShow {
+        #[serde(skip)]
+        table: &'a str,
+        records: &'a [NamedRecord],
+    },
     HeldShow {
         #[serde(skip)]
         held: i64,
@@ -418,28 +426,9 @@ pub enum AuditAction<'a> {
     },
 }
 
-/// The members that differ between an agency before and after a change, each as `{"from": …, "to": …}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Differences(Map<String, Value>);
-
-impl Differences {
-    /// Compares an agency before a change with the agency after the change.
-    pub fn of(before: &Agency, after: &Agency) -> Differences {
-        let (Value::Object(before), Value::Object(mut after)) = (json!(before), json!(after)) else {
-            return Differences(Map::new());
-        };
-        let differing = before.into_iter().filter_map(|(name, from)| {
-            let to = after.remove(&name)?;
-            (from != to).then(|| (name, json!({ "from": from, "to": to })))
-        });
-        Differences(differing.collect())
-    }
-}
-
 impl AuditAction<'_> {
     /// Names of the actions by which an operator looks at the content of records.
-    pub const LOOKS: [&'static str; 3] = ["held.show", "letter.original", "quarantine.show"];
+    pub const LOOKS: [&'static str; 4] = ["held.show", "letter.original", "quarantine.show", "record.show"];
 
     /// Returns the action's parameters as JSON, in the form in which the audit line stores them.
     ///

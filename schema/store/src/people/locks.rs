@@ -61,8 +61,8 @@ pub(crate) async fn lock_by(
         .await
 }
 
-/// Unlocks a user, and ends the wait after wrong passwords. For a locked user of weight (a higher privilege than 1, or of the commission) this
-/// needs a second person, unless the operator is the only Superviseur; to end a wait, one person is enough.
+/// Unlocks a user, and ends the wait after wrong passwords. For a locked user of weight (a higher privilege than 1, or of the commission)
+/// this needs a second person, unless the operator is the only Superviseur; to end a wait, one person is enough.
 ///
 /// # Errors
 /// [`AdministrationError::ApprovalNeeded`]; the user does not exist; a fault of the database.

@@ -82,8 +82,9 @@ impl From<&Operator> for Author {
 /// Signs in the user to whom the account of the operating system belongs that runs the command.
 ///
 /// # Errors
-/// [`AdministrationError::AccountUnmapped`] or [`AdministrationError::UserLocked`], which are also written to the audit log; [`AdministrationError::NobodyMapped`] if no account
-/// belongs to a user, as in a database that comes from a version of the program that knew no accounts; a fault of the database.
+/// [`AdministrationError::AccountUnmapped`] or [`AdministrationError::UserLocked`], which are also written to the audit log;
+/// [`AdministrationError::NobodyMapped`] if no account belongs to a user, as in a database that comes from a version of the program that
+/// knew no accounts; a fault of the database.
 pub async fn sign_in_as_system_account(
     connection: &mut AsyncPgConnection,
     account: &SystemAccount,

@@ -94,6 +94,8 @@ operations! {
     QuarantineRetry = "quarantine.retry", Operateur;
     /// Chooses entries of the quarantine, which are retried or dropped together.
     QuarantineSelect = "quarantine.select", Operateur;
+    /// Shows a record by its legal key.
+    RecordShow = "record.show", Operateur;
     /// Shows a held letter with its rows.
     HeldShow = "held.show", Operateur;
     /// Takes the original container of a letter out of the journal.

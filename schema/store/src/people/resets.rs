@@ -1,7 +1,7 @@
 //! A first password for a user who has none, or has forgotten his.
 //!
-//! Whoever sees a first password could sign in as its user. So for a user of weight (a higher privilege than 1, or of the commission) it has
-//! two parts: who asks is shown one, who confirms the other, and neither alone becomes a second person.
+//! Whoever sees a first password could sign in as its user. So for a user of weight (a higher privilege than 1, or of the commission) it
+//! has two parts: who asks is shown one, who confirms the other, and neither alone becomes a second person.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -192,8 +192,8 @@ struct Resumed {
 /// Returns the operator of a session, with the rights that he has now, and counts this as a use of the session.
 ///
 /// # Errors
-/// [`AdministrationError::SessionEnded`]; [`AdministrationError::PasswordFirst`] if the user has not changed his first password yet; a fault
-/// of the database.
+/// [`AdministrationError::SessionEnded`]; [`AdministrationError::PasswordFirst`] if the user has not changed his first password yet; a
+/// fault of the database.
 pub async fn resume(
     connection: &mut AsyncPgConnection,
     token: &Token,

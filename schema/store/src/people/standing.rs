@@ -59,7 +59,8 @@ pub(super) async fn superviseurs(connection: &mut AsyncPgConnection) -> Result<V
         .await?)
 }
 
-/// Locks the table of users, so that only one transaction at a time changes users. A person who signs in by his account does not wait for the lock.
+/// Locks the table of users, so that only one transaction at a time changes users. A person who signs in by his account does not wait for
+/// the lock.
 pub(crate) async fn lock(connection: &mut AsyncPgConnection) -> Result<(), AdministrationError> {
     diesel::sql_query("LOCK TABLE xm.users IN SHARE ROW EXCLUSIVE MODE").execute(connection).await?;
     Ok(())

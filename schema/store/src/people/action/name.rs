@@ -37,6 +37,7 @@ impl AuditAction<'_> {
             AuditAction::QuarantineDrop { .. } => "quarantine.drop",
             AuditAction::QuarantineRetry { .. } => "quarantine.retry",
             AuditAction::QuarantineSelect { .. } => "quarantine.select",
+            AuditAction::RecordShow { .. } => "record.show",
             AuditAction::HeldShow { .. } => "held.show",
             AuditAction::HeldDecide { .. } => "held.decide",
             AuditAction::FlagExplain { .. } => "flag.explain",

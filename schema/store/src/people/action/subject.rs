@@ -43,6 +43,7 @@ impl AuditAction<'_> {
             AuditAction::FlagExplain { flag, .. } => format!("flag {flag}"),
             AuditAction::TableAdopt { table, .. }
             | AuditAction::TableLoad { table, .. }
+            | AuditAction::RecordShow { table, .. }
             | AuditAction::TableAbandon { table, .. } => format!("table {table}"),
             AuditAction::PlanEdit { plan, .. } => format!("plan {plan}"),
             AuditAction::TariffSet { of, .. } => format!("tariff {of}"),

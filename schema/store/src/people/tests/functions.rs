@@ -162,7 +162,7 @@ fn a_function_that_breaks_the_rule_is_found_and_no_other() {
     for right in [
         "pub async fn add(c: &mut C) {\n    input(c).await\n}",
         "pub(crate) async fn add(c: &mut C) {\n    put(c).await\n}",
-        "pub async fn add(connection: &mut C, operator: &Operator) {\n    operator.require(connection, Operation::A).await?;\n    put(c).await\n}",
+        "pub async fn add(connection: &mut C, operator: &Operator) {\n    operator.require(connection, Operation::A)?;\n    put(c)\n}",
     ] {
         assert_eq!(of(right), Vec::<String>::new(), "{right}");
     }

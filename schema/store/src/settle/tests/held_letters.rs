@@ -14,6 +14,8 @@ use crate::letters::held::{self, HeldFilter, HeldLetter, decision};
 use crate::letters::journal;
 use crate::people::{AuditAction, AuditFilter, Inspection, Operator, Privilege, RecordAsked, audit};
 use crate::settle::{Outcome, Tried};
+use crate::tables::records;
+use crate::testing::centre::number;
 use crate::testing::eventually;
 
 fn ekane() -> Operator {
@@ -279,8 +281,8 @@ async fn a_flag_waits_until_somebody_explains_it_once() {
     assert_eq!(HoldCode::ALL.map(HoldCode::as_str), ["check", "approval"]);
 }
 
-/// Who looked at a record is found by its legal key, whether its rows were read while the letter was held, or its container was taken out of
-/// the journal.
+/// Who looked at a record is found by its legal key, whether its rows were read while the letter was held, or its container was taken out
+/// of the journal.
 #[tokio::test]
 async fn who_looked_at_a_record_is_found_by_its_legal_key() {
     let mut country = Country::new("by_agency", false).await;
@@ -291,6 +293,11 @@ async fn who_looked_at_a_record_is_found_by_its_legal_key() {
     held::show(connection, &ekane(), open(&country).await.id).await.unwrap();
     let line = country.count("SELECT id FROM xm.journal WHERE outcome = 'accepted'").await;
     assert!(journal::original(connection, &ndi(), line).await.unwrap().is_some());
+    let read = records::show(connection, &mbome(), "lab.Result", &["S2".to_owned()]).await.unwrap();
+    assert_eq!((read.len(), read[0].agency, &read[0].content["Valid"]), (1, Some(number(42)), &serde_json::json!(9)));
+    assert!(read[0].content.get("xm_agency").is_none() && read[0].letter_id.is_some(), "{read:?}");
+    let error = records::show(connection, &mbome(), "lab.Result", &["S3".to_owned()]).await.unwrap_err();
+    assert!(matches!(error, AdministrationError::RecordUnknown(_)), "{error}");
     let reader = Operator::pretended("mbome", Privilege::ChefDAgence);
     let search = async |connection: &mut AsyncPgConnection, table: &str, key: &[&str]| {
         let key = key.iter().map(|value| (*value).to_owned()).collect();
@@ -300,11 +307,12 @@ async fn who_looked_at_a_record_is_found_by_its_legal_key() {
     for (table, key, expected) in [
         ("lab.Result", &["S1"][..], &["ekane held.show"][..]),
         ("lab.Vote", &["S1", "B"], &["ekane held.show"]),
-        ("lab.Result", &["S2"], &["ndi letter.original"]),
-        ("lab.result", &["S2"], &["ndi letter.original"]),
+        ("lab.Result", &["S2"], &["mbome record.show", "ndi letter.original"]),
+        ("lab.result", &["S2"], &["mbome record.show", "ndi letter.original"]),
         ("lab.Vote", &["S2", "A"], &["ndi letter.original"]),
         ("lab.Vote", &["S2", "B"], &[]),
-        ("lab.Result", &["S3"], &[]),
+        // Nothing was found, and yet somebody looked for it.
+        ("lab.Result", &["S3"], &["mbome record.show"]),
     ] {
         let inspection = search(connection, table, key).await.unwrap();
         let lines = inspection.page(connection, None, 10).await.unwrap();

@@ -13,7 +13,6 @@ use crate::centre;
 use crate::centre::server::{self, Server};
 use crate::certificates::{self, CertificateFields};
 use crate::error::AdministrationError;
-use crate::ledger::voucher_keys::VoucherKeys;
 use crate::ledger::{recharges, statement, tariffs, vouchers};
 use crate::letters::{answers, flags, held, journal, messages, quarantine, resending};
 use crate::people::act::{Act, HeldDecision};
@@ -22,6 +21,7 @@ use crate::people::{
     AuditFilter, Inspection, NewUser, Operation, Operator, Privilege, inspection, locks, mapping, resets, users,
 };
 use crate::plans::{self, PlanEdit};
+use crate::settle::tests::vouchers::keys;
 use crate::settle::{Settler, SettlingSettings};
 use crate::tables;
 use crate::testing::TestCluster;
@@ -138,7 +138,7 @@ async fn of_agencies(
         }
         Operation::VoucherWrite => {
             let keep = |_: &vouchers::Batch, _: &[VoucherCode]| Ok(());
-            vouchers::write(connection, operator, &VoucherKeys::default(), 1, keep).await
+            vouchers::write(connection, operator, &keys(), 1, keep).await
         }
         Operation::VoucherRevoke => vouchers::revoke(connection, operator, 2, None, "lost").await.map(drop),
         Operation::VoucherUnlock => vouchers::unlock(connection, operator, one, "explained").await,
@@ -157,6 +157,10 @@ async fn of_centre(
     match operation {
         Operation::TableAdopt => tables::adopt(connection, operator, &of_shop("Thing")).await.map(drop),
         Operation::TableAbandon => tables::abandon(connection, operator, "shop.Gone").await.map(drop),
+        Operation::RecordShow => {
+            let key = ["PR26", "B1"].map(str::to_owned);
+            tables::records::show(connection, operator, "election.BureauVote", &key).await.map(drop)
+        }
         Operation::TableLoad => {
             let file = tables::load::LoadFile::parse(b"ElectionCode,CandidatCode,Nom,Ordre\nPR26,C1,A,1\n")?;
             let act = tables::load::act(connection, operator, "election.CandidatElection", &file).await?;
