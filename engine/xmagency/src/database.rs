@@ -159,16 +159,6 @@ impl Database {
     pub fn change(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<usize, DatabaseError> {
         Ok(self.connection.prepare_cached(statement)?.execute(parameters)?)
     }
-
-    /// Copies the whole database, encrypted with the same key, into a new file.
-    ///
-    /// # Errors
-    /// SQLite refuses; the file exists.
-    pub fn copy_to(&self, path: &Path) -> Result<(), DatabaseError> {
-        let text = path.to_string_lossy();
-        self.connection.execute("VACUUM INTO ?1", [text.as_ref()])?;
-        Ok(())
-    }
 }
 
 fn lock(folder: &Path) -> Result<File, DatabaseError> {

@@ -3,7 +3,7 @@
 use agency::collect::{self, Then};
 use agency::kit::{KitMail, KitServer};
 use mail::pop3::Mailbox;
-use mail::smtp::{Outgoing, Relay};
+use mail::smtp::{FailureKind, Outgoing, Relay};
 use mail::{MailboxSettings, RelaySettings, Secret};
 use sdc::service::Service;
 
@@ -11,7 +11,7 @@ use super::{Away, Carried, NoWay, Taken, note_traffic, take};
 use crate::database::DatabaseError;
 use crate::desk::{Desk, now};
 use crate::letters::Due;
-use crate::settings::{Setting, SettingsError};
+use crate::settings::Setting;
 
 /// Fetches answers, sends what is due, and counts bytes.
 ///
@@ -83,24 +83,29 @@ async fn send(desk: &Desk, mail: &KitMail, password: Option<Secret>, carried: &m
     settings.username.clone_from(&mail.smtp.user);
     settings.password = settings.username.as_ref().and(password);
     let relay = Relay::new(&settings).map_err(Away::of)?;
+    let mut failed = None;
     for letter in &due {
         let outgoing = outgoing(desk, letter)?;
         let bytes = outgoing.render().map(|octets| octets.len()).unwrap_or(letter.document.len());
-        relay.send(&outgoing).await.map_err(Away::of)?;
+        if let Err(failure) = relay.send(&outgoing).await {
+            // What the relay has against one letter keeps no other at home.
+            let is_of_letter = matches!(failure.kind, FailureKind::Permanent);
+            failed = failed.or(Some(failure));
+            if is_of_letter {
+                continue;
+            }
+            break;
+        }
         // Where the program ends here, the letter is sent again: the same octets, which the centre knows by their digest.
         desk.database.note_sent(letter.sequence, &now())?;
         carried.sent.push(letter.sequence);
         carried.bytes_sent += u64::try_from(bytes).unwrap_or(u64::MAX);
     }
-    Ok(())
+    failed.map_or(Ok(()), |failure| Err(Away::of(failure).into()))
 }
 
 /// Wraps a letter into a mail. A letter that is sent again is the same mail, under the same Message-ID.
 fn outgoing(desk: &Desk, letter: &Due) -> anyhow::Result<Outgoing> {
     // Only the address is needed of the office, so the service matters not; that of an enrolment is admitted before the enrolment.
-    let office = desk.office(Service::Enrol).map_err(|error| match error {
-        crate::desk::KeyError::Settings(SettingsError::Database(error)) => anyhow::Error::from(error),
-        other => other.into(),
-    })?;
-    Ok(office.mail_of(&letter.name, &letter.document))
+    Ok(desk.office(Service::Enrol)?.mail_of(&letter.name, &letter.document))
 }
