@@ -19,6 +19,13 @@ use crate::database::statement::{Bind, Statement};
 use crate::error::AdministrationError;
 use crate::ledger::recharges;
 
+/// SHA-256 of a key.
+type Key = Vec<u8>;
+/// Issuer and serial number of a certificate.
+type Serial = (Vec<u8>, Vec<u8>);
+/// A registered key and its owner, by the name with which letters find it.
+type Named<Name> = BTreeMap<Name, (Key, Matricule)>;
+
 /// An agency that is there.
 #[derive(Debug)]
 pub struct Held {
@@ -27,7 +34,7 @@ pub struct Held {
     /// Fingerprints of its certificates, revoked ones too.
     pub(super) fingerprints: BTreeSet<Vec<u8>>,
     /// SHA-256 of the keys of its certificates.
-    pub(super) keys: BTreeSet<Vec<u8>>,
+    pub(super) keys: BTreeSet<Key>,
     /// Scope columns and codes.
     pub(super) scopes: BTreeSet<(String, String)>,
 }
@@ -41,9 +48,9 @@ pub struct Known {
     /// States of the centre's own keys among them.
     pub(super) centre_keys: BTreeMap<Vec<u8>, String>,
     /// Registered keys by key identifier, with their owners.
-    pub(super) key_ids: BTreeMap<Vec<u8>, (Vec<u8>, Matricule)>,
+    pub(super) key_ids: Named<Vec<u8>>,
     /// Registered keys by issuer and serial number, with their owners.
-    pub(super) serials: BTreeMap<(Vec<u8>, Vec<u8>), (Vec<u8>, Matricule)>,
+    pub(super) serials: Named<Serial>,
     pub(super) plans: Vec<String>,
     pub(super) scope_columns: Vec<String>,
     pub(super) own_addresses: Vec<String>,
@@ -109,15 +116,15 @@ impl Known {
     async fn add_names(&mut self, connection: &mut AsyncPgConnection, rows: &[Row]) -> Result<(), AdministrationError> {
         let binds = [Bind::Byteas(certificates(rows).map(|one| Some(one.key_id.as_slice())).collect())];
         let text = "SELECT key_id, spki_sha256, agency FROM xm.certificates WHERE key_id = ANY (?)";
-        let named: Vec<(Vec<u8>, Vec<u8>, Matricule)> =
-            Statement::<(Bytea, Bytea, Integer)>::new(text, &binds).load(connection).await?;
-        self.key_ids = named.into_iter().map(|(key_id, key, owner)| (key_id, (key, owner))).collect();
+        let named: Vec<(Vec<u8>, (Key, Matricule))> =
+            Statement::<(Bytea, (Bytea, Integer))>::new(text, &binds).load(connection).await?;
+        self.key_ids = named.into_iter().collect();
         let binds = [Bind::Byteas(certificates(rows).map(|one| Some(one.serial.as_slice())).collect())];
         // The issuer is compared here: the index begins with the serial number, and hardly two issuers give the same one.
         let text = "SELECT issuer, serial, spki_sha256, agency FROM xm.certificates WHERE serial = ANY (?)";
-        let named: Vec<(Vec<u8>, Vec<u8>, Vec<u8>, Matricule)> =
-            Statement::<(Bytea, Bytea, Bytea, Integer)>::new(text, &binds).load(connection).await?;
-        self.serials = named.into_iter().map(|(issuer, serial, key, owner)| ((issuer, serial), (key, owner))).collect();
+        let named: Vec<(Serial, (Key, Matricule))> =
+            Statement::<((Bytea, Bytea), (Bytea, Integer))>::new(text, &binds).load(connection).await?;
+        self.serials = named.into_iter().collect();
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ pub(super) async fn batch(
     install(connection, planned).await?;
     register(connection, planned).await?;
     grant(connection, planned).await?;
-    let (added, changed): (Vec<_>, Vec<_>) = planned.iter().partition(|one| one.before.is_none());
+    let (added, changed): (Vec<_>, Vec<_>) = planned.iter().copied().partition(|one| one.before.is_none());
     let (added, changed) = (added.into_iter().map(detail).collect(), changed.into_iter().map(detail).collect());
     let action = AuditAction::AgencyImport { first, last, file, added, changed };
     Ok(audit::write(connection, operator, &action).await?)
@@ -47,7 +47,7 @@ fn differs(planned: &Planned<'_>) -> bool {
 }
 
 /// Returns what the audit log has about a row: all values of a new agency, or those that change.
-fn detail(planned: &&Planned<'_>) -> Value {
+fn detail(planned: &Planned<'_>) -> Value {
     let after = &planned.after;
     let values = planned.before.map_or_else(|| json!(after), |before| json!(Differences::of(before, after)));
     let fingerprints: Vec<String> = planned.certificates.iter().map(|one| hex::encode(&one.fingerprint)).collect();
