@@ -28,6 +28,7 @@ mod correction;
 mod desk;
 mod election;
 mod enrolment;
+mod enrolment_kit;
 mod flag;
 mod held;
 mod journal;
@@ -213,7 +214,8 @@ impl CommandLine {
                 let configuration = Configuration::load(&place.sources)?;
                 place.at_desk(async |desk| voucher::run(desk, &configuration, command).await)
             }
-            Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
+            Command::Enrolment(command) => place
+                .at_desk_with_letters(async |desk, configuration| enrolment::run(desk, configuration, command).await),
             Command::Approval(command) => place
                 .at_desk_with_letters(async |desk, configuration| approval::run(desk, configuration, command).await),
             Command::Held(command) => {

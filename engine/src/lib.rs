@@ -55,6 +55,7 @@ pub mod ready;
 pub mod reopen;
 pub mod replica;
 pub mod run;
+pub mod sheet;
 pub mod show;
 pub mod speech;
 pub mod summary;

@@ -27,7 +27,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "[sever]",
-        "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, https, relay, limits",
+        "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, https, relay, kit, limits",
     ),
     (
         "[server]\nhttp_address = \"here\"",
@@ -105,6 +105,16 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[folder]\nname = \"https\"\npath = \"/srv\"\n[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"",
         "FILE: https.name: expected a name of its own, found \"https\" twice",
+    ),
+    ("[kit]\naddress = \"centre\"", "FILE: kit.address: expected an address, local@domain, found \"centre\""),
+    ("[kit]\ntelephone = \"1\\n2\"", "FILE: kit.telephone: expected text on one line, found \"1\\n2\""),
+    (
+        "[kit]\nhttps_url = \"http://x\"",
+        "FILE: kit.https_url: expected an address that begins with https://, found \"http://x\"",
+    ),
+    (
+        "[kit.pop3]\nhost = \"mail.example.org\"",
+        "FILE: kit.pop3: expected pop3 and smtp together, found one of them",
     ),
     (
         "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"\nrequests_per_minute_max = 0",
@@ -264,6 +274,15 @@ fn the_samples_https_is_valid_and_shows_the_defaults() {
     let short = "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"\n";
     let [shown, short] = [&shown, short].map(|text| load(text).unwrap().https.unwrap());
     assert_eq!(serde_json::to_value(&shown).unwrap(), serde_json::to_value(&short).unwrap());
+}
+
+#[test]
+fn the_samples_kit_is_valid() {
+    let lines = SAMPLE.lines().skip_while(|line| *line != "# [kit]").take_while(|line| !line.is_empty());
+    let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
+    let kit = load(&shown).unwrap().kit.unwrap();
+    assert!(kit.address.is_some() && kit.pop3.is_some() && kit.smtp.is_some() && kit.https_url.is_some(), "{kit:?}");
+    assert!(load("[kit]\n").unwrap().kit.is_some());
 }
 
 #[test]

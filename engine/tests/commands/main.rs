@@ -10,6 +10,7 @@ mod cli;
 mod day;
 mod election;
 mod keys;
+mod kits;
 mod languages;
 mod operators;
 mod people;
