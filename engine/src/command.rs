@@ -30,6 +30,7 @@ mod correction;
 mod desk;
 mod election;
 mod enrolment;
+mod enrolment_kit;
 mod flag;
 mod held;
 mod journal;
@@ -248,7 +249,8 @@ impl CommandLine {
             Command::Voucher(command) => {
                 place.at_desk_with_letters(async |desk, configuration| voucher::run(desk, configuration, command).await)
             }
-            Command::Enrolment(command) => place.at_desk(async |desk| enrolment::run(desk, command).await),
+            Command::Enrolment(command) => place
+                .at_desk_with_letters(async |desk, configuration| enrolment::run(desk, configuration, command).await),
             Command::Approval(command) => place
                 .at_desk_with_letters(async |desk, configuration| approval::run(desk, configuration, command).await),
             Command::Audit(command) => place.at_desk(async |desk| audit::run(desk, command).await),

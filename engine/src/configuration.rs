@@ -11,7 +11,7 @@ use actors::pipeline::Limits;
 use actors::transport::NoContainer;
 use actors::transport::http::HttpSettings;
 use carrier::CarrierSettings;
-use mail::{IntakeSettings, MailboxSettings, RelaySettings};
+use mail::{IntakeSettings, MailboxSettings, RelaySettings, Security};
 use serde::{Deserialize, Serialize};
 
 mod load;
@@ -55,6 +55,8 @@ pub struct Configuration {
     pub carrier: Option<CarrierSettings>,
     /// Relay that answers are sent to; none where no letter comes by e-mail.
     pub relay: Option<RelayConfiguration>,
+    /// What offices are told in their kits; none where no kits are written.
+    pub kit: Option<KitConfiguration>,
     /// Limits on memory, disk and load.
     pub limits: Limits,
     /// Path of the configuration file that was read; none where there is no file.
@@ -228,6 +230,36 @@ pub struct RelayConfiguration {
     pub address: String,
     /// Host, account and limits of the SMTP connection.
     pub smtp: RelaySettings,
+}
+
+/// `[kit]`: what offices are told of the centre and of their mail, in the kits with which they are set up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KitConfiguration {
+    /// Telephone of the operators; empty if offices are told none.
+    pub telephone: String,
+    /// Address that offices write to; that of the first mailbox, or of the relay, where the key is absent.
+    pub address: Option<String>,
+    /// Server from which offices fetch their answers, each from the mailbox of its agency's e-mail address.
+    pub pop3: Option<KitServer>,
+    /// Server that takes the mails of offices.
+    pub smtp: Option<KitServer>,
+    /// Address before `/v1/letters` at which offices post letters over HTTPS.
+    pub https_url: Option<String>,
+}
+
+/// A mail server, as offices reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KitServer {
+    /// Host name as in the server's certificate.
+    pub host: String,
+    /// Port; the usual one of the protocol where the key is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Protection of the connection.
+    #[serde(default)]
+    pub security: Security,
 }
 
 impl Default for ServerConfiguration {

@@ -56,6 +56,7 @@ pub mod reopen;
 pub mod replica;
 pub mod run;
 pub mod session_file;
+pub mod sheet;
 mod show;
 pub mod speech;
 pub mod summary;

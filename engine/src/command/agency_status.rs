@@ -62,7 +62,8 @@ pub(super) async fn set(desk: &mut Desk, arguments: StatusArguments) -> anyhow::
     };
     let numbers = agencies::matricules(desk.connection(), &filter).await?;
     if !yes {
-        let shown = said!("agency-statuses-shown", count = numbers.len(), status = status, word = terms::status(status));
+        let shown =
+            said!("agency-statuses-shown", count = numbers.len(), status = status, word = terms::status(status));
         if !ask::is_possible() {
             bail!("{shown}\nnothing was done: say --yes to set it");
         }

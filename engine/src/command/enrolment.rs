@@ -1,5 +1,7 @@
 //! `xmserver enrolment`: one-time codes with which new installations enrol, whose keys the centre does not know yet.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use diesel_async::AsyncPgConnection;
 use sdc::letter::Matricule;
@@ -9,7 +11,9 @@ use store::error::AdministrationError;
 
 use super::agency_areas::{self, AreaArguments};
 use super::desk::{Desk, read_matricule};
+use super::enrolment_kit::{self, KitArguments};
 use super::listing::{self, Listing, Newest};
+use crate::configuration::Configuration;
 use crate::show;
 use crate::speech::said;
 
@@ -21,17 +25,30 @@ pub enum EnrolmentCommand {
         /// The agency
         #[arg(value_parser = read_matricule)]
         matricule: Matricule,
+        /// Print the code on a sheet, as PDF, and do not show it
+        #[arg(long, value_name = "FILE")]
+        sheet: Option<PathBuf>,
     },
+    /// Write the file with which an office is set up; it has no secret
+    Kit(KitArguments),
     /// List codes, newest first: which are open, used or locked after wrong ones
     List(Newest),
     /// Count by area how many agencies have a code, are enrolled and have written
     Progress(AreaArguments),
 }
 
-pub(super) async fn run(desk: &mut Desk, command: EnrolmentCommand) -> anyhow::Result<()> {
+pub(super) async fn run(
+    desk: &mut Desk,
+    configuration: &Configuration,
+    command: EnrolmentCommand,
+) -> anyhow::Result<()> {
     let operator = desk.operator.clone();
     match command {
-        EnrolmentCommand::Code { matricule } => {
+        EnrolmentCommand::Kit(arguments) => enrolment_kit::write(desk, configuration, arguments).await,
+        EnrolmentCommand::Code { matricule, sheet: Some(file) } => {
+            enrolment_kit::print_code(desk, configuration, matricule, &file).await
+        }
+        EnrolmentCommand::Code { matricule, sheet: None } => {
             let told = enrolments::code(desk.connection(), &operator, matricule).await?;
             let (code, ends) = (told.code.spoken(), desk.clock.time(told.expires_at));
             let words = said!("enrolment-code", agency = matricule.to_string(), code = &code, time = ends);

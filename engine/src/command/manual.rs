@@ -11,8 +11,8 @@ use clap_mangen::Man;
 use serde_json::json;
 
 use super::CommandLine;
-use crate::speech::{self, said};
 use crate::show;
+use crate::speech::{self, said};
 
 /// Prints the completions for a shell.
 pub(super) fn completions(shell: Shell) -> anyhow::Result<()> {

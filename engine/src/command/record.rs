@@ -33,10 +33,7 @@ pub(super) async fn run(desk: &mut Desk, command: RecordCommand) -> anyhow::Resu
 }
 
 fn tell(record: &Record) -> anyhow::Result<()> {
-    show::facts(&[
-        ("agency", show::or_dash(record.agency)),
-        ("letter id", show::or_dash(record.letter_id)),
-    ])?;
+    show::facts(&[("agency", show::or_dash(record.agency)), ("letter id", show::or_dash(record.letter_id))])?;
     // Columns are the tables' own, and have the same names in every language.
     let columns = record.content.as_object().into_iter().flatten();
     let lines = columns.map(|(column, value)| {

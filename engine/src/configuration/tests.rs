@@ -28,7 +28,7 @@ const MISTAKES: &[(&str, &str)] = &[
     (
         "[sever]",
         "FILE: unknown key sever: expected one of server, database, mailbox, folder, intake, https, carrier, relay, \
-         limits",
+         kit, limits",
     ),
     (
         "[server]\nhttp_address = \"here\"",
@@ -107,6 +107,13 @@ const MISTAKES: &[(&str, &str)] = &[
         "[folder]\nname = \"https\"\npath = \"/srv\"\n[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"",
         "FILE: https.name: expected a name of its own, found \"https\" twice",
     ),
+    ("[kit]\naddress = \"centre\"", "FILE: kit.address: expected an address, local@domain, found \"centre\""),
+    ("[kit]\ntelephone = \"1\\n2\"", "FILE: kit.telephone: expected text on one line, found \"1\\n2\""),
+    (
+        "[kit]\nhttps_url = \"http://x\"",
+        "FILE: kit.https_url: expected an address that begins with https://, found \"http://x\"",
+    ),
+    ("[kit.pop3]\nhost = \"mail.example.org\"", "FILE: kit.pop3: expected pop3 and smtp together, found one of them"),
     (
         "[https]\nlisten = \"127.0.0.1:8443\"\nsecurity = \"none\"\nrequests_per_minute_max = 0",
         "FILE: https.requests_per_minute_max: expected 1 to 1000000, found 0",
@@ -301,6 +308,15 @@ fn the_samples_carrier_is_valid_and_shows_the_defaults() {
                  \"tls://nats-3.example.org:4222\"]\n";
     let [shown, short] = [&shown, short].map(|text| load(text).unwrap().carrier.unwrap());
     assert_eq!(shown, short);
+}
+
+#[test]
+fn the_samples_kit_is_valid() {
+    let lines = SAMPLE.lines().skip_while(|line| *line != "# [kit]").take_while(|line| !line.is_empty());
+    let shown: String = lines.map(|line| format!("{}\n", &line[2..])).collect();
+    let kit = load(&shown).unwrap().kit.unwrap();
+    assert!(kit.address.is_some() && kit.pop3.is_some() && kit.smtp.is_some() && kit.https_url.is_some(), "{kit:?}");
+    assert!(load("[kit]\n").unwrap().kit.is_some());
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) fn problems(configuration: &Configuration, figment: &Figment) -> Vec<
     intakes(configuration, &mut problems);
     https(configuration, &mut problems);
     carrier(configuration, &mut problems);
+    kit(configuration, &mut problems);
     if let Some(relay) = &configuration.relay {
         if let Err(error) = relay.smtp.validate() {
             error.problems.iter().for_each(|problem| problems.add_worded("relay.smtp.", problem));
@@ -262,6 +263,23 @@ fn carrier(configuration: &Configuration, problems: &mut Problems<'_>) {
         configuration.https.as_ref().map(|https| https.document_size_max_bytes).filter(|&found| found > most)
     {
         problems.add_worded("https.", &format!("document_size_max_bytes: {}", too_large(found)));
+    }
+}
+
+fn kit(configuration: &Configuration, problems: &mut Problems<'_>) {
+    let Some(kit) = &configuration.kit else { return };
+    if let Some(address) = kit.address.as_ref().filter(|address| !is_address(address)) {
+        problems.add_worded("kit.", &format!("address: expected an address, local@domain, found {address:?}"));
+    }
+    if kit.telephone.chars().any(char::is_control) {
+        problems.add_worded("kit.", &format!("telephone: expected text on one line, found {:?}", kit.telephone));
+    }
+    if let Some(url) = kit.https_url.as_ref().filter(|url| !url.starts_with("https://")) {
+        problems
+            .add_worded("kit.", &format!("https_url: expected an address that begins with https://, found {url:?}"));
+    }
+    if kit.pop3.is_some() != kit.smtp.is_some() {
+        problems.add_worded("kit.", "pop3: expected pop3 and smtp together, found one of them");
     }
 }
 

@@ -67,6 +67,8 @@ pub const QUESTIONS: &[&[&str]] = &[
     &["message", "ask-again", "7", "0"],
     &["enrolment", "list"],
     &["enrolment", "code", "7"],
+    &["enrolment", "code", "7", "--sheet", "/nowhere/code.pdf"],
+    &["enrolment", "kit", "7", "/nowhere/mairie.kit"],
     &["agency", "statement", "7", "--send"],
     &["profile", "list"],
     &["profile", "list", "--with-decided"],

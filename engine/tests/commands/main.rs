@@ -11,6 +11,7 @@ mod day;
 mod election;
 mod guide;
 mod keys;
+mod kits;
 mod languages;
 mod operators;
 mod people;

@@ -173,6 +173,18 @@ agency-statuses = { $count ->
     [one] { $count } agency has
    *[other] { $count } agencies have
 } status { $status } ({ $word }) now, { $unchanged } had it already
+kit-written = the kit of agency { $agency } is in { $file }
+kit-without-mail = it has no mail: the agency has no e-mail address, or [kit] names no mail servers
+kit-next = next: xmserver enrolment code { $agency } --sheet FILE.pdf makes the code, which goes to the office by another way than the kit
+enrolment-sheet = the code of agency { $agency }, good until { $time }, is printed in { $file } and nowhere else
+sheet-title = Enrolment of agency { $agency }
+sheet-code = The code of this agency:
+sheet-ends = It can be used once, until { $time }.
+sheet-steps =
+    On the computer of the agency, where its kit is: xmagency init FILE.kit, then type the code where it is asked for. The kit goes to the agency by another way than this sheet.
+sheet-fingerprints = Before it trusts the kit, the computer shows the fingerprint of the centre's certificate. Compare it with this one, digit by digit:
+sheet-secret = Whoever has this code can come as the agency. Keep the sheet until the agency is enrolled, then destroy it.
+sheet-telephone = Questions, or a lost sheet: telephone { $telephone }
 area-none = (none)
 rhythm-days = { $days } days
 rhythm-unknown = not known yet

@@ -300,6 +300,9 @@ help-voucher-until = The last day on which they can be redeemed, such as 2027-12
 
 # enrolment
 
+help-enrolment-kit = Write the file with which an office is set up; it has no secret
+help-kit-file = Such as mairie.kit; a file that is there stays as it is
+help-enrolment-sheet = Print the code on a sheet, as PDF, and do not show it
 help-enrolment-progress = Count by area how many agencies have a code, are enrolled and have written
 help-enrolment-code = Make a code for a new installation of an agency; it is shown once
 help-enrolment-list = List codes, newest first: which are open, used or locked after wrong ones

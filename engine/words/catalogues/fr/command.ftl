@@ -176,6 +176,18 @@ agency-statuses = { $count ->
     [one] { $unchanged } l'avait déjà
    *[other] { $unchanged } l'avaient déjà
 }
+kit-written = la trousse de l'agence { $agency } est dans { $file }
+kit-without-mail = elle est sans courrier : l'agence n'a pas d'adresse électronique, ou [kit] ne nomme pas de serveurs de courrier
+kit-next = ensuite : xmserver enrolment code { $agency } --sheet FICHIER.pdf fait le code, qui va à l'agence par une autre voie que la trousse
+enrolment-sheet = le code de l'agence { $agency }, valable jusqu'au { $time }, est imprimé dans { $file } et nulle part ailleurs
+sheet-title = Inscription de l'agence { $agency }
+sheet-code = Le code de cette agence :
+sheet-ends = Il sert une fois, jusqu'au { $time }.
+sheet-steps =
+    Sur l'ordinateur de l'agence, là où est sa trousse : xmagency init FICHIER.kit, puis tapez le code quand il est demandé. La trousse va à l'agence par une autre voie que cette feuille.
+sheet-fingerprints = Avant de se fier à la trousse, l'ordinateur montre l'empreinte du certificat du centre. Comparez-la à celle-ci, chiffre par chiffre :
+sheet-secret = Qui détient ce code peut se faire passer pour l'agence. Gardez la feuille jusqu'à l'inscription, puis détruisez-la.
+sheet-telephone = Questions, ou feuille perdue : téléphone { $telephone }
 area-none = (aucune)
 rhythm-days = { $days } jours
 rhythm-unknown = pas encore connu

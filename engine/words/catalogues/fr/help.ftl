@@ -300,6 +300,9 @@ help-voucher-until = Le dernier jour où ils peuvent être utilisés, par exempl
 
 # enrolment
 
+help-enrolment-kit = Écrire le fichier avec lequel une agence se met en place ; il ne contient aucun secret
+help-kit-file = Comme mairie.kit ; un fichier qui existe reste comme il est
+help-enrolment-sheet = Imprimer le code sur une feuille, en PDF, et ne pas le montrer
 help-enrolment-progress = Compter par zone combien d'agences ont un code, sont inscrites et ont écrit
 help-enrolment-code = Établir un code pour une nouvelle installation d'une agence ; il n'est montré qu'une fois
 help-enrolment-list = Lister les codes, le plus récent d'abord : lesquels sont ouverts, utilisés ou bloqués après des codes faux
