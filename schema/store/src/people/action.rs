@@ -1,5 +1,6 @@
 //! The actions of the audit log. Each action has its parameters, its stable name, and its subject (the person or thing that it changes).
 
+mod detail;
 mod differences;
 mod name;
 mod subject;
@@ -19,7 +20,6 @@ use super::privilege::{Operation, Privilege};
 use crate::centre::identity::Server;
 use crate::centre::key::CentreKey;
 use crate::certificates::certificate::Concern;
-use crate::database::fault::Fault;
 use crate::ledger::tariff::{NewTariff, Tariff};
 use crate::plans::edit::PlanEdit;
 use crate::tables::adoption::change::{Change, Outcome};
@@ -424,20 +424,6 @@ pub enum AuditAction<'a> {
         user: Option<&'a str>,
         channel: &'a str,
     },
-}
-
-impl AuditAction<'_> {
-    /// Names of the actions by which an operator looks at the content of records.
-    pub const LOOKS: [&'static str; 4] = ["held.show", "letter.original", "quarantine.show", "record.show"];
-
-    /// Returns the action's parameters as JSON, in the form in which the audit line stores them.
-    ///
-    /// # Errors
-    /// The detail cannot be written as JSON, which is a mistake of the program.
-    pub fn detail(&self) -> Result<Value, Fault> {
-        serde_json::to_value(self)
-            .map_err(|error| Fault::Bug(format!("the audit line of {} is no JSON: {error}", self.name())))
-    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]

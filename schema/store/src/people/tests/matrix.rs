@@ -279,6 +279,6 @@ async fn every_operation_by_everybody_has_its_outcome_and_leaves_one_line() {
         }
     }
     assert!(breaches.is_empty(), "{}", breaches.join("\n"));
-    assert!(told > 350 && asked > 20, "{told} tried, {asked} asked for");
+    assert!(told > 350 && asked >= 20, "{told} tried, {asked} asked for");
     audit::verify(&mut connection, None).await.unwrap();
 }
