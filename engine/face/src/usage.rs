@@ -2,7 +2,8 @@
 //!
 //! clap's own texts are English. Where clap allows it, they are replaced by texts in the user's language: purposes of commands and options,
 //! names of values, headings, and the line that shows how a command is used. clap lists defaults and possible values after an option's
-//! text; here they are part of that text. Error messages of clap are translated line by line where they are shown. In English nothing is changed.
+//! text; here they are part of that text. Error messages of clap are translated line by line
+//! where they are shown. In English nothing is changed.
 
 use std::ffi::OsString;
 

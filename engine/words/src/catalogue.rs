@@ -21,8 +21,14 @@ type Source = (&'static str, &'static str);
 
 /// Compiled languages by tag, each with its files.
 pub const BUILT_IN: &[(&str, &[Source])] = &[
-    compiled_in!("en": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample", "office"),
-    compiled_in!("fr": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample", "office"),
+    compiled_in!(
+        "en": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample",
+        "office",
+    ),
+    compiled_in!(
+        "fr": "refusal", "receipt", "expected", "error", "administration", "usage", "help", "command", "check", "demo", "sample",
+        "office",
+    ),
 ];
 
 /// A mistake in a file `*.ftl` with translations, which an operator has put into the folder of [`Catalogues::with_folder`].

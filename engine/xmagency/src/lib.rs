@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | office folder | the folder with the office's database and the sealed keys to it | [`place`] |
 //! | vault | the file that has, for each local user, the database's key sealed under that user's pass-phrase | [`vault`] |
-//! | clerk, officer | the two roles of local users: a clerk writes records, an officer also validates them and speaks for the office | [`people`] |
+//! | clerk, officer | roles of local users: a clerk writes records, an officer also validates them and speaks to the centre | [`people`] |
 //! | kit | the file of the centre that sets an office up | [`agency::kit`] |
 //! | record | a row of a table, at the office; its number is `Numero` | [`records`] |
 //! | status | of a record: 1 new, 2 validated, 3 packed, 4 exported, 0 cancelled (guide, table 5) | [`records::Status`] |
