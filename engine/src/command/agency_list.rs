@@ -71,7 +71,8 @@ pub struct Which {
 pub struct ListArguments {
     #[command(flatten)]
     which: Which,
-    /// By this column: matricule (as it is without this), name, town, area, telephone, email, plan, status, balance, credit_limit, letter_limit, added, last_letter or certificate_end
+    /// By this column: matricule (as it is without this), name, town, area, telephone, email, plan, status, balance, credit_limit,
+    /// letter_limit, added, last_letter or certificate_end
     #[arg(long, value_name = "COLUMN", value_parser = read_order)]
     by: Option<AgencyOrder>,
     /// The largest first

@@ -1,4 +1,5 @@
-//! `xmserver agency status`: the status of one agency, of a list, or of all that meet conditions, which are counted before anything is done.
+//! `xmserver agency status`: the status of one agency, of a list, or of all that meet conditions, which are counted before anything is
+//! done.
 
 use std::io::Read;
 

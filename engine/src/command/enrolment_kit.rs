@@ -1,5 +1,5 @@
-//! `xmserver enrolment kit`: the file with which an office is set up, and the sheet on which its code is printed. The kit has no secret, and
-//! the sheet has nothing else that a stranger could use; so the two go apart.
+//! `xmserver enrolment kit`: the file with which an office is set up, and the sheet on which its code is printed. The kit has no secret,
+//! and the sheet has nothing else that a stranger could use; so the two go apart.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;

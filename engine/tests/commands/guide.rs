@@ -1,4 +1,5 @@
-//! docs/GUIDE.md: the guide's checklist. Every item has a row, every command in it is run at a centre, and a row without a command says why.
+//! docs/GUIDE.md: the guide's checklist. Every item has a row, every command in it is run at a centre, and a row without a command says
+//! why.
 
 use std::path::Path;
 

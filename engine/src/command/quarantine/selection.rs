@@ -1,5 +1,5 @@
-//! `xmserver quarantine groups | select | selection | selections`: many entries at once. They are counted first and frozen by their numbers;
-//! then `retry --selection` and `drop --selection` take one after the other and record what became of each.
+//! `xmserver quarantine groups | select | selection | selections`: many entries at once. They are counted first and frozen by their
+//! numbers; then `retry --selection` and `drop --selection` take one after the other and record what became of each.
 
 use anyhow::bail;
 use clap::Args;

@@ -4,8 +4,9 @@
 //! is taken away: installations, codes and certificates that no row names stay, and so does what an empty cell stands for. A row that
 //! cannot be imported is left out with the reason, and the other rows are imported.
 //!
-//! Rows are written in batches, each in a transaction of its own, together with one line of the audit log. So an import that was ended at any
-//! moment has done some of its batches, and the same file imported again does the rest. Of a file that was imported whole, nothing differs.
+//! Rows are written in batches, each in a transaction of its own, together with one line of the audit log. So an import that was ended at
+//! any moment has done some of its batches, and the same file imported again does the rest. Of a file that was imported whole, nothing
+//! differs.
 
 mod columns;
 mod file;

@@ -97,11 +97,12 @@ pub struct JournalFilter {
     pub limit: Option<i64>,
 }
 
-/// Lengths of the windows in which a list is read, in minutes before the list's end. The index of the time of arrival is of kind BRIN, which
-/// finds a window but no order, and a journal has millions of lines: without a window all of them would be sorted to show the newest.
+/// Lengths of the windows in which a list is read, in minutes before the list's end. The index of the time of arrival is of kind BRIN,
+/// which finds a window but no order, and a journal has millions of lines: without a window all of them would be sorted to show the newest.
 const WINDOWS: [i64; 7] = [1, 15, 60, 6 * 60, 24 * 60, 7 * 24 * 60, 31 * 24 * 60];
 
-/// Lists lines by their time of arrival, newest first. Reads a short window of time first, and longer ones only until there are enough lines.
+/// Lists lines by their time of arrival, newest first. Reads a short window of time first, and longer ones only until there are enough
+/// lines.
 ///
 /// # Errors
 /// The line at which the list begins does not exist; a fault of the database.

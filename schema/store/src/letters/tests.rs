@@ -49,8 +49,8 @@ async fn the_journal_is_listed_by_page_and_shown_with_its_bytes() {
     assert!(matches!(error, AdministrationError::LineUnknown { book: Book::Journal, id: 99 }), "{error}");
 }
 
-/// Lines of seconds, days and months ago, numbered in another order than that of their arrival: every page begins behind the last line of the
-/// page before, and together they are all lines, newest first.
+/// Lines of seconds, days and months ago, numbered in another order than that of their arrival: every page begins behind the last line of
+/// the page before, and together they are all lines, newest first.
 #[tokio::test]
 async fn pages_of_the_journal_are_all_lines_whatever_windows_they_are_read_in() {
     let (_database, mut connection) = centre().await;
