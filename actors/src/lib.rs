@@ -1,8 +1,8 @@
 //! Seven supervised actors, the messages between them, and what keeps them alive.
 //!
-//! The flow of a letter, one file per actor: [`mailbox_poller`] (or [`push_intake`], [`carrier_poller`]) → [`sdc_decoder`] → [`signature_verifier`] →
-//! [`table_writer`] → [`billing_ledger`] → [`exporter`], with [`record_reader`] beside it for letters that ask for records; [`messages`]
-//! lists the arrows. [`pipeline`] builds them, last actor first, and drains them in order.
+//! The flow of a letter, one file per actor: [`mailbox_poller`] (or [`push_intake`], [`carrier_poller`]) → [`sdc_decoder`] →
+//! [`signature_verifier`] → [`table_writer`] → [`billing_ledger`] → [`exporter`], with [`record_reader`] beside it for letters that ask for
+//! records; [`messages`] lists the arrows. [`pipeline`] builds them, last actor first, and drains them in order.
 //!
 //! # Words
 //!

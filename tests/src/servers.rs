@@ -1,5 +1,5 @@
-//! Real mail servers, a balancer, a PostgreSQL, nats-servers and a Prometheus, started for one test in a new folder: on free loopback ports, or in a
-//! network namespace that stands for another machine.
+//! Real mail servers, a balancer, a PostgreSQL, nats-servers and a Prometheus, started for one test in a new folder: on free loopback
+//! ports, or in a network namespace that stands for another machine.
 //!
 //! Each server is ready when its start returns, and keeps its ports when it is stopped and restarted. When it is dropped, it ends and its
 //! folder is removed; its processes also end when the test's process dies. No code here waits for a fixed time: starts and stops wait for a

@@ -1,5 +1,6 @@
 //! Lends pushed mail to the actors of this process, one mail at a time, by the same rules as for mail that a source lists. Each mail gets
-//! permits, a lane, and a line in `xm.in_hand` with its token. Then the actors process the mail, and the sender gets an answer that depends on the mail's fate.
+//! permits, a lane, and a line in `xm.in_hand` with its token. Then the actors process the mail, and the sender gets an answer that depends
+//! on the mail's fate.
 //!
 //! The sender's copy is the only one that counts until the sender has the answer that its mail is settled. In all other cases (another
 //! fate, a crash of this process, a cut connection) the sender keeps the mail and sends it again, and settling recognises the letter.
@@ -78,8 +79,8 @@ struct Admitted {
 }
 
 impl HereLender {
-    /// Begins a life of a [`crate::push_intake::PushIntake`], or of a [`crate::carrier_poller::CarrierPoller`]. Mail that an earlier life did
-    /// not finish becomes suspect.
+    /// Begins a life of a [`crate::push_intake::PushIntake`], or of a [`crate::carrier_poller::CarrierPoller`]. Mail that an earlier life
+    /// did not finish becomes suspect.
     ///
     /// # Errors
     /// A fault of the database.
