@@ -14,10 +14,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::SUBJECT;
 use crate::fault::CarrierFault;
 use crate::messages::{Await, Label, Notice};
 use crate::settings::CarrierSettings;
-use crate::stream::SUBJECT;
 
 /// Header field with the label of a parcel, as JSON.
 pub(crate) const LABEL: &str = "Xm-Label";
@@ -63,7 +63,9 @@ impl Carrier {
         };
         if let Some(file) = &settings.ca_file {
             let readable = tokio::fs::metadata(file).await;
-            readable.map_err(|error| CarrierFault::Settings(format!("ca_file: {}: {error}", file.display())))?;
+            readable.map_err(|error| {
+                CarrierFault::Settings(format!("ca_file: cannot read {} as PEM: {error}", file.display()))
+            })?;
             options = options.add_root_certificates(file.clone());
         }
         options = options

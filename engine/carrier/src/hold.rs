@@ -11,11 +11,10 @@ use async_nats::{Client, Message, StatusCode, Subject, Subscriber};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use crate::ACK_WAIT;
 use crate::connection::{Carrier, LABEL};
 use crate::fault::CarrierFault;
 use crate::messages::Parcel;
-use crate::stream::{STREAM, SUBJECT};
+use crate::{ACK_WAIT, STREAM, SUBJECT};
 
 /// Time that the servers wait for parcels before they end a pull.
 const PULL_EXPIRES: Duration = Duration::from_secs(5);

@@ -29,7 +29,12 @@ pub use messages::{AnsweredBy, Await, Label, Letter, Notice, Parcel, Question};
 pub use questions::{Asked, AskedOne, Reply};
 pub use servers::Server;
 pub use settings::{CarrierSettings, Contract};
-pub use stream::{Promise, STREAM, SUBJECT, Shortcoming, StreamState};
+pub use stream::{Promise, Shortcoming, StreamState};
+
+/// Name of the stream.
+pub const STREAM: &str = "XM_MAIL";
+/// Subject of the parcels, before a point and the number of the partition.
+pub const SUBJECT: &str = "xm.mail";
 
 /// Largest mail, in bytes, that is carried. Its label and the headers of its message must fit into a message of 1 MB too.
 pub const MAIL_BYTES_MAX: usize = 900 * 1024;

@@ -8,11 +8,8 @@ use crate::connection::Carrier;
 use crate::fault::CarrierFault;
 use crate::servers::Server;
 use crate::settings::CarrierSettings;
+use crate::{STREAM, SUBJECT};
 
-/// Name of the stream.
-pub const STREAM: &str = "XM_MAIL";
-/// Subject of the parcels, before a point and the number of the partition.
-pub const SUBJECT: &str = "xm.mail";
 /// Key of the stream's metadata with the number of partitions.
 const PARTITIONS: &str = "xm_partitions";
 /// Least number of servers that keep each parcel where senders are answered before the commit.
