@@ -218,20 +218,16 @@ impl CommandLine {
                 run::run(&configuration)
             }
             Command::Init(arguments) => {
-                let configuration = place.configuration()?;
-                runtime()?.block_on(init::run(&configuration, &arguments, json))
+                place.beside_the_desk(async |configuration| init::run(configuration, &arguments, json).await)
             }
             Command::Check(arguments) => {
-                let configuration = place.configuration()?;
-                runtime()?.block_on(check::check(&configuration, &arguments, json))
+                place.beside_the_desk(async |configuration| check::check(configuration, &arguments, json).await)
             }
             Command::Carrier(command) => {
-                let configuration = place.configuration()?;
-                runtime()?.block_on(carrier::run(&configuration, command, json))
+                place.beside_the_desk(async |configuration| carrier::run(configuration, command, json).await)
             }
             Command::Mail(command) => {
-                let configuration = place.configuration()?;
-                runtime()?.block_on(mail::run(&configuration, command, json))
+                place.beside_the_desk(async |configuration| mail::run(configuration, command, json).await)
             }
             Command::Agency(command) => place.at_desk(async |desk| agency::run(desk, command).await),
             Command::Answer(command) => place.at_desk(async |desk| answer::run(desk, command).await),

@@ -38,6 +38,15 @@ impl Place {
         Ok(configuration)
     }
 
+    /// Runs `work` with the configuration alone: it opens the database itself, or needs none.
+    pub(super) fn beside_the_desk(
+        &self,
+        work: impl AsyncFnOnce(&Configuration) -> anyhow::Result<ExitCode>,
+    ) -> anyhow::Result<ExitCode> {
+        let configuration = self.configuration()?;
+        runtime()?.block_on(work(&configuration))
+    }
+
     /// Opens the database, signs in the user to whom the system account is mapped, and runs `work` with that desk.
     pub(super) fn at_desk<T: Termination>(
         &self,

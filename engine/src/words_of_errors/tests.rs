@@ -139,9 +139,8 @@ fn each_code_of_agencies_certificates_and_the_centre_has_its_sentence() {
 }
 
 #[test]
-fn each_code_of_lines_tables_values_and_people_has_its_sentence() {
-    let (at, text) = (moment(), str::to_owned);
-    let act = Act::UserUnmap { account: text("alice") };
+fn each_code_of_lines_and_records_has_its_sentence() {
+    let text = str::to_owned;
     are_said(vec![
         (AdministrationError::LineUnknown { book: Book::Journal, id: 99 }, "journal line 99 does not exist"),
         (
@@ -157,6 +156,14 @@ fn each_code_of_lines_tables_values_and_people_has_its_sentence() {
             AdministrationError::NothingSelected,
             "no open entry of the quarantine is of this group: `xmserver quarantine groups` lists them",
         ),
+    ]);
+}
+
+#[test]
+fn each_code_of_tables_values_and_people_has_its_sentence() {
+    let (at, text) = (moment(), str::to_owned);
+    let act = Act::UserUnmap { account: text("alice") };
+    are_said(vec![
         (
             AdministrationError::TableUnknown(text("ecr.X")),
             "table ecr.X is not adopted: `xmserver table list` shows those that are",

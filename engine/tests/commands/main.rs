@@ -15,5 +15,6 @@ mod kits;
 mod languages;
 mod operators;
 mod people;
+mod selections;
 mod speaker;
 mod trial;

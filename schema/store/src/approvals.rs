@@ -19,7 +19,7 @@ use crate::database::fault::Fault;
 use crate::database::schema::approvals;
 use crate::error::AdministrationError;
 use crate::people::act::Act;
-use crate::people::action::AuditAction;
+use crate::people::action::{ApprovalStep, AuditAction};
 use crate::people::approved::{Approved, judge};
 use crate::people::audit;
 use crate::people::operator::Operator;
@@ -146,12 +146,9 @@ pub async fn ask(
                 .get_result(connection)
                 .await?;
             let approval = row.into_approval()?;
-            let action = AuditAction::ApprovalAsk {
-                approval: approval.id,
-                operation: act.need().name(),
-                parameters: &approval.parameters,
-                seen: &approval.seen,
-            };
+            let operation = act.need().name();
+            let step = ApprovalStep::Ask { operation, parameters: &approval.parameters, seen: &approval.seen };
+            let action = AuditAction::Approval { approval: approval.id, step };
             audit::write(connection, operator, &action).await?;
             Ok(approval)
         })
@@ -242,12 +239,12 @@ pub async fn refuse(
                 ))
                 .execute(connection)
                 .await?;
-            let action = if is_own {
-                AuditAction::ApprovalWithdraw { approval: id, reason }
+            let step = if is_own {
+                ApprovalStep::Withdraw { reason }
             } else {
-                AuditAction::ApprovalRefuse { approval: id, asked_by: &asked_by, reason }
+                ApprovalStep::Refuse { asked_by: &asked_by, reason }
             };
-            audit::write(connection, operator, &action).await?;
+            audit::write(connection, operator, &AuditAction::Approval { approval: id, step }).await?;
             show(connection, id).await
         })
         .await
@@ -319,7 +316,7 @@ async fn put_on_record(
     error: AdministrationError,
 ) -> Result<AdministrationError, AdministrationError> {
     if matches!(error, AdministrationError::ApprovalOwn(_)) {
-        let action = AuditAction::ApprovalRefusedTry { approval: id, why: error.code() };
+        let action = AuditAction::Approval { approval: id, step: ApprovalStep::RefusedTry { why: error.code() } };
         connection.transaction(async |connection| audit::write(connection, decider, &action).await).await?;
     }
     Ok(error)
@@ -359,12 +356,12 @@ async fn close(
         .execute(connection)
         .await?;
     let (operation, asked_by) = (approval.act.need().name(), approval.asked_by.as_str());
-    let action = if is_confirmed {
-        AuditAction::ApprovalConfirm { approval: id, operation, asked_by }
+    let step = if is_confirmed {
+        ApprovalStep::Confirm { operation, asked_by }
     } else {
-        AuditAction::ApprovalChanged { approval: id, operation, asked_by }
+        ApprovalStep::Changed { operation, asked_by }
     };
-    audit::write(connection, decider, &action).await?;
+    audit::write(connection, decider, &AuditAction::Approval { approval: id, step }).await?;
     show(connection, id).await
 }
 

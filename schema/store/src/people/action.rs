@@ -1,5 +1,6 @@
 //! The actions of the audit log. Each action has its parameters, its stable name, and its subject (the person or thing that it changes).
 
+mod approval_step;
 mod detail;
 mod differences;
 mod name;
@@ -12,6 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use approval_step::ApprovalStep;
 pub use differences::Differences;
 
 use super::accounts::Account;
@@ -343,42 +345,11 @@ pub enum AuditAction<'a> {
         from: i64,
         to: i64,
     },
-    ApprovalAsk {
+    Approval {
         #[serde(skip)]
         approval: i64,
-        operation: &'a str,
-        parameters: &'a Value,
-        seen: &'a Value,
-    },
-    ApprovalConfirm {
-        #[serde(skip)]
-        approval: i64,
-        operation: &'a str,
-        asked_by: &'a str,
-    },
-    /// A confirmation was refused because the state that the asker saw has changed since he asked.
-    ApprovalChanged {
-        #[serde(skip)]
-        approval: i64,
-        operation: &'a str,
-        asked_by: &'a str,
-    },
-    ApprovalRefuse {
-        #[serde(skip)]
-        approval: i64,
-        asked_by: &'a str,
-        reason: &'a str,
-    },
-    ApprovalWithdraw {
-        #[serde(skip)]
-        approval: i64,
-        reason: &'a str,
-    },
-    /// Somebody tried to confirm an operation that he may not confirm.
-    ApprovalRefusedTry {
-        #[serde(skip)]
-        approval: i64,
-        why: &'a str,
+        #[serde(flatten)]
+        step: ApprovalStep<'a>,
     },
     OperationRefused {
         #[serde(skip)]

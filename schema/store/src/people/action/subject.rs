@@ -62,12 +62,7 @@ impl AuditAction<'_> {
             | AuditAction::SignIn { user, .. }
             | AuditAction::SignOut { user }
             | AuditAction::PasswordRefused { user: Some(user), .. } => format!("user {user}"),
-            AuditAction::ApprovalAsk { approval, .. }
-            | AuditAction::ApprovalConfirm { approval, .. }
-            | AuditAction::ApprovalChanged { approval, .. }
-            | AuditAction::ApprovalRefuse { approval, .. }
-            | AuditAction::ApprovalWithdraw { approval, .. }
-            | AuditAction::ApprovalRefusedTry { approval, .. } => format!("approval {approval}"),
+            AuditAction::Approval { approval, .. } => format!("approval {approval}"),
             AuditAction::OperationRefused { operation, .. } => format!("operation {}", operation.name()),
             AuditAction::AuditShow { .. } | AuditAction::AuditVerify { .. } | AuditAction::AuditExport { .. } => {
                 "audit log".to_owned()

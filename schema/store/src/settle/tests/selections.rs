@@ -29,7 +29,7 @@ async fn world() -> World {
     });
     let out_of_scope = REFUSED(RefusalCode::OutOfScope);
     let unknown = REFUSED(RefusalCode::UnknownSigner);
-    assert_eq!(world.settle(batch.collect()).await, [out_of_scope.clone(), out_of_scope, unknown.clone(), unknown]);
+    assert_eq!(world.settle(batch.collect()).await, [out_of_scope, out_of_scope, unknown, unknown]);
     world
 }
 

@@ -2,10 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod alike;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use alike::ALIKE;
 use fluent_syntax::ast::{Entry, Expression, InlineExpression, Pattern, PatternElement, Resource};
 use fluent_syntax::parser;
 use sdc::expected::Expected;
@@ -71,60 +74,6 @@ fn every_language_has_the_same_messages_with_the_same_parameters() {
         }
     }
 }
-
-/// Messages whose text is the same in both languages.
-const ALIKE: [&str; 50] = [
-    "check-subject-configuration",
-    "check-subject-tables",
-    "table-problem",
-    "value-mode",
-    "agency-change",
-    "error-of",
-    "heading-corrections",
-    "heading-installation",
-    "heading-installations",
-    "heading-journal",
-    "heading-matricule",
-    "heading-original",
-    "heading-plan",
-    "heading-relation",
-    "heading-sha-256",
-    "heading-table",
-    "heading-transport",
-    "heading-type",
-    "heading-verdict",
-    "heading-version",
-    "heading-service",
-    "init-server",
-    "letter-agency",
-    "parameter-application",
-    "parameter-installation",
-    "parameter-plan",
-    "parameter-profile",
-    "parameter-table",
-    "parameter-service",
-    "receipt-parameter",
-    "sentence-and-cause",
-    "usage-arguments",
-    "usage-any-options",
-    "usage-options",
-    "value-application",
-    "value-code",
-    "value-codes",
-    "value-condition",
-    "value-kit",
-    "value-matricule",
-    "value-matricules",
-    "value-note",
-    "value-plan",
-    "value-service",
-    "value-superviseur",
-    "value-table",
-    "verdict-ok",
-    "check-postgres",
-    "expected-aes-256-gcm",
-    "expected-aes-256-cbc",
-];
 
 #[test]
 fn french_is_not_english() {
