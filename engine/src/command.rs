@@ -264,8 +264,7 @@ impl CommandLine {
                 sign_in::passwd(desk, &configuration.server.data_folder).await
             }),
             Command::User(command) => {
-                let entrance = command.entrance();
-                place.at_desk_by(&entrance, async |desk| user::run(desk, command).await)
+                place.at_desk_by(&command.entrance(), async |desk| user::run(desk, command).await)
             }
         }
     }
