@@ -14,6 +14,20 @@ pub fn outcome(code: &str) -> String {
     }
 }
 
+/// Returns the words of what became of an entry that was retried or dropped with others. The code of a refusal stays as it is.
+pub fn taken(code: &str) -> String {
+    match code {
+        "dropped" => said!("taken-dropped"),
+        "decided" => said!("taken-decided"),
+        "incomplete" => said!("taken-incomplete"),
+        "gone" => said!("taken-gone"),
+        "not_opened" => said!("taken-not-opened"),
+        "deferred" => said!("taken-deferred"),
+        "accepted_before" => said!("taken-accepted-before"),
+        other => outcome(other),
+    }
+}
+
 /// Returns a few words that say why a container was not accepted, with the code in brackets.
 pub fn reason(code: &str) -> String {
     match RefusalCode::parse(code) {

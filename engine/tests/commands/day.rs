@@ -48,7 +48,6 @@ pub const QUESTIONS: &[&[&str]] = &[
     &["approval", "refuse", "7", "--reason", "x"],
     &["quarantine", "retry", "7", "--reason", "x"],
     &["quarantine", "groups"],
-    &["completions", "fish"],
     &["completions", "command.com"],
     &["manual", "/nowhere"],
     &["quarantine", "select", "--reason", "poison"],

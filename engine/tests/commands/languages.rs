@@ -259,13 +259,14 @@ async fn no_word_of_a_letters_story_comes_from_outside_the_catalogues() {
     speaker.shows(&["quarantine", "groups"]);
     speaker.says(&["quarantine", "select"]);
     speaker.says(&["quarantine", "select", "--entry", "1", "--first", "1"]);
-    speaker.shows(&["quarantine", "selections"]);
-    speaker.shows(&["quarantine", "selection", "1"]);
+    let of_selections = speaker.with(&["superviseur", "entries", "first"]);
+    of_selections.shows(&["quarantine", "selections"]);
+    of_selections.shows(&["quarantine", "selection", "1"]);
     speaker.says(&["quarantine", "drop", "--selection", "1", "--reason", "x"]);
     speaker.says(&["quarantine", "drop", "--selection", "2", "--reason", "x"]);
     speaker.says(&["quarantine", "drop", "--selection", "2", "--reason", "x"]);
-    speaker.shows(&["quarantine", "selection", "2"]);
-    speaker.says(&["quarantine", "selection", "2", "--undecided"]);
+    of_selections.shows(&["quarantine", "selection", "2"]);
+    of_selections.says(&["quarantine", "selection", "2", "--undecided"]);
     write(&centre, "UPDATE xm.quarantine SET state = 'open', held = true").await;
     speaker.shows(&["quarantine", "list"]);
 }

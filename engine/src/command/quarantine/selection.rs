@@ -164,7 +164,7 @@ pub(super) async fn run_job(
         behind = Some(last.entry);
         for Item { entry, .. } in page {
             let Outcome { code, words } = take(desk, entry).await?;
-            selections::record(desk.connection(), &operator, id, entry, &code, &words).await?;
+            selections::record(desk.connection(), &operator, id, entry, &code).await?;
             if desk.json {
                 taken.push(json!({ "entry": entry, "outcome": code }));
             } else {
@@ -191,6 +191,12 @@ pub(super) fn passed_over(error: anyhow::Error) -> anyhow::Result<Outcome> {
         },
     };
     Ok(Outcome { code: code.to_owned(), words: speech::sentences(&sentence) })
+}
+
+/// Returns the words of an outcome; of each of its codes, where a mail had several containers.
+fn in_words(codes: &str) -> String {
+    let words: Vec<String> = codes.split(',').map(terms::taken).collect();
+    words.join(", ")
 }
 
 struct AllSelections;
@@ -239,7 +245,7 @@ impl Listing for ItemsOf {
     type Line = Item;
     type Cursor = i64;
     const GOES_ON: &'static str = "--after";
-    const HEADINGS: &'static [&'static str] = &["entry", "outcome", "time", "by", "detail"];
+    const HEADINGS: &'static [&'static str] = &["entry", "outcome", "time", "by"];
 
     async fn page(
         &self,
@@ -257,10 +263,9 @@ impl Listing for ItemsOf {
     fn cells(item: Item, desk: &Desk) -> Vec<String> {
         vec![
             item.entry.to_string(),
-            show::or_dash(item.outcome.map(|code| terms::outcome(&code))),
+            show::or_dash(item.outcome.map(|codes| in_words(&codes))),
             show::or_dash(item.decided_at.map(|time| desk.clock.short(time))),
             show::or_dash(item.decided_by),
-            show::or_dash(item.detail),
         ]
     }
 

@@ -102,7 +102,8 @@ fn certified(desk: &Desk, table: &Table, headings: &[String], rows: &[Vec<String
             table.column(heading).with_context(|| format!("{heading:?} is no column of {}", table.full_name()))?;
         let read = |row: &Vec<String>| {
             let text = row.get(at).map(String::as_str).unwrap_or_default();
-            typed(column, text).map_err(|broken| anyhow::anyhow!("{}: expected {}", column.name, broken.expected))
+            typed(column, text)
+                .map_err(|broken| anyhow::anyhow!("in column {}, expected {}", column.name, broken.expected))
         };
         let values = rows.iter().map(read).collect::<anyhow::Result<Vec<Value>>>()?;
         let group = if table.is_of_legal_key(&column.name) { &mut of_key } else { &mut others };

@@ -13,8 +13,6 @@ CREATE TABLE xm.selection_items (
     entry      bigint      NOT NULL,
     -- A code: what became of the entry; absent until it is tried.
     outcome    text,
-    -- The same for people, as it was said when it was tried.
-    detail     text,
     decided_by text,
     decided_at timestamptz,
     PRIMARY KEY (selection, entry),

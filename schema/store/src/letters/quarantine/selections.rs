@@ -100,9 +100,6 @@ pub struct Item {
     /// Code of the outcome; absent until the entry is tried.
     #[diesel(sql_type = Nullable<Text>)]
     pub outcome: Option<String>,
-    /// The outcome as it was told.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub detail: Option<String>,
     /// Name of the user who had the entry tried.
     #[diesel(sql_type = Nullable<Text>)]
     pub decided_by: Option<String>,
@@ -243,7 +240,7 @@ pub async fn items(
     limit: i64,
 ) -> Result<Vec<Item>, AdministrationError> {
     let items = diesel::sql_query(
-        "SELECT entry, outcome, detail, decided_by, decided_at FROM xm.selection_items
+        "SELECT entry, outcome, decided_by, decided_at FROM xm.selection_items
           WHERE selection = $1 AND (outcome IS NULL OR NOT $2) AND ($3 IS NULL OR entry > $3) ORDER BY entry LIMIT $4",
     )
     .bind::<BigInt, _>(selection)
@@ -291,17 +288,15 @@ pub async fn record(
     selection: i64,
     entry: i64,
     outcome: &str,
-    detail: &str,
 ) -> Result<(), AdministrationError> {
     operator.require(connection, Operation::QuarantineSelect).await?;
     diesel::sql_query(
-        "UPDATE xm.selection_items SET outcome = $3, detail = $4, decided_by = $5, decided_at = now()
+        "UPDATE xm.selection_items SET outcome = $3, decided_by = $4, decided_at = now()
           WHERE selection = $1 AND entry = $2 AND outcome IS NULL",
     )
     .bind::<BigInt, _>(selection)
     .bind::<BigInt, _>(entry)
     .bind::<Text, _>(outcome)
-    .bind::<Text, _>(detail)
     .bind::<Text, _>(operator.user())
     .execute(connection)
     .await?;

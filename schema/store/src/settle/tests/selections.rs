@@ -92,8 +92,8 @@ async fn an_outcome_is_recorded_once_and_the_rest_is_left() {
     let mut connection = world.connection().await;
     let all = selections::items(&mut connection, selection.id, false, None, 100).await.unwrap();
     let (first, other) = (all[0].entry, Operator::pretended("abena", Privilege::Operateur));
-    selections::record(&mut connection, &operator(), selection.id, first, "accepted", "as attempt 2").await.unwrap();
-    selections::record(&mut connection, &other, selection.id, first, "decided", "too late").await.unwrap();
+    selections::record(&mut connection, &operator(), selection.id, first, "accepted").await.unwrap();
+    selections::record(&mut connection, &other, selection.id, first, "decided").await.unwrap();
     let items = selections::items(&mut connection, selection.id, false, None, 100).await.unwrap();
     assert_eq!((items[0].outcome.as_deref(), items[0].decided_by.as_deref()), (Some("accepted"), Some("mbome")));
     let left = selections::items(&mut connection, selection.id, true, None, 100).await.unwrap();
