@@ -12,7 +12,9 @@ use crate::init::InitArguments;
 use crate::{check, init, logging, run, speech};
 #[cfg(feature = "demo")]
 use crate::{configuration::ServerConfiguration, demo};
-use place::{Place, runtime};
+use place::Place;
+#[cfg(feature = "demo")]
+use place::runtime;
 use sample::SampleCommand;
 
 mod agency;
