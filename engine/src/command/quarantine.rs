@@ -160,7 +160,9 @@ async fn drop_target(desk: &mut Desk, target: Target, count: Option<i64>, reason
     if let Some(selection) = target.selection {
         return selection::run_job(desk, selection, count, async |desk, entry| {
             match quarantine::drop(desk.connection(), &operator, entry, reason).await {
-                Ok(()) => Ok(Outcome { code: "dropped".to_owned(), words: said!("quarantine-state-dropped") }),
+                Ok(()) => {
+                    Ok(Outcome { code: "dropped".to_owned(), words: said!("quarantine-state-dropped"), is_final: true })
+                }
                 Err(error) => selection::passed_over(error.into()),
             }
         })

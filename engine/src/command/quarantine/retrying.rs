@@ -82,7 +82,9 @@ pub(super) fn outcome(id: i64, tried: &[Tried]) -> Outcome {
     let codes: Vec<Value> = tried.iter().map(retry::as_json).collect();
     let mut codes: Vec<&str> = codes.iter().filter_map(|code| code["outcome"].as_str()).collect();
     codes.dedup();
-    Outcome { code: codes.join(","), words: words_of(id, tried).join("; ") }
+    // Where a table takes no rows now, nothing was tried.
+    let is_final = !tried.iter().any(|tried| matches!(tried, Tried::Waits));
+    Outcome { code: codes.join(","), words: words_of(id, tried).join("; "), is_final }
 }
 
 fn is_attempt(tried: &Tried) -> bool {

@@ -78,6 +78,8 @@ pub(super) struct Outcome {
     pub(super) code: String,
     /// Words for people.
     pub(super) words: String,
+    /// Whether this is the end of it; else the entry stays undecided, and the selection may be taken again.
+    pub(super) is_final: bool,
 }
 
 pub(super) async fn groups(desk: &mut Desk) -> anyhow::Result<()> {
@@ -140,11 +142,13 @@ pub(super) async fn show_one(desk: &mut Desk, arguments: ShowArguments) -> anyho
     listing::tell(desk, &items, after, extent).await
 }
 
-/// Takes the items of a selection that have no outcome, one after the other, and records what becomes of each. Ends at the first fault of
-/// the database; called again, it goes on with the items that are left.
+/// Takes the items of a selection that have no outcome, one after the other, and records what becomes of each. An item that cannot be
+/// decided now keeps no outcome, and the items behind it are taken. Ends where the database is away; called again, it goes on with the items
+/// that are left.
 ///
 /// # Errors
-/// The selection does not exist, its entries are many and `count` does not say how many; whatever `take` returns as an error.
+/// The selection does not exist, or is being taken by somebody else; its entries are many and `count` does not say how many; whatever `take`
+/// returns as an error.
 pub(super) async fn run_job(
     desk: &mut Desk,
     id: i64,
@@ -156,24 +160,30 @@ pub(super) async fn run_job(
     if left > UNCOUNTED_MAX && count != Some(left) {
         bail!("selection {id} has {left} entries left: say --count {left} to take them");
     }
-    let mut taken = Vec::new();
-    let mut behind = None;
+    // The lock ends with the command, however that ends. Two people who took one selection would each tell of half of it.
+    if !selections::reserve(desk.connection(), &operator, id).await? {
+        bail!("somebody else is taking selection {id}: `xmserver quarantine selection {id}` shows how far it is");
+    }
+    let (mut taken, mut decided, mut behind) = (Vec::new(), 0_i64, None);
     loop {
         let page = selections::items(desk.connection(), id, true, behind, PAGE).await?;
         let Some(last) = page.last() else { break };
         behind = Some(last.entry);
         for Item { entry, .. } in page {
-            let Outcome { code, words } = take(desk, entry).await?;
-            selections::record(desk.connection(), &operator, id, entry, &code).await?;
+            let Outcome { code, words, is_final } = take(desk, entry).await?;
+            if is_final {
+                selections::record(desk.connection(), &operator, id, entry, &code).await?;
+                decided += 1;
+            }
             if desk.json {
-                taken.push(json!({ "entry": entry, "outcome": code }));
+                taken.push(json!({ "entry": entry, "outcome": code, "final": is_final }));
             } else {
                 show::text(&format!("{}\n", said!("selection-item", entry = entry.to_string(), outcome = words)))?;
             }
         }
     }
-    let words = said!("selection-done", selection = id.to_string(), entries = left);
-    desk.tell_line(&json!({ "selection": id, "taken": taken }), &words)
+    let words = said!("selection-done", selection = id.to_string(), entries = decided, left = left - decided);
+    desk.tell_line(&json!({ "selection": id, "taken": taken, "left": left - decided }), &words)
 }
 
 /// Returns the outcome of an entry that could not be taken, if the job goes on behind it.
@@ -181,16 +191,18 @@ pub(super) async fn run_job(
 /// # Errors
 /// The error itself, where the next entry would meet it too.
 pub(super) fn passed_over(error: anyhow::Error) -> anyhow::Result<Outcome> {
-    let (code, sentence) = match error.downcast_ref::<AdministrationError>() {
-        Some(decided @ AdministrationError::QuarantineDecided { .. }) => ("decided", in_utc(decided)),
-        Some(incomplete @ AdministrationError::QuarantineIncomplete { .. }) => ("incomplete", in_utc(incomplete)),
-        Some(gone @ AdministrationError::LineUnknown { .. }) => ("gone", in_utc(gone)),
+    let (code, sentence, is_final) = match error.downcast_ref::<AdministrationError>() {
+        Some(decided @ AdministrationError::QuarantineDecided { .. }) => ("decided", in_utc(decided), true),
+        Some(incomplete @ AdministrationError::QuarantineIncomplete { .. }) => ("incomplete", in_utc(incomplete), true),
+        Some(gone @ AdministrationError::LineUnknown { .. }) => ("gone", in_utc(gone), true),
+        // The fault may be this entry's alone, as where a trigger fails for its rows. It is told, and the entry stays to be taken again.
+        Some(AdministrationError::Fault(fault)) if !fault.is_away() => ("fault", fault.to_string(), false),
         _ => match error.downcast_ref::<ReopenError>() {
             None | Some(ReopenError::Fault(_)) => return Err(error),
-            Some(unopened) => ("not_opened", unopened.to_string()),
+            Some(unopened) => ("not_opened", unopened.to_string(), false),
         },
     };
-    Ok(Outcome { code: code.to_owned(), words: speech::sentences(&sentence) })
+    Ok(Outcome { code: code.to_owned(), words: speech::sentences(&sentence), is_final })
 }
 
 /// Returns the words of an outcome; of each of its codes, where a mail had several containers.

@@ -352,10 +352,10 @@ selection-later = { $entries ->
 } since: `xmserver quarantine select` chooses anew
 selection-item = entry { $entry }: { $outcome }
 selection-done = selection { $selection }: { $entries ->
-    [0] every entry had an outcome already
+    [0] no entry has got an outcome
     [one] one entry has its outcome
    *[other] { $entries } entries have their outcomes
-}; `xmserver quarantine selection { $selection }` shows them
+}, { $left } left without one; `xmserver quarantine selection { $selection }` shows them
 manual-written = { $pages ->
     [one] one page
    *[other] { $pages } pages

@@ -297,6 +297,7 @@ error-kept-in-quarantine = what was not accepted is kept in quarantine: `xmserve
 error-signer-key-id = key id { $octets }
 error-signer-serial = serial { $serial } of { $issuer }
 error-quarantine-stays = quarantine entry { $entry } stays as it is: { $reason }
+error-selection-taken = somebody else is taking selection { $selection }: `xmserver quarantine selection { $again }` shows how far it is
 error-selection-count = selection { $selection } has { $entries } entries left: say --count { $count } to take them
 error-held-stays = held letter { $held } stays as it is: { $reason }
 error-held-one = a held letter is one container

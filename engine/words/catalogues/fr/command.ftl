@@ -364,10 +364,10 @@ selection-later = { $entries ->
 } depuis : `xmserver quarantine select` choisit à nouveau
 selection-item = entrée { $entry } : { $outcome }
 selection-done = sélection { $selection } : { $entries ->
-    [0] chaque entrée avait déjà une suite
+    [0] aucune entrée n'a reçu de suite
     [one] une entrée a reçu une suite
    *[other] { $entries } entrées ont reçu une suite
-} ; `xmserver quarantine selection { $selection }` les montre
+}, { $left } restent sans suite ; `xmserver quarantine selection { $selection }` les montre
 manual-written = { $pages ->
     [one] une page écrite
    *[other] { $pages } pages écrites

@@ -305,6 +305,7 @@ error-kept-in-quarantine = ce qui n'a pas été accepté est gardé en quarantai
 error-signer-key-id = identifiant de clé { $octets }
 error-signer-serial = numéro de série { $serial } de { $issuer }
 error-quarantine-stays = l'entrée { $entry } de la quarantaine reste telle quelle : { $reason }
+error-selection-taken = quelqu'un d'autre traite la sélection { $selection } : `xmserver quarantine selection { $again }` montre où elle en est
 error-selection-count = la sélection { $selection } a encore { $entries } entrées : dites --count { $count } pour les prendre
 error-held-stays = la lettre retenue { $held } reste telle quelle : { $reason }
 error-held-one = une lettre retenue est un seul conteneur

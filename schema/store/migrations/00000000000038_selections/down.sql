@@ -4,6 +4,6 @@ BEGIN
        FROM pg_inherits i JOIN pg_index x ON x.indexrelid = i.inhrelid
       WHERE i.inhparent = 'xm.journal_number'::regclass AND x.indrelid = partition;
 END $$;
-DROP INDEX xm.journal_outcome, xm.journal_letter, xm.journal_received, xm.quarantine_letter, xm.quarantine_agency, xm.quarantine_reason;
+DROP INDEX xm.journal_outcome, xm.journal_letter, xm.journal_received;
 ALTER TABLE xm.quarantine DROP COLUMN faulty_table;
 DROP TABLE xm.selection_items, xm.selections;

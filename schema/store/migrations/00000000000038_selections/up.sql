@@ -21,16 +21,32 @@ CREATE TABLE xm.selection_items (
 
 -- The table of the first faulty row, so that entries with one cause are one group.
 ALTER TABLE xm.quarantine ADD COLUMN faulty_table text;
--- Lists go through the entries by number, newest first.
-CREATE INDEX quarantine_reason ON xm.quarantine (reason, id);
-CREATE INDEX quarantine_agency ON xm.quarantine (agency, id) WHERE agency IS NOT NULL;
-CREATE INDEX quarantine_letter ON xm.quarantine (letter_id) WHERE letter_id IS NOT NULL;
 
 -- The journal is read newest first, a window of time after the other, and by outcome where the outcome is rare. A line costs the
--- settling transaction an entry of an index only if it is neither accepted nor a duplicate.
-CREATE INDEX journal_received ON xm.journal USING brin (received_at) WITH (autosummarize = on);
-CREATE INDEX journal_letter ON xm.journal USING brin (letter_id uuid_minmax_multi_ops) WITH (autosummarize = on);
-CREATE INDEX journal_outcome ON xm.journal (outcome, received_at) WHERE outcome NOT IN ('accepted', 'duplicate');
+-- settling transaction an entry of an index only if it is neither accepted nor a duplicate. Nobody who settles waits for these indexes:
+-- they are made here for partitions that are small, and for those of later months with these. For larger ones OPERATIONS.md has the
+-- statements (Updates).
+CREATE INDEX journal_received ON ONLY xm.journal USING brin (received_at) WITH (autosummarize = on);
+CREATE INDEX journal_letter ON ONLY xm.journal USING brin (letter_id uuid_minmax_multi_ops) WITH (autosummarize = on);
+CREATE INDEX journal_outcome ON ONLY xm.journal (outcome, received_at) WHERE outcome NOT IN ('accepted', 'duplicate');
+DO $$
+DECLARE
+    part name;
+BEGIN
+    FOR part IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'xm.journal'::regclass AND pg_relation_size(c.oid) < 64 * 1024 * 1024
+    LOOP
+        EXECUTE format('CREATE INDEX %I ON xm.%I USING brin (received_at) WITH (autosummarize = on)', part || '_received', part);
+        EXECUTE format('CREATE INDEX %I ON xm.%I USING brin (letter_id uuid_minmax_multi_ops) WITH (autosummarize = on)',
+            part || '_letter', part);
+        EXECUTE format('CREATE INDEX %I ON xm.%I (outcome, received_at) WHERE outcome NOT IN (''accepted'', ''duplicate'')',
+            part || '_outcome', part);
+        EXECUTE format('ALTER INDEX xm.journal_received ATTACH PARTITION xm.%I', part || '_received');
+        EXECUTE format('ALTER INDEX xm.journal_letter ATTACH PARTITION xm.%I', part || '_letter');
+        EXECUTE format('ALTER INDEX xm.journal_outcome ATTACH PARTITION xm.%I', part || '_outcome');
+    END LOOP;
+END $$;
 
 -- As it was, for all indexes of kind BRIN: the first range of a new partition would be summarised anew by each of its first lines.
 CREATE OR REPLACE FUNCTION xm.forget_first_range(partition regclass) RETURNS void LANGUAGE plpgsql AS $$

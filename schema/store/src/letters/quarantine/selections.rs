@@ -278,6 +278,29 @@ pub async fn later(connection: &mut AsyncPgConnection, selection: i64) -> Result
     Ok(entries)
 }
 
+/// Reserves a selection for this connection until it ends. Returns false if another connection has it.
+///
+/// # Errors
+/// The operator may not choose entries; a fault of the database.
+pub async fn reserve(
+    connection: &mut AsyncPgConnection,
+    operator: &Operator,
+    selection: i64,
+) -> Result<bool, AdministrationError> {
+    #[derive(QueryableByName)]
+    struct Reserved {
+        #[diesel(sql_type = Bool)]
+        is_ours: bool,
+    }
+    operator.require(connection, Operation::QuarantineSelect).await?;
+    let Reserved { is_ours } =
+        diesel::sql_query("SELECT pg_try_advisory_lock(hashtext('xm.selections'), $1::integer) AS is_ours")
+            .bind::<BigInt, _>(selection)
+            .get_result(connection)
+            .await?;
+    Ok(is_ours)
+}
+
 /// Records what became of an item. An outcome that is recorded already stays as it is, because another operator may run the same job.
 ///
 /// # Errors
