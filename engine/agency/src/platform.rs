@@ -45,7 +45,7 @@ pub fn replace_private(path: &Path, octets: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     std::fs::rename(&part, path)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(folder_of(path))
 }
 
 /// Writes a file that others may read, such as a letter on a memory stick: whole, or not at all.
@@ -59,7 +59,12 @@ pub fn replace_shared(path: &Path, octets: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     drop(file);
     std::fs::rename(&part, path)?;
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
+    sync_folder(folder_of(path))
+}
+
+/// Returns the folder of a file. That of a name alone is the current one: such a path has a parent, which is empty.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Returns the name under which a file is written before it gets its own: `*.part`, which nobody takes for a letter.
@@ -119,6 +124,17 @@ mod tests {
             assert!(is_plain_file(&file) && !is_plain_file(&folder.join("link")));
         }
         assert!(!is_plain_file(&folder) && !is_plain_file(&folder.join("none")));
+    }
+
+    #[test]
+    fn a_file_without_a_folder_is_written_in_the_current_one() {
+        let here = std::env::current_dir().unwrap();
+        let file = tempfile::Builder::new().prefix("platform-").suffix(".txt").tempfile_in(&here).unwrap();
+        let name = PathBuf::from(file.path().file_name().unwrap());
+        replace_private(&name, b"first").unwrap();
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"first");
+        replace_shared(&name, b"second").unwrap();
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"second");
     }
 
     #[cfg(not(windows))]

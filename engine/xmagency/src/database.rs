@@ -76,7 +76,29 @@ impl Database {
     /// # Errors
     /// [`DatabaseError`].
     pub fn open(folder: &Path, key: &DatabaseKey) -> Result<Database, DatabaseError> {
+        Database::open_locked(folder, key, lock(folder)?)
+    }
+
+    /// Makes the database of a new office. One that lies there without a vault gets another name, and its journal with it: it is mostly of a
+    /// set-up that was cut off. But it may be of an office that has lost its vault, and would open again with a copy of that.
+    ///
+    /// # Errors
+    /// [`DatabaseError`]; where another program has the office open, nothing is changed.
+    pub fn make(folder: &Path, key: &DatabaseKey, aside: &str) -> Result<Database, DatabaseError> {
         let lock = lock(folder)?;
+        // Both under one name: SQLite finds a journal by the name of its database.
+        for ending in ["-journal", ""] {
+            let left = folder.join(format!("{FILE}{ending}"));
+            let renamed = std::fs::rename(&left, folder.join(format!("office.{aside}.db{ending}")));
+            match renamed {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                renamed => renamed.map_err(|source| DatabaseError::Io { what: "rename", path: left, source })?,
+            }
+        }
+        Database::open_locked(folder, key, lock)
+    }
+
+    fn open_locked(folder: &Path, key: &DatabaseKey, lock: File) -> Result<Database, DatabaseError> {
         let path = folder.join(FILE);
         // The file is made here so that nobody else can read it, not even for a moment.
         let file = platform::open_private(&path);
@@ -215,6 +237,21 @@ mod tests {
         let database = Database::open(place.path(), &key).unwrap();
         let name = database.find("SELECT value FROM settings WHERE name = 'name'", [], |row| row.get::<_, String>(0));
         assert_eq!(name.unwrap().as_deref(), Some("Ngo Biyong"));
+    }
+
+    #[test]
+    fn a_database_that_lies_there_is_set_aside_with_its_journal_unless_it_is_in_use() {
+        let (place, key) = (tempfile::tempdir().unwrap(), key());
+        let database = Database::open(place.path(), &key).unwrap();
+        let refused = Database::make(place.path(), &self::key(), "2026").map(drop).unwrap_err();
+        assert!(matches!(refused, DatabaseError::InUse(_)) && place.path().join(FILE).exists(), "{refused}");
+        drop(database);
+        let former = std::fs::read(place.path().join(FILE)).unwrap();
+        std::fs::write(place.path().join("office.db-journal"), b"journal").unwrap();
+        drop(Database::make(place.path(), &self::key(), "2026").unwrap());
+        assert_eq!(std::fs::read(place.path().join("office.2026.db")).unwrap(), former);
+        assert_eq!(std::fs::read(place.path().join("office.2026.db-journal")).unwrap(), b"journal");
+        assert!(!place.path().join("office.db-journal").exists());
     }
 
     #[test]

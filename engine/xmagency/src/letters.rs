@@ -3,6 +3,7 @@
 mod correction;
 mod export;
 mod imported;
+mod meanwhile;
 mod settle;
 
 use agency::office::{AnswerError, PackError};
@@ -18,11 +19,14 @@ use crate::desk::{Desk, KeyError};
 use crate::register::verdict_named;
 
 pub use correction::{Correcting, correct};
-pub use export::{ExportError, Exported, export};
+pub use export::{ExportError, Exported, TooLarge, export};
 pub use settle::{News, take};
 
 /// How long a letter waits for its answer before the same document is sent again: an hour (FORMAT.md, Sent again).
 const PATIENCE: TimeDelta = TimeDelta::hours(1);
+
+/// How often an enrolment is carried at most: the centre answers none with a wrong code, and locks a code after five of those.
+const ENROLMENT_SENDS_MAX: u32 = 3;
 
 /// A letter could not be made, or an answer could not be taken.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +43,18 @@ pub enum LetterError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+impl LetterError {
+    /// Says whether the document itself is why it was not taken. Where the database cannot be used, or what is in it is damaged, nothing is
+    /// proven against the document, and it is to be taken later.
+    pub fn is_of_document(&self) -> bool {
+        match self {
+            LetterError::Answer(error) => !matches!(error, AnswerError::Register(_)),
+            LetterError::Key(error) => matches!(error, KeyError::OtherKey),
+            LetterError::Pack(_) | LetterError::Database(_) => false,
+        }
+    }
 }
 
 /// A letter, as it is listed.
@@ -118,7 +134,8 @@ impl Database {
     }
 
     /// Lists the letters that are to be carried now, in their order: those never carried, those that have had no answer for an hour, and
-    /// those that the centre has lost and asked for. Until the centre knows the office, only the enrolment is.
+    /// those that the centre has lost and asked for. Until the centre knows the office, only the enrolment is: the newest one, three times at
+    /// most, since each with a mistyped code counts against the right one at the centre.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -128,9 +145,12 @@ impl Database {
         let now = now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
         let statement = "SELECT sequence, replace(letter_id, '-', ''), service, document FROM letters
                           WHERE (sent_at IS NULL OR (verdict IS NULL AND (sent_at <= ?1 OR sent_at > ?2)))
-                            AND (service = 'enrol' OR EXISTS (SELECT 1 FROM keys WHERE state = 'current'))
+                            AND CASE service WHEN 'enrol'
+                                THEN sequence = (SELECT max(sequence) FROM letters WHERE service = 'enrol')
+                                     AND (verdict IS NOT NULL OR sends < ?3)
+                                ELSE EXISTS (SELECT 1 FROM keys WHERE state = 'current') END
                           ORDER BY sequence";
-        self.list(statement, [before, now], |row| {
+        self.list(statement, params![before, now, ENROLMENT_SENDS_MAX], |row| {
             Ok(Due { sequence: row.get(0)?, name: row.get(1)?, service: row.get(2)?, document: row.get(3)? })
         })
     }
@@ -144,12 +164,23 @@ impl Database {
         self.change(statement, params![sequence, at]).map(drop)
     }
 
-    /// Returns how many letters have been carried and not been answered.
+    /// Returns the enrolment that waits for its answer, the newest of several; another one withdraws it.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn pending_enrolment(&self) -> Result<Option<i64>, DatabaseError> {
+        let statement = "SELECT max(sequence) FROM letters WHERE service = 'enrol' AND verdict IS NULL";
+        Ok(self.find(statement, [], |row| row.get(0))?.flatten())
+    }
+
+    /// Returns how many letters have been carried and not been answered. Enrolments that were withdrawn by another one await nothing.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn awaited(&self) -> Result<u32, DatabaseError> {
-        let statement = "SELECT count(*) FROM letters WHERE verdict IS NULL AND sent_at IS NOT NULL";
+        let statement = "SELECT count(*) FROM letters l WHERE verdict IS NULL AND sent_at IS NOT NULL
+                            AND NOT (service = 'enrol' AND EXISTS (SELECT 1 FROM letters later
+                                                                    WHERE later.service = 'enrol' AND later.sequence > l.sequence))";
         Ok(self.find(statement, [], |row| row.get(0))?.unwrap_or(0))
     }
 }

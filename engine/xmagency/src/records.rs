@@ -14,7 +14,7 @@ use crate::not_found::NotFound;
 use crate::tables::Table;
 
 pub use csv_file::{CsvError, Loaded, load, written};
-pub use examine::{Fault, examine, fill_identifiers, legal_key, read_pairs};
+pub use examine::{Fault, examine, fill_identifiers, legal_key, read_changes, read_pairs};
 
 /// The status of a record (guide, table 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, clap::ValueEnum)]
@@ -65,9 +65,9 @@ pub struct Record {
     pub status: Status,
     /// Its columns by name; those without a value are left out.
     pub columns: Map<String, Value>,
-    /// The letter in which it was packed last.
+    /// The letter in which it was packed last; none once it was reopened.
     pub sequence: Option<i64>,
-    /// Why the centre refused it, as the receipt says.
+    /// Why the centre refused it, as the receipt says; or what was written here after a letter that the centre accepted after all.
     pub remark: Option<Value>,
     /// Who wrote it.
     pub made_by: String,
@@ -231,7 +231,10 @@ impl Database {
     pub fn reopen_record(&self, former: &Record, by: By<'_>) -> Result<(), RecordError> {
         require(former, &[Status::Validated], "2, a validated record that no letter has packed")?;
         self.note_act(former, "reopen", None, by)?;
-        let statement = "UPDATE records SET status = 1, validated_at = NULL, validated_by = NULL
+        // A letter that was refused may be accepted later, with what it said.
+        let statement = "UPDATE packed SET columns = ?2 WHERE numero = ?1 AND columns IS NULL";
+        self.change(statement, params![former.numero, Value::Object(former.columns.clone()).to_string()])?;
+        let statement = "UPDATE records SET status = 1, validated_at = NULL, validated_by = NULL, sequence = NULL
                           WHERE numero = ?1 AND status = 2";
         self.change(statement, [former.numero])?;
         Ok(())

@@ -78,8 +78,8 @@ pub fn overview(desk: &Desk) -> Result<Overview, KeyError> {
         letters.iter().filter(fits).cloned().collect::<Vec<_>>()
     };
     let refused: Vec<i64> = database.list(
-        "SELECT DISTINCT l.sequence FROM letters l JOIN records r ON r.sequence = l.sequence
-          WHERE l.verdict = 'refused' AND r.status IN (1, 2, 3)",
+        "SELECT DISTINCT l.sequence FROM letters l JOIN packed p USING (sequence) JOIN records r USING (numero)
+          WHERE l.verdict = 'refused' AND r.status IN (1, 2, 3) AND coalesce(r.sequence, l.sequence) = l.sequence",
         [],
         |row| row.get(0),
     )?;

@@ -13,7 +13,7 @@ use rusqlite::params;
 use serde::Serialize;
 
 use crate::database::{Database, DatabaseError};
-use crate::desk::{Desk, now};
+use crate::desk::{Desk, KeyError, now};
 use crate::letters::{self, LetterError, News};
 use crate::settings::Setting;
 
@@ -69,18 +69,20 @@ enum Taken {
 }
 
 /// Takes a document, and adds what it told.
-fn take(desk: &Desk, document: &[u8], carried: &mut Carried) -> Result<Taken, DatabaseError> {
+fn take(desk: &Desk, document: &[u8], carried: &mut Carried) -> anyhow::Result<Taken> {
     match letters::take(desk, document) {
         Ok(News::Known) => Ok(Taken::Ours),
         Ok(news) => {
             carried.news.push(news);
             Ok(Taken::Ours)
         }
-        Err(LetterError::Database(error)) => Err(error),
-        Err(error) => {
+        Err(error) if error.is_of_document() => {
             carried.foreign.push(error.to_string());
             Ok(Taken::Foreign)
         }
+        // The exit code is that of the database's error.
+        Err(LetterError::Database(error) | LetterError::Key(KeyError::Database(error))) => Err(error.into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -92,7 +94,17 @@ fn note_traffic(desk: &Desk, way: &str, carried: &Carried) -> Result<(), Databas
                      DO UPDATE SET sent = sent + excluded.sent, received = received + excluded.received";
     let bytes = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     desk.database.change(statement, params![month, way, bytes(carried.bytes_sent), bytes(carried.bytes_received)])?;
-    desk.database.set(Setting::CarriedAt, &at)
+    Ok(())
+}
+
+/// Ends a way: what was carried is counted even where the way then failed; that it was gone is noted only where it was gone to its end.
+fn finished(desk: &Desk, way: &str, done: anyhow::Result<()>, carried: Carried) -> anyhow::Result<Carried> {
+    let noted = note_traffic(desk, way, &carried);
+    // What failed first is what the person is told.
+    done?;
+    noted?;
+    desk.database.set(Setting::CarriedAt, &now())?;
+    Ok(carried)
 }
 
 /// Carries by the way that is meant: a stick where a folder is named, else mail.
@@ -133,5 +145,31 @@ impl Database {
                 received: row.get::<_, i64>(3)?.unsigned_abs(),
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::people::{Person, Role};
+    use crate::vault::DatabaseKey;
+
+    #[test]
+    fn a_way_that_failed_is_not_noted_as_gone_though_its_bytes_count() {
+        let place = tempfile::tempdir().unwrap();
+        let database = Database::open(place.path(), &DatabaseKey::generate().unwrap()).unwrap();
+        let person = Person { name: "mbome".to_owned(), role: Role::Officer };
+        let desk = Desk { folder: place.path().to_path_buf(), database, person, json: true };
+        let carried = || Carried { bytes_sent: 7, ..Carried::default() };
+        let carried_at = || desk.database.setting(Setting::CarriedAt).unwrap();
+        let failed = finished(&desk, "mail", Err(anyhow::anyhow!("the relay is away")), carried()).unwrap_err();
+        assert_eq!((failed.to_string().as_str(), carried_at()), ("the relay is away", None));
+        finished(&desk, "mail", Ok(()), carried()).unwrap();
+        assert!(carried_at().is_some());
+        assert_eq!(desk.database.traffic().unwrap().first().map(|month| month.sent), Some(14));
+        // The database fails too: the first failure is told all the same.
+        desk.database.change("DROP TABLE traffic", []).unwrap();
+        let failed = finished(&desk, "mail", Err(anyhow::anyhow!("the relay is away")), carried()).unwrap_err();
+        assert_eq!(failed.to_string(), "the relay is away");
     }
 }

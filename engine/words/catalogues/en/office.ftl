@@ -11,9 +11,13 @@ office-set-up = The office of agency { $agency } at { $centre } is in { $folder 
     User { $user } is its first officer; the installation is called { $installation }.
     Without the pass-phrase nobody can open the office's records: keep it where only the officer finds it.
 office-centre-fingerprint = Certificate of the centre: { $fingerprint }
-office-next-enrol = Next: compare this fingerprint with the centre by telephone ({ $telephone }), ask for a code, and run `xmagency enrol CODE`, then `xmagency transmit`.
+office-next-enrol = Next: compare { $count ->
+    [one] this fingerprint
+   *[other] these fingerprints
+} with the centre by telephone ({ $telephone }), ask for a code, and run `xmagency enrol CODE`, then `xmagency transmit`.
 office-registered = The centre knows this office by the certificate { $fingerprint }. Next: `xmagency transmit`.
-office-enrolment-packed = The enrolment is packed. Next: `xmagency transmit`, and again after a minute; a wrong code is not answered.
+office-enrolment-packed = The enrolment is packed. Next: `xmagency transmit`, and again after a minute; a wrong code is not answered, and is sent three times at most: after a typing error run `xmagency enrol CODE` again.
+office-enrolment-withdrawn = The enrolment of letter { $letter } is withdrawn: it is not sent again.
 office-user-added = { $user } is a user of this office: { $role }.
 office-user-removed = { $user } is no user of this office any more.
 office-passphrase-changed = { $user } has another pass-phrase.
@@ -44,7 +48,8 @@ office-record-made = written by { $user } on { $time }
 office-record-validated = validated by { $user } on { $time }
 office-record-letter = packed in letter { $letter }
 office-remark-refused = refused in letter { $letter }: { $meaning } ({ $code })
-office-remark-accepted = The centre has accepted letter { $letter } after all, with what the record said then. What was changed since reaches the centre only as a correction.
+office-remark-accepted = The centre has accepted letter { $letter } after all, with what the record said then. What was changed since is not there. If it is right: `xmagency correct { $record } { $changes } --reason TEXT --reference TEXT`
+office-remark-accepted-cancelled = The centre has accepted letter { $letter } after all, and has the record that was given up here. If it is to go: `xmagency correct { $record } --cancel --reason TEXT --reference TEXT`
 office-has-remark = see `xmagency record show`
 office-no-records = There are no such records.
 office-values-faulty = these values cannot be taken:
@@ -134,7 +139,10 @@ office-status-carried = letters were last carried on { $time }
 office-status-traffic = { $month }: { $sent } bytes sent, { $received } bytes received
 office-do-enrol = To do: ask the centre for a code, and run `xmagency enrol CODE`.
 office-do-certificate = To do: the certificate of this office ends on { $time }; speak with the centre ({ $telephone }).
-office-do-clock = To do: set the clock of this machine; it is { $seconds } s from that of the centre.
+office-do-clock = To do: set the clock of this machine; it is { $seconds } s { $side ->
+    [fast] ahead of
+   *[slow] behind
+} that of the centre.
 office-do-refused = To do: { $count ->
     [one] one letter was refused
    *[other] { $count } letters were refused
@@ -322,6 +330,7 @@ help-office-the-16-digits-of-the-voucher-with = The 16 digits of the voucher, wi
 help-office-the-text-without-it-the-messages-of = The text; without it the messages of the centre are shown
 help-office-goes-on-with-this-thread-as-shown = Goes on with this thread, as shown beside a message
 value-column-value = COLUMN=VALUE
+value-role = ROLE
 value-kit = KIT
 value-user = USER
 value-seconds = SECONDS
@@ -340,6 +349,7 @@ office-paper-differs = paper { $paper }: the centre has the record, but it says 
 office-paper-cancelled = paper { $paper }: the record was cancelled
 office-paper-not-found = paper { $paper }: the centre has no such record, or none that this office may know of
 
+error-office-nothing-corrected = record { $number } says this already: nothing was packed
 error-office-not-sent = record { $number } has status { $status }, expected 4, a record that the centre has
 error-renewal-early-office = the certificate cannot be renewed yet: the centre takes a renewal from { $days } days before its end
 error-next-key = the next key was not stored
@@ -353,7 +363,6 @@ help-office-read-records-back-from-the-centre = Read records back from the centr
 help-office-have-papers-certified-does-the-centre-have-the = Have papers certified: does the centre have the record, and does it say the same?
 help-office-ask-what-the-centre-knows-of-the-agency = Ask what the centre knows of the agency, or for a change of it
 help-office-ask-for-a-new-certificate-from-60-days = Ask for a new certificate, from 60 days before the present one ends; `transmit` does it by itself
-help-office-new-values-each-as-column-value = New values, each as COLUMN=VALUE
 help-office-the-record-is-no-longer-valid = The record is no longer valid
 help-office-what-proves-it-such-as-the-number-of = What proves it, such as the number of the minutes
 help-office-new-name-of-the-agency = New name of the agency

@@ -7,13 +7,17 @@ office-ask-mail-password = Mot de passe de la boîte { $mailbox } :
 office-ask-needed = obligatoire
 office-ask-may-be-empty = peut rester vide
 
-office-set-up = L'agence { $agency } auprès de { $centre } se trouve dans { $folder }.
+office-set-up = Le dossier de l'agence { $agency } auprès de { $centre } est { $folder }.
     { $user } en est le premier officier ; l'installation s'appelle { $installation }.
     Sans la phrase de passe, personne ne peut ouvrir les fiches : gardez-la là où seul l'officier la trouve.
 office-centre-fingerprint = Certificat du centre : { $fingerprint }
-office-next-enrol = Ensuite : comparez cette empreinte avec le centre par téléphone ({ $telephone }), demandez un code, et lancez `xmagency enrol CODE`, puis `xmagency transmit`.
+office-next-enrol = Ensuite : comparez { $count ->
+    [one] cette empreinte
+   *[other] ces empreintes
+} avec le centre par téléphone ({ $telephone }), demandez un code, et lancez `xmagency enrol CODE`, puis `xmagency transmit`.
 office-registered = Le centre connaît cette agence par le certificat { $fingerprint }. Ensuite : `xmagency transmit`.
-office-enrolment-packed = L'enrôlement est emballé. Ensuite : `xmagency transmit`, et encore une fois après une minute ; un code faux reste sans réponse.
+office-enrolment-packed = L'enrôlement est emballé. Ensuite : `xmagency transmit`, et encore une fois après une minute ; un code faux reste sans réponse, et part trois fois au plus : après une faute de frappe, relancez `xmagency enrol CODE`.
+office-enrolment-withdrawn = L'enrôlement de la lettre { $letter } est retiré : il n'est plus envoyé.
 office-user-added = { $user } travaille désormais à cette agence : { $role }.
 office-user-removed = { $user } ne travaille plus à cette agence.
 office-passphrase-changed = { $user } a une autre phrase de passe.
@@ -44,7 +48,8 @@ office-record-made = écrite par { $user } le { $time }
 office-record-validated = validée par { $user } le { $time }
 office-record-letter = emballée dans la lettre { $letter }
 office-remark-refused = refusée dans la lettre { $letter } : { $meaning } ({ $code })
-office-remark-accepted = Le centre a finalement accepté la lettre { $letter }, avec ce que la fiche disait alors. Ce qui a changé depuis n'arrive au centre que comme rectification.
+office-remark-accepted = Le centre a finalement accepté la lettre { $letter }, avec ce que la fiche disait alors. Ce qui a changé depuis n'y est pas. Si c'est juste : `xmagency correct { $record } { $changes } --reason TEXTE --reference TEXTE`
+office-remark-accepted-cancelled = Le centre a finalement accepté la lettre { $letter }, et il a la fiche qui a été abandonnée ici. Si elle doit disparaître : `xmagency correct { $record } --cancel --reason TEXTE --reference TEXTE`
 office-has-remark = voir `xmagency record show`
 office-no-records = Il n'y a pas de telles fiches.
 office-values-faulty = ces valeurs ne peuvent pas être prises :
@@ -134,7 +139,10 @@ office-status-carried = dernier transport de lettres le { $time }
 office-status-traffic = { $month } : { $sent } octets envoyés, { $received } octets reçus
 office-do-enrol = À faire : demandez un code au centre, et lancez `xmagency enrol CODE`.
 office-do-certificate = À faire : le certificat de cette agence expire le { $time } ; parlez-en au centre ({ $telephone }).
-office-do-clock = À faire : réglez l'horloge de cette machine ; elle est à { $seconds } s de celle du centre.
+office-do-clock = À faire : réglez l'horloge de cette machine ; elle { $side ->
+    [fast] avance
+   *[slow] retarde
+} de { $seconds } s sur celle du centre.
 office-do-refused = À faire : { $count ->
     [one] une lettre a été refusée
    *[other] { $count } lettres ont été refusées
@@ -322,6 +330,7 @@ help-office-the-16-digits-of-the-voucher-with = Les 16 chiffres du coupon, avec 
 help-office-the-text-without-it-the-messages-of = Le texte ; sans lui, les messages du centre sont montrés
 help-office-goes-on-with-this-thread-as-shown = Continue ce fil, tel qu'il est montré à côté d'un message
 value-column-value = COLONNE=VALEUR
+value-role = RÔLE
 value-kit = KIT
 value-user = UTILISATEUR
 value-seconds = SECONDES
@@ -340,6 +349,7 @@ office-paper-differs = papier { $paper } : le centre a la fiche, mais elle dit a
 office-paper-cancelled = papier { $paper } : la fiche a été annulée
 office-paper-not-found = papier { $paper } : le centre n'a pas de telle fiche, ou aucune que cette agence puisse connaître
 
+error-office-nothing-corrected = la fiche { $number } dit déjà cela : rien n'a été emballé
 error-office-not-sent = la fiche { $number } a le statut { $status }, attendu 4, une fiche que le centre a
 error-renewal-early-office = le certificat ne peut pas encore être renouvelé : le centre prend un renouvellement à partir de { $days } jours avant sa fin
 error-next-key = la prochaine clé n'a pas été enregistrée
@@ -353,7 +363,6 @@ help-office-read-records-back-from-the-centre = Relire des fiches du centre
 help-office-have-papers-certified-does-the-centre-have-the = Faire certifier des papiers : le centre a-t-il la fiche, et dit-elle la même chose ?
 help-office-ask-what-the-centre-knows-of-the-agency = Demander ce que le centre sait de l'agence, ou une modification
 help-office-ask-for-a-new-certificate-from-60-days = Demander un nouveau certificat, dès 60 jours avant la fin du présent ; `transmit` le fait de lui-même
-help-office-new-values-each-as-column-value = Nouvelles valeurs, chacune sous la forme COLONNE=VALEUR
 help-office-the-record-is-no-longer-valid = La fiche n'est plus valable
 help-office-what-proves-it-such-as-the-number-of = Ce qui le prouve, comme le numéro du procès-verbal
 help-office-new-name-of-the-agency = Nouveau nom de l'agence

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Args;
-use face::said;
+use face::{said, speech};
 
 use super::speak;
 use crate::desk::Desk;
@@ -50,6 +50,7 @@ pub(super) fn export(desk: &Desk, arguments: &ExportArguments) -> anyhow::Result
             bytes = letter.bytes
         ));
     }
+    words.extend(exported.too_large.iter().map(|one| speech::sentences(&one.to_string())));
     if exported.letters.is_empty() {
         words.push(said!("office-nothing-to-pack"));
     }

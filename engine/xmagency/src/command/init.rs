@@ -1,7 +1,7 @@
 //! `xmagency init` and `xmagency enrol`: from a kit to an office that the centre knows.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use agency::identity::{Algorithm, Identity};
 use agency::kit::Kit;
@@ -66,8 +66,9 @@ pub(super) fn init(entrance: &Entrance, arguments: &InitArguments) -> anyhow::Re
 
     platform::create_private_folder(&entrance.folder)
         .with_context(|| format!("could not create the folder {}", entrance.folder.display()))?;
-    set_aside(&entrance.folder)?;
-    let database = Database::open(&entrance.folder, &key)?;
+    let database = Database::make(&entrance.folder, &key, &now().replace(':', ""))?;
+    // Another set-up may have ended since the folder was looked at.
+    Vault::new(&entrance.folder)?;
     let transaction = database.begin()?;
     database.set(Setting::Kit, &kit.write())?;
     database.set(Setting::Installation, &installation)?;
@@ -102,17 +103,6 @@ fn mail_password(kit: &Kit, arguments: &InitArguments) -> anyhow::Result<Option<
     }
 }
 
-/// Gives a database without a vault another name. It is mostly of an `init` that was cut off. But it may be of an office that has lost its
-/// vault, and would open again with a copy of that, so it is not removed.
-fn set_aside(folder: &Path) -> anyhow::Result<()> {
-    let left = folder.join(crate::database::FILE);
-    if left.exists() {
-        let aside = left.with_extension(format!("{}.db", now().replace(':', "")));
-        fs::rename(&left, &aside).with_context(|| format!("could not rename {}", left.display()))?;
-    }
-    Ok(())
-}
-
 fn tell_made(desk: &Desk, kit: &Kit, installation: &str, fingerprint: &str) -> anyhow::Result<()> {
     let centre: Vec<String> = kit.certificates()?.iter().map(|one| one.fingerprint().to_string()).collect();
     let result = json!({
@@ -128,7 +118,7 @@ fn tell_made(desk: &Desk, kit: &Kit, installation: &str, fingerprint: &str) -> a
         installation = installation
     )];
     lines.extend(centre.iter().map(|fingerprint| said!("office-centre-fingerprint", fingerprint = fingerprint)));
-    lines.push(said!("office-next-enrol", telephone = telephone(kit)));
+    lines.push(said!("office-next-enrol", count = centre.len(), telephone = telephone(kit)));
     desk.tell(&result, &lines.join("\n"))
 }
 
@@ -166,7 +156,10 @@ pub(super) fn enrol(desk: &Desk, arguments: &EnrolArguments) -> anyhow::Result<(
     if !is_code {
         bail!("this is no enrolment code: expected {ENROLMENT_CHARS} of 0-9 and A-Z, in groups of four");
     }
+    let withdrawn = desk.database.pending_enrolment()?;
     let packed = letters::enrol(desk, code)?;
-    let result = json!({ "sequence": packed.sequence, "bytes": packed.document.len() });
-    desk.tell(&result, &said!("office-enrolment-packed"))
+    let result = json!({ "sequence": packed.sequence, "bytes": packed.document.len(), "withdrawn": withdrawn });
+    let words = said!("office-enrolment-packed");
+    let withdrawn = withdrawn.map(|letter| said!("office-enrolment-withdrawn", letter = letter.to_string()));
+    desk.tell(&result, &withdrawn.into_iter().chain([words]).collect::<Vec<_>>().join("\n"))
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::Args;
 use rusqlite::params;
+use sdc::answer::notice::TableDefinition;
 use sdc::examine::typed;
 use sdc::request::{CERTIFIED_KEYS_MAX, Certified, Import, Request, Selection};
 use serde_json::Value;
@@ -30,6 +31,9 @@ pub struct ImportArguments {
     estimate: bool,
 }
 
+/// Columns in their order, each with its name and its value for every paper.
+type Columns = Vec<(String, Vec<Value>)>;
+
 /// Which papers are certified.
 #[derive(Args, Debug)]
 pub struct CertifyArguments {
@@ -47,7 +51,7 @@ pub struct CertifyArguments {
 pub(super) fn import(desk: &Desk, arguments: ImportArguments) -> anyhow::Result<()> {
     desk.require_officer()?;
     let table = desk.database.table(&arguments.table)?;
-    let (application, name) = (table.definition.application.clone(), table.definition.table.clone());
+    let TableDefinition { application, table: name, .. } = table.definition;
     let estimate = arguments.estimate;
     let import = match arguments.condition {
         Some(condition) => {
@@ -96,7 +100,7 @@ fn certified(desk: &Desk, table: &Table, headings: &[String], rows: &[Vec<String
     if rows.is_empty() || rows.len() > CERTIFIED_KEYS_MAX {
         bail!("found {} papers, expected 1 to {CERTIFIED_KEYS_MAX} in a letter", rows.len());
     }
-    let (mut of_key, mut others): (Vec<(String, Vec<Value>)>, Vec<(String, Vec<Value>)>) = (Vec::new(), Vec::new());
+    let (mut of_key, mut others) = (Columns::new(), Columns::new());
     for (at, heading) in headings.iter().enumerate() {
         let column =
             table.column(heading).with_context(|| format!("{heading:?} is no column of {}", table.full_name()))?;

@@ -250,15 +250,28 @@ fn one(desk: &Desk, record: &Record) -> anyhow::Result<()> {
         lines.push(said!("office-record-validated", user = user, time = time));
     }
     lines.extend(record.sequence.map(|number| said!("office-record-letter", letter = number.to_string())));
-    lines.extend(record.remark.as_ref().map(remark));
+    lines.extend(record.remark.as_ref().map(|one| remark(record.numero, one)));
     show::text(&format!("{}\n", lines.join("\n")))
 }
 
 /// Says why the centre refused a record.
-fn remark(remark: &Value) -> String {
+fn remark(numero: i64, remark: &Value) -> String {
     let letter = remark["sequence"].to_string();
     if remark["code"] == "accepted_meanwhile" {
-        return said!("office-remark-accepted", letter = letter);
+        if remark["cancelled"] == true {
+            return said!("office-remark-accepted-cancelled", letter = letter, record = numero.to_string());
+        }
+        let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = |value: &Value| if value.is_null() { String::new() } else { plain(value) };
+        let changes = remark["columns"].as_object().into_iter().flatten();
+        let changes: Vec<String> =
+            changes.map(|(name, value)| format!("'{name}={}'", show::plain(&text(value)))).collect();
+        return said!(
+            "office-remark-accepted",
+            letter = letter,
+            record = numero.to_string(),
+            changes = changes.join(" ")
+        );
     }
     let code = remark["code"].as_str().unwrap_or_default();
     let meaning = sdc::refusal::RefusalCode::parse(code).map(|code| speech::words().refusal(code)).unwrap_or_default();

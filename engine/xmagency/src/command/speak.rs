@@ -6,13 +6,12 @@ use anyhow::{Context, bail};
 use chrono::{Duration, Utc};
 use clap::Args;
 use sdc::request::{ProfileChange, ProfileRequest, Renew, Request};
-use serde_json::Map;
 
 use super::ask::{packed, told};
 use super::record::{faulty, read_pair};
 use crate::desk::Desk;
 use crate::letters::{self, Correcting};
-use crate::records::{Status, read_pairs};
+use crate::records::{Status, read_changes};
 
 /// Days before the end of the certificate from which it is renewed (FORMAT.md, renew).
 const RENEWAL_DAYS: i64 = 60;
@@ -23,7 +22,7 @@ pub struct CorrectArguments {
     /// Number of the record
     #[arg(value_name = "NUMBER")]
     numero: i64,
-    /// New values, each as COLUMN=VALUE
+    /// Values, each as COLUMN=VALUE; an empty value takes the former one away
     #[arg(value_name = "COLUMN=VALUE", value_parser = read_pair, required_unless_present = "cancel", conflicts_with = "cancel")]
     values: Vec<(String, String)>,
     /// The record is no longer valid
@@ -64,9 +63,11 @@ pub(super) fn correct(desk: &Desk, arguments: CorrectArguments) -> anyhow::Resul
     let columns = if arguments.cancel {
         None
     } else {
-        let mut columns = Map::new();
-        read_pairs(&table, arguments.values, &mut columns).map_err(|faults| faulty(&faults))?;
-        Some(columns)
+        let changes = read_changes(&table, arguments.values, &record.columns).map_err(|faults| faulty(&faults))?;
+        if changes.is_empty() {
+            bail!("record {} says this already: nothing was packed", record.numero);
+        }
+        Some(changes)
     };
     let correcting = Correcting { columns, reason: arguments.reason, reference: arguments.reference };
     told(desk, &letters::correct(desk, &record, correcting)?)

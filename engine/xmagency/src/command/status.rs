@@ -61,7 +61,8 @@ fn to_do(overview: &Overview) -> Vec<String> {
         Some(_) => {}
     }
     if let Some(seconds) = overview.skew_seconds.filter(|seconds| !SKEW_SECONDS.contains(seconds)) {
-        lines.push(said!("office-do-clock", seconds = seconds));
+        let side = if seconds > 0 { "fast" } else { "slow" };
+        lines.push(said!("office-do-clock", seconds = seconds.unsigned_abs(), side = side));
     }
     if !overview.refused.is_empty() {
         lines.push(said!("office-do-refused", count = overview.refused.len()));

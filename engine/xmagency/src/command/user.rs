@@ -45,11 +45,13 @@ pub enum UserCommand {
 }
 
 pub(super) fn run(entrance: &Entrance, command: UserCommand) -> anyhow::Result<()> {
-    let mut vault = Vault::read(&entrance.folder)?;
+    let vault = Vault::read(&entrance.folder)?;
     let user = vault.user(entrance.user.as_deref())?;
     let passphrase = entrance.passphrase(&user)?;
     let key = vault.unlock(&user, &passphrase)?;
     let desk = Desk::open(&entrance.folder, &user, &passphrase, entrance.json)?;
+    // Only now is nobody else at it: what another command has changed while this one asked is not to be undone.
+    let mut vault = Vault::read(&entrance.folder)?;
     match command {
         UserCommand::Add { name, role, new_passphrase_file } => {
             add(&desk, &mut vault, &key, Person { name: read_name(&name)?, role }, new_passphrase_file)

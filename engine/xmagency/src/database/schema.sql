@@ -86,9 +86,10 @@ CREATE TABLE records (
     columns      TEXT NOT NULL,
     -- The legal key as a JSON array; none while a column of it is missing.
     legal_key    TEXT,
-    -- The letter in which it was packed last.
+    -- The letter in which it was packed last; none once it was reopened, since it may say something else than the letter.
     sequence     INTEGER REFERENCES letters,
-    -- Why the centre refused it, in JSON; none once it was reopened and validated anew.
+    -- Why the centre refused it, or what was written after a letter that it accepted after all, in JSON; none once the record was reopened and
+    -- validated anew, or corrected.
     remark       TEXT,
     made_at      TEXT NOT NULL,
     made_by      TEXT NOT NULL,
@@ -105,20 +106,26 @@ CREATE UNIQUE INDEX records_by_origin ON records (application, table_name, origi
 CREATE INDEX records_by_status ON records (status, application, table_name);
 CREATE INDEX records_by_letter ON records (sequence) WHERE sequence IS NOT NULL;
 
--- Which row of which letter a record was.
+-- Which row of which letter a record was. `columns` is what the letter says of it, in JSON, once the record was reopened and may say something
+-- else; none while it says the same.
 CREATE TABLE packed (
     sequence   INTEGER NOT NULL REFERENCES letters,
     table_name TEXT NOT NULL,
     row        INTEGER NOT NULL,
     numero     INTEGER NOT NULL REFERENCES records,
+    columns    TEXT,
     PRIMARY KEY (sequence, table_name, row)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX packed_by_record ON packed (numero);
 
 -- What a letter of corrections changes here once it is accepted: the columns that change, in JSON; none where the record is cancelled.
 CREATE TABLE corrections (
     sequence INTEGER NOT NULL REFERENCES letters,
     numero   INTEGER NOT NULL REFERENCES records,
     columns  TEXT,
+    -- When the record here was changed by it, RFC 3339: a further receipt does not change it again.
+    applied_at TEXT,
     PRIMARY KEY (sequence, numero)
 ) STRICT, WITHOUT ROWID;
 

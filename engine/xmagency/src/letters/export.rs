@@ -32,6 +32,8 @@ pub struct Exported {
     pub letters: Vec<Letters>,
     /// Records that the centre would refuse, each with its faults. They stay validated.
     pub faulty: Vec<(i64, Vec<Fault>)>,
+    /// Records that are too large for a letter. They stay validated.
+    pub too_large: Vec<TooLarge>,
 }
 
 /// One letter that was packed.
@@ -45,21 +47,23 @@ pub struct Letters {
     pub bytes: usize,
 }
 
+/// One record alone is larger than the agency's limit.
+#[derive(Clone, Debug, thiserror::Error, Serialize)]
+#[error(
+    "record {numero} makes a letter of {bytes} bytes, but the centre takes {most}: shorten it, or ask the centre for a higher limit"
+)]
+pub struct TooLarge {
+    /// Number of the record.
+    pub numero: i64,
+    /// Bytes of the letter.
+    pub bytes: usize,
+    /// Largest letter of the agency, in bytes.
+    pub most: usize,
+}
+
 /// Records could not be packed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// One record alone is larger than the agency's limit.
-    #[error(
-        "record {numero} makes a letter of {bytes} bytes, but the centre takes {most}: shorten it, or ask the centre for a higher limit"
-    )]
-    TooLarge {
-        /// Number of the record.
-        numero: i64,
-        /// Bytes of the letter.
-        bytes: usize,
-        /// Largest letter of the agency.
-        most: usize,
-    },
     /// The letter could not be made.
     #[error(transparent)]
     Letter(#[from] LetterError),
@@ -87,7 +91,7 @@ impl From<DatabaseError> for ExportError {
 /// centre (`wait`).
 ///
 /// # Errors
-/// The office is not enrolled; a record is too large; the database cannot be written. Letters packed before the error stay packed.
+/// The office is not enrolled; the database cannot be written. Letters packed before the error stay packed.
 pub fn export(desk: &Desk, only: Option<&Table>, again: bool) -> Result<Exported, ExportError> {
     let mut exported = Exported::default();
     for (application, tables) in by_application(desk.database.tables()?, only) {
@@ -149,7 +153,9 @@ fn pack(
     if bytes > most {
         drop((office, transaction));
         if let [(_, only)] = records {
-            return Err(ExportError::TooLarge { numero: only.numero, bytes, most });
+            // It keeps none of those behind it at home.
+            exported.too_large.push(TooLarge { numero: only.numero, bytes, most });
+            return Ok(());
         }
         let (first, second) = records.split_at(records.len() / 2);
         pack(desk, application, first, exported)?;

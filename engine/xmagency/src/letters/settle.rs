@@ -15,7 +15,7 @@ use sdc::service::Service;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{LetterError, correction, imported};
+use super::{LetterError, correction, imported, meanwhile};
 use crate::database::{Database, DatabaseError};
 use crate::desk::{Desk, KeyError, now};
 use crate::settings::Setting;
@@ -94,7 +94,7 @@ fn take_answer(database: &Database, answered: Answered) -> Result<News, LetterEr
     }
     settle_records(database, sequence, &receipt)?;
     if receipt.verdict == Verdict::Accepted {
-        correction::settle(database, sequence)?;
+        correction::settle(database, sequence, &receipt)?;
     }
     go_on_behind(database, receipt.highest_sequence)?;
     Ok(News::Receipt { sequence: sequence.unsigned_abs(), verdict: receipt.verdict })
@@ -112,14 +112,11 @@ fn go_on_behind(database: &Database, highest: u64) -> Result<(), DatabaseError> 
 /// Gives the records of a letter the status that its verdict asks for.
 fn settle_records(database: &Database, sequence: i64, receipt: &Receipt) -> Result<(), DatabaseError> {
     match (receipt.verdict, receipt.remedy) {
-        // Also those that an earlier attempt had refused, as long as nobody has reopened them since.
+        // Also those that an earlier attempt had refused, as long as nobody has reopened them since: reopened ones name no letter.
         (Verdict::Accepted, _) => {
             let statement = "UPDATE records SET status = 4, remark = NULL WHERE sequence = ?1 AND status IN (2, 3)";
             database.change(statement, [sequence])?;
-            // The centre has what was sent. What was written here meanwhile is another matter, and the officer is told.
-            let remark = json!({ "code": "accepted_meanwhile", "sequence": sequence }).to_string();
-            let statement = "UPDATE records SET remark = ?2 WHERE sequence = ?1 AND status IN (0, 1)";
-            database.change(statement, params![sequence, remark])?;
+            meanwhile::settle(database, sequence)?;
         }
         (Verdict::Refused, Some(Remedy::Mend)) => {
             let refusal = receipt.refusal.as_ref();
@@ -129,10 +126,11 @@ fn settle_records(database: &Database, sequence: i64, receipt: &Receipt) -> Resu
             for fault in refusal.iter().flat_map(|refusal| &refusal.faults) {
                 let remark =
                     json!({ "code": refusal.map(|refusal| refusal.code), "sequence": sequence, "fault": fault });
-                let statement = "UPDATE records SET remark = ?4 WHERE status = 2 AND numero =
+                let statement = "UPDATE records SET remark = ?4 WHERE status = 2 AND sequence = ?1 AND numero =
                                  (SELECT numero FROM packed WHERE sequence = ?1 AND table_name = ?2 AND row = ?3)";
                 database.change(statement, params![sequence, fault.table, fault.row, remark.to_string()])?;
             }
+            meanwhile::settle(database, sequence)?;
         }
         // What waits, for money or for the centre's decision, stays packed.
         (Verdict::Refused | Verdict::Held, _) => {}

@@ -21,6 +21,9 @@ use sdc::request::{EnrolmentCode, Period};
 use serde_json::Map;
 use uuid::Uuid;
 
+mod enrolment;
+mod meanwhile;
+
 use super::*;
 use crate::desk::now;
 use crate::people::{Person, Role};
@@ -251,12 +254,12 @@ fn a_refusal_gives_the_records_back_with_the_reason_in_view() {
     );
     assert!(world.record(first).remark.unwrap()["fault"].is_null());
 
-    // An operator's retry accepts the letter after all: what nobody has reopened is exported, and who has is told.
+    // An operator's retry accepts the letter after all: what was sent is exported, whoever has reopened it.
     let at = now();
     world.desk.database.reopen_record(&world.record(second), By { name: "mbome", at: &at }).unwrap();
     world.answer(&world.receipt(1, 2, None)).unwrap();
-    assert_eq!([world.status(first), world.status(second)], [Status::Exported, Status::New]);
-    assert_eq!(world.record(second).remark.unwrap()["code"], "accepted_meanwhile");
+    assert_eq!([world.status(first), world.status(second)], [Status::Exported; 2]);
+    assert_eq!(world.record(second).remark, None, "nobody has written anything else");
 }
 
 #[test]

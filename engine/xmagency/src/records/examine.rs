@@ -55,6 +55,33 @@ pub fn read_pairs(
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// Reads what a person gives to change a record that the centre has. An empty value takes the column's value away: it becomes null. What
+/// the record says already is no change.
+///
+/// # Errors
+/// Every fault, as [`read_pairs`] says; a column that must have a value would lose it.
+pub fn read_changes(
+    table: &Table,
+    pairs: Vec<(String, String)>,
+    record: &Map<String, Value>,
+) -> Result<Map<String, Value>, Vec<Fault>> {
+    let (emptied, filled): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, text)| text.is_empty());
+    let (mut changes, mut faults) = (Map::new(), Vec::new());
+    if let Err(found) = read_pairs(table, filled, &mut changes) {
+        faults.extend(found);
+    }
+    for (name, text) in emptied {
+        match table.column(&name).map(|column| (column, value(column, &Value::Null))) {
+            Some((column, Ok(_))) => drop(changes.insert(column.name.clone(), Value::Null)),
+            Some((column, Err(broken))) => faults.push(Fault::of(column, broken)),
+            // The pair is read for its fault: the table does not have the column.
+            None => faults.extend(read_pairs(table, [(name, text)], &mut Map::new()).err().unwrap_or_default()),
+        }
+    }
+    changes.retain(|name, value| record.get(name).unwrap_or(&Value::Null) != value);
+    if faults.is_empty() { Ok(changes) } else { Err(faults) }
+}
+
 /// Examines a whole record. Returns every fault for which the centre would refuse it.
 pub fn examine(table: &Table, columns: &Map<String, Value>) -> Vec<Fault> {
     let judge = |column: &Column| match columns.get(&column.name) {

@@ -111,6 +111,23 @@ fn what_the_centre_would_refuse_is_told_before_it_is_packed() {
 }
 
 #[test]
+fn a_change_takes_values_away_and_tells_what_it_cannot() {
+    with_births(|_, table| {
+        let record = json!({ "NomEnfant": "Ngo", "DateNaissance": "2026-11-01" });
+        let read = |column: &str, text: &str| {
+            let pairs = vec![(column.to_owned(), text.to_owned())];
+            let rule = |faults: Vec<Fault>| faults.iter().map(|fault| fault.rule).collect::<Vec<_>>();
+            read_changes(table, pairs, record.as_object().unwrap()).map(Value::Object).map_err(rule)
+        };
+        assert_eq!(read("datenaissance", ""), Ok(json!({ "DateNaissance": null })));
+        assert_eq!(read("NomEnfant", "Mbome"), Ok(json!({ "NomEnfant": "Mbome" })));
+        assert_eq!(read("NomEnfant", "Ngo"), Ok(json!({})));
+        assert_eq!(read("NomEnfant", ""), Err(vec!["not_null"]));
+        assert_eq!(read("Nom", ""), Err(vec!["column"]));
+    });
+}
+
+#[test]
 fn a_file_is_taken_whole_or_not_at_all() {
     with_births(|database, table| {
         let place = tempfile::tempdir().unwrap();

@@ -7,8 +7,7 @@ use mail::smtp::{FailureKind, Outgoing, Relay};
 use mail::{MailboxSettings, RelaySettings, Secret};
 use sdc::service::Service;
 
-use super::{Away, Carried, NoWay, Taken, note_traffic, take};
-use crate::database::DatabaseError;
+use super::{Away, Carried, NoWay, Taken, finished, take};
 use crate::desk::{Desk, now};
 use crate::letters::Due;
 use crate::settings::Setting;
@@ -24,8 +23,7 @@ pub async fn by_mail(desk: &Desk) -> anyhow::Result<Carried> {
     let password = desk.database.setting(Setting::MailPassword)?.map(Secret::new);
     let mut carried = Carried::default();
     let done = both(desk, &mail, password, &mut carried).await;
-    note_traffic(desk, "mail", &carried)?;
-    done.map(|()| carried)
+    finished(desk, "mail", done, carried)
 }
 
 async fn both(desk: &Desk, mail: &KitMail, password: Option<Secret>, carried: &mut Carried) -> anyhow::Result<()> {
@@ -43,7 +41,7 @@ async fn fetch(desk: &Desk, server: &KitServer, password: Option<Secret>, carrie
     let mailbox = Mailbox::new(settings).map_err(Away::of)?;
     let database = &desk.database;
     let passed: Vec<String> = database.list("SELECT uidl FROM passed_over", [], |row| row.get(0))?;
-    let mut failed: Option<DatabaseError> = None;
+    let mut failed: Option<anyhow::Error> = None;
     let is_wanted = |uidl: Option<&str>| uidl.is_none_or(|uidl| !passed.iter().any(|known| known == uidl));
     let taking = async |mail: collect::Mail<'_>| {
         carried.bytes_received += mail.octets;
@@ -60,13 +58,13 @@ async fn fetch(desk: &Desk, server: &KitServer, password: Option<Secret>, carrie
         }
         if let (Then::Leave, Some(uidl)) = (then, mail.uidl) {
             let noted = database.change("INSERT INTO passed_over VALUES (?1) ON CONFLICT DO NOTHING", [uidl]);
-            failed = failed.take().or(noted.err());
+            failed = failed.take().or(noted.err().map(Into::into));
         }
         then
     };
     let collected = collect::collect_wanted(&mailbox, is_wanted, taking).await;
     if let Some(error) = failed {
-        return Err(error.into());
+        return Err(error);
     }
     collected.map_err(Away::of)?;
     Ok(())

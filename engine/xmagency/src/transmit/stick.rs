@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use agency::platform;
 use sdc::document::Document;
 
-use super::{Away, Carried, NoWay, Taken, note_traffic, take};
+use super::{Away, Carried, NoWay, Taken, finished, take};
 use crate::desk::{Desk, now};
 use crate::settings::Setting;
 
@@ -26,8 +26,7 @@ pub fn by_stick(desk: &Desk, folder: &Path) -> anyhow::Result<Carried> {
     }
     let mut carried = Carried::default();
     let done = both(desk, folder, &mut carried);
-    note_traffic(desk, "folder", &carried)?;
-    done.map(|()| carried)
+    finished(desk, "folder", done, carried)
 }
 
 fn both(desk: &Desk, folder: &Path, carried: &mut Carried) -> anyhow::Result<()> {
