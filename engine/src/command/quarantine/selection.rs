@@ -143,12 +143,12 @@ pub(super) async fn show_one(desk: &mut Desk, arguments: ShowArguments) -> anyho
 }
 
 /// Takes the items of a selection that have no outcome, one after the other, and records what becomes of each. An item that cannot be
-/// decided now keeps no outcome, and the items behind it are taken. Ends where the database is away; called again, it goes on with the items
-/// that are left.
+/// decided now keeps no outcome, and the items behind it are taken. Ends where the database is away; called again, it goes on with the
+/// items that are left.
 ///
 /// # Errors
-/// The selection does not exist, or is being taken by somebody else; its entries are many and `count` does not say how many; whatever `take`
-/// returns as an error.
+/// The selection does not exist, or is being taken by somebody else; its entries are many and `count` does not say how many; whatever
+/// `take` returns as an error.
 pub(super) async fn run_job(
     desk: &mut Desk,
     id: i64,

@@ -132,6 +132,8 @@ fn required(operation: Operation, needs_two: bool) -> Privilege {
 fn actions(operation: Operation) -> Vec<&'static str> {
     match operation {
         Operation::CertificateReplace => vec!["certificate.register"],
+        // The line names what was done, whatever it needed.
+        Operation::AgencyProfile => vec!["agency.edit"],
         // What was confirmed is a line of its own, before that of the confirmation.
         Operation::ApprovalConfirm => vec!["agency.recharge", "approval.confirm"],
         operation => vec![operation.name()],
