@@ -305,6 +305,7 @@ error-quarantine-nothing = nothing of quarantine entry { $entry } can be tried: 
 error-quarantine-signer = the certificate of the signer of quarantine entry { $entry } cannot be read: `xmserver check` names it
 error-quarantine-transport = the transport { $transport } of quarantine entry { $entry } is not known to this program: retry it with the newer one
 error-not-kept = the container of journal line { $line } is not kept any more
+error-cannot-remove = cannot remove { $file }
 error-cannot-write = cannot write { $file }
 error-cannot-read-input = cannot read standard input
 error-cannot-read = cannot read { $file }

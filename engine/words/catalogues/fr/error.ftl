@@ -313,6 +313,7 @@ error-quarantine-nothing = rien de l'entrée { $entry } de la quarantaine ne peu
 error-quarantine-signer = le certificat du signataire de l'entrée { $entry } de la quarantaine ne peut pas être lu : `xmserver check` le nomme
 error-quarantine-transport = ce programme ne connaît pas le transport { $transport } de l'entrée { $entry } de la quarantaine : réessayez avec le plus récent
 error-not-kept = le conteneur de la ligne { $line } du journal n'est plus conservé
+error-cannot-remove = { $file } ne peut pas être supprimé
 error-cannot-write = { $file } ne peut pas être écrit
 error-cannot-read-input = l'entrée standard ne peut pas être lue
 error-cannot-read = { $file } ne peut pas être lu
