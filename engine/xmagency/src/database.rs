@@ -79,8 +79,8 @@ impl Database {
         Database::open_locked(folder, key, lock(folder)?)
     }
 
-    /// Makes the database of a new office. One that lies there without a vault gets another name, and its journal with it: it is mostly of a
-    /// set-up that was cut off. But it may be of an office that has lost its vault, and would open again with a copy of that.
+    /// Makes the database of a new office. One that lies there without a vault gets another name, and its journal with it: it is mostly of
+    /// a set-up that was cut off. But it may be of an office that has lost its vault, and would open again with a copy of that.
     ///
     /// # Errors
     /// [`DatabaseError`]; where another program has the office open, nothing is changed.

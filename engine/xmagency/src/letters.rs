@@ -134,8 +134,8 @@ impl Database {
     }
 
     /// Lists the letters that are to be carried now, in their order: those never carried, those that have had no answer for an hour, and
-    /// those that the centre has lost and asked for. Until the centre knows the office, only the enrolment is: the newest one, three times at
-    /// most, since each with a mistyped code counts against the right one at the centre.
+    /// those that the centre has lost and asked for. Until the centre knows the office, only the enrolment is: the newest one, three times
+    /// at most, since each with a mistyped code counts against the right one at the centre.
     ///
     /// # Errors
     /// The database cannot be read.

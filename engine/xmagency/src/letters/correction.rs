@@ -55,8 +55,8 @@ pub fn correct(desk: &Desk, record: &Record, correcting: Correcting) -> Result<P
     Ok(packed)
 }
 
-/// Changes the records that an accepted letter has corrected, each once. A correction that the centre counts as superseded, or that is older
-/// than what last wrote the record, changes nothing there (FORMAT.md, correct), so neither here.
+/// Changes the records that an accepted letter has corrected, each once. A correction that the centre counts as superseded, or that is
+/// older than what last wrote the record, changes nothing there (FORMAT.md, correct), so neither here.
 pub(super) fn settle(database: &Database, sequence: i64, receipt: &Receipt) -> Result<(), DatabaseError> {
     if receipt.rows.iter().any(|table| table.superseded > 0) {
         return Ok(());
