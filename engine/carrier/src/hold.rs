@@ -113,9 +113,10 @@ impl Carrier {
     /// Opens a partition. The servers keep for each partition which of its parcels are taken.
     ///
     /// # Errors
-    /// A fault; [`CarrierFault::NoStream`] where the stream was never made, or is gone.
+    /// A fault; [`CarrierFault::NoStream`] where the stream was never made, or is gone; [`CarrierFault::Partitions`] where it has another
+    /// number of partitions.
     pub async fn open(&self, partition: u16) -> Result<Hold, CarrierFault> {
-        self.stream().await?;
+        self.stream().await?.require_partitions(self.settings.partitions)?;
         let name = format!("partition-{partition}");
         let consumer = pull::Config {
             durable_name: Some(name.clone()),
