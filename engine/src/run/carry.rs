@@ -12,7 +12,8 @@ use crate::configuration::Configuration;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Connects to the carrier; `None` where none is configured. Its connection runs on `runtime`. Where senders are answered before the
-/// commit, waits until the carrier answers, and refuses one that is not durable. Refuses a stream with other partitions than are configured.
+/// commit, waits until the carrier answers, and refuses one that is not durable. Refuses a stream with other
+/// partitions than are configured.
 ///
 /// # Errors
 /// One sentence: what is wrong with the settings, what the contract `carried` misses, or the two numbers of partitions.
