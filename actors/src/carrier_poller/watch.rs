@@ -66,8 +66,9 @@ async fn look(
         tracing::info!(parcels = found.parcels, servers, "the carrier's stream is reached");
     }
     metrics.waiting(found.parcels);
+    let fits = found.require_partitions(carrier.settings().partitions);
     *former = Some(found);
-    Ok(())
+    fits
 }
 
 /// Finds out whether the carrier keeps what the contract `carried` promises. A server that does not tell is none that keeps it.

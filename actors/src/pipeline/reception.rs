@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::carrier::Carrier;
+use ::carrier::{Carrier, CarrierFault};
 use actix::Arbiter;
 use tokio::sync::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -86,9 +86,9 @@ impl ReceptionPipeline {
         !self.is_lost.load(Ordering::Relaxed)
     }
 
-    /// Says whether the carrier is connected, so that mail can be taken.
+    /// Says whether the carrier is connected and has the partitions of this process, so that mail can be taken.
     pub fn is_taking_mail(&self) -> bool {
-        self.carrying.carrier.is_connected()
+        self.carrying.carrier.is_fit()
     }
 
     /// Says whether there is room for one more mail.
@@ -121,6 +121,9 @@ impl ReceptionPipeline {
 async fn keep_watch(carrier: Carrier, metrics: Arc<Metrics>, ending: Stop) {
     while !ending.is_told() {
         watch_promise(&carrier, &metrics.carrier).await;
+        if let Err(fault @ CarrierFault::Partitions { .. }) = carrier.require_partitions().await {
+            tracing::error!(%fault, "no mail is taken");
+        }
         tokio::select! {
             () = ending.told() => {}
             () = tokio::time::sleep(PROMISE_EVERY) => {}

@@ -1,7 +1,7 @@
 //! The connection to the servers: parcels are put, and their notices are received.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use async_nats::jetstream::{Context, message::PublishMessage};
 use async_nats::{Auth, AuthError, Client, ConnectOptions, HeaderMap, Subscriber};
 use futures_util::StreamExt;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use crate::SUBJECT;
@@ -27,6 +27,8 @@ const PUT_WAIT_MAX: Duration = Duration::from_secs(5);
 const PUTTING_MAX: usize = 1000;
 /// Longest wait for the answer to a request about the stream.
 const REQUEST_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Time for which a look at the partitions of the stream counts.
+const LOOK_COUNTS: Duration = Duration::from_secs(10);
 /// Longest wait for a server to accept a connection.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(3);
 /// Longest pause between two attempts to reach a server.
@@ -38,6 +40,15 @@ pub struct Carrier {
     pub(crate) client: Client,
     pub(crate) jetstream: Context,
     pub(crate) settings: Arc<CarrierSettings>,
+    fit: Arc<Fit>,
+}
+
+/// Whether the stream has the partitions of this process.
+#[derive(Debug, Default)]
+struct Fit {
+    /// Time of the last look that found that it has. While a put looks, the others wait for it.
+    seen_at: tokio::sync::Mutex<Option<Instant>>,
+    is_refused: AtomicBool,
 }
 
 impl Carrier {
@@ -91,7 +102,7 @@ impl Carrier {
             .max_ack_inflight(PUTTING_MAX)
             .backpressure_on_inflight(true)
             .build(client.clone());
-        Ok(Carrier { client, jetstream, settings: Arc::new(settings.clone()) })
+        Ok(Carrier { client, jetstream, settings: Arc::new(settings.clone()), fit: Arc::default() })
     }
 
     /// Returns the settings.
@@ -102,6 +113,26 @@ impl Carrier {
     /// Says whether a server is connected now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Says whether parcels can be put: a server is connected, and the stream was not found to have other partitions than this process.
+    pub fn is_fit(&self) -> bool {
+        self.is_connected() && !self.fit.is_refused.load(Ordering::Relaxed)
+    }
+
+    /// Requires that the stream has the partitions of this process. A stream can be made anew, with other ones, while the process runs.
+    ///
+    /// # Errors
+    /// [`CarrierFault::Partitions`]; or a fault, and it is not known.
+    pub async fn require_partitions(&self) -> Result<(), CarrierFault> {
+        let mut seen_at = self.fit.seen_at.lock().await;
+        if seen_at.is_some_and(|seen_at| seen_at.elapsed() < LOOK_COUNTS) {
+            return Ok(());
+        }
+        let fits = self.stream().await?.require_partitions(self.settings.partitions);
+        self.fit.is_refused.store(fits.is_err(), Ordering::Relaxed);
+        *seen_at = fits.is_ok().then(Instant::now);
+        fits
     }
 
     /// Puts a parcel into its partition. Once this returns `Ok`, the parcel is as durable as the stream is ([`crate::Promise`]).
@@ -116,6 +147,8 @@ impl Carrier {
             // A message would wait in the client's memory, and be sent after its sender was told that it was not.
             return Err(CarrierFault::Away("the connection is interrupted".to_owned()));
         }
+        let until = Instant::now() + PUT_WAIT_MAX;
+        timeout_at(until, self.require_partitions()).await.map_err(CarrierFault::away)??;
         let label = serde_json::to_string(label).map_err(CarrierFault::away)?;
         let message = PublishMessage::build().payload(mail.into()).header(LABEL, label.as_str());
         let put = async {
@@ -123,7 +156,7 @@ impl Carrier {
             ack.await
         };
         // The library's own deadline covers the wait for the acknowledgement, and not the wait for a place among those that wait.
-        match timeout(PUT_WAIT_MAX, put).await {
+        match timeout_at(until, put).await {
             Ok(Ok(_acknowledged)) => Ok(()),
             Ok(Err(error)) => Err(match error.kind() {
                 PublishErrorKind::StreamNotFound => CarrierFault::NoStream,

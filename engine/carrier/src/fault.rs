@@ -11,6 +11,16 @@ pub enum CarrierFault {
     /// The servers have no such stream.
     #[error("the stream XM_MAIL is not on the servers: run `xmserver carrier init`")]
     NoStream,
+    /// The stream has another number of partitions than this process: mail in those that only one of the two knows would lie there.
+    #[error(
+        "the stream was made for {found} partitions, and carrier.partitions is {configured}: give all replicas the number of the stream"
+    )]
+    Partitions {
+        /// Number of partitions of the stream.
+        found: u16,
+        /// Number of partitions in the settings.
+        configured: u16,
+    },
     /// The stream is full, or a limit of the servers is reached.
     #[error("the servers of the carrier refuse: {0}")]
     Refused(String),

@@ -72,9 +72,15 @@ impl Pulls {
     /// Counts a message for the pull to which it belongs.
     ///
     /// A parcel comes under the subject to which it was put, so it does not tell its pull; but the servers send all parcels of a pull
+<<<<<<< HEAD
     /// before its end, and the next pull is begun after that. A status comes under the subject of its pull. One of a former pull says again
     /// what the count of its parcels has told: after the last parcel of a pull that has bytes left, the servers still send `409 Batch
     /// Completed`.
+=======
+    /// before its end, and the next pull is begun after that. A status comes under the subject of its pull. One of a former pull says
+    /// again what the count of its parcels has told: after the last parcel of a pull that has bytes left, the servers still send
+    /// `409 Batch Completed`.
+>>>>>>> carrier-mend
     fn hear(&mut self, message: &Message) -> Heard {
         let status = message.status.unwrap_or(StatusCode::OK);
         if status == StatusCode::OK {
@@ -114,9 +120,10 @@ impl Carrier {
     /// Opens a partition. The servers keep for each partition which of its parcels are taken.
     ///
     /// # Errors
-    /// A fault; [`CarrierFault::NoStream`] where the stream was never made, or is gone.
+    /// A fault; [`CarrierFault::NoStream`] where the stream was never made, or is gone; [`CarrierFault::Partitions`] where it has another
+    /// number of partitions.
     pub async fn open(&self, partition: u16) -> Result<Hold, CarrierFault> {
-        self.stream().await?;
+        self.stream().await?.require_partitions(self.settings.partitions)?;
         let name = format!("partition-{partition}");
         let consumer = pull::Config {
             durable_name: Some(name.clone()),

@@ -56,6 +56,17 @@ impl StreamState {
         }
     }
 
+    /// Requires that the stream has the number of partitions of the settings. A stream that another program made tells none, and is used.
+    ///
+    /// # Errors
+    /// [`CarrierFault::Partitions`].
+    pub fn require_partitions(&self, configured: u16) -> Result<(), CarrierFault> {
+        match self.partitions {
+            Some(found) if found != configured => Err(CarrierFault::Partitions { found, configured }),
+            _ => Ok(()),
+        }
+    }
+
     /// Says whether parcels were lost since `former` was seen: the stream was made anew, or its numbers run backwards.
     pub fn was_emptied_since(&self, former: &StreamState) -> bool {
         self.made_at != former.made_at || self.last_sequence < former.last_sequence
@@ -260,6 +271,14 @@ mod tests {
         assert_eq!(lacks(|_, servers| servers[2].syncs_always = false), Shortcoming::SyncsLate { server: c() });
         let old = Shortcoming::Old { server: c(), version: "2.11.9".to_owned() };
         assert_eq!(lacks(|_, servers| servers[2].version = "2.11.9".to_owned()), old);
+    }
+
+    #[test]
+    fn a_stream_of_another_number_of_partitions_is_refused() {
+        assert_eq!(stream().require_partitions(16), Ok(()));
+        let refused = Err(CarrierFault::Partitions { found: 16, configured: 32 });
+        assert_eq!(stream().require_partitions(32), refused);
+        assert_eq!(StreamState { partitions: None, ..stream() }.require_partitions(32), Ok(()));
     }
 
     #[test]

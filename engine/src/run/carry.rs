@@ -6,16 +6,17 @@ use anyhow::{Context, bail};
 use carrier::{Carrier, CarrierFault, Contract, Promise};
 use tokio::runtime::Handle;
 
-use crate::configuration::{Configuration, Role};
+use crate::configuration::Configuration;
 
 /// Pause between two attempts to reach the carrier at the start.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Connects to the carrier; `None` where none is configured. Its connection runs on `runtime`. Where senders are answered before the
-/// commit, waits until the carrier answers, and refuses one that is not durable.
+/// commit, waits until the carrier answers, and refuses one that is not durable. Refuses a stream with other
+/// partitions than are configured.
 ///
 /// # Errors
-/// One sentence: what is wrong with the settings, or what the contract `carried` misses.
+/// One sentence: what is wrong with the settings, what the contract `carried` misses, or the two numbers of partitions.
 pub(super) async fn open(configuration: &Configuration, runtime: &Handle) -> anyhow::Result<Option<Carrier>> {
     let Some(settings) = configuration.carrier.clone() else { return Ok(None) };
     let role = configuration.server.role;
@@ -26,9 +27,7 @@ pub(super) async fn open(configuration: &Configuration, runtime: &Handle) -> any
         if answers_before_commit {
             require_durable(&carrier).await?;
         }
-        if role != Role::Intake {
-            warn_of_partitions(&carrier).await;
-        }
+        refuse_other_partitions(&carrier).await?;
         Ok(Some(carrier))
     };
     runtime.spawn(opening).await?
@@ -56,14 +55,14 @@ async fn require_durable(carrier: &Carrier) -> anyhow::Result<()> {
     }
 }
 
-/// Warns of a stream that was made for another number of partitions: mail in the partitions beyond it would be taken by nobody.
-async fn warn_of_partitions(carrier: &Carrier) {
-    let configured = carrier.settings().partitions;
-    if let Ok(stream) = carrier.stream().await
-        && let Some(found) = stream.partitions.filter(|found| *found != configured)
-    {
-        tracing::error!(
-            "the stream was made for {found} partitions, and carrier.partitions is {configured}: give all replicas the number of the stream"
-        );
+/// Refuses a stream that was made for another number of partitions: mail in a partition that only one of the processes knows would be taken
+/// by nobody. A carrier that is away is asked again before each mail is put, and before a partition is opened.
+///
+/// # Errors
+/// Both numbers.
+async fn refuse_other_partitions(carrier: &Carrier) -> anyhow::Result<()> {
+    match carrier.require_partitions().await {
+        Err(fault @ CarrierFault::Partitions { .. }) => Err(fault.into()),
+        _ => Ok(()),
     }
 }
