@@ -72,15 +72,9 @@ impl Pulls {
     /// Counts a message for the pull to which it belongs.
     ///
     /// A parcel comes under the subject to which it was put, so it does not tell its pull; but the servers send all parcels of a pull
-<<<<<<< HEAD
-    /// before its end, and the next pull is begun after that. A status comes under the subject of its pull. One of a former pull says again
-    /// what the count of its parcels has told: after the last parcel of a pull that has bytes left, the servers still send `409 Batch
-    /// Completed`.
-=======
     /// before its end, and the next pull is begun after that. A status comes under the subject of its pull. One of a former pull says
     /// again what the count of its parcels has told: after the last parcel of a pull that has bytes left, the servers still send
     /// `409 Batch Completed`.
->>>>>>> carrier-mend
     fn hear(&mut self, message: &Message) -> Heard {
         let status = message.status.unwrap_or(StatusCode::OK);
         if status == StatusCode::OK {
