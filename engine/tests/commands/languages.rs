@@ -61,7 +61,7 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
     let account = users[0]["accounts"][0]["name"].as_str().unwrap().to_owned();
     let speaker = speaker.with(&[&account, "other", "no-such-account"]);
     for arguments in QUESTIONS {
-        speaker.with(&[STANDARD, "bash", "elvish", "fish", "powershell", "zsh"]).shows(arguments);
+        speaker.with(&[STANDARD, "bash", "elvish", "fish", "powershell", "zsh", "selection"]).shows(arguments);
     }
     for arguments in CHANGES {
         let data = ["export, correct, import, certify", "export", "hostname", "etc", "Nowhere", STANDARD, "verdict"];
