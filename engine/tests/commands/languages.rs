@@ -48,6 +48,8 @@ async fn no_sentence_of_an_operators_day_comes_from_outside_the_catalogues() {
         "Resultat",
         "bureau",
         "laptop",
+        "Antenne",
+        "Littoral",
     ];
     let speaker = Speaker::new(&centre, data);
     speaker.shows(&["agency", "list"]);
